@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// guardRails decodes the kinds that a class may contain, strictly: a field that
+// the kind does not have is an error.
+var guardRails = func() runtime.Decoder {
+	s := runtime.NewScheme()
+	s.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.ResourceQuota{}, &corev1.LimitRange{}, &corev1.ServiceAccount{})
+	s.AddKnownTypes(networkingv1.SchemeGroupVersion, &networkingv1.NetworkPolicy{})
+	utilruntime.Must(AddToScheme(s))
+	return serializer.NewCodecFactory(s, serializer.EnableStrict).UniversalDeserializer()
+}()
+
+// GuardRails returns the objects of the class, decoded, new at each call. The
+// error names every entry that cannot work, and why.
+func (s *NamespaceClassSpec) GuardRails() ([]runtime.Object, error) {
+	var out []runtime.Object
+	var errs []error
+	seen := map[string]bool{}
+	for i, raw := range s.Objects {
+		obj, err := guardRail(raw.Raw)
+		if err == nil {
+			m, _ := meta.Accessor(obj)
+			id := fmt.Sprintf("%T %q", obj, m.GetName())
+			if seen[id] {
+				err = fmt.Errorf("%s %q stands twice", obj.GetObjectKind().GroupVersionKind().Kind, m.GetName())
+			}
+			seen[id] = true
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("spec.objects[%d]: %w", i, err))
+			continue
+		}
+		out = append(out, obj)
+	}
+	return out, errors.Join(errs...)
+}
+
+func guardRail(raw []byte) (runtime.Object, error) {
+	obj, gvk, err := guardRails.Decode(raw, nil, nil)
+	switch {
+	case runtime.IsNotRegisteredError(err):
+		return nil, fmt.Errorf("kind %q of %q is not one of ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy (networking.k8s.io/v1)", gvk.Kind, gvk.GroupVersion())
+	case err != nil:
+		return nil, err
+	}
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return nil, err
+	}
+	if msgs := validation.IsDNS1123Subdomain(m.GetName()); len(msgs) > 0 {
+		return nil, fmt.Errorf("%s: metadata.name %q: %s", gvk.Kind, m.GetName(), strings.Join(msgs, "; "))
+	}
+	if m.GetNamespace() != "" {
+		return nil, fmt.Errorf("%s %q: metadata.namespace must be empty: it is made in every namespace of the class", gvk.Kind, m.GetName())
+	}
+	if q, ok := obj.(*corev1.ResourceQuota); ok {
+		for k, v := range q.Spec.Hard {
+			if !knownQuotaKey(string(k)) {
+				return nil, fmt.Errorf("ResourceQuota %q: spec.hard: Kubernetes knows no quota %q%s", m.GetName(), k, hint(string(k)))
+			}
+			if v.Sign() < 0 {
+				return nil, fmt.Errorf("ResourceQuota %q: spec.hard[%s]: %s is negative", m.GetName(), k, v.String())
+			}
+		}
+	}
+	return obj, nil
+}
+
+// quotaKeys are the unqualified keys that ResourceQuota accepts
+// (k8s.io/kubernetes pkg/apis/core/helper, IsStandardQuotaResourceName).
+var quotaKeys = map[string]bool{
+	"cpu": true, "memory": true, "ephemeral-storage": true,
+	"requests.cpu": true, "requests.memory": true, "requests.storage": true, "requests.ephemeral-storage": true,
+	"limits.cpu": true, "limits.memory": true, "limits.ephemeral-storage": true,
+	"pods": true, "services": true, "replicationcontrollers": true, "resourcequotas": true, "secrets": true,
+	"configmaps": true, "persistentvolumeclaims": true, "services.nodeports": true, "services.loadbalancers": true,
+}
+
+func knownQuotaKey(k string) bool {
+	return quotaKeys[k] || strings.Contains(k, "/") || // count/deployments.apps, requests.example.com/gpu
+		strings.HasPrefix(k, "hugepages-") || strings.HasPrefix(k, "requests.hugepages-") ||
+		strings.Contains(k, ".storageclass.storage.k8s.io") || strings.Contains(k, ".deviceclass.resource.k8s.io")
+}
+
+// hint names what somebody who wrote k may have meant.
+func hint(k string) string {
+	meant := map[string]string{
+		"cores": "requests.cpu", "cpus": "requests.cpu", "requests.cores": "requests.cpu", "limits.cores": "limits.cpu",
+		"ram": "requests.memory", "storage": "requests.storage", "disk": "requests.storage", "pvcs": "persistentvolumeclaims",
+		"loadbalancers": "services.loadbalancers", "nodeports": "services.nodeports", "pod": "pods",
+		"deployments": "count/deployments.apps", "jobs": "count/jobs.batch", "ingresses": "count/ingresses.networking.k8s.io",
+	}[k]
+	if meant == "" {
+		return ""
+	}
+	return fmt.Sprintf("; use %q", meant)
+}
+
+// Revision identifies the content of the spec: 10 hexadecimal digits.
+func (s *NamespaceClassSpec) Revision() string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "" // cannot be: the spec came as JSON
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:5])
+}

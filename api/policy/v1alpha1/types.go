@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// AnnotationDefaultClass marks, with the value "true", the class that a
+// TemporaryNamespace without a class gets. At most one class may carry it.
+const AnnotationDefaultClass = "policy.tenama.dev/is-default-class"
+
+// NamespaceClass is a kind of temporary namespace that administrators offer:
+// how long it may live, what its owner may do, and the guard rails in it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=namespaceclasses,singular=namespaceclass,shortName=nsclass,scope=Cluster
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations.policy\.tenama\.dev/is-default-class`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="TTL",type=integer,JSONPath=`.spec.lifetime.defaultTTLSeconds`
+// +kubebuilder:printcolumn:name="Maximum",type=integer,JSONPath=`.spec.lifetime.maximumTTLSeconds`
+// +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.ownerRole`
+// +kubebuilder:printcolumn:name="Pod-Security",type=string,JSONPath=`.spec.podSecurity`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="the name of a class must be a DNS-1123 label: at most 63 characters, no dots"
+type NamespaceClass struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Spec is what the class gives.
+	Spec NamespaceClassSpec `json:"spec"`
+	// Status is what the broker found.
+	// +optional
+	Status NamespaceClassStatus `json:"status,omitempty"`
+}
+
+// NamespaceClassSpec is what a class gives to each of its namespaces.
+type NamespaceClassSpec struct {
+	// Description says in one line whom the class is for.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Description string `json:"description,omitempty"`
+
+	// Lifetime bounds how long a namespace lives.
+	Lifetime Lifetime `json:"lifetime"`
+
+	// OwnerRole is the ClusterRole that the owner is bound to in the namespace.
+	// The broker must hold the right to bind it (deploy/base/rbac.yaml).
+	// +optional
+	// +kubebuilder:default=admin
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	OwnerRole string `json:"ownerRole,omitempty"`
+
+	// PodSecurity is the Pod Security Standard that the namespace enforces.
+	// +optional
+	// +kubebuilder:default=baseline
+	PodSecurity PodSecurityLevel `json:"podSecurity,omitempty"`
+
+	// NamespaceLabels are set on each Namespace. Keys under kubernetes.io, k8s.io
+	// and tenama.dev are refused: they would unmake what tenama promises.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved"
+	NamespaceLabels map[string]LabelValue `json:"namespaceLabels,omitempty"`
+
+	// NamespaceAnnotations are set on each Namespace, within the same bounds.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved"
+	NamespaceAnnotations map[string]AnnotationValue `json:"namespaceAnnotations,omitempty"`
+
+	// Objects are the guard rails: complete manifests, without a namespace, that
+	// each namespace receives before its owner has access. Kinds: ResourceQuota,
+	// LimitRange, NetworkPolicy, ServiceAccount.
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:XEmbeddedResource
+	// +kubebuilder:validation:items:XPreserveUnknownFields
+	// +kubebuilder:validation:items:Type=object
+	Objects []runtime.RawExtension `json:"objects,omitempty"`
+}
+
+// Lifetime bounds how long a namespace lives, in seconds.
+//
+// +kubebuilder:validation:XValidation:rule="self.maximumTTLSeconds >= self.defaultTTLSeconds",message="maximumTTLSeconds must not be below defaultTTLSeconds"
+type Lifetime struct {
+	// DefaultTTLSeconds is how long a namespace lives whose creator says nothing.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3162240000
+	DefaultTTLSeconds int64 `json:"defaultTTLSeconds"`
+
+	// MaximumTTLSeconds is the longest possible life, extensions included,
+	// counted from creation. Raising it later does not reach namespaces that
+	// live already.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3162240000
+	MaximumTTLSeconds int64 `json:"maximumTTLSeconds"`
+}
+
+// PodSecurityLevel is a Pod Security Standard.
+//
+// +kubebuilder:validation:Enum=baseline;restricted
+type PodSecurityLevel string
+
+// LabelValue is the value of a label.
+//
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`
+type LabelValue string
+
+// AnnotationValue is the value of an annotation.
+//
+// +kubebuilder:validation:MaxLength=4096
+type AnnotationValue string
+
+// ConditionReady is true while the class can make namespaces.
+const ConditionReady = "Ready"
+
+// Reasons of ConditionReady.
+const (
+	// ReasonUsable: the class can make namespaces.
+	ReasonUsable = "Usable"
+	// ReasonInvalidObject: an entry of spec.objects cannot work; the message says
+	// which and why.
+	ReasonInvalidObject = "InvalidObject"
+	// ReasonRoleNotBindable: the broker has no right to bind spec.ownerRole.
+	ReasonRoleNotBindable = "RoleNotBindable"
+	// ReasonSeveralDefaults: more than one class is marked as the default.
+	ReasonSeveralDefaults = "SeveralDefaults"
+)
+
+// NamespaceClassStatus is what the broker found.
+type NamespaceClassStatus struct {
+	// ObservedGeneration is the generation that the conditions are about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Revision identifies the content of the spec; a namespace records the one
+	// that it was born with.
+	// +optional
+	Revision string `json:"revision,omitempty"`
+
+	// Conditions of the class; Ready says whether it can make namespaces.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// NamespaceClassList is a list of NamespaceClasses.
+//
+// +kubebuilder:object:root=true
+type NamespaceClassList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []NamespaceClass `json:"items"`
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command broker is the part of tenama that runs in the cluster: it alone may
+// create namespaces, and it can touch none that it did not create.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+	"k8s.io/klog/v2"
+
+	"tenama.dev/tenama/internal/version"
+	"tenama.dev/tenama/pkg/broker"
+)
+
+func main() {
+	o := broker.NewOptions()
+	flags := pflag.NewFlagSet("broker", pflag.ContinueOnError)
+	o.AddFlags(flags)
+	show := flags.Bool("version", false, "print the version and exit")
+	switch err := flags.Parse(os.Args[1:]); {
+	case errors.Is(err, pflag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "broker:", err)
+		os.Exit(2)
+	case *show:
+		fmt.Println(version.Get().Version)
+		return
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	klog.SetSlogLogger(log)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := broker.Run(ctx, o, log); err != nil {
+		log.Error("Broker failed", "err", err)
+		os.Exit(1)
+	}
+}

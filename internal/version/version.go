@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package version tells which build this is.
+package version
+
+import (
+	"runtime"
+	"runtime/debug"
+)
+
+// version is set by the release build; a build from source has the one that
+// the Go tool recorded.
+var version string
+
+// Info describes a build.
+type Info struct {
+	Version   string `json:"version"`
+	GoVersion string `json:"goVersion"`
+	Platform  string `json:"platform"`
+}
+
+// Get describes this build.
+func Get() Info {
+	v := version
+	if v == "" {
+		v = "(devel)"
+		if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+			v = b.Main.Version
+		}
+	}
+	return Info{Version: v, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+}

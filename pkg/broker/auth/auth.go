@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package auth decides who is calling the broker and what they may do.
+//
+//   - Only kube-apiserver may speak: a caller is authenticated by the front-proxy
+//     client certificate and by nothing else. There is no anonymous access, no
+//     token, no client CA. No certificate, no identity.
+//   - kube-apiserver has authorized the request already; it is authorized again
+//     here, by a SubjectAccessReview, because a request that reaches the port is
+//     no proof that somebody did.
+//   - Discovery and OpenAPI need no authorization: they are the same for all, and
+//     must answer while kube-apiserver is too busy for a review.
+package auth
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
+	"k8s.io/apiserver/pkg/authentication/request/headerrequest"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/cert"
+)
+
+// The ConfigMap in which kube-apiserver publishes how it authenticates itself,
+// as the front proxy, to aggregated API servers.
+const (
+	configNamespace = "kube-system"
+	configName      = "extension-apiserver-authentication"
+)
+
+// FrontProxy authenticates requests that kube-apiserver forwards.
+type FrontProxy struct {
+	// Authenticator tells the user of a request.
+	Authenticator authenticator.Request
+	// Headers are those that carry the identity; they must be removed from a
+	// request once it is authenticated.
+	Headers *authenticatorfactory.RequestHeaderConfig
+	// CA verifies the front proxy's certificate; it follows the ConfigMap.
+	CA *dynamiccertificates.ConfigMapCAController
+
+	headers *headerrequest.RequestHeaderAuthRequestController
+}
+
+// NewFrontProxy reads the ConfigMap and returns an authenticator that follows
+// it once Run is called. It fails if the ConfigMap cannot be read, or if it
+// would let any holder of a client certificate claim to be anybody.
+func NewFrontProxy(ctx context.Context, client kubernetes.Interface) (*FrontProxy, error) {
+	ca, err := dynamiccertificates.NewDynamicCAFromConfigMapController("front-proxy", configNamespace, configName, "requestheader-client-ca-file", client)
+	if err != nil {
+		return nil, err
+	}
+	headers := headerrequest.NewRequestHeaderAuthRequestController(configName, configNamespace, client,
+		"requestheader-username-headers", "requestheader-uid-headers", "requestheader-group-headers",
+		"requestheader-extra-headers-prefix", "requestheader-allowed-names")
+	if err := errors.Join(ca.RunOnce(ctx), headers.RunOnce(ctx)); err != nil {
+		return nil, fmt.Errorf("read ConfigMap \"%s/%s\": %w", configNamespace, configName, err)
+	}
+	if err := checkSeparateCA(ctx, client); err != nil {
+		return nil, err
+	}
+	config := &authenticatorfactory.RequestHeaderConfig{
+		CAContentProvider:   ca,
+		UsernameHeaders:     headerrequest.StringSliceProviderFunc(headers.UsernameHeaders),
+		UIDHeaders:          headerrequest.StringSliceProviderFunc(headers.UIDHeaders),
+		GroupHeaders:        headerrequest.StringSliceProviderFunc(headers.GroupHeaders),
+		ExtraHeaderPrefixes: headerrequest.StringSliceProviderFunc(headers.ExtraHeaderPrefixes),
+		AllowedClientNames:  headerrequest.StringSliceProviderFunc(headers.AllowedClientNames),
+	}
+	// Neither Anonymous nor a token or client-CA authenticator: leaving them nil
+	// leaves them out.
+	a, _, err := authenticatorfactory.DelegatingAuthenticatorConfig{RequestHeaderConfig: config}.New()
+	if err != nil {
+		return nil, err
+	}
+	return &FrontProxy{Authenticator: a, Headers: config, CA: ca, headers: headers}, nil
+}
+
+// Run follows the ConfigMap until ctx is done.
+func (f *FrontProxy) Run(ctx context.Context) {
+	go f.headers.Run(ctx, 1)
+	f.CA.Run(ctx, 1)
+}
+
+// checkSeparateCA refuses a front-proxy CA that also signs users, unless the
+// names of the front proxy are listed: with an empty list every certificate of
+// the CA is the front proxy, so every user could name any identity.
+func checkSeparateCA(ctx context.Context, client kubernetes.Interface) error {
+	cm, err := client.CoreV1().ConfigMaps(configNamespace).Get(ctx, configName, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("read ConfigMap \"%s/%s\": %w", configNamespace, configName, err)
+	}
+	var names []string
+	if s := cm.Data["requestheader-allowed-names"]; s != "" {
+		if err := json.Unmarshal([]byte(s), &names); err != nil {
+			return fmt.Errorf("read requestheader-allowed-names: %w", err)
+		}
+	}
+	if len(names) > 0 || cm.Data["client-ca-file"] == "" {
+		return nil
+	}
+	users, err := cert.ParseCertsPEM([]byte(cm.Data["client-ca-file"]))
+	if err != nil {
+		return fmt.Errorf("read client-ca-file: %w", err)
+	}
+	proxies, err := cert.ParseCertsPEM([]byte(cm.Data["requestheader-client-ca-file"]))
+	if err != nil {
+		return fmt.Errorf("read requestheader-client-ca-file: %w", err)
+	}
+	if shared(users, proxies) {
+		return errors.New("refuse to serve: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy a CA of its own")
+	}
+	return nil
+}
+
+func shared(a, b []*x509.Certificate) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if x.Equal(y) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// NewAuthorizer returns an authorizer that asks kube-apiserver, remembers the
+// answer for ten seconds, and lets everybody read the given paths.
+func NewAuthorizer(client kubernetes.Interface, open ...string) (authorizer.Authorizer, error) {
+	review, err := authorizerfactory.DelegatingAuthorizerConfig{
+		SubjectAccessReviewClient: client.AuthorizationV1(),
+		AllowCacheTTL:             10 * time.Second,
+		DenyCacheTTL:              10 * time.Second,
+		WebhookRetryBackoff:       &wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 4},
+	}.New()
+	if err != nil {
+		return nil, err
+	}
+	paths := map[string]bool{}
+	for _, p := range open {
+		paths[p] = true
+	}
+	return authorizer.AuthorizerFunc(func(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+		if !a.IsResourceRequest() && a.GetVerb() == "get" && paths[a.GetPath()] {
+			return authorizer.DecisionAllow, "", nil
+		}
+		return review.Authorize(ctx, a)
+	}), nil
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/auth"
+)
+
+const (
+	requestDeadline = 30 * time.Second
+	// maxInFlight bounds what runs at once; a create holds its place for its whole
+	// life. Fairness between users is kube-apiserver's business, before us.
+	maxInFlight = 400
+	maxWatches  = 5000
+)
+
+// chain puts around the router what every request passes, outermost last.
+func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, log *slog.Logger) http.Handler {
+	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")}
+	h := filters.WithAuthorization(router, authz, codecs)
+	h = limit(h)
+	h = filters.WithAuthentication(h, proxy.Authenticator, filters.Unauthorized(codecs), nil, proxy.Headers)
+	h = filters.WithWarningRecorder(h)
+	h = filters.WithRequestDeadline(h, nil, nil, longRunning, codecs, requestDeadline)
+	h = filters.WithCacheControl(h)
+	h = filters.WithLatencyTrackers(h)
+	h = filters.WithRequestInfo(h, info)
+	h = filters.WithRequestReceivedTimestamp(h)
+	h = recoverPanic(h, log)
+	return filters.WithAuditInit(h)
+}
+
+func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.Verb == "watch" }
+
+// limit answers 429 rather than letting requests pile up.
+func limit(next http.Handler) http.Handler {
+	requests, watches := make(chan struct{}, maxInFlight), make(chan struct{}, maxWatches)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		places := requests
+		if info, ok := request.RequestInfoFrom(r.Context()); ok && longRunning(r, info) {
+			places = watches
+		}
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			next.ServeHTTP(w, r)
+		default:
+			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests("the broker is busy; try again", 1), codecs, v1alpha1.GroupVersion, w, r)
+		}
+	})
+}
+
+// recoverPanic turns a panic into an internal error, logged with its stack.
+func recoverPanic(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // it is compared by identity in net/http, too
+				panic(p)
+			}
+			log.Error("Handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			responsewriters.ErrorNegotiated(apierrors.NewInternalError(fmt.Errorf("the broker failed; its log says why")), codecs, v1alpha1.GroupVersion, w, r)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// Options configure the broker; flags are the only configuration.
+type Options struct {
+	Kubeconfig    string
+	BindAddress   string
+	SecurePort    int
+	HealthAddress string
+
+	Namespace      string
+	ServiceAccount string
+	Service        string
+	ServicePort    int
+	Pod            string
+
+	Prefix        string
+	ShutdownDelay time.Duration
+}
+
+// NewOptions returns the defaults, which fit deploy/base.
+func NewOptions() *Options {
+	return &Options{
+		BindAddress: "0.0.0.0", SecurePort: 10250, HealthAddress: "0.0.0.0:8081",
+		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
+		Pod: os.Getenv("POD_NAME"), Prefix: v1alpha1.DefaultPrefix, ShutdownDelay: 15 * time.Second,
+	}
+}
+
+// AddFlags adds the options to fs.
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig of the broker's own identity; empty: the ServiceAccount of the pod")
+	fs.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "address to serve the API on")
+	fs.IntVar(&o.SecurePort, "secure-port", o.SecurePort, "port to serve the API on")
+	fs.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "address of /livez and /readyz, plain HTTP; empty: none")
+	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the broker")
+	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount of the broker")
+	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
+	fs.IntVar(&o.ServicePort, "service-port", o.ServicePort, "port of that Service")
+	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME)")
+	fs.StringVar(&o.Prefix, "prefix", o.Prefix, "prefix of the name of every temporary namespace; RBAC and policies must agree")
+	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long to go on serving after a signal to stop")
+}
+
+var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`)
+
+// Validate reports all that is wrong, at once.
+func (o *Options) Validate() error {
+	var errs []error
+	bad := func(flag, value, want string) {
+		errs = append(errs, fmt.Errorf("--%s=%q: must be %s", flag, value, want))
+	}
+	if net.ParseIP(o.BindAddress) == nil {
+		bad("bind-address", o.BindAddress, "an IP address")
+	}
+	for flag, port := range map[string]int{"secure-port": o.SecurePort, "service-port": o.ServicePort} {
+		if port < 1 || port > 65535 {
+			bad(flag, strconv.Itoa(port), "a port from 1 to 65535")
+		}
+	}
+	for flag, v := range map[string]string{"namespace": o.Namespace, "service-account": o.ServiceAccount, "service": o.Service} {
+		if v == "" {
+			bad(flag, v, "a name")
+		}
+	}
+	if !prefixPattern.MatchString(o.Prefix) {
+		bad("prefix", o.Prefix, "lower-case letters, digits and dashes, ending in a dash, such as tmp-")
+	}
+	if o.ShutdownDelay < 0 {
+		bad("shutdown-delay", o.ShutdownDelay.String(), "zero or more")
+	}
+	return errors.Join(errs...)
+}
+
+// restConfig is how the broker talks to kube-apiserver: with protobuf, and
+// without client-go's own limit of 5 requests a second.
+func (o *Options) restConfig() (*rest.Config, error) {
+	c, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("load the broker's own identity: %w", err)
+	}
+	c.QPS = -1
+	c.UserAgent = "tenama-broker"
+	return c, nil
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package registration tells kube-apiserver about the broker, by an APIService.
+//
+// A registered API whose server does not answer blocks the deletion of every
+// namespace in the cluster. So the APIService is there only while a broker
+// serves: it is put when the server answers, put back when it is lost, and
+// removed by the last replica that goes. It belongs to ClusterRole
+// tenama:broker, so that uninstalling collects it.
+package registration
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// Name of the APIService.
+var Name = v1alpha1.GroupVersion.Version + "." + v1alpha1.GroupVersion.Group
+
+// OwnerRole is the ClusterRole that the APIService belongs to.
+const OwnerRole = "tenama:broker"
+
+// Registration keeps the APIService. All fields but Pod are required.
+type Registration struct {
+	Client      kubernetes.Interface
+	APIServices apiregistrationclient.APIServiceInterface
+	Namespace   string // of the Service
+	Service     string
+	Port        int32
+	Pod         string        // this replica, as EndpointSlices name it
+	CABundle    func() []byte // as PEM
+	CAChanged   <-chan struct{}
+	Log         *slog.Logger
+}
+
+// Run keeps the APIService until ctx is done. Call it only while the server
+// answers.
+func (r *Registration) Run(ctx context.Context) {
+	poke := make(chan struct{}, 1)
+	wake := func(any) {
+		select {
+		case poke <- struct{}{}:
+		default:
+		}
+	}
+	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (out runtime.Object, err error) {
+			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", Name).String()
+			return r.APIServices.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", Name).String()
+			return r.APIServices.Watch(ctx, o)
+		},
+	}, &apiregistrationv1.APIService{}, 0, cache.Indexers{})
+	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(_, o any) { wake(o) },
+		DeleteFunc: wake,
+	})
+	go informer.RunWithContext(ctx)
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-retry.C:
+		case <-poke:
+		case <-r.CAChanged:
+		}
+		if err := r.put(ctx); err != nil {
+			if ctx.Err() == nil {
+				r.Log.Error("Registration failed; trying again", "err", err)
+				retry.Reset(time.Second)
+			}
+			continue
+		}
+	}
+}
+
+// put makes the APIService what it has to be.
+func (r *Registration) put(ctx context.Context) error {
+	role, err := r.Client.RbacV1().ClusterRoles().Get(ctx, OwnerRole, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("read ClusterRole %q: %w", OwnerRole, err)
+	}
+	owner := metav1.OwnerReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: OwnerRole, UID: role.UID}
+	want := apiregistrationv1.APIServiceSpec{
+		Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version,
+		GroupPriorityMinimum: 1000, VersionPriority: 15,
+		Service:  &apiregistrationv1.ServiceReference{Namespace: r.Namespace, Name: r.Service, Port: &r.Port},
+		CABundle: r.CABundle(),
+	}
+	now, err := r.APIServices.Get(ctx, Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = r.APIServices.Create(ctx, &apiregistrationv1.APIService{
+			ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: map[string]string{"app.kubernetes.io/name": "tenama", "app.kubernetes.io/managed-by": "tenama"}, OwnerReferences: []metav1.OwnerReference{owner}},
+			Spec:       want,
+		}, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			return errors.New("another replica was faster")
+		}
+		if err != nil {
+			return fmt.Errorf("create APIService %q: %w", Name, err)
+		}
+		r.Log.Info("Registered", "apiservice", Name)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read APIService %q: %w", Name, err)
+	}
+	if s := now.Spec.Service; s == nil || s.Namespace != r.Namespace || s.Name != r.Service {
+		return fmt.Errorf("APIService %q belongs to another installation, Service %v: remove one of the two", Name, s)
+	}
+	owned := len(now.OwnerReferences) == 1 && now.OwnerReferences[0].UID == owner.UID
+	if owned && bytes.Equal(now.Spec.CABundle, want.CABundle) && now.Spec.Service.Port != nil && *now.Spec.Service.Port == r.Port && !now.Spec.InsecureSkipTLSVerify {
+		return nil
+	}
+	now = now.DeepCopy()
+	now.OwnerReferences, now.Spec = []metav1.OwnerReference{owner}, want
+	if _, err := r.APIServices.Update(ctx, now, metav1.UpdateOptions{}); err != nil {
+		return fmt.Errorf("update APIService %q: %w", Name, err)
+	}
+	r.Log.Info("Registered", "apiservice", Name)
+	return nil
+}
+
+// Withdraw removes the APIService, unless another replica is ready to serve.
+// Stop Run before, or it puts it back. It returns whether it was removed.
+func (r *Registration) Withdraw(ctx context.Context) (bool, error) {
+	now, err := r.APIServices.Get(ctx, Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read APIService %q: %w", Name, err)
+	}
+	if s := now.Spec.Service; s == nil || s.Namespace != r.Namespace || s.Name != r.Service {
+		return false, nil
+	}
+	others, err := r.others(ctx)
+	if err != nil {
+		r.Log.Warn("Reading the other replicas failed; withdrawing as if there were none: another puts it back", "err", err)
+	}
+	if others > 0 {
+		return false, nil
+	}
+	err = r.APIServices.Delete(ctx, Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &now.UID}})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("delete APIService %q: %w", Name, err)
+	}
+	r.Log.Info("Withdrawn", "apiservice", Name)
+	return true, nil
+}
+
+// others counts the replicas that are ready and not about to go, without us.
+func (r *Registration) others(ctx context.Context) (int, error) {
+	slices, err := r.Client.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + r.Service})
+	if err != nil {
+		return 0, fmt.Errorf("list EndpointSlices of Service %q: %w", r.Service, err)
+	}
+	n := 0
+	for _, s := range slices.Items {
+		for _, e := range s.Endpoints {
+			ready := e.Conditions.Ready == nil || *e.Conditions.Ready
+			going := e.Conditions.Terminating != nil && *e.Conditions.Terminating
+			self := e.TargetRef != nil && e.TargetRef.Kind == "Pod" && e.TargetRef.Name == r.Pod
+			if ready && !going && !self {
+				n++
+			}
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/registry/rest"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+const (
+	// createTimeout bounds the making of one namespace. The request handlers give
+	// up at 34 s and kube-apiserver at 60 s.
+	createTimeout = 25 * time.Second
+	// settle is how long after its watch event a new namespace is left alone.
+	// Admission in kube-apiserver sees it by a sibling of our watch, and a request
+	// that comes before that sleeps 50 ms there (missingNamespaceWait).
+	settle = time.Millisecond
+)
+
+var (
+	errUID      = errors.New("the UID does not match: it is another namespace of that name")
+	errNotOwner = fmt.Errorf("it belongs to somebody else, and you lack the verb %q", v1alpha1.VerbAdminister)
+)
+
+// Create makes a namespace and answers once its owner, the caller, can use it.
+//
+// A request with the annotation tenama.dev/request-id may be repeated: it finds
+// what the first one made, and goes on with it. A generateName is completed
+// with words derived from the owner and that id.
+//
+// Errors: Invalid (with the field), Forbidden (a user that cannot own),
+// AlreadyExists, Conflict (the name was used by somebody else seconds ago, or
+// the namespace is being deleted), ServerTimeout (repeat it), InternalError.
+func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, o *metav1.CreateOptions) (runtime.Object, error) {
+	tn, ok := obj.(*v1alpha1.TemporaryNamespace)
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
+	}
+	owner := userOf(ctx)
+	if err := mayOwn(owner); err != nil {
+		return nil, err
+	}
+	class, err := r.complete(ctx, tn, owner)
+	if err != nil {
+		return nil, err
+	}
+	if validate != nil {
+		if err := validate(ctx, tn); err != nil {
+			return nil, err
+		}
+	}
+	ns, err := r.namespace(tn, class, owner)
+	if err != nil {
+		return nil, err
+	}
+	if wait := r.Cache.quarantined(tn.Name, owner.GetName()); wait > 0 {
+		err := apierrors.NewConflict(groupResource, tn.Name, fmt.Errorf("the name was somebody else's until just now; it is free in %d s", int(wait/time.Second)+1))
+		err.ErrStatus.Details.RetryAfterSeconds = int32(wait/time.Second) + 1
+		return nil, err
+	}
+	if len(o.DryRun) > 0 {
+		out, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{DryRun: o.DryRun})
+		if err != nil {
+			return nil, r.translate(ctx, err, tn.Name)
+		}
+		return view(out), nil
+	}
+	return r.begin(ctx, ns, class, owner)
+}
+
+// mayOwn refuses identities that are not one person or program.
+func mayOwn(u user.Info) error {
+	refuse := func(why string) error {
+		return apierrors.NewForbidden(groupResource, "", fmt.Errorf("%s cannot own a temporary namespace", why))
+	}
+	switch {
+	case u == nil || u.GetName() == "" || u.GetName() == user.Anonymous:
+		return refuse("an anonymous user")
+	case strings.HasPrefix(u.GetName(), "system:node:"):
+		return refuse("a node")
+	}
+	for _, g := range u.GetGroups() {
+		if g == user.AllUnauthenticated {
+			return refuse("an unauthenticated user")
+		}
+	}
+	return nil
+}
+
+// complete fills in what tn leaves open, and validates it.
+func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace, owner user.Info) (*policyv1alpha1.NamespaceClass, error) {
+	invalid := func(errs field.ErrorList) error {
+		return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), tn.Name, errs)
+	}
+	if tn.Name == "" && tn.GenerateName != "" {
+		tn.Name = r.generate(tn.GenerateName, owner.GetName(), tn.Annotations[v1alpha1.AnnotationRequestID])
+	}
+	errs := v1alpha1.Validate(tn, r.Prefix)
+	if tn.Spec.ExtendUntil != nil {
+		errs = append(errs, field.Forbidden(field.NewPath("spec", "extendUntil"), "set ttlSeconds to create; extendUntil is for later"))
+	}
+	class, err := r.Classes.Class(ctx, tn.Spec.ClassName)
+	var bad *field.Error
+	switch {
+	case errors.As(err, &bad):
+		errs = append(errs, bad)
+	case err != nil:
+		return nil, err
+	default:
+		life := class.Spec.Lifetime
+		if tn.Spec.TTLSeconds == nil {
+			tn.Spec.TTLSeconds = &life.DefaultTTLSeconds
+		} else if ttl := *tn.Spec.TTLSeconds; ttl > life.MaximumTTLSeconds {
+			errs = append(errs, field.Invalid(field.NewPath("spec", "ttlSeconds"), ttl,
+				fmt.Sprintf("must be at most %d (%s), the maximum of class %q", life.MaximumTTLSeconds, time.Duration(life.MaximumTTLSeconds)*time.Second, class.Name)))
+		}
+		tn.Spec.ClassName = class.Name
+	}
+	if len(errs) > 0 {
+		return nil, invalid(errs)
+	}
+	tn.Generation = 1
+	return class, nil
+}
+
+// namespace is the Namespace that tn asks for.
+func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info) (*corev1.Namespace, error) {
+	labels, annotations := map[string]string{}, map[string]string{}
+	for k, v := range class.Spec.NamespaceLabels {
+		labels[k] = string(v)
+	}
+	for k, v := range class.Spec.NamespaceAnnotations {
+		annotations[k] = string(v)
+	}
+	labels[labelManagedBy] = managedBy
+	labels["pod-security.kubernetes.io/enforce"] = string(class.Spec.PodSecurity)
+	labels[v1alpha1.LabelManaged] = "true"
+	labels[v1alpha1.LabelOwner] = v1alpha1.OwnerHash(owner.GetName())
+	labels[v1alpha1.LabelClass] = class.Name
+	annotations[v1alpha1.AnnotationOwner] = owner.GetName()
+	annotations[v1alpha1.AnnotationClassRevision] = class.Spec.Revision()
+	annotations[v1alpha1.AnnotationMaximumTTL] = strconv.FormatInt(class.Spec.Lifetime.MaximumTTLSeconds, 10)
+	annotations[v1alpha1.AnnotationCreator] = r.Replica
+	put(annotations, v1alpha1.AnnotationRequestID, tn.Annotations[v1alpha1.AnnotationRequestID])
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, Labels: labels, Annotations: annotations}}
+	return ns, store(ns, tn)
+}
+
+// begin creates ns, or adopts what an earlier try of the same request made,
+// and brings it to its usable end.
+func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, owner user.Info) (runtime.Object, error) {
+	ctx, cancel := detach(ctx, createTimeout)
+	defer cancel()
+	r.work.Add(1)
+	defer r.work.Done()
+	r.making.Store(ns.Name, nil)
+	defer r.making.Delete(ns.Name)
+
+	made, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		if made, err = r.adopt(ctx, ns, owner); err == nil && made.Annotations[v1alpha1.AnnotationReady] == "true" {
+			return view(made), nil
+		}
+	}
+	if err != nil {
+		return nil, r.translate(ctx, err, ns.Name)
+	}
+	if err := r.Cache.wait(ctx, made); err != nil {
+		return nil, r.translate(ctx, err, ns.Name) // the watch lags: a repeated request, or recovery, goes on from here
+	}
+	time.Sleep(settle)
+	ready, err := r.finish(ctx, made, class, owner)
+	if err != nil {
+		r.undo(ctx, made, err)
+		return nil, r.translate(ctx, err, ns.Name)
+	}
+	r.Log.Info("Created", "namespace", ready.Name, "uid", ready.UID, "owner", owner.GetName(), "class", class.Name, "auditID", auditID(ctx))
+	return view(ready), nil
+}
+
+// adopt returns the namespace that stands where ns was to be made, if it is
+// what an earlier try of the same request left.
+func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.Info) (*corev1.Namespace, error) {
+	now, err := r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) { // gone between the two calls
+		return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	id := ns.Annotations[v1alpha1.AnnotationRequestID]
+	ready := now.Annotations[v1alpha1.AnnotationReady] == "true"
+	switch {
+	case !managed(now) || now.Annotations[v1alpha1.AnnotationOwner] != owner.GetName():
+		return nil, r.taken(ns.Name, owner.GetName())
+	case now.DeletionTimestamp != nil:
+		err := apierrors.NewConflict(groupResource, ns.Name, errors.New("your namespace of that name is still being deleted; its name is free in some seconds"))
+		err.ErrStatus.Details.RetryAfterSeconds = 2
+		return nil, err
+	case id != now.Annotations[v1alpha1.AnnotationRequestID], id == "" && ready:
+		return nil, apierrors.NewAlreadyExists(groupResource, ns.Name)
+	case now.Labels[v1alpha1.LabelClass] != ns.Labels[v1alpha1.LabelClass], now.Annotations[v1alpha1.AnnotationTTL] != ns.Annotations[v1alpha1.AnnotationTTL]:
+		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already made it with another class or TTL", id))
+	}
+	return now, nil
+}
+
+// taken says that a name is somebody else's, and offers one that is free.
+func (r *Registry) taken(name, owner string) error {
+	err := apierrors.NewAlreadyExists(groupResource, name)
+	free := r.generate(r.Prefix+strings.TrimPrefix(name, r.Prefix)+"-", owner, "")
+	err.ErrStatus.Message = fmt.Sprintf("the name %q is taken by somebody else; %q is free", name, free)
+	return err
+}
+
+// undo deletes what cannot be finished, unless another replica has finished it
+// or the trouble may pass: then a repeated request, or recovery, goes on.
+func (r *Registry) undo(ctx context.Context, ns *corev1.Namespace, cause error) {
+	if !definite(cause) {
+		r.Log.Warn("Creation interrupted", "namespace", ns.Name, "uid", ns.UID, "err", cause, "auditID", auditID(ctx))
+		return
+	}
+	r.Log.Error("Creation failed; deleting the namespace", "namespace", ns.Name, "uid", ns.UID, "err", cause, "auditID", auditID(ctx))
+	ctx, cancel := detach(ctx, 10*time.Second)
+	defer cancel()
+	err := r.Client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion}})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		r.Log.Error("Deletion of a half-made namespace failed; recovery will try again", "namespace", ns.Name, "uid", ns.UID, "err", err)
+	}
+}
+
+// binds tells whether the owner needs and may have a RoleBinding: system users
+// other than ServiceAccounts are never bound; they may own only what they can
+// use anyway.
+func binds(owner string) bool {
+	return !strings.HasPrefix(owner, "system:") || strings.HasPrefix(owner, serviceaccount.ServiceAccountUsernamePrefix)
+}

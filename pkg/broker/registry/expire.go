@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
+	"k8s.io/apiserver/pkg/authentication/user"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// takeover is how long a namespace that is not ready belongs to the replica
+// that began to make it.
+const takeover = 60 * time.Second
+
+// Due returns when a namespace needs the broker next: at its expiry, or before
+// that, if it is not ready, to be finished. It is zero if nothing is to be done.
+// An expiry that cannot be read is never due: the namespace is kept.
+func (r *Registry) Due(ns *corev1.Namespace) (time.Time, error) {
+	if ns.DeletionTimestamp != nil {
+		return time.Time{}, nil
+	}
+	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the expiry of %q: %w", ns.Name, err)
+	}
+	at := life.Expiry(ns.CreationTimestamp.Time)
+	if finish := ns.CreationTimestamp.Add(takeover); ns.Annotations[v1alpha1.AnnotationReady] != "true" && finish.Before(at) {
+		at = finish
+	}
+	return at, nil
+}
+
+// Tend does what is due for a namespace: it deletes it if it has expired, and
+// finishes it if its creator did not. It returns when to come back; zero is
+// never. What it decides by is the cache; the preconditions of what it writes
+// make a stale cache harmless.
+func (r *Registry) Tend(ctx context.Context, name string) (time.Time, error) {
+	ns := r.Cache.get(name)
+	if ns == nil || !managed(ns) {
+		return time.Time{}, nil
+	}
+	at, err := r.Due(ns)
+	if err != nil || at.IsZero() {
+		return time.Time{}, nil // an unreadable expiry was reported when it was seen
+	}
+	if time.Now().Before(at) {
+		return at, nil
+	}
+	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
+	if err != nil {
+		return time.Time{}, nil
+	}
+	if expiry := life.Expiry(ns.CreationTimestamp.Time); !time.Now().Before(expiry) {
+		return time.Time{}, r.expire(ctx, ns, expiry)
+	}
+	return r.recover(ctx, ns)
+}
+
+// expire deletes exactly the version of the namespace that was seen to have
+// expired: an extension meanwhile makes it fail, and the extension's event
+// brings a new time.
+func (r *Registry) expire(ctx context.Context, ns *corev1.Namespace, at time.Time) error {
+	lag := time.Since(at)
+	err := r.Client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion}})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("delete expired namespace %q: %w", ns.Name, err)
+	}
+	r.Log.Info("Expired", "namespace", ns.Name, "uid", ns.UID, "owner", ns.Annotations[v1alpha1.AnnotationOwner], "expiry", at.UTC().Format(time.RFC3339), "lagMilliseconds", lag.Milliseconds())
+	return nil
+}
+
+// recover finishes a namespace that its creator left half-made, or deletes it
+// if it cannot be finished.
+func (r *Registry) recover(ctx context.Context, ns *corev1.Namespace) (time.Time, error) {
+	if _, busy := r.making.LoadOrStore(ns.Name, nil); busy {
+		return time.Now().Add(createTimeout), nil
+	}
+	defer r.making.Delete(ns.Name)
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+
+	class, err := r.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
+	if err == nil && class.Spec.Revision() != ns.Annotations[v1alpha1.AnnotationClassRevision] {
+		err = fmt.Errorf("class %q has changed since", class.Name)
+	}
+	if err != nil { // what it was to get is not known any more
+		return time.Time{}, r.discard(ctx, ns, err)
+	}
+	owner := ns.Annotations[v1alpha1.AnnotationOwner]
+	if _, err := r.finish(ctx, ns, class, assume(owner)); err != nil {
+		if definite(err) {
+			return time.Time{}, r.discard(ctx, ns, err)
+		}
+		return time.Time{}, fmt.Errorf("finish namespace %q: %w", ns.Name, err)
+	}
+	r.Log.Info("Finished what another left", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator])
+	return time.Time{}, nil
+}
+
+func (r *Registry) discard(ctx context.Context, ns *corev1.Namespace, cause error) error {
+	r.Log.Warn("Deleting a namespace that was left half-made", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator], "err", cause)
+	err := r.Client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion}})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete half-made namespace %q: %w", ns.Name, err)
+	}
+	return nil
+}
+
+// assume is the owner as far as the Namespace tells: enough to ask what the
+// RoleBinding gives.
+func assume(name string) user.Info {
+	if ns, sa, err := serviceaccount.SplitUsername(name); err == nil {
+		return serviceaccount.UserInfo(ns, sa, "")
+	}
+	return &user.DefaultInfo{Name: name, Groups: []string{user.AllAuthenticated}}
+}

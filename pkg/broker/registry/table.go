@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+var columns = []metav1.TableColumnDefinition{
+	{Name: "Name", Type: "string", Format: "name", Description: "Name of the namespace."},
+	{Name: "Class", Type: "string", Description: "NamespaceClass that it was made by."},
+	{Name: "Status", Type: "string", Description: "Pending, Ready or Terminating."},
+	// A string: the type date is for the past, and shows the future as invalid.
+	{Name: "Expires", Type: "string", Description: "How long it still lives."},
+	{Name: "Owner", Type: "string", Description: "User who has access."},
+	{Name: "Age", Type: "string", Description: "How long it has lived."},
+	{Name: "Expires-At", Type: "string", Format: "date-time", Priority: 1, Description: "When it is deleted."},
+	{Name: "At-Most-Until", Type: "string", Format: "date-time", Priority: 1, Description: "The latest time that an extension can reach."},
+	{Name: "Reason", Type: "string", Priority: 1, Description: "What it is for, in its owner's words."},
+}
+
+// ConvertToTable is what kubectl get prints.
+func (r *Registry) ConvertToTable(_ context.Context, obj, opts runtime.Object) (*metav1.Table, error) {
+	t := &metav1.Table{}
+	if o, ok := opts.(*metav1.TableOptions); !ok || !o.NoHeaders {
+		t.ColumnDefinitions = columns
+	}
+	now := time.Now()
+	switch o := obj.(type) {
+	case *v1alpha1.TemporaryNamespace:
+		t.Rows = []metav1.TableRow{row(o, now)}
+	case *v1alpha1.TemporaryNamespaceList:
+		for i := range o.Items {
+			t.Rows = append(t.Rows, row(&o.Items[i], now))
+		}
+	default:
+		return nil, fmt.Errorf("no table for %T", obj)
+	}
+	if m, err := meta.ListAccessor(obj); err == nil {
+		t.ResourceVersion, t.Continue, t.RemainingItemCount = m.GetResourceVersion(), m.GetContinue(), m.GetRemainingItemCount()
+	} else if m, err := meta.CommonAccessor(obj); err == nil {
+		t.ResourceVersion = m.GetResourceVersion()
+	}
+	return t, nil
+}
+
+func row(tn *v1alpha1.TemporaryNamespace, now time.Time) metav1.TableRow {
+	return metav1.TableRow{
+		Cells: []any{
+			tn.Name, tn.Spec.ClassName, string(tn.Status.Phase), left(tn.Status.ExpirationTimestamp, now), tn.Status.Owner,
+			duration.HumanDuration(now.Sub(tn.CreationTimestamp.Time)),
+			at(tn.Status.ExpirationTimestamp), at(tn.Status.MaximumExpirationTimestamp), tn.Spec.Reason,
+		},
+		Object: runtime.RawExtension{Object: tn},
+	}
+}
+
+func left(t *metav1.Time, now time.Time) string {
+	switch {
+	case t == nil:
+		return "<unknown>"
+	case t.After(now):
+		return duration.HumanDuration(t.Sub(now))
+	}
+	return "expired"
+}
+
+func at(t *metav1.Time) string {
+	if t == nil {
+		return "<unknown>"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

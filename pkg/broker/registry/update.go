@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/rest"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// Update serves PUT, JSON patch, merge patch and server-side apply; they differ
+// only in how the new object is computed from the old.
+//
+// The write of the Namespace carries the resourceVersion that was read, so it
+// is the precondition: an extension either comes before the reaper's deletion,
+// which then fails, or it fails itself. Errors: NotFound, Invalid (with the
+// field), Conflict (changed meanwhile, being deleted, or expired).
+func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, validateCreate rest.ValidateObjectFunc,
+	validateUpdate rest.ValidateObjectUpdateFunc, forceAllowCreate bool, o *metav1.UpdateOptions) (runtime.Object, bool, error) {
+	for range 5 {
+		ns, err := r.read(ctx, name, v1alpha1.VerbAdminister)
+		if apierrors.IsNotFound(err) && forceAllowCreate { // server-side apply of what is not there
+			obj, err := info.UpdatedObject(ctx, &v1alpha1.TemporaryNamespace{})
+			if err != nil {
+				return nil, false, err
+			}
+			out, err := r.Create(ctx, obj, validateCreate, &metav1.CreateOptions{DryRun: o.DryRun, FieldManager: o.FieldManager, FieldValidation: o.FieldValidation})
+			return out, true, err
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		old := view(ns)
+		obj, err := info.UpdatedObject(ctx, old.DeepCopy())
+		if err != nil {
+			return nil, false, err
+		}
+		tn, ok := obj.(*v1alpha1.TemporaryNamespace)
+		if !ok {
+			return nil, false, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
+		}
+		if tn.ResourceVersion != "" && tn.ResourceVersion != old.ResourceVersion {
+			return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
+		}
+		if tn.UID != "" && tn.UID != old.UID {
+			return nil, false, apierrors.NewConflict(groupResource, name, errUID)
+		}
+		keep(tn, old)
+		if errs := append(v1alpha1.Validate(tn, r.Prefix), v1alpha1.ValidateUpdate(tn, old)...); len(errs) > 0 {
+			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, errs)
+		}
+		if validateUpdate != nil {
+			if err := validateUpdate(ctx, tn, old); err != nil {
+				return nil, false, err
+			}
+		}
+		if equality.Semantic.DeepEqual(tn, old) {
+			return old, false, nil // nothing to write: the resourceVersion stays, and apply says "unchanged"
+		}
+		if !equality.Semantic.DeepEqual(tn.Spec, old.Spec) {
+			if err := alive(old); err != nil {
+				return nil, false, err
+			}
+			tn.Generation++
+		}
+		ns = ns.DeepCopy()
+		if err := store(ns, tn); err != nil {
+			return nil, false, err
+		}
+		out, err := r.Client.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: o.DryRun})
+		if apierrors.IsConflict(err) {
+			continue // computed anew; what names a resourceVersion fails above
+		}
+		if err != nil {
+			return nil, false, r.translate(ctx, err, name)
+		}
+		if len(o.DryRun) == 0 {
+			if before := old.Status.ExpirationTimestamp; before != nil {
+				if after := view(out).Status.ExpirationTimestamp; after != nil && !after.Equal(before) {
+					r.Log.Info("Extended", "namespace", name, "uid", out.UID, "user", userName(ctx), "until", after.UTC().Format(time.RFC3339), "was", before.UTC().Format(time.RFC3339), "reason", tn.Spec.Reason, "auditID", auditID(ctx))
+				}
+			}
+			wctx, cancel := context.WithTimeout(ctx, time.Second)
+			_ = r.Cache.wait(wctx, out) // so that a list that follows shows it
+			cancel()
+		}
+		return view(out), false, nil
+	}
+	return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
+}
+
+// keep puts back what a client cannot set, and what it left open.
+func keep(tn, old *v1alpha1.TemporaryNamespace) {
+	tn.TypeMeta, tn.Status = old.TypeMeta, old.Status
+	tn.UID, tn.ResourceVersion, tn.Generation = old.UID, old.ResourceVersion, old.Generation
+	tn.CreationTimestamp, tn.DeletionTimestamp, tn.DeletionGracePeriodSeconds = old.CreationTimestamp, old.DeletionTimestamp, old.DeletionGracePeriodSeconds
+	tn.GenerateName, tn.SelfLink = old.GenerateName, old.SelfLink
+	if tn.Spec.ClassName == "" {
+		tn.Spec.ClassName = old.Spec.ClassName
+	}
+	if tn.Spec.TTLSeconds == nil {
+		tn.Spec.TTLSeconds = old.Spec.TTLSeconds
+	}
+	if id := old.Annotations[v1alpha1.AnnotationRequestID]; id != "" && tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
+		if tn.Annotations == nil {
+			tn.Annotations = map[string]string{}
+		}
+		tn.Annotations[v1alpha1.AnnotationRequestID] = id
+	}
+}
+
+// alive refuses changes to a namespace whose end has come: kube-apiserver would
+// accept the write, and the caller would believe in an extension.
+func alive(tn *v1alpha1.TemporaryNamespace) error {
+	if tn.DeletionTimestamp != nil {
+		return apierrors.NewConflict(groupResource, tn.Name, errDeleting)
+	}
+	if at := tn.Status.ExpirationTimestamp; at != nil && !time.Now().Before(at.Time) {
+		return apierrors.NewConflict(groupResource, tn.Name, errors.New("it expired at "+at.UTC().Format(time.RFC3339)))
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// maxObjectBytes bounds what clients may store about one TemporaryNamespace.
+const maxObjectBytes = 64 << 10
+
+// uidSpace is the name space of derived UIDs (RFC 9562, version 5).
+var uidSpace = uuid.MustParse("9d0f5e3c-5a0c-5b7e-9a39-3f1d7a1c6f10")
+
+// viewUID derives the UID of the TemporaryNamespace from the Namespace's. It
+// must differ: two objects with one UID break the garbage collector
+// (kubernetes/kubernetes#116632).
+func viewUID(ns types.UID) types.UID {
+	if ns == "" {
+		return ""
+	}
+	return types.UID(uuid.NewSHA1(uidSpace, []byte(ns)).String())
+}
+
+// clientMeta is the metadata of a TemporaryNamespace that belongs to its
+// clients. It is one annotation of the Namespace and never spread over it:
+// users' labels must not steer injectors or selectors.
+type clientMeta struct {
+	Labels        map[string]string           `json:"labels,omitempty"`
+	Annotations   map[string]string           `json:"annotations,omitempty"`
+	ManagedFields []metav1.ManagedFieldsEntry `json:"managedFields,omitempty"`
+	Generation    int64                       `json:"generation,omitempty"`
+}
+
+// managed tells whether the broker made ns.
+func managed(ns *corev1.Namespace) bool { return ns.Labels[v1alpha1.LabelManaged] == "true" }
+
+// view returns the TemporaryNamespace that ns is. It shares no memory with ns.
+func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
+	a := ns.Annotations
+	tn := &v1alpha1.TemporaryNamespace{
+		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: ns.Name, UID: viewUID(ns.UID), ResourceVersion: ns.ResourceVersion,
+			CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp.DeepCopy(), Generation: 1,
+		},
+		Spec:   v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: a[v1alpha1.AnnotationReason]},
+		Status: v1alpha1.TemporaryNamespaceStatus{Owner: a[v1alpha1.AnnotationOwner]},
+	}
+	var cm clientMeta
+	if json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) == nil {
+		tn.Labels, tn.Annotations, tn.ManagedFields = cm.Labels, cm.Annotations, cm.ManagedFields
+		tn.Generation = max(1, cm.Generation)
+	}
+	if id := a[v1alpha1.AnnotationRequestID]; id != "" {
+		if tn.Annotations == nil {
+			tn.Annotations = map[string]string{}
+		}
+		tn.Annotations[v1alpha1.AnnotationRequestID] = id
+	}
+	if l, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil {
+		ttl := int64(l.TTL / time.Second)
+		tn.Spec.TTLSeconds = &ttl
+		if !l.ExtendUntil.IsZero() {
+			tn.Spec.ExtendUntil = &metav1.Time{Time: l.ExtendUntil}
+		}
+		if !ns.CreationTimestamp.IsZero() { // it is zero in the answer to a dry run
+			tn.Status.ExpirationTimestamp = &metav1.Time{Time: l.Expiry(ns.CreationTimestamp.Time)}
+			tn.Status.MaximumExpirationTimestamp = &metav1.Time{Time: l.Ceiling(ns.CreationTimestamp.Time)}
+		}
+	}
+	tn.Status.ObservedGeneration = tn.Generation
+	setPhase(tn, a[v1alpha1.AnnotationReady] == "true")
+	return tn
+}
+
+func setPhase(tn *v1alpha1.TemporaryNamespace, ready bool) {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: tn.Generation,
+		LastTransitionTime: tn.CreationTimestamp,
+	}
+	switch {
+	case tn.DeletionTimestamp != nil:
+		tn.Status.Phase = v1alpha1.PhaseTerminating
+		c.Reason, c.Message = v1alpha1.ReasonTerminating, "The namespace and everything in it is being deleted."
+		c.LastTransitionTime = *tn.DeletionTimestamp
+	case ready:
+		tn.Status.Phase = v1alpha1.PhaseReady
+		c.Status = metav1.ConditionTrue
+		c.Reason, c.Message = v1alpha1.ReasonProvisioned, "The owner can use the namespace."
+	default:
+		tn.Status.Phase = v1alpha1.PhasePending
+		c.Reason, c.Message = v1alpha1.ReasonProvisioning, "The guard rails of the namespace are being put in place."
+	}
+	tn.Status.Conditions = []metav1.Condition{c}
+}
+
+// store writes into the metadata of ns what clients may say in tn.
+func store(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace) error {
+	a := ns.Annotations
+	a[v1alpha1.AnnotationTTL] = strconv.FormatInt(*tn.Spec.TTLSeconds, 10)
+	put(a, v1alpha1.AnnotationReason, tn.Spec.Reason)
+	put(a, v1alpha1.AnnotationExtendUntil, "")
+	if t := tn.Spec.ExtendUntil; t != nil {
+		a[v1alpha1.AnnotationExtendUntil] = t.UTC().Format(time.RFC3339)
+	}
+	own := maps.Clone(tn.Annotations)
+	delete(own, v1alpha1.AnnotationRequestID) // has an annotation of its own
+	b, err := json.Marshal(clientMeta{tn.Labels, own, tn.ManagedFields, tn.Generation})
+	if err != nil {
+		return fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
+	}
+	if len(b) > maxObjectBytes {
+		return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("labels, annotations and managed fields take %d bytes, at most %d are kept", len(b), maxObjectBytes))
+	}
+	a[v1alpha1.AnnotationObject] = string(b)
+	return nil
+}
+
+func put(m map[string]string, key, value string) {
+	if value == "" {
+		delete(m, key)
+	} else {
+		m[key] = value
+	}
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/handlers"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/registry"
+)
+
+const (
+	maxBodyBytes = 64 << 10 // a TemporaryNamespace has some hundred bytes
+	maxWatch     = 30 * time.Minute
+)
+
+var (
+	pathRoot    = "/apis"
+	pathGroup   = "/apis/" + v1alpha1.GroupVersion.Group
+	pathVersion = "/apis/" + v1alpha1.GroupVersion.String()
+	pathAll     = pathVersion + "/" + v1alpha1.Resource.Resource
+	pathOne     = pathAll + "/{name}"
+)
+
+// openPaths need no authorization: they say the same to all.
+var openPaths = []string{pathRoot, pathRoot + "/", pathGroup, pathVersion, pathOpenAPIV2, pathOpenAPIV3, pathOpenAPIGroup}
+
+// routes is the whole surface of the broker; there are no other paths.
+func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, error) {
+	scope, err := requestScope(tns, authz)
+	if err != nil {
+		return nil, err
+	}
+	none := admission.NewChainHandler()
+	patches := []string{string(types.JSONPatchType), string(types.MergePatchType), string(types.ApplyYAMLPatchType)}
+	root, group, version := discoveryHandlers()
+
+	// kube-apiserver refuses redirects, and mux would send one for a path that it
+	// can clean: SkipClean.
+	r := mux.NewRouter().SkipClean(true)
+	r.NotFoundHandler = http.HandlerFunc(notFound)
+	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
+	r.Handle(pathRoot, root).Methods(http.MethodGet)
+	r.Handle(pathGroup, group).Methods(http.MethodGet)
+	r.Handle(pathVersion, version).Methods(http.MethodGet)
+	r.Handle(pathOpenAPIV2, static("application/json", openAPIV2)).Methods(http.MethodGet)
+	r.Handle(pathOpenAPIV3, static("application/json", openAPIIndex())).Methods(http.MethodGet)
+	r.Handle(pathOpenAPIGroup, static("application/json", openAPIV3)).Methods(http.MethodGet)
+	r.HandleFunc(pathAll, handlers.ListResource(tns, tns, scope, false, maxWatch)).Methods(http.MethodGet)
+	r.HandleFunc(pathAll, handlers.CreateResource(tns, scope, none)).Methods(http.MethodPost)
+	r.HandleFunc(pathAll, handlers.DeleteCollection(tns, true, scope, none)).Methods(http.MethodDelete)
+	r.HandleFunc(pathOne, handlers.GetResource(tns, scope)).Methods(http.MethodGet)
+	r.HandleFunc(pathOne, handlers.UpdateResource(tns, scope, none)).Methods(http.MethodPut)
+	r.HandleFunc(pathOne, handlers.PatchResource(tns, scope, none, patches)).Methods(http.MethodPatch)
+	r.HandleFunc(pathOne, handlers.DeleteResource(tns, true, scope, none)).Methods(http.MethodDelete)
+	return r, nil
+}
+
+// requestScope is what the handlers need to know of the resource.
+func requestScope(tns *registry.Registry, authz authorizer.Authorizer) (*handlers.RequestScope, error) {
+	converter, err := typeConverter()
+	if err != nil {
+		return nil, err
+	}
+	gv := v1alpha1.GroupVersion
+	readOnly := fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie("status")))
+	fields, err := managedfields.NewDefaultFieldManager(converter, scheme, scheme, scheme, v1alpha1.Kind, gv, "",
+		map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(gv.String()): readOnly})
+	if err != nil {
+		return nil, err
+	}
+	return &handlers.RequestScope{
+		Namer:      handlers.ContextBasedNaming{Namer: meta.NewAccessor(), ClusterScoped: true},
+		Serializer: codecs, ParameterCodec: parameterCodec,
+		Creater: scheme, Convertor: scheme, Defaulter: scheme, Typer: scheme, UnsafeConvertor: scheme,
+		Authorizer: authz, EquivalentResourceMapper: runtime.NewEquivalentResourceRegistry(),
+		TableConvertor: tns, FieldManager: fields,
+		Resource: v1alpha1.Resource, Kind: v1alpha1.Kind, HubGroupVersion: gv, MetaGroupVersion: metav1.SchemeGroupVersion,
+		MaxRequestBodyBytes: maxBodyBytes,
+	}, nil
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, v1alpha1.Resource.GroupResource(), "", "", 0, true)
+	responsewriters.ErrorNegotiated(err, codecs, v1alpha1.GroupVersion, w, r)
+}
+
+func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	responsewriters.ErrorNegotiated(apierrors.NewMethodNotSupported(v1alpha1.Resource.GroupResource(), r.Method), codecs, v1alpha1.GroupVersion, w, r)
+}

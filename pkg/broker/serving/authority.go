@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package serving
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"time"
+)
+
+const (
+	authorityLife = 2 * 365 * 24 * time.Hour
+	leafLife      = 7 * 24 * time.Hour
+	overlap       = 24 * time.Hour // from the publication of an authority to its use
+	skew          = 5 * time.Minute
+)
+
+// authorities is the content of the Secret.
+type authorities struct {
+	current *authority // signs
+	next    *authority // is published, to sign later; may be nil
+	old     []byte     // verifies what it signed; PEM, may be empty
+}
+
+// authority is a certificate authority, and its key.
+type authority struct {
+	cert    *x509.Certificate
+	key     *ecdsa.PrivateKey
+	certPEM []byte
+	keyPEM  []byte
+}
+
+// parse reads the Secret. What is not readable counts as absent.
+func parse(data map[string][]byte) *authorities {
+	return &authorities{
+		current: load(data["ca.crt"], data["ca.key"]),
+		next:    load(data["next.crt"], data["next.key"]),
+		old:     data["old.crt"],
+	}
+}
+
+func load(certPEM, keyPEM []byte) *authority {
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok || !pair.Leaf.IsCA {
+		return nil
+	}
+	return &authority{pair.Leaf, key, certPEM, keyPEM}
+}
+
+func (a *authorities) data() map[string][]byte {
+	d := map[string][]byte{"ca.crt": a.current.certPEM, "ca.key": a.current.keyPEM}
+	if a.next != nil {
+		d["next.crt"], d["next.key"] = a.next.certPEM, a.next.keyPEM
+	}
+	if len(a.old) > 0 {
+		d["old.crt"] = a.old
+	}
+	return d
+}
+
+// bundle is all that verifies: PEM.
+func (a *authorities) bundle() []byte {
+	parts := [][]byte{a.current.certPEM}
+	if a.next != nil {
+		parts = append(parts, a.next.certPEM)
+	}
+	return bytes.Join(append(parts, a.old), nil)
+}
+
+// advance does what is due at now: the first authority, the next one when two
+// thirds of the life of the current one are over, its promotion a day later,
+// and the end of the old one when all that it signed has expired.
+func (a *authorities) advance(host string, now time.Time) (changed bool, err error) {
+	if a.current == nil || now.After(a.current.cert.NotAfter) {
+		if a.current, err = newAuthority(host, now); err != nil {
+			return false, err
+		}
+		a.next, a.old = nil, nil
+		return true, nil
+	}
+	published := func(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
+	switch {
+	case a.next != nil && now.After(published(a.next.cert).Add(overlap)):
+		a.current, a.next, a.old = a.next, nil, a.current.certPEM
+		return true, nil
+	case a.next == nil && now.After(renewal(a.current.cert)):
+		a.next, err = newAuthority(host, now)
+		return err == nil, err
+	case len(a.old) > 0 && now.After(published(a.current.cert).Add(2*overlap+leafLife)):
+		a.old = nil
+		return true, nil
+	}
+	return false, nil
+}
+
+// signed tells whether a leaf is verified by the bundle.
+func (a *authorities) signed(leaf *x509.Certificate) bool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(a.bundle())
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: leaf.NotBefore.Add(skew)})
+	return err == nil
+}
+
+// renewal is when two thirds of a certificate's life are over.
+func renewal(c *x509.Certificate) time.Time {
+	return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) * 2 / 3)
+}
+
+func newAuthority(host string, now time.Time) (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	t := template("tenama serving authority", now, authorityLife)
+	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
+	t.KeyUsage = x509.KeyUsageCertSign
+	// Whoever steals the key can pose as the broker and as nobody else.
+	t.PermittedDNSDomains, t.PermittedDNSDomainsCritical = []string{host}, true
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return load(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})), nil
+}
+
+func (a *authority) sign(host string, now time.Time) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	t := template(host, now, leafLife)
+	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	t.DNSNames = []string{host}
+	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, key.Public(), a.key)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
+}
+
+func template(name string, now time.Time, life time.Duration) *x509.Certificate {
+	serial, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)) // crypto/rand never fails
+	return &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-skew), NotAfter: now.Add(life)}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package serving keeps the certificate under which kube-apiserver knows the
+// broker.
+//
+// One certificate authority for all replicas lies in a Secret; each replica
+// signs a leaf for itself and keeps it in memory. A new authority is published
+// a day before anything is signed by it, and the old one stays published until
+// everything signed by it has expired: at no time does kube-apiserver meet a
+// certificate that it cannot verify.
+package serving
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+// SecretName is the Secret of the authority; deploy/base makes it, empty.
+const SecretName = "tenama-serving-cert"
+
+// recheck is how often the Secret is read: far more often than an authority is
+// published before it is used.
+const recheck = time.Hour
+
+// Certificate is the broker's serving certificate.
+type Certificate struct {
+	secrets corev1client.SecretInterface
+	host    string
+	log     *slog.Logger
+	leaf    atomic.Pointer[tls.Certificate]
+	bundle  atomic.Pointer[[]byte]
+	changed chan struct{}
+}
+
+// New reads or makes the authority in the Secret, and signs a leaf for host, the
+// DNS name SERVICE.NAMESPACE.svc under which kube-apiserver calls.
+func New(ctx context.Context, secrets corev1client.SecretInterface, host string, log *slog.Logger) (*Certificate, error) {
+	c := &Certificate{secrets: secrets, host: host, log: log, changed: make(chan struct{}, 1)}
+	return c, c.renew(ctx, time.Now())
+}
+
+// TLS is for http.Server: it follows the certificate. A client certificate is
+// asked for and verified per request, by package auth.
+func (c *Certificate) TLS() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"h2", "http/1.1"},
+		ClientAuth: tls.RequestClientCert,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return c.leaf.Load(), nil
+		},
+	}
+}
+
+// CABundle is what verifies the certificates of all replicas, as PEM.
+func (c *Certificate) CABundle() []byte { return *c.bundle.Load() }
+
+// Changed receives after CABundle has changed.
+func (c *Certificate) Changed() <-chan struct{} { return c.changed }
+
+// Run renews what is due until ctx is done.
+func (c *Certificate) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(recheck):
+		}
+		if err := c.renew(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			c.log.Error("Renewing the serving certificate failed; trying again", "in", recheck, "err", err)
+		}
+	}
+}
+
+func (c *Certificate) renew(ctx context.Context, now time.Time) error {
+	a, err := c.authorities(ctx, now)
+	if err != nil {
+		return err
+	}
+	bundle := a.bundle()
+	if old := c.bundle.Swap(&bundle); old != nil && string(*old) != string(bundle) {
+		c.log.Info("Serving authority changed")
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+	}
+	if l := c.leaf.Load(); l != nil && now.Before(renewal(l.Leaf)) && a.signed(l.Leaf) {
+		return nil
+	}
+	leaf, err := a.current.sign(c.host, now)
+	if err != nil {
+		return fmt.Errorf("sign the serving certificate: %w", err)
+	}
+	c.leaf.Store(leaf)
+	return nil
+}
+
+// authorities reads the Secret and brings it up to date. Replicas that do so at
+// once are told apart by its resourceVersion: one wins, the others read again.
+func (c *Certificate) authorities(ctx context.Context, now time.Time) (*authorities, error) {
+	for range 10 {
+		s, err := c.secrets.Get(ctx, SecretName, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("read Secret %q: %w", SecretName, err)
+		}
+		a := parse(s.Data)
+		changed, err := a.advance(c.host, now)
+		if err != nil {
+			return nil, fmt.Errorf("make a serving authority: %w", err)
+		}
+		if !changed {
+			return a, nil
+		}
+		s = s.DeepCopy()
+		s.Data = a.data()
+		_, err = c.secrets.Update(ctx, s, metav1.UpdateOptions{})
+		if err == nil {
+			return a, nil
+		}
+		if !apierrors.IsConflict(err) {
+			return nil, fmt.Errorf("update Secret %q: %w", SecretName, err)
+		}
+	}
+	return nil, errors.New("update Secret \"" + SecretName + "\": too many conflicts")
+}

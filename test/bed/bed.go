@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package bed is where tests, the demo and benchmarks lie: a real control plane
+// with tenama installed as deploy/ says, and the broker running beside it as a
+// process that has exactly the identity and the rights of its ServiceAccount.
+//
+// Everything it starts ends with it: its children die with this process, even
+// if that is killed.
+package bed
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Root is the top of the checkout.
+func Root() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if b, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && bytes.HasPrefix(b, []byte("module tenama.dev/tenama\n")) {
+			return dir
+		}
+		if dir == "/" {
+			panic("not inside the checkout")
+		}
+	}
+}
+
+// Bin is where the binaries lie: cluster, kubectl, kubectl-tenama, tenama-broker.
+func Bin(name string) string { return filepath.Join(Root(), "bin", name) }
+
+// CheckFresh fails if the control plane was built from other sources than those
+// of the checkout.
+func CheckFresh() error {
+	have, err := exec.Command(Bin("cluster"), "sources").Output()
+	if err != nil {
+		return fmt.Errorf("run the control plane binary: %w; build it with: make cluster", err)
+	}
+	want, err := exec.Command("sh", "-c", "cd "+filepath.Join(Root(), "test", "cluster")+" && cat go.mod go.sum *.go build.sh | git hash-object --stdin").Output()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(have, want) {
+		return errors.New("bin/cluster is older than test/cluster; build it with: make cluster")
+	}
+	return nil
+}
+
+// Cluster is a running control plane.
+type Cluster struct {
+	Dir    string // its data, and NAME.kubeconfig for admin, alice, bob (group devs), carol (ops), dora (devs), erik (ops)
+	Server string // https://127.0.0.1:PORT
+
+	stdin io.Closer
+	done  chan struct{}
+	out   bytes.Buffer
+}
+
+// StartCluster runs a control plane with its data in dir.
+func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, error) {
+	if err := CheckFresh(); err != nil {
+		return nil, err
+	}
+	args := []string{"up", "--lifeline", "--dir", dir}
+	for _, f := range flags {
+		args = append(args, "--apiserver-flag", f)
+	}
+	cmd := exec.Command(Bin("cluster"), args...)
+	c := &Cluster{Dir: dir, done: make(chan struct{})}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = &c.out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c.stdin = stdin
+	ready := make(chan string, 1)
+	go func() {
+		s := bufio.NewScanner(stdout)
+		for s.Scan() {
+			if f := strings.Fields(s.Text()); len(f) > 1 && f[0] == "ready" {
+				ready <- f[1]
+			}
+		}
+		_ = cmd.Wait()
+		close(c.done)
+	}()
+	select {
+	case c.Server = <-ready:
+		return c, nil
+	case <-c.done:
+		return nil, fmt.Errorf("start the control plane: %s", strings.TrimSpace(c.out.String()))
+	case <-ctx.Done():
+		c.Stop()
+		return nil, ctx.Err()
+	}
+}
+
+// Stop ends the control plane and waits for it. Its files stay.
+func (c *Cluster) Stop() {
+	_ = c.stdin.Close()
+	<-c.done
+}
+
+// Kubeconfig is the file of one of the users.
+func (c *Cluster) Kubeconfig(user string) string { return filepath.Join(c.Dir, user+".kubeconfig") }
+
+// Config is how one of the users talks to the cluster, without client-go's
+// limit on requests.
+func (c *Cluster) Config(user string) *rest.Config {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig(user))
+	if err != nil {
+		panic(err)
+	}
+	config.QPS = -1
+	return config
+}
+
+// Client is a typed client of one of the users.
+func (c *Cluster) Client(user string) *kubernetes.Clientset {
+	return kubernetes.NewForConfigOrDie(c.Config(user))
+}
+
+// Kubectl runs kubectl as one of the users and returns both outputs, mixed.
+func (c *Cluster) Kubectl(user string, args ...string) (string, error) {
+	return c.KubectlIn(user, "", args...)
+}
+
+// KubectlIn is Kubectl with something on standard input.
+func (c *Cluster) KubectlIn(user, stdin string, args ...string) (string, error) {
+	cmd := exec.Command(Bin("kubectl"), args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig(user), "PATH="+Bin("")+":"+os.Getenv("PATH"), "HOME="+c.Dir)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// child starts a process that does not outlive this one.
+func child(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd.Start()
+}
+
+// Eventually calls f until it returns nil, for at most d; then it returns the
+// last error.
+func Eventually(d time.Duration, f func() error) error {
+	end := time.Now().Add(d)
+	for {
+		err := f()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command cluster is a real Kubernetes control plane in one binary, built from
+// Go modules alone: etcd, kube-apiserver, kube-controller-manager and kubectl.
+// The first argument, or the name the binary is called under, selects one.
+//
+//	cluster up --dir DIR [--port PORT]   run a control plane in DIR
+//	cluster down --dir DIR               stop it
+//	cluster kubectl ...                  kubectl of the same version
+//	cluster sources                      the hash of the sources it was built from
+//
+// It serves tests, the demo and benchmarks on a loopback address. It is not a
+// way to run a cluster that matters: etcd does not sync its writes to disk.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// sources is the hash of the files that this binary was built from; the build
+// sets it, and whoever runs the binary can tell a stale one by it.
+var sources = "unknown"
+
+func init() {
+	// A child's death signal is tied to the thread that started it. The main
+	// goroutine starts all of them and keeps the main thread, which lives as
+	// long as the process.
+	runtime.LockOSThread()
+}
+
+func main() {
+	tools := map[string]func() int{
+		"up":                      runUp,
+		"down":                    runDown,
+		"sources":                 func() int { fmt.Println(sources); return 0 },
+		"etcd":                    runEtcd,
+		"kube-apiserver":          runAPIServer,
+		"kube-controller-manager": runControllerManager,
+		"kubectl":                 runKubectl,
+	}
+	name := filepath.Base(os.Args[0])
+	run, ok := tools[name]
+	if !ok && len(os.Args) > 1 {
+		name = os.Args[1]
+		if run, ok = tools[name]; ok {
+			os.Args = append([]string{name}, os.Args[2:]...)
+		}
+	}
+	if !ok {
+		fmt.Fprintln(os.Stderr, "usage: cluster up|down|sources|kubectl|etcd|kube-apiserver|kube-controller-manager [flags]")
+		os.Exit(2)
+	}
+	os.Exit(run())
+}

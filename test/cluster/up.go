@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// options of `cluster up`.
+type options struct {
+	dir       string
+	port      int
+	lifeline  bool
+	detach    bool
+	apiserver flagList
+}
+
+// flagList is a flag that may be given several times.
+type flagList []string
+
+func (l *flagList) String() string     { return strings.Join(*l, " ") }
+func (l *flagList) Set(s string) error { *l = append(*l, s); return nil }
+
+func runUp() int {
+	var o options
+	fs := flag.NewFlagSet("up", flag.ContinueOnError)
+	fs.StringVar(&o.dir, "dir", "", "data directory, made if absent")
+	fs.IntVar(&o.port, "port", 0, "port to serve on at 127.0.0.1; 0 takes a free one")
+	fs.BoolVar(&o.lifeline, "lifeline", false, "stop when standard input ends, so that no death of the caller leaves anything running")
+	fs.BoolVar(&o.detach, "detach", false, "return once it is ready and keep running; end it with down")
+	fs.Var(&o.apiserver, "apiserver-flag", "a further flag for kube-apiserver; may be repeated")
+	if err := fs.Parse(os.Args[1:]); err != nil {
+		return 2
+	}
+	run := up
+	if o.detach {
+		run = detach
+	}
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "cluster:", err)
+		return 1
+	}
+	return 0
+}
+
+// up runs a control plane until a signal, the end of the lifeline, or the
+// death of a component. It prints one line once /readyz answers:
+//
+//	ready https://127.0.0.1:PORT DIR SECONDS
+func up(o options) error {
+	began := time.Now()
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	if o.lifeline {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			stop <- syscall.SIGTERM
+		}()
+	}
+	if o.dir == "" {
+		return errors.New("--dir is required")
+	}
+	dir, err := filepath.Abs(o.dir)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	const addr = "127.0.0.1"
+	if o.port == 0 {
+		if o.port, err = port(dir, addr); err != nil {
+			return err
+		}
+	}
+	server := "https://" + net.JoinHostPort(addr, strconv.Itoa(o.port))
+	hosts := []string{addr, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", strings.Replace(serviceRange, "0/16", "1", 1)}
+	if err := writeIdentities(dir, server, hosts); err != nil {
+		return err
+	}
+	etcd, etcdURL, err := startEtcd(dir)
+	if err != nil {
+		return fmt.Errorf("start etcd: %w", err)
+	}
+	defer etcd.Close()
+	api, err := start(dir, "kube-apiserver", append(apiserverFlags(dir, etcdURL, addr, o.port), o.apiserver...)...)
+	if err != nil {
+		return err
+	}
+	defer api.stop()
+	controllers, err := start(dir, "kube-controller-manager", controllerManagerFlags(dir)...) // it waits for the API server by itself
+	if err != nil {
+		return err
+	}
+	defer controllers.stop()
+
+	ready := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	go func() { ready <- waitReady(ctx, filepath.Join(dir, "admin.kubeconfig")) }()
+	for {
+		select {
+		case err := <-ready:
+			if err != nil {
+				return err
+			}
+			fmt.Printf("ready %s %s %.1f\n", server, dir, time.Since(began).Seconds())
+		case <-stop:
+			return nil
+		case <-api.done:
+			return api.ended()
+		case <-controllers.done:
+			return controllers.ended()
+		}
+	}
+}
+
+// port returns the port that dir was made for, else a free one.
+func port(dir, addr string) (int, error) {
+	if b, err := os.ReadFile(filepath.Join(dir, "pki", "server")); err == nil {
+		if _, p, err := net.SplitHostPort(strings.TrimPrefix(string(b), "https://")); err == nil {
+			return strconv.Atoi(p)
+		}
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func waitReady(ctx context.Context, kubeconfig string) error {
+	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return err
+	}
+	c, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return err
+	}
+	c.Timeout = 2 * time.Second
+	for {
+		if resp, err := c.Get(cfg.Host + "/readyz"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("kube-apiserver was not ready within 90 s: see kube-apiserver.log in the data directory")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
