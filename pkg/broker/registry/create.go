@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -128,7 +129,7 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 			tn.Spec.TTLSeconds = &life.DefaultTTLSeconds
 		} else if ttl := *tn.Spec.TTLSeconds; ttl > life.MaximumTTLSeconds {
 			errs = append(errs, field.Invalid(field.NewPath("spec", "ttlSeconds"), ttl,
-				fmt.Sprintf("must be at most %d (%s), the maximum of class %q", life.MaximumTTLSeconds, time.Duration(life.MaximumTTLSeconds)*time.Second, class.Name)))
+				fmt.Sprintf("must be at most %d (%s), the maximum of class %q", life.MaximumTTLSeconds, duration.HumanDuration(time.Duration(life.MaximumTTLSeconds)*time.Second), class.Name)))
 		}
 		tn.Spec.ClassName = class.Name
 	}

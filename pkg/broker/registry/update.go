@@ -103,7 +103,7 @@ func keep(tn, old *v1alpha1.TemporaryNamespace) {
 	tn.TypeMeta, tn.Status = old.TypeMeta, old.Status
 	tn.UID, tn.ResourceVersion, tn.Generation = old.UID, old.ResourceVersion, old.Generation
 	tn.CreationTimestamp, tn.DeletionTimestamp, tn.DeletionGracePeriodSeconds = old.CreationTimestamp, old.DeletionTimestamp, old.DeletionGracePeriodSeconds
-	tn.GenerateName, tn.SelfLink = old.GenerateName, old.SelfLink
+	tn.GenerateName = old.GenerateName
 	if tn.Spec.ClassName == "" {
 		tn.Spec.ClassName = old.Spec.ClassName
 	}

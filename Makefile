@@ -1,0 +1,60 @@
+# Everything is built with these flags, and only these: with others all of
+# Kubernetes is compiled again.
+export CGO_ENABLED := 0
+GO      := go
+LDFLAGS := -s -w
+BIN     := $(CURDIR)/bin
+TOOLS   := $(BIN)/tools
+ARGS    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build cluster demo test unit e2e lint verify generate bench clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: $(BIN)/kubectl-tenama $(BIN)/tenama-broker ## Build the plugin and the broker into bin/
+
+$(BIN)/kubectl-tenama:
+	@$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/kubectl-tenama
+
+$(BIN)/tenama-broker:
+	@$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/broker
+
+cluster: ## Build the control plane for tests and the demo (the first time: minutes)
+	@test/cluster/build.sh $(BIN)/cluster
+	@ln -sf cluster $(BIN)/kubectl
+
+demo: build cluster ## Show the main job on a real control plane; KEEP=1 leaves it running
+	@$(GO) run -trimpath ./test/demo
+
+test: lint verify unit e2e ## Run everything that must pass
+
+unit: ## Run the tests that need no cluster
+	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./test/arch
+
+e2e: build cluster ## Run the tests on a real control plane
+	$(GO) test -trimpath -timeout 20m $(ARGS) ./test/e2e/...
+
+bench: build cluster ## Measure create against its floor (ratios within one run)
+	$(GO) run -trimpath ./test/bench $(ARGS)
+
+tools: # controller-gen and staticcheck, of the versions in tools/go.mod
+	@cd tools && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/controller-tools/cmd/controller-gen honnef.co/go/tools/cmd/staticcheck ./openapi
+
+lint: tools ## Check format, vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
+	$(GO) vet -trimpath ./...
+	$(TOOLS)/staticcheck ./...
+
+generate: tools ## Write generated code, the CRD and the OpenAPI documents
+	@$(TOOLS)/controller-gen object paths=./api/...
+	@$(TOOLS)/controller-gen crd paths=./api/policy/... output:crd:dir=deploy/base/crd
+	@tmp=$$(mktemp -d) && $(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=$$tmp && \
+		$(TOOLS)/openapi $$tmp/tenama.dev_temporarynamespaces.yaml pkg/broker/openapi; s=$$?; rm -rf $$tmp; exit $$s
+
+verify: tools ## Check that generated files and go.mod are up to date
+	@hack/verify.sh
+
+clean: ## Remove what was built
+	rm -rf bin dist .demo

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is the plugin: kubectl tenama VERB.
+//
+// The rules of its output:
+//
+//   - stdout is the result and nothing else: it is for the next program. Hints,
+//     progress, times and warnings go to stderr.
+//   - An error is one line, and at most one line of advice. Exit codes: 0 done, or
+//     so already; 1 error; 3 done in the cluster, but the kubeconfig was not
+//     changed; 4 not logged in or not allowed; 124 timed out; 130 interrupted.
+//   - Colour never carries meaning alone, and appears only on a terminal.
+//   - What others wrote is stripped of control characters before it is shown.
+//   - Nothing depends on whether there is a terminal, but colour.
+//
+// It is the only place of cobra, printers and lipgloss. It has no logger; -v
+// shows client-go's HTTP trace.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/pkg/client/kubeconfig"
+
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // oidc; exec plugins are built in
+)
+
+// Run runs the plugin with args, the program's name first, and returns its exit
+// code.
+func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
+	f := newFactory(streams)
+	root := newRootCommand(f, args[0])
+	root.SetArgs(args[1:])
+	return f.fail(ctx, root.ExecuteContext(ctx))
+}
+
+// factory makes what the commands share, when they need it.
+type factory struct {
+	genericiooptions.IOStreams
+	flags *genericclioptions.ConfigFlags
+}
+
+func newFactory(streams genericiooptions.IOStreams) *factory {
+	flags := genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
+	return &factory{IOStreams: streams, flags: flags}
+}
+
+func newRootCommand(f *factory, program string) *cobra.Command {
+	name := "kubectl tenama"
+	if !strings.HasPrefix(filepath.Base(program), "kubectl-") {
+		name = filepath.Base(program)
+	}
+	root := &cobra.Command{
+		Use:   "tenama",
+		Short: "Borrow namespaces that delete themselves",
+		Long: `Borrow namespaces that delete themselves.
+
+A namespace of your own on a shared cluster, for as long as you say: with quota,
+limits, network policy and access in place, and a context in your kubeconfig.`,
+		Example: `  kubectl tenama create --ttl 2h
+  kubectl tenama extend
+  kubectl tenama list`,
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: name},
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetOut(f.Out)
+	root.SetErr(f.ErrOut)
+	root.SetIn(f.In)
+	addGlobalFlags(f, root.PersistentFlags())
+	root.AddCommand(newCreateCommand(f), newExtendCommand(f), newListCommand(f), newDeleteCommand(f), newUseCommand(f), newVersionCommand(f), newOptionsCommand())
+	return root
+}
+
+// shown are the global flags on every help page; `kubectl tenama options` shows
+// all, as kubectl does.
+var shown = map[string]bool{"context": true, "kubeconfig": true, "as": true, "request-timeout": true, "namespace": true}
+
+func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
+	f.flags.AddFlags(fs)
+	trace := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(trace)
+	fs.AddGoFlag(trace.Lookup("v"))
+	fs.Lookup("v").Usage = "number for the log level verbosity: 6 and more show the requests"
+	fs.Lookup("v").Shorthand = "v"
+	fs.Lookup("namespace").Usage = "the temporary namespace to act on, as NAME"
+	fs.VisitAll(func(fl *pflag.Flag) { fl.Hidden = !shown[fl.Name] })
+}
+
+func newOptionsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "options",
+		Short:   "Show the flags that all commands take",
+		Long:    "Show the flags that all commands take.",
+		Example: "  kubectl tenama options",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = false })
+			fmt.Fprint(cmd.OutOrStdout(), cmd.InheritedFlags().FlagUsages())
+			return nil
+		},
+	}
+	return cmd
+}
+
+// client is for the cluster of the context in use.
+func (f *factory) client() (*client.Client, error) {
+	loader := f.flags.ToRawKubeConfigLoader()
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	config, err := loader.ClientConfig()
+	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" && config.BearerTokenFile == "" {
+		return nil, fmt.Errorf("no cluster is configured: %s has none; set KUBECONFIG or --kubeconfig", strings.Join(f.paths(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	return client.New(config)
+}
+
+func (f *factory) paths() []string {
+	if *f.flags.KubeConfig != "" {
+		return []string{*f.flags.KubeConfig}
+	}
+	return clientcmd.NewDefaultClientConfigLoadingRules().GetLoadingPrecedence()
+}
+
+// server is the URL of the API server in use.
+func (f *factory) server() string {
+	config, err := f.flags.ToRESTConfig()
+	if err != nil {
+		return ""
+	}
+	return config.Host
+}
+
+// files are the kubeconfig files in use.
+func (f *factory) files() *kubeconfig.Files { return kubeconfig.Find(*f.flags.KubeConfig) }
+
+// one merges the ways to name one namespace: the argument, or -n.
+func (f *factory) one(args []string) (string, error) {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if n := *f.flags.Namespace; n != "" {
+		if name != "" && name != n {
+			return "", fmt.Errorf("NAME %q and --namespace %q differ: give one of them", name, n)
+		}
+		name = n
+	}
+	if len(args) > 0 && args[0] == "" {
+		return "", errors.New("NAME is empty")
+	}
+	return name, nil
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+)
+
+var durationPattern = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$`)
+
+// durationValue is a flag such as 90m, 2h, 1d12h or 1w; a day has 24 hours.
+type durationValue struct{ d time.Duration }
+
+func (v *durationValue) String() string {
+	if v.d == 0 {
+		return ""
+	}
+	return human(v.d)
+}
+
+func (v *durationValue) Type() string { return "duration" }
+
+func (v *durationValue) Set(s string) error {
+	const want = "use a duration such as 90m, 2h, 1d12h or 1w"
+	m := durationPattern.FindStringSubmatch(s)
+	if m == nil || s == "" {
+		return fmt.Errorf("%s", want)
+	}
+	var total int64
+	for i, unit := range []int64{7 * 24 * 3600, 24 * 3600, 3600, 60, 1} {
+		if m[i+1] == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(m[i+1], 10, 64)
+		if err != nil || n > (math.MaxInt64/int64(time.Second)-total)/unit {
+			return fmt.Errorf("it is too long; %s", want)
+		}
+		total += n * unit
+	}
+	if total == 0 {
+		return fmt.Errorf("it must be more than zero; %s", want)
+	}
+	v.d = time.Duration(total) * time.Second
+	return nil
+}
+
+// parseTime reads a point in time: RFC 3339, or local time as 2006-01-02T15:04
+// or, for the next time that it is so late, 15:04.
+func parseTime(s string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	if t, err := time.ParseInLocation("2006-01-02T15:04", s, now.Location()); err == nil {
+		return t, nil
+	}
+	if t, err := time.ParseInLocation("15:04", s, now.Location()); err == nil {
+		t = time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), 0, 0, now.Location())
+		if !t.After(now) {
+			t = t.AddDate(0, 0, 1)
+		}
+		return t, nil
+	}
+	return time.Time{}, fmt.Errorf("--until %q: use a time such as 18:30, 2026-01-31T18:30 or 2026-01-31T17:30:00Z", s)
+}
+
+// clockTime shows a point in time as briefly as it is unmistakable.
+func clockTime(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	switch d := t.Sub(now); {
+	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
+		return t.Format("15:04 MST")
+	case d > 0 && d < 6*24*time.Hour:
+		return t.Format("Mon 15:04 MST")
+	}
+	return t.Format("2006-01-02 15:04 MST")
+}
+
+// human shows a duration in the units that one writes it in: 2h, 1h59m, 7d.
+func human(d time.Duration) string {
+	d = d.Round(time.Second)
+	if d >= 2*time.Minute {
+		d = d.Round(time.Minute)
+	}
+	var b strings.Builder
+	parts := 0
+	for _, u := range []struct {
+		d    time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if n := d / u.d; n > 0 && parts < 2 {
+			fmt.Fprintf(&b, "%d%s", n, u.name)
+			d -= n * u.d
+			parts++
+		}
+	}
+	if parts == 0 {
+		return "0s"
+	}
+	return b.String()
+}
+
+// in says how far away a point in time is, and when it is.
+func in(t, now time.Time) string {
+	if !t.After(now) {
+		return fmt.Sprintf("%s ago (%s)", human(now.Sub(t)), clockTime(t, now))
+	}
+	return fmt.Sprintf("in %s (%s)", human(t.Sub(now)), clockTime(t, now))
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"unicode"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Exit codes; see the package comment.
+const (
+	exitError       = 1
+	exitKubeconfig  = 3
+	exitDenied      = 4
+	exitTimeout     = 124
+	exitInterrupted = 130
+)
+
+// failure is an error with its exit code and advice.
+type failure struct {
+	err  error
+	code int
+	hint string
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// advise adds a hint to an error.
+func advise(err error, hint string) error {
+	return &failure{err: err, code: exitError, hint: hint}
+}
+
+// fail prints err, if it is one, and returns the exit code.
+func (f *factory) fail(ctx context.Context, err error) int {
+	if err == nil {
+		return 0
+	}
+	line, hint, code := explain(err)
+	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		line, code = "error: interrupted", exitInterrupted
+	}
+	var own *failure
+	if errors.As(err, &own) {
+		if own.hint != "" {
+			hint = own.hint
+		}
+		if own.code != exitError && code == exitError {
+			code = own.code
+		}
+	}
+	fmt.Fprintln(f.ErrOut, clean(line))
+	if hint != "" {
+		fmt.Fprintln(f.ErrOut, "hint: "+clean(hint))
+	}
+	return code
+}
+
+// explain turns an error into what the user needs to know.
+func explain(err error) (line, hint string, code int) {
+	var network *url.Error
+	var dial *net.OpError
+	switch {
+	case notInstalled(err):
+		return "error: tenama is not installed on this cluster, or its broker is stopped",
+			"an administrator installs it with: kubectl apply -k deploy/base", exitError
+	case apierrors.IsServiceUnavailable(err):
+		return "error: the tenama broker of this cluster does not answer", "an administrator sees why with: kubectl get apiservice v1alpha1.tenama.dev", exitError
+	case apierrors.IsUnauthorized(err):
+		return "error: you must be logged in to the server (Unauthorized)", "your login has expired, or is not known there: log in again as you do for kubectl", exitDenied
+	case errors.Is(err, context.DeadlineExceeded):
+		return "error: timed out", "", exitTimeout
+	case errors.As(err, &network) && errors.As(err, &dial):
+		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), dial.Err), "", exitError
+	case errors.As(err, &network):
+		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), network.Err), "", exitError
+	case clientcmd.IsConfigurationInvalid(err):
+		return "error: " + err.Error(), "", exitError
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return "error: " + err.Error(), "", exitError
+	}
+	s := status.Status()
+	line = fmt.Sprintf("Error from server (%s): %s", s.Reason, message(s))
+	switch s.Reason {
+	case metav1.StatusReasonForbidden:
+		code = exitDenied
+		if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {
+			hint = "an administrator lets you with: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"
+		}
+	default:
+		code = exitError
+	}
+	return line, hint, code
+}
+
+// message is what a Status says, on one line; for an invalid object, what is
+// wrong with it rather than that it is.
+func message(s metav1.Status) string {
+	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 {
+		var parts []string
+		for _, c := range s.Details.Causes {
+			parts = append(parts, c.Field+": "+c.Message)
+		}
+		return strings.Join(parts, "; ")
+	}
+	return s.Message
+}
+
+// notInstalled tells a path that the server does not know from an object that
+// is not there: only the latter's Status names it.
+func notInstalled(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	d := status.Status().Details
+	return d == nil || d.Group != "tenama.dev" || d.Name == "" || len(d.Causes) > 0
+}
+
+func host(raw string) string {
+	if u, err := url.Parse(raw); err == nil {
+		return u.Host
+	}
+	return raw
+}
+
+// clean makes others' text safe for a terminal, and one line: no escape
+// sequence, no control character, no direction mark gets through.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
+}

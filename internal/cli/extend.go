@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client/kubeconfig"
+)
+
+// extendOptions is one invocation of kubectl tenama extend.
+type extendOptions struct {
+	*factory
+	output *outputFlag
+
+	name   string
+	by     durationValue
+	ttl    durationValue
+	until  string
+	reason string
+}
+
+func newExtendCommand(f *factory) *cobra.Command {
+	o := &extendOptions{factory: f, by: durationValue{time.Hour}}
+	cmd := &cobra.Command{
+		Use:   "extend [NAME]",
+		Short: "Keep a namespace for longer",
+		Long: `Keep a namespace for longer.
+
+Without NAME it is the one of the current context. Time is only ever added:
+what a namespace has already is not taken back. How far an extension can reach
+is fixed when the namespace is made, and shown.`,
+		Example: `  # One hour more
+  kubectl tenama extend
+
+  # At least four hours from now; safe to repeat, so right for pipelines
+  kubectl tenama extend mr-42 --ttl 4h
+
+  # Until half past six today
+  kubectl tenama extend --until 18:30 --reason "demo at six"`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.name, err = f.one(args); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	fs := cmd.Flags()
+	fs.Var(&o.by, "by", "time to add to what is left")
+	fs.Var(&o.ttl, "ttl", "time to live at least, from now")
+	fs.StringVar(&o.until, "until", "", "time to live at least until, such as 18:30 or 2026-01-31T18:30 (local) or RFC 3339")
+	fs.StringVar(&o.reason, "reason", "", "why; shown in lists")
+	cmd.MarkFlagsMutuallyExclusive("by", "ttl", "until")
+	o.output = addOutputFlag(cmd, false)
+	return cmd
+}
+
+// target is the time that the flags ask for.
+func (o *extendOptions) target() (func(*v1alpha1.TemporaryNamespace, time.Time) time.Time, error) {
+	switch {
+	case o.until != "":
+		at, err := parseTime(o.until, time.Now())
+		return func(_ *v1alpha1.TemporaryNamespace, _ time.Time) time.Time { return at }, err
+	case o.ttl.d > 0:
+		return func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, nil
+	}
+	return func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+		if t := tn.Status.ExpirationTimestamp; t != nil {
+			return t.Add(o.by.d)
+		}
+		return now.Add(o.by.d)
+	}, nil
+}
+
+func (o *extendOptions) run(ctx context.Context) error {
+	target, err := o.target()
+	if err != nil {
+		return err
+	}
+	if err := o.output.validate(); err != nil {
+		return err
+	}
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	tn, err := o.find(ctx, c, o.name)
+	if err != nil {
+		return err
+	}
+	if at := target(tn, c.Now()); o.until != "" && !at.After(c.Now()) {
+		return fmt.Errorf("--until %s is in the past", o.until)
+	}
+	before, after, err := c.Extend(ctx, tn.Name, target, o.reason, metav1.PatchOptions{})
+	if err != nil {
+		if most := tn.Status.MaximumExpirationTimestamp; apierrors.IsInvalid(err) && most != nil && target(tn, c.Now()).After(most.Time) {
+			return advise(err, fmt.Sprintf("the most that is possible: kubectl tenama extend %s --until %s", tn.Name, most.UTC().Format(time.RFC3339)))
+		}
+		return err
+	}
+	done := "extended"
+	if after.ResourceVersion == before.ResourceVersion {
+		done = "unchanged"
+	}
+	if err := o.object(o.output, after, after.Name, done); err != nil {
+		return err
+	}
+	o.tell(before, after, c.Now())
+	// The context remembers the expiry; that it cannot be noted costs nothing.
+	if e, err := o.entry(after, ""); err == nil {
+		if m, err := o.files().Load(); err == nil {
+			for _, known := range m.Entries() {
+				if known.UID == e.UID && known.Server == e.Server {
+					known.ExpiresAt = e.ExpiresAt
+					if _, err := o.files().Add(ctx, known, false); err != nil && !errors.Is(err, kubeconfig.ErrTaken) {
+						fmt.Fprintf(o.ErrOut, "Warning: the new expiry was not noted in the kubeconfig: %s\n", clean(err.Error()))
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (o *extendOptions) tell(before, after *v1alpha1.TemporaryNamespace, now time.Time) {
+	at, was, most := after.Status.ExpirationTimestamp, before.Status.ExpirationTimestamp, after.Status.MaximumExpirationTimestamp
+	if at == nil {
+		return
+	}
+	line := "Expires " + in(at.Time, now)
+	if was != nil && !was.Equal(at) {
+		line += ", was " + clockTime(was.Time, now)
+	}
+	if most != nil {
+		line += "; at most until " + clockTime(most.Time, now)
+	}
+	fmt.Fprintln(o.ErrOut, line+".")
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// withPrefix is the full name of what the user calls name.
+func withPrefix(name string) string {
+	if strings.HasPrefix(name, v1alpha1.DefaultPrefix) {
+		return name
+	}
+	return v1alpha1.DefaultPrefix + name
+}
+
+// find returns the temporary namespace that the user means: by its full name,
+// by its name without the prefix, or, if name is empty, the one of the current
+// context.
+func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
+	if name == "" {
+		var err error
+		if name, err = f.current(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
+		return nil, fmt.Errorf("%q is not the name of a namespace: names have lower-case letters, digits and dashes, 63 characters at most", name)
+	}
+	tn, err := c.Get(ctx, withPrefix(name))
+	if !apierrors.IsNotFound(err) || notInstalled(err) {
+		return tn, err
+	}
+	// This installation may have another prefix.
+	own, lerr := f.own(ctx, c)
+	if lerr != nil {
+		return nil, err
+	}
+	for i := range own {
+		if own[i].Name == name || strings.HasSuffix(own[i].Name, "-"+name) && strings.Count(own[i].Name, "-") == strings.Count(name, "-")+1 {
+			return &own[i], nil
+		}
+	}
+	return nil, err
+}
+
+// current is the temporary namespace of the current context.
+func (f *factory) current(ctx context.Context, c *client.Client) (string, error) {
+	if m, err := f.files().Load(); err == nil && *f.flags.Context == "" {
+		if e, ours := m.Current(); ours {
+			return e.Namespace, nil
+		}
+	}
+	if ns, _, err := f.flags.ToRawKubeConfigLoader().Namespace(); err == nil && strings.HasPrefix(ns, v1alpha1.DefaultPrefix) {
+		return ns, nil
+	}
+	own, err := f.own(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	if len(own) == 0 {
+		return "", errors.New("the current context is not a temporary namespace, and you have none: kubectl tenama create")
+	}
+	names := make([]string, len(own))
+	for i := range own {
+		names[i] = own[i].Name
+	}
+	return "", fmt.Errorf("the current context is not a temporary namespace: name one of yours: %s", strings.Join(names, ", "))
+}
+
+// own lists the caller's namespaces. Who may see everybody's gets them all from
+// the server, so the owner is named where it is known.
+func (f *factory) own(ctx context.Context, c *client.Client) ([]v1alpha1.TemporaryNamespace, error) {
+	o := metav1.ListOptions{}
+	if user, err := c.User(ctx); err == nil {
+		o.FieldSelector = fields.OneTermEqualSelector("status.owner", user).String()
+	}
+	list, err := c.List(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}

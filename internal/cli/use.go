@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tenama.dev/tenama/pkg/client/kubeconfig"
+)
+
+// useOptions is one invocation of kubectl tenama use.
+type useOptions struct {
+	*factory
+	name        string
+	contextName string
+}
+
+func newUseCommand(f *factory) *cobra.Command {
+	o := &useOptions{factory: f}
+	cmd := &cobra.Command{
+		Use:   "use NAME|-",
+		Short: "Switch to a namespace, or back",
+		Long: `Switch to a namespace, or back.
+
+The context of the namespace is made current; if it is not in the kubeconfig, or
+not any more, it is added. "-" switches to the context that was current before.`,
+		Example: `  kubectl tenama use mr-42
+  kubectl tenama use -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			o.name = args[0]
+			if o.name == "-" {
+				return o.back(cmd.Context())
+			}
+			if o.name, err = f.one(args); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
+	return cmd
+}
+
+func (o *useOptions) run(ctx context.Context) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	tn, err := o.find(ctx, c, o.name)
+	if err != nil {
+		return err
+	}
+	if tn.DeletionTimestamp != nil {
+		return fmt.Errorf("namespace %q is being deleted", tn.Name)
+	}
+	e, err := o.entry(tn, o.contextName)
+	if err != nil {
+		return err
+	}
+	if o.contextName == "" { // under whatever name it is there already
+		if m, err := o.files().Load(); err == nil {
+			for _, known := range m.Entries() {
+				if known.UID == e.UID && known.Server == e.Server {
+					e.Context, e.Cluster, e.User = known.Context, known.Cluster, known.User
+				}
+			}
+		}
+	}
+	if _, err := o.files().Add(ctx, e, true); err != nil {
+		if errors.Is(err, kubeconfig.ErrTaken) {
+			return &failure{err, exitKubeconfig, "choose another name for the context with --context-name"}
+		}
+		return &failure{err, exitKubeconfig, ""}
+	}
+	fmt.Fprintf(o.Out, "Switched to context %q.\n", e.Context)
+	if t := tn.Status.ExpirationTimestamp; t != nil {
+		fmt.Fprintf(o.ErrOut, "Expires %s.\n", in(t.Time, c.Now()))
+	}
+	return nil
+}
+
+// back switches to the context that was current before; from there, back again.
+func (o *useOptions) back(ctx context.Context) error {
+	m, err := o.files().Load()
+	if err != nil {
+		return err
+	}
+	to := ""
+	if e, ours := m.Current(); ours {
+		to = e.Previous
+		if _, ok := m.Contexts[to]; !ok {
+			to = e.Origin
+		}
+	} else {
+		var from []string
+		for _, e := range m.Entries() {
+			if e.Previous == m.CurrentContext {
+				from = append(from, e.Context)
+			}
+		}
+		if len(from) > 1 {
+			return fmt.Errorf("several temporary namespaces were left for %q: name one: %s", m.CurrentContext, strings.Join(from, ", "))
+		}
+		if len(from) == 1 {
+			to = from[0]
+		}
+	}
+	if _, ok := m.Contexts[to]; !ok {
+		return errors.New("the kubeconfig remembers no context from before")
+	}
+	if _, err := o.files().Use(ctx, to); err != nil {
+		return &failure{err, exitKubeconfig, ""}
+	}
+	fmt.Fprintf(o.Out, "Switched to context %q.\n", to)
+	return nil
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/version"
+)
+
+// versionOptions is one invocation of kubectl tenama version.
+type versionOptions struct {
+	*factory
+	client bool
+	output string
+}
+
+func newVersionCommand(f *factory) *cobra.Command {
+	o := &versionOptions{factory: f}
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Show the version of the plugin, and the API of the cluster",
+		Long:  "Show the version of the plugin, and the API of the cluster.",
+		Example: `  kubectl tenama version
+  kubectl tenama version --client`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch o.output {
+			case "", "json", "yaml":
+				return o.run(cmd.Context())
+			}
+			return fmt.Errorf("unknown output format %q: use json or yaml", o.output)
+		},
+	}
+	cmd.Flags().BoolVar(&o.client, "client", false, "only the plugin's; no cluster is asked")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "output format: json or yaml")
+	return cmd
+}
+
+func (o *versionOptions) run(ctx context.Context) error {
+	out := struct {
+		Client version.Info `json:"clientVersion"`
+		Server string       `json:"serverAPI,omitempty"`
+	}{Client: version.Get()}
+	var err error
+	if !o.client {
+		if c, cerr := o.factory.client(); cerr != nil {
+			err = cerr
+		} else if err = c.Served(ctx); err == nil {
+			out.Server = v1alpha1.GroupVersion.String()
+		}
+	}
+	switch o.output {
+	case "json":
+		b, _ := json.MarshalIndent(out, "", "  ") // strings alone
+		fmt.Fprintln(o.Out, string(b))
+	case "yaml":
+		b, _ := yaml.Marshal(out)
+		fmt.Fprint(o.Out, string(b))
+	default:
+		fmt.Fprintf(o.Out, "Client Version: %s\n", out.Client.Version)
+		if out.Server != "" {
+			fmt.Fprintf(o.Out, "Server API: %s\n", out.Server)
+		}
+	}
+	return err
+}

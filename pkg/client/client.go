@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package client is the Go library for temporary namespaces: what the plugin
+// does to a cluster, without its flags and its output.
+//
+// Errors are those of kube-apiserver and of the broker behind it, unchanged, so
+// that k8s.io/apimachinery/pkg/api/errors tells them apart.
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// FieldManager names this library in managed fields.
+const FieldManager = "kubectl-tenama"
+
+// Scheme knows the types of this library.
+var Scheme = func() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(v1alpha1.AddToScheme(s))
+	utilruntime.Must(authenticationv1.AddToScheme(s))
+	metav1.AddToGroupVersion(s, schema.GroupVersion{Version: "v1"})
+	return s
+}()
+
+var parameterCodec = runtime.NewParameterCodec(Scheme)
+
+// Client talks to one cluster as one user.
+type Client struct {
+	rest *rest.RESTClient
+	skew atomic.Int64 // server's clock minus ours, in nanoseconds
+}
+
+// New returns a client. It is not held to client-go's default of 5 requests a
+// second.
+func New(config *rest.Config) (*Client, error) {
+	c := &Client{}
+	config = rest.CopyConfig(config)
+	config.APIPath = "/apis"
+	config.GroupVersion = &v1alpha1.GroupVersion
+	config.NegotiatedSerializer = serializer.NewCodecFactory(Scheme).WithoutConversion()
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	config.QPS = -1
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return clock{next, c} })
+	var err error
+	c.rest, err = rest.RESTClientFor(config)
+	return c, err
+}
+
+// clock learns the server's time from its answers.
+type clock struct {
+	http.RoundTripper
+	c *Client
+}
+
+func (t clock) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if err == nil {
+		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			// The header has whole seconds; less than two apart is no difference.
+			d := time.Until(at.Add(500 * time.Millisecond))
+			if d.Abs() < 2*time.Second {
+				d = 0
+			}
+			t.c.skew.Store(int64(d))
+		}
+	}
+	return resp, err
+}
+
+// Skew is the server's clock minus ours, as far as the last answer told; less
+// than two seconds count as none.
+func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
+
+// Now is the present time by the server's clock.
+func (c *Client) Now() time.Time { return time.Now().Add(c.Skew()) }
+
+// User is the name under which the cluster knows the caller.
+func (c *Client) User(ctx context.Context) (string, error) {
+	out := &authenticationv1.SelfSubjectReview{}
+	err := c.rest.Post().AbsPath("/apis/authentication.k8s.io/v1/selfsubjectreviews").
+		Body(&authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}}).Do(ctx).Into(out)
+	return out.Status.UserInfo.Username, err
+}
+
+// retries is how often a request that can be repeated safely is repeated.
+const retries = 5
+
+// Create makes a temporary namespace and returns once its owner can use it. If
+// tn carries the annotation tenama.dev/request-id, a lost connection or a
+// broker that restarts is waited out: the repeated request finds what the first
+// one made. Reasons: Invalid, AlreadyExists, Conflict, Forbidden, NotFound (no
+// broker in the cluster), ServiceUnavailable.
+func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
+	if o.FieldManager == "" {
+		o.FieldManager = FieldManager
+	}
+	for try := 1; ; try++ {
+		out := &v1alpha1.TemporaryNamespace{}
+		err := c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Body(tn).Do(ctx).Into(out)
+		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !passing(err) {
+			return out, err
+		}
+		pause := time.Duration(try) * 300 * time.Millisecond
+		if s, ok := apierrors.SuggestsClientDelay(err); ok && s > 0 {
+			pause = time.Duration(s) * time.Second
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// passing tells whether a request may have been cut off, or come too early.
+func passing(err error) bool {
+	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) ||
+		apierrors.ReasonForError(err) == metav1.StatusReasonServiceUnavailable && cutOff(err)
+}
+
+// cutOff tells a proxy error in the middle of a request from an API that is
+// known to be unavailable.
+func cutOff(err error) bool {
+	var s apierrors.APIStatus
+	return errors.As(err, &s) && s.Status().Details != nil && len(s.Status().Details.Causes) > 0
+}
+
+// Get returns one temporary namespace. Reasons: NotFound, also where it is
+// somebody else's.
+func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
+	out := &v1alpha1.TemporaryNamespace{}
+	return out, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out)
+}
+
+// List returns the temporary namespaces that the caller may see: its own, or
+// everybody's. The field selector status.owner=NAME narrows it.
+func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.TemporaryNamespaceList, error) {
+	out := &v1alpha1.TemporaryNamespaceList{}
+	return out, c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
+}
+
+// Watch tells of changes to what List returns.
+func (c *Client) Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	o.Watch = true
+	return c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Watch(ctx)
+}
+
+// Delete begins the end of a temporary namespace and returns it as it was.
+// Reasons: NotFound, Conflict (a precondition).
+func (c *Client) Delete(ctx context.Context, name string, o metav1.DeleteOptions) (*v1alpha1.TemporaryNamespace, error) {
+	out := &v1alpha1.TemporaryNamespace{}
+	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
+	return out, c.rest.Delete().Resource(v1alpha1.Resource.Resource).Name(name).Body(&o).Do(ctx).Into(out)
+}
+
+// Served returns nil if the cluster serves the API. Reasons: NotFound (no broker
+// in the cluster), ServiceUnavailable.
+func (c *Client) Served(ctx context.Context) error {
+	return c.rest.Get().AbsPath("/apis", v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version).Do(ctx).Error()
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubeconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// ErrTaken says that a context of the wanted name exists and is not the one to
+// replace.
+var ErrTaken = errors.New("the name is taken by another context")
+
+// Result tells what a change did.
+type Result struct {
+	File     string // that was written; empty if nothing had to be
+	Current  string // the current context now
+	Previous string // the current context before
+}
+
+// Taken returns ErrTaken if e may not be written: a context of that name exists
+// that tenama did not make, or made for a namespace of another cluster.
+func (f *Files) Taken(e Entry) error {
+	m, err := f.Load()
+	if err != nil {
+		return err
+	}
+	return taken(e, m)
+}
+
+func taken(e Entry, m *Merged) error {
+	c, ok := m.Contexts[e.Context]
+	if !ok {
+		return nil
+	}
+	old, ours := entryOf(e.Context, c)
+	if !ours {
+		return fmt.Errorf("context %q in %q: %w", e.Context, m.file[e.Context], ErrTaken)
+	}
+	if old.Server != e.Server {
+		return fmt.Errorf("context %q in %q, of a temporary namespace at %s: %w", e.Context, m.file[e.Context], old.Server, ErrTaken)
+	}
+	return nil
+}
+
+// Add writes e, or brings it up to date, and makes it current if use is set.
+// The context that was current before is remembered in it.
+func (f *Files) Add(ctx context.Context, e Entry, use bool) (Result, error) {
+	dest := f.Destination()
+	return f.edit(ctx, dest, func(content *clientcmdapi.Config, m *Merged) (*change, error) {
+		if err := taken(e, m); err != nil {
+			return nil, err
+		}
+		old, known := entryOf(e.Context, m.Contexts[e.Context])
+		if known {
+			e.Previous, e.Origin, e.OriginUnset = old.Previous, old.Origin, old.OriginUnset
+		}
+		c := &change{set: map[string]*clientcmdapi.Context{}}
+		if use && m.CurrentContext != e.Context {
+			e.Previous, e.Origin, e.OriginUnset = m.CurrentContext, m.CurrentContext, content.CurrentContext == ""
+			if was, ours := m.Current(); ours {
+				e.Origin, e.OriginUnset = was.Origin, was.OriginUnset
+			}
+			c.current = &e.Context
+		}
+		e.ExpiresAt = e.ExpiresAt.UTC().Truncate(time.Second)
+		if known && old == e && m.file[e.Context] == dest {
+			return c, nil
+		}
+		context, err := e.context()
+		if err != nil {
+			return nil, err
+		}
+		c.set[e.Context] = context
+		return c, nil
+	})
+}
+
+// Use makes the named context current. If tenama made it, it remembers the one
+// that was current.
+func (f *Files) Use(ctx context.Context, name string) (Result, error) {
+	m, err := f.Load()
+	if err != nil {
+		return Result{}, err
+	}
+	if _, ok := m.Contexts[name]; !ok {
+		return Result{}, fmt.Errorf("no context %q in the kubeconfig", name)
+	}
+	if e, ours := entryOf(name, m.Contexts[name]); ours {
+		return f.Add(ctx, e, true)
+	}
+	return f.edit(ctx, f.Destination(), func(_ *clientcmdapi.Config, m *Merged) (*change, error) {
+		if m.CurrentContext == name {
+			return &change{}, nil
+		}
+		return &change{current: &name}, nil
+	})
+}
+
+// Remove takes away the contexts of the entries that gone chooses, wherever
+// they are. If one of them is current, the one before it is made current again.
+func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Result, error) {
+	m, err := f.Load()
+	if err != nil {
+		return nil, Result{}, err
+	}
+	var removed []Entry
+	for _, e := range m.Entries() {
+		if gone(e) {
+			removed = append(removed, e)
+		}
+	}
+	result := Result{Current: m.CurrentContext, Previous: m.CurrentContext}
+	if len(removed) == 0 {
+		return nil, result, nil
+	}
+	back := wayBack(m, removed)
+	for _, file := range f.list {
+		if !slices.ContainsFunc(removed, func(e Entry) bool { return m.in[file][e.Context] }) {
+			continue
+		}
+		r, err := f.edit(ctx, file, func(content *clientcmdapi.Config, _ *Merged) (*change, error) {
+			c := &change{remove: map[string]bool{}}
+			for name, context := range content.Contexts {
+				e, ours := entryOf(name, context)
+				if ours && slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name && r.UID == e.UID }) {
+					c.remove[name] = true
+				}
+			}
+			if c.remove[content.CurrentContext] {
+				c.current = &back
+			}
+			return c, nil
+		})
+		if err != nil {
+			return nil, result, err
+		}
+		if r.File != "" {
+			result.File, result.Current = r.File, r.Current
+		}
+	}
+	return removed, result, nil
+}
+
+// wayBack is what current-context becomes when those removed are gone and one
+// of them is current: the one before it, or before tenama; empty if the file
+// did not set it.
+func wayBack(m *Merged, removed []Entry) string {
+	e, _ := m.Current()
+	stays := func(name string) bool {
+		_, exists := m.Contexts[name]
+		return exists && !slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name })
+	}
+	switch {
+	case e.Previous != e.Origin && stays(e.Previous):
+		return e.Previous
+	case !e.OriginUnset && stays(e.Origin):
+		return e.Origin
+	}
+	return ""
+}
+
+// edit makes a change to one file, under its lock. decide sees the file and all
+// files as they are under the lock.
+func (f *Files) edit(ctx context.Context, file string, decide func(*clientcmdapi.Config, *Merged) (*change, error)) (Result, error) {
+	unlock, err := lock(ctx, file)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	content, config, err := load(file)
+	if err != nil {
+		return Result{}, err
+	}
+	m, err := f.Load()
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{Current: m.CurrentContext, Previous: m.CurrentContext}
+	c, err := decide(config, m)
+	if err != nil || c.empty() {
+		return r, err
+	}
+	out, err := c.apply(content, config)
+	if err != nil {
+		return r, err
+	}
+	if err := write(file, out); err != nil {
+		return r, err
+	}
+	r.File = file
+	if m, err = f.Load(); err == nil {
+		r.Current = m.CurrentContext
+	}
+	return r, nil
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubeconfig
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+const ordinary = `# my clusters
+apiVersion: v1
+kind: Config
+clusters:
+- name: prod   # the real one
+  cluster:
+    server: https://prod.example.test
+    x-note: "kept"
+contexts:
+# where I work
+- name: prod
+  context: {cluster: prod, user: ann}
+- context:
+    cluster: prod
+    user: ann
+    namespace: blue
+  name: blue
+
+# who I am
+current-context: prod # careful
+users:
+- name: ann
+  user:
+    token: abc
+preferences: {}
+`
+
+func entry(ns string) Entry {
+	return Entry{
+		Context: ContextName(ns), Cluster: "prod", User: "ann", Namespace: ns,
+		UID: "uid-" + ns, Server: "https://prod.example.test", ExpiresAt: time.Date(2026, 11, 20, 16, 0, 0, 0, time.UTC),
+	}
+}
+
+func use(t *testing.T, content string) (*Files, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return Find(path), path
+}
+
+func read1(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func all(Entry) bool { return true }
+
+// A user who borrows a namespace and gives it back finds the file as it was,
+// comments and unknown fields included.
+func TestAddAndRemoveLeaveTheFileAsItWas(t *testing.T) {
+	block := strings.Replace(ordinary, "- name: prod\n  context: {cluster: prod, user: ann}\n", "- name: prod\n  context:\n    cluster: prod\n    user: ann\n", 1)
+	for name, content := range map[string]string{
+		"comments, flow entry":   ordinary,
+		"block entries":          block,
+		"contexts last":          "apiVersion: v1\nkind: Config\ncurrent-context: prod\nusers: []\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    user: ann\n",
+		"no newline at the end":  "apiVersion: v1\nkind: Config\ncurrent-context: prod\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    user: ann",
+		"indented sequence":      "apiVersion: v1\nkind: Config\ncontexts:\n  - context:\n      cluster: prod\n      user: ann\n    name: prod\ncurrent-context: prod\nusers:\n  - name: ann\n    user: {token: a}\n",
+		"quoted current-context": "contexts:\n- name: prod\n  context:\n    cluster: prod\ncurrent-context: \"prod\"\n",
+		"no current-context":     "apiVersion: v1\nkind: Config\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    user: ann\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, path := use(t, content)
+			r, err := files.Add(t.Context(), entry("tmp-a"), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Current != "tenama-tmp-a" || r.File != path {
+				t.Errorf("got %+v, want tenama-tmp-a current in %s", r, path)
+			}
+			with := read1(t, path)
+			if !strings.Contains(content, "# careful") == strings.Contains(with, "# careful") {
+				t.Errorf("a comment was lost or appeared:\n%s", with)
+			}
+			gone, r, err := files.Remove(t.Context(), all)
+			if err != nil || len(gone) != 1 {
+				t.Fatalf("removed %v, %v", gone, err)
+			}
+			want := content
+			if !strings.HasSuffix(want, "\n") {
+				want += "\n"
+			}
+			want = strings.Replace(want, `"prod"`, "prod", 1) // the one value that was written
+			if diff := cmp.Diff(want, read1(t, path)); diff != "" {
+				t.Errorf("the file changed (-was +is):\n%s", diff)
+			}
+			if i, _ := os.Stat(path); i.Mode().Perm() != 0o640 {
+				t.Errorf("mode is %v, was 0640", i.Mode())
+			}
+			_ = r
+		})
+	}
+}
+
+// kubectl must read what was written, whatever shape the file has.
+func TestUnusualFiles(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty":            "",
+		"missing contexts": "apiVersion: v1\nkind: Config\n",
+		"null contexts":    "apiVersion: v1\nkind: Config\ncontexts: null\ncurrent-context: \"\"\n",
+		"empty contexts":   "apiVersion: v1\ncontexts: []\n",
+		"json":             `{"apiVersion":"v1","kind":"Config","contexts":[{"name":"prod","context":{"cluster":"prod","user":"ann"}}],"current-context":"prod"}`,
+		"flow contexts":    "apiVersion: v1\ncontexts: [{name: prod, context: {cluster: prod}}]\ncurrent-context: prod\n",
+		"windows lines":    strings.ReplaceAll(ordinary, "\n", "\r\n"),
+		"anchors":          "apiVersion: v1\ncontexts:\n- &a\n  name: prod\n  context: {cluster: prod}\ncurrent-context: prod\n",
+		"literal block":    "apiVersion: v1\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    extensions:\n    - name: x\n      extension:\n        text: |\n          # not a comment\n\n          contexts:\n          - name: no\ncurrent-context: prod\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, path := use(t, content)
+			before, err := parse([]byte(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := files.Add(t.Context(), entry("tmp-a"), true); err != nil {
+				t.Fatal(err)
+			}
+			c, err := clientcmd.LoadFromFile(path)
+			if err != nil {
+				t.Fatalf("kubectl cannot read it: %v\n%s", err, read1(t, path))
+			}
+			if c.CurrentContext != "tenama-tmp-a" || c.Contexts["tenama-tmp-a"].Namespace != "tmp-a" || len(c.Contexts) != len(before.Contexts)+1 {
+				t.Errorf("got\n%s", read1(t, path))
+			}
+			if _, _, err := files.Remove(t.Context(), all); err != nil {
+				t.Fatal(err)
+			}
+			after, err := parse([]byte(read1(t, path)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(canonical(before), canonical(after)); diff != "" {
+				t.Errorf("the content changed (-was +is):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Switching about between borrowed namespaces must always find the way home.
+func TestTheWayBack(t *testing.T) {
+	files, _ := use(t, ordinary)
+	ctx := t.Context()
+	current := func(want string) {
+		t.Helper()
+		m, err := files.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.CurrentContext != want {
+			t.Errorf("current context is %q, want %q", m.CurrentContext, want)
+		}
+	}
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(ns string) {
+		t.Helper()
+		if _, _, err := files.Remove(ctx, func(e Entry) bool { return e.Namespace == ns }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(files.Add(ctx, entry("tmp-a"), true))
+	must(files.Add(ctx, entry("tmp-b"), true))
+	must(files.Use(ctx, "tenama-tmp-a"))
+	must(files.Use(ctx, "tenama-tmp-b"))
+	remove("tmp-a")
+	current("tenama-tmp-b")
+	must(files.Add(ctx, entry("tmp-c"), true))
+	remove("tmp-c")
+	current("tenama-tmp-b")
+	remove("tmp-b")
+	current("prod")
+	must(files.Add(ctx, entry("tmp-d"), true))
+	must(files.Use(ctx, "blue"))
+	remove("tmp-d")
+	current("blue")
+}
+
+// Other people's entries are never replaced, not even with the right name.
+func TestForeignEntriesStay(t *testing.T) {
+	files, path := use(t, strings.Replace(ordinary, "name: blue", "name: tenama-tmp-a", 1))
+	before := read1(t, path)
+	if _, err := files.Add(t.Context(), entry("tmp-a"), true); !errors.Is(err, ErrTaken) {
+		t.Errorf("got %v, want ErrTaken", err)
+	}
+	if gone, _, err := files.Remove(t.Context(), all); err != nil || len(gone) > 0 {
+		t.Errorf("removed %v, %v", gone, err)
+	}
+	if read1(t, path) != before {
+		t.Error("the file changed")
+	}
+	files, _ = use(t, ordinary)
+	if _, err := files.Add(t.Context(), entry("tmp-a"), true); err != nil {
+		t.Fatal(err)
+	}
+	other := entry("tmp-a")
+	other.Server = "https://other.example.test"
+	if _, err := files.Add(t.Context(), other, true); !errors.Is(err, ErrTaken) {
+		t.Errorf("the namespace of another cluster: got %v, want ErrTaken", err)
+	}
+}
+
+// What cannot be written is left alone, and the user is told why.
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		content string
+		prepare func(t *testing.T, path string)
+		want    string
+	}{
+		"unparsable": {"contexts: [", nil, "parse kubeconfig"},
+		"read-only":  {ordinary, func(t *testing.T, path string) { os.Chmod(path, 0o400) }, "read-only"},
+		"a directory": {"", func(t *testing.T, path string) {
+			os.Remove(path)
+			os.Mkdir(path, 0o700)
+		}, "is a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, path := use(t, c.content)
+			if c.prepare != nil {
+				c.prepare(t, path)
+			}
+			before, _ := os.ReadFile(path)
+			_, err := files.Add(t.Context(), entry("tmp-a"), true)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+			if after, _ := os.ReadFile(path); string(after) != string(before) {
+				t.Error("the file changed")
+			}
+			if left, _ := filepath.Glob(filepath.Dir(path) + "/.*tenama*"); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			if _, err := os.Stat(path + ".lock"); err == nil {
+				t.Error("the lock is still there")
+			}
+		})
+	}
+}
+
+// A linked kubeconfig (dotfiles) stays a link.
+func TestSymlinks(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "dotfiles", "kubeconfig")
+	os.Mkdir(filepath.Dir(target), 0o700)
+	os.WriteFile(target, []byte(ordinary), 0o600)
+	link := filepath.Join(dir, "config")
+	if err := os.Symlink("dotfiles/kubeconfig", link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Find(link).Add(t.Context(), entry("tmp-a"), true); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := os.Lstat(link); err != nil || i.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v %v", i, err)
+	}
+	if !strings.Contains(read1(t, target), "tmp-a") {
+		t.Error("the target was not written")
+	}
+	dangling := filepath.Join(dir, "new")
+	os.Symlink("dotfiles/new", dangling)
+	if _, err := Find(dangling).Add(t.Context(), entry("tmp-a"), true); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(read1(t, filepath.Join(dir, "dotfiles", "new")), "tmp-a") {
+		t.Error("the target of the dangling link was not made")
+	}
+}
+
+// With several files, the entry goes where `kubectl config` would put it, and
+// is found and removed wherever it is.
+func TestSeveralFiles(t *testing.T) {
+	dir := t.TempDir()
+	missing, first, second := filepath.Join(dir, "missing"), filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	os.WriteFile(first, []byte("apiVersion: v1\nkind: Config\ncontexts: []\n"), 0o600)
+	os.WriteFile(second, []byte(ordinary), 0o600)
+	t.Setenv("KUBECONFIG", strings.Join([]string{"", missing, first, second}, string(os.PathListSeparator)))
+	files := Find("")
+	if got := files.Destination(); got != first {
+		t.Fatalf("destination is %s, want %s", got, first)
+	}
+	if _, err := files.Add(t.Context(), entry("tmp-a"), true); err != nil {
+		t.Fatal(err)
+	}
+	if read1(t, second) != ordinary {
+		t.Error("a file that was not concerned changed")
+	}
+	m, _ := files.Load()
+	if m.CurrentContext != "tenama-tmp-a" {
+		t.Errorf("current is %q", m.CurrentContext)
+	}
+	_, r, err := files.Remove(t.Context(), all)
+	if err != nil || r.Current != "prod" {
+		t.Errorf("after removal current is %q, want prod again (%v)", r.Current, err)
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("a missing file was made")
+	}
+	if l, _ := filepath.Glob(dir + "/*.lock"); len(l) > 0 {
+		t.Errorf("locks left: %v", l)
+	}
+}
+
+// An entry that is there already costs no write.
+func TestNoChangeNoWrite(t *testing.T) {
+	files, _ := use(t, ordinary)
+	if _, err := files.Add(t.Context(), entry("tmp-a"), true); err != nil {
+		t.Fatal(err)
+	}
+	r, err := files.Add(t.Context(), entry("tmp-a"), true)
+	if err != nil || r.File != "" {
+		t.Errorf("wrote %q again (%v)", r.File, err)
+	}
+}
+
+func FuzzApply(f *testing.F) {
+	f.Add(ordinary, "tmp-a")
+	f.Add("contexts:\n- name: x\n  context: {}\n", "x")
+	f.Fuzz(func(t *testing.T, content, ns string) {
+		config, err := parse([]byte(content))
+		if err != nil {
+			t.Skip()
+		}
+		e := entry(ns)
+		context, err := e.context()
+		if err != nil {
+			t.Skip()
+		}
+		name := e.Context
+		c := &change{set: map[string]*clientcmdapi.Context{name: context}, current: &name}
+		out, err := c.apply([]byte(content), config)
+		if err != nil {
+			t.Skip() // not writable by clientcmd either
+		}
+		got, err := parse(out)
+		if err != nil {
+			t.Fatalf("wrote what cannot be read: %v\n%q", err, out)
+		}
+		if len(got.Contexts) < len(config.Contexts) {
+			t.Fatalf("lost contexts: %q", out)
+		}
+	})
+}

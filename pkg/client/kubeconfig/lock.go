@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubeconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// lockWait is how long to wait for others; they hold the lock for milliseconds.
+const lockWait = 10 * time.Second
+
+// lock takes client-go's lock of a kubeconfig file: FILE.lock, made exclusively
+// (k8s.io/client-go/tools/clientcmd, lockFile). It waits for others, and never
+// removes a lock that it did not make.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("lock kubeconfig: %w", err)
+	}
+	name := path + ".lock"
+	for begun := time.Now(); ; {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL, 0)
+		if err == nil {
+			f.Close()
+			return func() { _ = os.Remove(name) }, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("lock kubeconfig: %w", err)
+		}
+		if time.Since(begun) > lockWait {
+			age := "some time"
+			if i, err := os.Stat(name); err == nil {
+				age = time.Since(i.ModTime()).Round(time.Second).String()
+			}
+			return nil, fmt.Errorf("lock kubeconfig %q: another program has held %q for %s; if none is running, remove that file", path, name, age)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(5*time.Millisecond + rand.N(20*time.Millisecond)):
+		}
+	}
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubeconfig
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// writable resolves path and tells whether it may be written: rename would
+// replace a read-only file without asking. Root may write everything, but a
+// file without any write bit says that it is not to be written.
+func writable(path string) (target string, info fs.FileInfo, err error) {
+	target, err = filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if l, lerr := os.Readlink(path); lerr == nil { // a dangling link: make what it points to
+			if !filepath.IsAbs(l) {
+				l = filepath.Join(filepath.Dir(path), l)
+			}
+			return l, nil, nil
+		}
+		return path, nil, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	if info, err = os.Stat(target); err != nil {
+		return "", nil, err
+	}
+	if info.IsDir() {
+		return "", nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("is a directory")}
+	}
+	if info.Mode().Perm()&0o222 == 0 {
+		return "", nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("the file is read-only")}
+	}
+	f, err := os.OpenFile(target, os.O_WRONLY, 0)
+	if err != nil {
+		return "", nil, err
+	}
+	return target, info, f.Close()
+}
+
+// write replaces the content of the file at path in one step.
+func write(path string, content []byte) error {
+	target, info, err := writable(path)
+	if err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	mode := fs.FileMode(0o600)
+	if info != nil {
+		mode = info.Mode().Perm()
+	}
+	dir := filepath.Dir(target)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(target)+".tenama-")
+	if err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, and that is right
+	_, err = tmp.Write(content)
+	err = errors.Join(err, tmp.Chmod(mode), own(tmp, info), tmp.Sync(), tmp.Close())
+	if err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	err = os.Rename(tmp.Name(), target)
+	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) { // a file mounted into a container cannot be replaced
+		err = os.WriteFile(target, content, mode)
+	}
+	if err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	if d, err := os.Open(dir); err == nil { // so that the new name survives a power cut
+		_ = d.Sync()
+		d.Close()
+	}
+	return nil
+}
