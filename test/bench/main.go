@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures, in one run on one control plane, what it costs to
+// borrow a namespace, against the least that any implementation has to do. It
+// prints ratios: absolute times are the machine's.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/yaml"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+	tenama "tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/test/bed"
+)
+
+func main() {
+	n := flag.Int("n", 1000, "samples of each kind, one caller, interleaved")
+	burst := flag.Int("burst", 320, "creates of each kind with 8 and with 32 callers; 0 for none")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *n, *burst); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// way is one way to make a namespace.
+type way struct {
+	name string
+	make func(ctx context.Context, name string) error
+}
+
+func run(ctx context.Context, n, burst int) error {
+	dir, err := os.MkdirTemp("", "tenama-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	cluster, err := bed.StartCluster(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer cluster.Stop()
+	port, err := cluster.Install(ctx)
+	if err != nil {
+		return err
+	}
+	broker, err := cluster.StartBroker(ctx, port, "broker-0")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = broker.Stop() }()
+	if err := sizes(broker); err != nil {
+		return err
+	}
+
+	class := &policyv1alpha1.NamespaceClass{}
+	b, err := os.ReadFile(filepath.Join(bed.Root(), "deploy", "classes", "default.yaml"))
+	if err != nil {
+		return err
+	}
+	if err := yaml.Unmarshal(b, class); err != nil {
+		return err
+	}
+	config := cluster.Config("admin")
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
+	fl := newFloor(ctx, kubernetes.NewForConfigOrDie(config), class)
+	alice, err := tenama.New(cluster.Config("alice"))
+	if err != nil {
+		return err
+	}
+	ttl := int64(7200)
+	ways := []way{
+		{"naive floor", fl.naive},
+		{"usable floor", fl.usable},
+		{"tenama", func(ctx context.Context, name string) error {
+			_, err := alice.Create(ctx, &v1alpha1.TemporaryNamespace{
+				TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
+				ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.TemporaryNamespaceSpec{TTLSeconds: &ttl},
+			}, metav1.CreateOptions{})
+			return err
+		}},
+	}
+	if err := latency(ctx, ways, n); err != nil {
+		return err
+	}
+	for _, callers := range []int{8, 32} {
+		if burst > 0 {
+			if err := throughput(ctx, ways[1:], burst, callers); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// latency makes namespaces one after the other, each way in turn.
+func latency(ctx context.Context, ways []way, n int) error {
+	took := make([][]time.Duration, len(ways))
+	for i := range n + 20 {
+		for w := range ways {
+			begun := time.Now()
+			if err := ways[w].make(ctx, fmt.Sprintf("tmp-l%d-%d", w, i)); err != nil {
+				return fmt.Errorf("%s: %w", ways[w].name, err)
+			}
+			if i >= 20 { // a warm-up first
+				took[w] = append(took[w], time.Since(begun))
+			}
+		}
+	}
+	fmt.Printf("\nOne caller, %d each, interleaved\n%-14s %8s %8s %8s   %s\n", n, "", "p50 ms", "p90 ms", "p99 ms", "to the usable floor at p50, p90, p99")
+	base := took[1]
+	for w := range ways {
+		fmt.Printf("%-14s %8.1f %8.1f %8.1f   %.2f  %.2f  %.2f\n", ways[w].name, ms(at(took[w], .5)), ms(at(took[w], .9)), ms(at(took[w], .99)),
+			ratio(took[w], base, .5), ratio(took[w], base, .9), ratio(took[w], base, .99))
+	}
+	return nil
+}
+
+// throughput makes namespaces with several callers at once.
+func throughput(ctx context.Context, ways []way, n, callers int) error {
+	fmt.Printf("\n%d callers, %d creates each\n", callers, n)
+	var base float64
+	for w := range ways {
+		var next, failed atomic.Int64
+		var wg sync.WaitGroup
+		begun := time.Now()
+		for range callers {
+			wg.Go(func() {
+				for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+					if err := ways[w].make(ctx, fmt.Sprintf("tmp-t%d-%d-%d", callers, w, i)); err != nil && failed.Add(1) == 1 {
+						fmt.Fprintln(os.Stderr, ways[w].name+":", err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		rate := float64(n) / time.Since(begun).Seconds()
+		if w == 0 {
+			base = rate
+		}
+		fmt.Printf("%-14s %6.1f a second, %.2f x the usable floor, %d refused\n", ways[w].name, rate, rate/base, failed.Load())
+		if failed.Load() > 0 {
+			return fmt.Errorf("%d of %d creates were refused with %d callers", failed.Load(), n, callers)
+		}
+	}
+	return nil
+}
+
+// sizes prints what the binaries and the idle broker weigh, and how fast the
+// plugin starts.
+func sizes(broker *bed.Broker) error {
+	for _, name := range []string{"kubectl-tenama", "tenama-broker"} {
+		i, err := os.Stat(bed.Bin(name))
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%-28s %6.1f MB\n", name, float64(i.Size())/1e6)
+	}
+	time.Sleep(2 * time.Second)
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", broker.PID()))
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "VmRSS") {
+			var kb float64
+			fmt.Sscanf(strings.TrimPrefix(line, "VmRSS:"), "%f", &kb)
+			fmt.Printf("%-28s %6.1f MiB\n", "broker, idle, resident", kb/1024)
+		}
+	}
+	var took []time.Duration
+	for range 30 {
+		begun := time.Now()
+		if out, err := exec.Command(bed.Bin("kubectl-tenama"), "version", "--client").CombinedOutput(); err != nil {
+			return fmt.Errorf("plugin: %s", out)
+		}
+		took = append(took, time.Since(begun))
+	}
+	fmt.Printf("%-28s %6.1f ms (p50 of 30)\n", "plugin: version --client", ms(at(took, .5)))
+	return nil
+}
+
+func at(d []time.Duration, q float64) time.Duration {
+	s := slices.Clone(d)
+	slices.Sort(s)
+	return s[int(float64(len(s)-1)*q)]
+}
+
+func ratio(a, b []time.Duration, q float64) float64 { return float64(at(a, q)) / float64(at(b, q)) }
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

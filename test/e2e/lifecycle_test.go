@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/test/bed"
+)
+
+// A namespace is usable the moment create answers, with everything in place.
+func TestCreateAnswersWhenUsable(t *testing.T) {
+	alice, kube := user(t, "alice"), shared.Client("alice")
+	for i := range 10 {
+		tn := borrow(t, alice, unique("usable"), time.Hour)
+		if _, err := kube.CoreV1().ConfigMaps(tn.Name).Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{}); err != nil {
+			t.Errorf("namespace %d: the owner's first write: %v", i, err)
+		}
+		if err := complete(t.Context(), admin(), tn.Name, "alice"); err != nil {
+			t.Errorf("namespace %d: %v", i, err)
+		}
+		if tn.Status.Phase != v1alpha1.PhaseReady || tn.Status.Owner != "alice" || tn.Spec.ClassName != "default" {
+			t.Errorf("got %+v", tn)
+		}
+		if got := tn.Status.ExpirationTimestamp.Sub(tn.CreationTimestamp.Time); got != time.Hour {
+			t.Errorf("it lives for %s, want 1h", got)
+		}
+		if ns := namespace(t, admin(), tn.Name); tn.UID == ns.UID {
+			t.Error("the UID is the Namespace's: that breaks the garbage collector")
+		} else if ns.Labels["pod-security.kubernetes.io/enforce"] != "baseline" {
+			t.Errorf("pod security is %q", ns.Labels["pod-security.kubernetes.io/enforce"])
+		}
+		list, err := alice.List(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + tn.Name})
+		if err != nil || len(list.Items) != 1 || list.Items[0].ResourceVersion != tn.ResourceVersion {
+			t.Errorf("a list right after shows %v (%v)", list.Items, err)
+		}
+	}
+}
+
+// The first object over the quota must be refused, not only the later ones: a
+// new quota does nothing until its status is filled.
+func TestQuotaIsInForceBeforeAccess(t *testing.T) {
+	ctx := t.Context()
+	alice, kube := user(t, "alice"), shared.Client("alice")
+	var let int
+	for range 100 {
+		name := unique("quota")
+		// Somebody who knows the name tries from the first moment on.
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_, err := kube.CoreV1().Services(name).Create(ctx, &corev1.Service{
+					ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("costly-%d", i)},
+					Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 80}}},
+				}, metav1.CreateOptions{})
+				if err == nil {
+					let++
+					return
+				}
+				if strings.Contains(err.Error(), "exceeded quota") {
+					return
+				}
+			}
+		})
+		borrow(t, alice, name, time.Hour)
+		wait := make(chan struct{})
+		go func() { wg.Wait(); close(wait) }()
+		select {
+		case <-wait:
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: the owner was never let as far as the quota", name)
+		}
+		close(stop)
+		wg.Wait()
+		_, _ = alice.Delete(ctx, name, metav1.DeleteOptions{})
+	}
+	if let > 0 {
+		t.Errorf("in %d of 100 namespaces a load balancer got in over a quota of 0", let)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	alice := user(t, "alice")
+	mine := borrow(t, alice, unique("mine"), time.Hour)
+	bobs := borrow(t, user(t, "bob"), unique("bobs"), time.Hour)
+	if _, err := admin().CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-by-hand"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	with := func(change func(*v1alpha1.TemporaryNamespace)) *v1alpha1.TemporaryNamespace {
+		tn := tns(unique("no"), time.Hour)
+		change(tn)
+		return tn
+	}
+	for name, c := range map[string]struct {
+		tn     *v1alpha1.TemporaryNamespace
+		reason metav1.StatusReason
+		field  string
+		text   string
+	}{
+		"zero TTL":           {tns(unique("no"), 0), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
+		"negative TTL":       {tns(unique("no"), -time.Hour), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
+		"over the maximum":   {tns(unique("no"), 8*24*time.Hour), metav1.StatusReasonInvalid, "spec.ttlSeconds", "at most 604800 (7d)"},
+		"overflowing TTL":    {with(func(tn *v1alpha1.TemporaryNamespace) { v := int64(1) << 62; tn.Spec.TTLSeconds = &v }), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
+		"outside the prefix": {tns("mine", time.Hour), metav1.StatusReasonInvalid, "metadata.name", `must begin with "tmp-"`},
+		"the prefix alone":   {tns("tmp-", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "must begin"},
+		"not DNS-1123":       {tns("tmp-Ä_", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "RFC 1123"},
+		"too long":           {tns("tmp-"+strings.Repeat("x", 60), time.Hour), metav1.StatusReasonInvalid, "metadata.name", "63"},
+		"unknown class":      {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.ClassName = "gold" }), metav1.StatusReasonInvalid, "spec.className", "known classes: default"},
+		"finalizers":         {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Finalizers = []string{"a.b/c"} }), metav1.StatusReasonInvalid, "metadata.finalizers", "not be honoured"},
+		"owner references":   {with(func(tn *v1alpha1.TemporaryNamespace) { tn.OwnerReferences = []metav1.OwnerReference{{Kind: "x"}} }), metav1.StatusReasonInvalid, "metadata.ownerReferences", "ends by"},
+		"control characters": {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = "a\x1b[31mb" }), metav1.StatusReasonInvalid, "spec.reason", "one line"},
+		"a long reason":      {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = strings.Repeat("ä", 257) }), metav1.StatusReasonInvalid, "spec.reason", "256"},
+		"extendUntil":        {with(func(tn *v1alpha1.TemporaryNamespace) { n := metav1.Now(); tn.Spec.ExtendUntil = &n }), metav1.StatusReasonInvalid, "spec.extendUntil", "ttlSeconds"},
+		"taken by oneself":   {tns(mine.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "already exists"},
+		"taken by another":   {tns(bobs.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else; \"" + bobs.Name},
+		"taken by hand":      {tns("tmp-by-hand", time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else"},
+		"a body too large": {with(func(tn *v1alpha1.TemporaryNamespace) {
+			tn.Annotations = map[string]string{"a": strings.Repeat("x", 70<<10)}
+		}), metav1.StatusReasonRequestEntityTooLarge, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(allNamespaces(t))
+			_, err := alice.Create(t.Context(), c.tn, metav1.CreateOptions{})
+			if reason(err) != c.reason || !strings.Contains(fmt.Sprint(err), c.text) {
+				t.Fatalf("got %v (%s), want %s with %q", err, reason(err), c.reason, c.text)
+			}
+			if c.field != "" {
+				status := err.(*apierrors.StatusError)
+				if causes := status.Status().Details.Causes; len(causes) == 0 || causes[0].Field != c.field {
+					t.Errorf("causes are %+v, want the field %s", causes, c.field)
+				}
+			}
+			if len(allNamespaces(t)) != before {
+				t.Error("something was left behind")
+			}
+		})
+	}
+}
+
+func allNamespaces(t *testing.T) []corev1.Namespace {
+	t.Helper()
+	list, err := admin().CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var live []corev1.Namespace
+	for _, ns := range list.Items {
+		if ns.DeletionTimestamp == nil {
+			live = append(live, ns)
+		}
+	}
+	return live
+}
+
+// Retries with one request id make one namespace, also at the same time and
+// without a name.
+func TestRequestID(t *testing.T) {
+	alice := user(t, "alice")
+	tn := tns("", time.Hour)
+	tn.GenerateName = "tmp-"
+	tn.Annotations = map[string]string{v1alpha1.AnnotationRequestID: "9a5e0b8e-1"}
+	names := make([]string, 8)
+	var wg sync.WaitGroup
+	for i := range names {
+		wg.Go(func() {
+			out, err := alice.Create(t.Context(), tn.DeepCopy(), metav1.CreateOptions{})
+			if err != nil {
+				t.Errorf("request %d: %v", i, err)
+				return
+			}
+			names[i] = out.Name
+			if out.Status.Phase != v1alpha1.PhaseReady {
+				t.Errorf("request %d got phase %s", i, out.Status.Phase)
+			}
+		})
+	}
+	wg.Wait()
+	defer func() { _, _ = alice.Delete(context.Background(), names[0], metav1.DeleteOptions{}) }()
+	for _, n := range names {
+		if n != names[0] {
+			t.Errorf("one request made %q and %q", names[0], n)
+		}
+	}
+	// Somebody else's request with the same id is another one.
+	other, err := user(t, "bob").Create(t.Context(), tn.DeepCopy(), metav1.CreateOptions{})
+	if err != nil || other.Name == names[0] {
+		t.Errorf("bob got %v, %v", other, err)
+	}
+	_, _ = user(t, "bob").Delete(t.Context(), other.Name, metav1.DeleteOptions{})
+	// The same id for something else is refused.
+	longer := tn.DeepCopy()
+	*longer.Spec.TTLSeconds = 7200
+	if _, err := alice.Create(t.Context(), longer, metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
+		t.Errorf("another TTL under the same id: got %v, want Conflict", err)
+	}
+}
+
+func TestDryRunMakesNothing(t *testing.T) {
+	alice := user(t, "alice")
+	name := unique("dry")
+	tn, err := alice.Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if err != nil || tn.Spec.ClassName != "default" {
+		t.Fatalf("got %v, %v", tn, err)
+	}
+	if _, err := alice.Get(t.Context(), name); reason(err) != metav1.StatusReasonNotFound {
+		t.Errorf("a dry run made it: %v", err)
+	}
+	tn = borrow(t, alice, name, time.Hour)
+	until := func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {
+		return tn.Status.ExpirationTimestamp.Add(time.Hour)
+	}
+	if _, _, err := alice.Extend(t.Context(), name, until, "", metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.Delete(t.Context(), name, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+		t.Fatal(err)
+	}
+	now, err := alice.Get(t.Context(), name)
+	if err != nil || now.ResourceVersion != tn.ResourceVersion {
+		t.Errorf("a dry run changed it: %v, %v", now, err)
+	}
+}
+
+// No write brings the expiry nearer, and none passes the ceiling.
+func TestExpiryOnlyMovesOn(t *testing.T) {
+	alice := user(t, "alice")
+	tn := borrow(t, alice, unique("move"), time.Hour)
+	patch := func(spec string) error {
+		out, err := shared.Kubectl("alice", "patch", "tns", tn.Name, "--type=merge", "-p", `{"spec":`+spec+`}`)
+		if err != nil {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	}
+	at := func(d time.Duration) string {
+		b, _ := json.Marshal(tn.CreationTimestamp.Add(d).UTC().Format(time.RFC3339))
+		return string(b)
+	}
+	for _, step := range []struct{ spec, refused string }{
+		{`{"ttlSeconds":1800}`, "must not be lower than 3600"},
+		{`{"ttlSeconds":604801}`, "must be at most 604800"},
+		{`{"ttlSeconds":7200}`, ""},
+		{`{"extendUntil":` + at(3*time.Hour) + `}`, ""},
+		{`{"extendUntil":` + at(150*time.Minute) + `}`, "must not be earlier than"},
+		{`{"extendUntil":null}`, "must not be earlier than"},
+		{`{"extendUntil":` + at(8*24*time.Hour) + `}`, "must not be after"},
+		{`{"extendUntil":` + at(7*24*time.Hour) + `}`, ""},
+		{`{"className":"other"}`, "is immutable"},
+	} {
+		err := patch(step.spec)
+		if step.refused == "" && err != nil || step.refused != "" && (err == nil || !strings.Contains(err.Error(), step.refused)) {
+			t.Errorf("%s: got %v, want %q", step.spec, err, step.refused)
+		}
+	}
+	now, err := alice.Get(t.Context(), tn.Name)
+	if err != nil || !now.Status.ExpirationTimestamp.Equal(now.Status.MaximumExpirationTimestamp) {
+		t.Errorf("got %+v, %v", now, err)
+	}
+}
+
+// Others' namespaces do not exist, for any verb; an administrator sees all.
+func TestOthersSeeNothing(t *testing.T) {
+	bob := user(t, "bob")
+	tn := borrow(t, user(t, "alice"), unique("secret"), time.Hour)
+	_, err := bob.Get(t.Context(), tn.Name)
+	_, _, xerr := bob.Extend(t.Context(), tn.Name, func(*v1alpha1.TemporaryNamespace, time.Time) time.Time { return time.Now().Add(2 * time.Hour) }, "", metav1.PatchOptions{})
+	_, derr := bob.Delete(t.Context(), tn.Name, metav1.DeleteOptions{})
+	for verb, err := range map[string]error{"get": err, "extend": xerr, "delete": derr} {
+		if reason(err) != metav1.StatusReasonNotFound {
+			t.Errorf("%s: got %v, want NotFound", verb, err)
+		}
+	}
+	// What is there and what is not must be told apart by nothing.
+	if _, absent := bob.Get(t.Context(), "tmp-absent"); strings.Replace(absent.Error(), "tmp-absent", tn.Name, 1) != err.Error() {
+		t.Errorf("absent: %q; somebody else's: %q", absent, err)
+	}
+	for _, o := range []metav1.ListOptions{{}, {FieldSelector: "metadata.name=" + tn.Name}, {FieldSelector: "status.owner=alice"}} {
+		list, err := bob.List(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range list.Items {
+			if item.Status.Owner != "bob" {
+				t.Errorf("bob's list shows %s of %s", item.Name, item.Status.Owner)
+			}
+		}
+	}
+	list, err := user(t, "admin").List(t.Context(), metav1.ListOptions{FieldSelector: "status.owner=alice"})
+	if err != nil || !has(list, tn.Name) {
+		t.Errorf("the administrator does not see %s: %v", tn.Name, err)
+	}
+}
+
+func has(list *v1alpha1.TemporaryNamespaceList, name string) bool {
+	for _, item := range list.Items {
+		if item.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// An extension in the last moment is kept, or refused: never granted and lost.
+func TestExtendAgainstExpiry(t *testing.T) {
+	const n = 60
+	alice := user(t, "alice")
+	type outcome struct {
+		name    string
+		granted bool
+		until   time.Time
+	}
+	outcomes := make([]outcome, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			name := fmt.Sprintf("%s-%d", unique("race"), i)
+			tn, err := alice.Create(t.Context(), tns(name, 10*time.Second), metav1.CreateOptions{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			// Around the expiry, a few milliseconds apart.
+			time.Sleep(time.Until(tn.Status.ExpirationTimestamp.Add(time.Duration(i-n/2) * 2 * time.Millisecond)))
+			_, after, err := alice.Extend(t.Context(), name, func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {
+				return tn.CreationTimestamp.Add(time.Hour)
+			}, "", metav1.PatchOptions{})
+			outcomes[i] = outcome{name: name, granted: err == nil}
+			if err == nil {
+				outcomes[i].until = after.Status.ExpirationTimestamp.Time
+			} else if r := reason(err); r != metav1.StatusReasonConflict && r != metav1.StatusReasonNotFound {
+				t.Errorf("%s: refused with %v, want Conflict or NotFound", name, err)
+			}
+		})
+	}
+	wg.Wait()
+	time.Sleep(time.Second)
+	granted := 0
+	for _, o := range outcomes {
+		ns, err := admin().CoreV1().Namespaces().Get(t.Context(), o.name, metav1.GetOptions{})
+		gone := apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil
+		if o.granted {
+			granted++
+			if gone {
+				t.Errorf("%s was granted until %s and is gone", o.name, o.until)
+			}
+			_, _ = alice.Delete(t.Context(), o.name, metav1.DeleteOptions{})
+		} else if !gone {
+			t.Errorf("%s was refused and lives on", o.name)
+		}
+	}
+	t.Logf("%d of %d granted, all kept; the others refused, all deleted", granted, n)
+}
+
+// kube-apiserver would accept a write to a namespace that is being deleted.
+func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
+	alice := user(t, "alice")
+	tn := borrow(t, alice, unique("dying"), time.Hour)
+	if _, err := alice.Delete(t.Context(), tn.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := alice.Extend(t.Context(), tn.Name, func(*v1alpha1.TemporaryNamespace, time.Time) time.Time { return time.Now().Add(5 * time.Hour) }, "", metav1.PatchOptions{})
+	if reason(err) != metav1.StatusReasonConflict || !strings.Contains(err.Error(), "being deleted") {
+		t.Errorf("got %v, want a Conflict", err)
+	}
+	now, err := alice.Get(t.Context(), tn.Name)
+	if err != nil || now.Status.Phase != v1alpha1.PhaseTerminating {
+		t.Errorf("got %+v, %v, want it Terminating", now, err)
+	}
+	if err := alice.WaitGone(t.Context(), tn.Name, tn.UID); err != nil {
+		t.Error(err)
+	}
+	// The name is quarantined for others: a cached token must not open theirs.
+	if _, err := user(t, "bob").Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
+		t.Errorf("bob got the name at once: %v", err)
+	}
+	if _, err := alice.Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); err != nil {
+		t.Errorf("alice did not get her own name back: %v", err)
+	}
+}
+
+// Thirty-two callers at once are all served.
+func TestManyAtOnce(t *testing.T) {
+	alice := user(t, "alice")
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			name := fmt.Sprintf("%s-%d", unique("many"), i)
+			if _, err := alice.Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{}); err != nil {
+				t.Error(err)
+			}
+			_, _ = alice.Delete(t.Context(), name, metav1.DeleteOptions{})
+		})
+	}
+	wg.Wait()
+}
+
+// A namespace whose expiry cannot be read is kept.
+func TestUnreadableExpiryKeeps(t *testing.T) {
+	alice := user(t, "alice")
+	tn := borrow(t, alice, unique("kept"), 5*time.Second)
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"soon"}}}`, v1alpha1.AnnotationTTL)
+	if _, err := admin().CoreV1().Namespaces().Patch(t.Context(), tn.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(7 * time.Second)
+	now, err := alice.Get(t.Context(), tn.Name)
+	if err != nil || now.DeletionTimestamp != nil || now.Status.ExpirationTimestamp != nil {
+		t.Errorf("got %+v, %v", now, err)
+	}
+}
+
+// The limit range lets a pod without requests pass the quota.
+func TestPodsWithoutRequestsPass(t *testing.T) {
+	tn := borrow(t, user(t, "alice"), unique("pods"), time.Hour)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.test/c"}}}}
+	kube := shared.Client("alice")
+	var out *corev1.Pod
+	err := bed.Eventually(5*time.Second, func() (err error) {
+		out, err = kube.CoreV1().Pods(tn.Name).Create(t.Context(), pod, metav1.CreateOptions{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU]; got.Cmp(resource.MustParse("100m")) != 0 {
+		t.Errorf("the request is %s, want the class's 100m", got.String())
+	}
+	pod.Name, pod.Spec.HostNetwork = "host", true
+	if _, err := kube.CoreV1().Pods(tn.Name).Create(t.Context(), pod, metav1.CreateOptions{}); err == nil || !strings.Contains(err.Error(), "PodSecurity") {
+		t.Errorf("a pod on the host's network: got %v, want it refused by pod security", err)
+	}
+}
