@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -123,6 +124,20 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 func (c *Cluster) Stop() {
 	_ = c.stdin.Close()
 	<-c.done
+}
+
+// Signal sends a signal to one of the components, kube-apiserver or
+// kube-controller-manager.
+func (c *Cluster) Signal(component string, sig syscall.Signal) error {
+	b, err := os.ReadFile(filepath.Join(c.Dir, component+".pid"))
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(string(b))
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, sig)
 }
 
 // Kubeconfig is the file of one of the users.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,7 +21,7 @@ type child struct {
 }
 
 // start runs this same binary as the named component, with its output in
-// dir/NAME.log. The kernel ends it together with us, even after a kill -9.
+// dir/NAME.log and its process ID in dir/NAME.pid. The kernel ends it together with us, even after a kill -9.
 func start(dir, name string, args ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -36,6 +37,9 @@ func start(dir, name string, args ...string) (*child, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".pid"), fmt.Append(nil, cmd.Process.Pid), 0o600); err != nil {
+		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
 	c := &child{name: name, cmd: cmd, done: make(chan struct{})}
 	go func() {
