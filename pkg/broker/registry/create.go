@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,7 +55,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
 	}
 	owner := userOf(ctx)
-	if err := mayOwn(owner); err != nil {
+	if err := r.mayOwn(ctx, tn.Name, owner); err != nil {
 		return nil, err
 	}
 	class, err := r.complete(ctx, tn, owner)
@@ -85,8 +86,9 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	return r.begin(ctx, ns, class, owner)
 }
 
-// mayOwn refuses identities that are not one person or program.
-func mayOwn(u user.Info) error {
+// mayOwn refuses identities that are not one person or program, and users of
+// the system, who are never given access, unless they have it anyway.
+func (r *Registry) mayOwn(ctx context.Context, name string, u user.Info) error {
 	refuse := func(why string) error {
 		return apierrors.NewForbidden(groupResource, "", fmt.Errorf("%s cannot own a temporary namespace", why))
 	}
@@ -100,6 +102,15 @@ func mayOwn(u user.Info) error {
 		if g == user.AllUnauthenticated {
 			return refuse("an unauthenticated user")
 		}
+	}
+	if binds(u.GetName()) {
+		return nil
+	}
+	switch ok, err := r.allowed(ctx, u, authorizationv1.ResourceAttributes{Namespace: name, Verb: "create", Resource: "configmaps"}); {
+	case err != nil:
+		return r.translate(ctx, err, name)
+	case !ok:
+		return refuse(fmt.Sprintf("the system user %q is never given access, has none of its own, and so", u.GetName()))
 	}
 	return nil
 }
@@ -246,9 +257,8 @@ func (r *Registry) undo(ctx context.Context, ns *corev1.Namespace, cause error) 
 	}
 }
 
-// binds tells whether the owner needs and may have a RoleBinding: system users
-// other than ServiceAccounts are never bound; they may own only what they can
-// use anyway.
+// binds tells whether an owner gets a RoleBinding: a user of the system other
+// than a ServiceAccount never does.
 func binds(owner string) bool {
 	return !strings.HasPrefix(owner, "system:") || strings.HasPrefix(owner, serviceaccount.ServiceAccountUsernamePrefix)
 }

@@ -65,7 +65,9 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 	}
 	g, gctx = errgroup.WithContext(ctx)
 	var ready *corev1.Namespace
-	g.Go(func() error { return r.usable(gctx, ns.Name, class.Spec.OwnerRole, owner) })
+	if binds(owner.GetName()) {
+		g.Go(func() error { return r.usable(gctx, ns.Name, class.Spec.OwnerRole, owner) })
+	}
 	g.Go(func() error { return r.defaultServiceAccount(gctx, ns.Name) })
 	g.Go(func() (err error) { ready, err = r.mark(gctx, ns); return err })
 	if err := g.Wait(); err != nil {
@@ -183,27 +185,14 @@ func (r *Registry) usable(ctx context.Context, ns, role string, owner user.Info)
 		probes = append(probes, authorizationv1.ResourceAttributes{Namespace: ns, Verb: "get", Resource: "pods"},
 			authorizationv1.ResourceAttributes{Namespace: ns, Verb: "create", Resource: "pods"})
 	}
-	extra := map[string]authorizationv1.ExtraValue{}
-	for k, v := range owner.GetExtra() {
-		extra[k] = v
-	}
 	begun := time.Now()
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		for _, p := range probes {
-			review, err := r.Client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: owner.GetName(), Groups: owner.GetGroups(), UID: owner.GetUID(), Extra: extra, ResourceAttributes: &p,
-			}}, metav1.CreateOptions{})
-			if err != nil {
-				return fmt.Errorf("review access of %q: %w", owner.GetName(), err)
-			}
-			if review.Status.Allowed {
-				return nil
+			if ok, err := r.allowed(ctx, owner, p); ok || err != nil {
+				return err
 			}
 		}
 		if time.Since(begun) > patience {
-			if !binds(owner.GetName()) {
-				return apierrors.NewForbidden(groupResource, ns, fmt.Errorf("the user name %q is reserved for the system, is never given access, and has none of its own", owner.GetName()))
-			}
 			r.Log.Warn("The owner's access was not seen in time", "namespace", ns, "owner", owner.GetName(), "role", role)
 			return nil
 		}
@@ -213,6 +202,21 @@ func (r *Registry) usable(ctx context.Context, ns, role string, owner user.Info)
 		case <-time.After(pause):
 		}
 	}
+}
+
+// allowed asks kube-apiserver whether a user may do something.
+func (r *Registry) allowed(ctx context.Context, u user.Info, what authorizationv1.ResourceAttributes) (bool, error) {
+	extra := map[string]authorizationv1.ExtraValue{}
+	for k, v := range u.GetExtra() {
+		extra[k] = v
+	}
+	review, err := r.Client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: u.GetName(), Groups: u.GetGroups(), UID: u.GetUID(), Extra: extra, ResourceAttributes: &what,
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("review the access of %q: %w", u.GetName(), err)
+	}
+	return review.Status.Allowed, nil
 }
 
 // defaultServiceAccount makes the one that pods run as, unless the controller

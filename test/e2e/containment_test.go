@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+func loadConfig(t *testing.T, path string) *rest.Config {
+	t.Helper()
+	c, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.QPS = -1
+	return c
+}
+
+func kubernetesFor(t *testing.T, c *rest.Config) *kubernetes.Clientset {
+	t.Helper()
+	k, err := kubernetes.NewForConfig(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Whoever steals the broker's token can touch nothing that it did not make.
+func TestBrokerTokenIsContained(t *testing.T) {
+	ctx := t.Context()
+	path, err := shared.ServiceAccountKubeconfig(ctx, "tenama-system", "tenama-broker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := kubernetesFor(t, loadConfig(t, path))
+	tn := borrow(t, user(t, "alice"), unique("held"), time.Hour)
+	binding := func(ns, role string, subject rbacv1.Subject) error {
+		_, err := k.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "x-", Labels: map[string]string{"tenama.dev/managed": "true"}},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role}, Subjects: []rbacv1.Subject{subject},
+		}, metav1.CreateOptions{})
+		return err
+	}
+	mallory := rbacv1.Subject{Kind: "User", APIGroup: rbacv1.GroupName, Name: "mallory"}
+	alice := rbacv1.Subject{Kind: "User", APIGroup: rbacv1.GroupName, Name: "alice"}
+	self := rbacv1.Subject{Kind: "ServiceAccount", Namespace: "tenama-system", Name: "tenama-broker"}
+	const policy, rbac = "ValidatingAdmissionPolicy", "cannot"
+	for name, c := range map[string]struct {
+		try  func() error
+		stop string // what stops it; empty: it is allowed
+	}{
+		"bind somebody in kube-system":  {func() error { return binding("kube-system", "admin", mallory) }, policy},
+		"bind itself in kube-system":    {func() error { return binding("kube-system", "tenama:namespace-manager", self) }, policy},
+		"bind somebody in default":      {func() error { return binding("default", "view", mallory) }, policy},
+		"bind a stranger in a tenant's": {func() error { return binding(tn.Name, "admin", mallory) }, policy},
+		"bind a group in a tenant's": {func() error {
+			return binding(tn.Name, "admin", rbacv1.Subject{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:authenticated"})
+		}, policy},
+		"bind cluster-admin":           {func() error { return binding(tn.Name, "cluster-admin", alice) }, "attempting to grant RBAC permissions not currently held"},
+		"bind the owner (the control)": {func() error { return binding(tn.Name, "edit", alice) }, ""},
+		"read secrets in kube-system":  {func() error { _, err := k.CoreV1().Secrets("kube-system").List(ctx, metav1.ListOptions{}); return err }, rbac},
+		"read the tenant's secrets":    {func() error { _, err := k.CoreV1().Secrets(tn.Name).List(ctx, metav1.ListOptions{}); return err }, rbac},
+		"delete what it did not make": {func() error {
+			return k.CoreV1().Namespaces().Delete(ctx, "tenama-system", metav1.DeleteOptions{DryRun: []string{"All"}})
+		}, policy},
+		"create a namespace outside":     {func() error { return createNamespace(t, k, "evil", nil) }, policy},
+		"create one that is not managed": {func() error { return createNamespace(t, k, "tmp-evil", nil) }, policy},
+		"adopt default": {func() error {
+			ns := namespace(t, admin(), "default")
+			ns.Labels["tenama.dev/managed"] = "true"
+			_, err := k.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: []string{"All"}})
+			return err
+		}, policy},
+		"change the owner": {func() error {
+			ns := namespace(t, admin(), tn.Name)
+			ns.Annotations["tenama.dev/owner"] = "mallory"
+			_, err := k.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{})
+			return err
+		}, policy},
+		"weaken pod security": {func() error {
+			ns := namespace(t, admin(), tn.Name)
+			ns.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
+			_, err := k.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{})
+			return err
+		}, policy},
+		"run a pod": {func() error {
+			_, err := k.CoreV1().Pods(tn.Name).Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
+			return err
+		}, rbac},
+		"remove its policy": {func() error {
+			return k.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(ctx, "tenama-broker", metav1.DeleteOptions{DryRun: []string{"All"}})
+		}, rbac},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.try()
+			switch {
+			case c.stop == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.stop != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), c.stop)):
+				t.Errorf("got %v, want it stopped by %q", err, c.stop)
+			}
+		})
+	}
+}
+
+func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels map[string]string) error {
+	_, err := k.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{DryRun: []string{"All"}})
+	return err
+}
+
+// A tenant is admin of the namespace, and still cannot lift its guard rails.
+func TestTenantCannotLiftGuardRails(t *testing.T) {
+	tn := borrow(t, user(t, "alice"), unique("rails"), time.Hour)
+	for _, args := range [][]string{
+		{"delete", "resourcequota", "tenama"}, {"delete", "limitrange", "tenama"}, {"delete", "networkpolicy", "tenama"},
+		{"delete", "rolebinding", "tenama:broker"},
+		{"annotate", "namespace", tn.Name, "--overwrite", "tenama.dev/ttl-seconds=99999999"},
+		{"label", "namespace", tn.Name, "--overwrite", "pod-security.kubernetes.io/enforce=privileged"},
+		{"delete", "namespace", tn.Name},
+	} {
+		out, err := shared.Kubectl("alice", append([]string{"-n", tn.Name}, args...)...)
+		if err == nil || !strings.Contains(strings.ToLower(out), "forbidden") {
+			t.Errorf("kubectl %s: %s", strings.Join(args, " "), out)
+		}
+	}
+	out, err := shared.KubectlIn("alice", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open}\nspec: {podSelector: {}, ingress: [{}], policyTypes: [Ingress]}\n", "-n", tn.Name, "apply", "-f", "-")
+	if err == nil {
+		t.Errorf("a policy that opens the namespace: %s", out)
+	}
+	if out, err := shared.Kubectl("alice", "create", "namespace", "tmp-squat"); err == nil {
+		t.Errorf("squatting on the prefix: %s", out)
+	}
+}
+
+// Classes that cannot work are refused with the reason, or shown as not ready.
+func TestClassesThatCannotWork(t *testing.T) {
+	class := func(spec string) string {
+		return "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: bad}\nspec:\n" + spec
+	}
+	const life = "  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 600}\n"
+	object := func(o string) string { return class(life + "  objects:\n  - " + o + "\n") }
+	for name, c := range map[string]struct{ manifest, want string }{
+		"maximum below default":   {class("  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 6}\n"), "maximumTTLSeconds must not be below defaultTTLSeconds"},
+		"no lifetime":             {class("  description: x\n"), "spec.lifetime"},
+		"zero TTL":                {class("  lifetime: {defaultTTLSeconds: 0, maximumTTLSeconds: 600}\n"), "greater than or equal to 1"},
+		"privileged pods":         {class(life + "  podSecurity: privileged\n"), `"baseline", "restricted"`},
+		"unknown quota key":       {object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"), `Kubernetes knows no quota "cores"`},
+		"a cluster-scoped object": {object("{apiVersion: v1, kind: Namespace, metadata: {name: q}}"), "v1 Namespace is not a guard rail"},
+		"a secret":                {object("{apiVersion: v1, kind: Secret, metadata: {name: q}}"), "v1 Secret is not a guard rail"},
+		"an object without name":  {object("{apiVersion: v1, kind: ServiceAccount, metadata: {}}"), "metadata.name"},
+		"an object elsewhere":     {object("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a, namespace: kube-system}}"), "metadata.namespace must be empty"},
+		"reserved labels":         {class(life + "  namespaceLabels: {pod-security.kubernetes.io/enforce: privileged}\n"), "reserved"},
+		"reserved annotations":    {class(life + "  namespaceAnnotations: {tenama.dev/owner: me}\n"), "reserved"},
+		"a dotted name":           {strings.Replace(class(life), "name: bad", "name: a.b", 1), "DNS-1123 label"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := shared.KubectlIn("admin", c.manifest, "apply", "-f", "-")
+			if err == nil || !strings.Contains(out, c.want) {
+				t.Errorf("got %s, want it refused with %q", out, c.want)
+			}
+		})
+	}
+	for name, c := range map[string]struct{ manifest, reason, message string }{
+		"a role that the broker may not bind": {class(life + "  ownerRole: cluster-admin\n"), "RoleNotBindable", `no right to bind ClusterRole "cluster-admin"`},
+		"an unknown field":                    {object("{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limitz: []}}"), "InvalidObject", `unknown field "spec.limitz"`},
+		"a negative quota":                    {object(`{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: "-1"}}}`), "InvalidObject", "negative"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() { _, _ = shared.Kubectl("admin", "delete", "namespaceclass", "bad", "--ignore-not-found") }()
+			if out, err := shared.KubectlIn("admin", c.manifest, "apply", "-f", "-"); err != nil {
+				t.Fatal(out)
+			}
+			err := bed.Eventually(5*time.Second, func() error {
+				out, err := shared.Kubectl("admin", "get", "namespaceclass", "bad", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
+				if err != nil || !strings.Contains(out, `"status":"False"`) || !strings.Contains(out, c.reason) {
+					return errOf(out)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatalf("the condition is %v, want %s", err, c.reason)
+			}
+			tn := tns(unique("bad"), time.Minute)
+			tn.Spec.ClassName = "bad"
+			_, err = user(t, "alice").Create(t.Context(), tn, metav1.CreateOptions{})
+			if reason(err) != metav1.StatusReasonInvalid || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("create: got %v, want Invalid with %q", err, c.message)
+			}
+		})
+	}
+}
+
+type errOf string
+
+func (e errOf) Error() string { return string(e) }
