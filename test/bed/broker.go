@@ -196,3 +196,9 @@ func (c *Cluster) writeKubeconfig(path, user string, auth *clientcmdapi.AuthInfo
 	config.Contexts["test"].AuthInfo = user
 	return clientcmd.WriteToFile(*config, path)
 }
+
+// Output is what the broker has logged.
+func (b *Broker) Output() (string, error) {
+	out, err := os.ReadFile(b.Log)
+	return string(out), err
+}

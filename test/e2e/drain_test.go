@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+func registered(c *bed.Cluster) bool {
+	_, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev")
+	return err == nil
+}
+
+// A registered API without a server would block the deletion of every
+// namespace in the cluster. So the last replica that goes takes it along, and
+// foreign namespaces go as they always do; watches end, and nothing is lost.
+func TestDrain(t *testing.T) {
+	ctx := t.Context()
+	c, port := own(t)
+	kube := c.Client("admin")
+	first := start(t, c, port, "broker-0")
+	// A second replica, ready as far as the cluster knows.
+	second, err := c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := bed.Eventually(10*time.Second, func() error { return logged(second, `"msg":"Serving"`) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Stop(); err != nil {
+		t.Errorf("a replica did not stop cleanly: %v", err)
+	}
+	if !registered(c) {
+		t.Fatal("a replica that was not the last took the APIService along")
+	}
+	if err := c.Endpoints(ctx, port, "broker-0"); err != nil {
+		t.Fatal(err)
+	}
+	alice := as(t, c.Config("alice"))
+	kept, err := alice.Create(ctx, tns("tmp-kept", time.Hour), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := alice.Watch(ctx, metav1.ListOptions{ResourceVersion: kept.ResourceVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	normal := deletion(t, kube, "before")
+	stopped := make(chan error, 1)
+	go func() { stopped <- first.Stop() }()
+	during := deletion(t, kube, "during")
+	select {
+	case err := <-stopped:
+		if err != nil {
+			t.Errorf("the broker did not stop cleanly: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the broker did not stop")
+	}
+	if registered(c) {
+		t.Error("the APIService is still there")
+	}
+	select {
+	case <-time.After(5 * time.Second):
+		t.Error("the watch did not end")
+	case <-drained(w.ResultChan()):
+	}
+	after := deletion(t, kube, "after")
+	t.Logf("a foreign namespace was gone after %.1f s before, %.1f s during, %.1f s after the drain", normal.Seconds(), during.Seconds(), after.Seconds())
+	for _, d := range []time.Duration{during, after} {
+		if d > normal+4*time.Second {
+			t.Errorf("a foreign namespace took %s, normally %s", d, normal)
+		}
+	}
+	// Back again: it is registered anew and knows all.
+	b := start(t, c, port, "broker-0")
+	if now, err := alice.Get(ctx, kept.Name); err != nil || now.UID != kept.UID {
+		t.Errorf("after a restart: %v, %v", now, err)
+	}
+	// Somebody removes the APIService: the broker puts it back.
+	if out, err := c.Kubectl("admin", "delete", "apiservice", "v1alpha1.tenama.dev"); err != nil {
+		t.Fatal(out)
+	}
+	if err := c.WaitServed(ctx, b); err != nil {
+		t.Errorf("the APIService did not come back: %v", err)
+	}
+	// Uninstalling collects it: it belongs to the ClusterRole.
+	if out, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev", "-o", "jsonpath={.metadata.ownerReferences[0].name}"); err != nil || out != "tenama:broker" {
+		t.Errorf("it belongs to %q (%v), want ClusterRole tenama:broker", out, err)
+	}
+	b.Kill()
+	if out, err := c.Kubectl("admin", "delete", "clusterrole", "tenama:broker"); err != nil {
+		t.Fatal(out)
+	}
+	err = bed.Eventually(20*time.Second, func() error {
+		if registered(c) {
+			return fmt.Errorf("the APIService outlives the ClusterRole that owns it")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func drained[T any](ch <-chan T) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		for range ch {
+		}
+		close(done)
+	}()
+	return done
+}
+
+// deletion makes and deletes a namespace that is not tenama's and returns how
+// long it took to go.
+func deletion(t *testing.T, kube kubernetes.Interface, name string) time.Duration {
+	t.Helper()
+	ctx, name := t.Context(), "foreign-"+name
+	if _, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	err := bed.Eventually(60*time.Second, func() error {
+		ns, err := kube.CoreV1().Namespaces().Get(context.WithoutCancel(ctx), name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("%s is still there: %v %v", name, err, ns.Status.Conditions)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return time.Since(begun)
+}
+
+func logged(b *bed.Broker, what string) error {
+	out, err := b.Output()
+	if err == nil && !strings.Contains(out, what) {
+		err = fmt.Errorf("the broker has not logged %q: %s", what, out)
+	}
+	return err
+}
