@@ -78,6 +78,7 @@ type span struct{ from, to int }
 // layout is where the lines of interest are.
 type layout struct {
 	lines    []string
+	key      int             // line of the contexts key, if it is there
 	contexts *span           // the sequence; nil if the key is absent or holds no block
 	indent   string          // of its dashes
 	items    map[string]span // by name
@@ -130,8 +131,11 @@ func (c *change) edit(content []byte) ([]byte, error) {
 			blank(out, at)
 		}
 	}
-	if l.contexts != nil && len(c.set) == 0 && len(l.items) > 0 && len(l.items) == removed(l.items, c.remove) {
-		return nil, fmt.Errorf("no context is left") // the key would be null: leave it to the encoder
+	if l.contexts != nil && len(c.set) == 0 && len(l.items) == removed(l.items, c.remove) { // none is left
+		if !bareContexts.MatchString(strings.TrimRight(out[l.key], "\n")) {
+			return nil, fmt.Errorf("the key of contexts is not alone on its line")
+		}
+		out[l.key] = "contexts: []\n"
 	}
 	if c.current != nil {
 		switch {
@@ -212,6 +216,7 @@ func read(content []byte) (*layout, error) {
 			}
 			l.current = key.Line - 1
 		case "contexts":
+			l.key = key.Line - 1
 			if value.Kind == yaml.SequenceNode && value.Style&yaml.FlowStyle == 0 && len(value.Content) > 0 {
 				if err := l.sequence(value, l.trim(key.Line, end)); err != nil {
 					return nil, err

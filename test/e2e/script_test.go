@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+// The scripts type commands as a user at a terminal would: the plugin as a
+// binary, under kubectl, with a kubeconfig and a home of her own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(e *testscript.Env) error {
+			for _, user := range []string{"admin", "bob", "dora"} {
+				b, err := os.ReadFile(shared.Kubeconfig(user))
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(e.WorkDir, user), b, 0o600); err != nil {
+					return err
+				}
+			}
+			// Each script is a user of its own, named as the script.
+			user := strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")
+			config, err := clientcmd.LoadFromFile(shared.Kubeconfig("admin"))
+			if err != nil {
+				return err
+			}
+			cert, key, err := shared.Certificate("client", user, "devs")
+			if err != nil {
+				return err
+			}
+			config.AuthInfos = map[string]*clientcmdapi.AuthInfo{user: {ClientCertificateData: cert, ClientKeyData: key}}
+			config.Contexts["test"].AuthInfo = user
+			e.Setenv("PATH", bed.Bin("")+":"+os.Getenv("PATH"))
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TZ", "UTC")
+			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "config"))
+			e.Setenv("SERVER", shared.Server)
+			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // names do not meet those of other scripts
+			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "setenv": setenv, "same": same},
+	})
+}
+
+// exits CODE COMMAND...: runs a command that must end with that exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// setenv NAME: sets a variable to what the last command printed.
+func setenv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: setenv NAME")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// same FILE FILE: the files have the same bytes and the same mode.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: same FILE FILE")
+	}
+	equal := ts.ReadFile(args[0]) == ts.ReadFile(args[1])
+	if equal == neg {
+		ts.Fatalf("%s and %s: same is %t:\n%s", args[0], args[1], equal, ts.ReadFile(args[0]))
+	}
+}
