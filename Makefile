@@ -28,7 +28,7 @@ cluster: ## Build the control plane for tests and the demo (the first time: minu
 demo: build cluster ## Show the main job on a real control plane; KEEP=1 leaves it running
 	@$(GO) run -trimpath ./test/demo
 
-test: lint verify unit e2e ## Run everything that must pass
+test: build cluster lint verify unit e2e demo ## Run everything that must pass
 
 unit: ## Run the tests that need no cluster
 	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./test/arch
@@ -39,8 +39,9 @@ e2e: build cluster ## Run the tests on a real control plane
 bench: build cluster ## Measure create against its floor (ratios within one run)
 	$(GO) run -trimpath ./test/bench $(ARGS)
 
-tools: # controller-gen and staticcheck, of the versions in tools/go.mod
+tools: # of the versions in tools/go.mod and tools/krew/go.mod
 	@cd tools && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/controller-tools/cmd/controller-gen honnef.co/go/tools/cmd/staticcheck ./openapi
+	@cd tools/krew && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/krew/cmd/validate-krew-manifest
 
 lint: tools ## Check format, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -53,7 +54,7 @@ generate: tools ## Write generated code, the CRD and the OpenAPI documents
 	@tmp=$$(mktemp -d) && $(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=$$tmp && \
 		$(TOOLS)/openapi $$tmp/tenama.dev_temporarynamespaces.yaml pkg/broker/openapi; s=$$?; rm -rf $$tmp; exit $$s
 
-verify: tools ## Check that generated files and go.mod are up to date
+verify: tools ## Check generated files, go.mod and the krew manifest
 	@hack/verify.sh
 
 clean: ## Remove what was built

@@ -14,5 +14,12 @@ diff -r -x .git -x bin "$tmp/api" api && diff -r "$tmp/deploy" deploy && diff -r
 }
 go mod tidy -diff
 (cd tools && go mod tidy -diff)
+(cd tools/krew && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff)
-echo "generated files and go.mod are up to date"
+cp plugins/krew.yaml "$tmp/tenama.yaml" # krew wants the file to be named as the plugin
+bin/tools/validate-krew-manifest -manifest "$tmp/tenama.yaml" -skip-install 2>"$tmp/krew.log" || {
+  cat "$tmp/krew.log" >&2
+  echo "plugins/krew.yaml is not valid" >&2
+  exit 1
+}
+echo "generated files, go.mod and plugins/krew.yaml are in order"

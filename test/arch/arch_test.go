@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package arch holds the structure of the project as data, and checks it.
+package arch
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "tenama.dev/tenama/"
+
+// layers says, for every package, which others of the project it may import. A
+// new package fails the test until somebody decides here where it stands.
+var layers = map[string][]string{
+	"api/v1alpha1":            {},
+	"api/policy/v1alpha1":     {},
+	"pkg/client":              {"api/v1alpha1"},
+	"pkg/client/kubeconfig":   {},
+	"internal/version":        {},
+	"internal/cli":            {"api/v1alpha1", "internal/version", "pkg/client", "pkg/client/kubeconfig"},
+	"cmd/kubectl-tenama":      {"internal/cli"},
+	"pkg/broker/auth":         {},
+	"pkg/broker/classes":      {"api/policy/v1alpha1"},
+	"pkg/broker/reaper":       {},
+	"pkg/broker/registration": {"api/v1alpha1"},
+	"pkg/broker/registry":     {"api/v1alpha1", "api/policy/v1alpha1"},
+	"pkg/broker/serving":      {},
+	"pkg/broker": {
+		"api/v1alpha1", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/reaper",
+		"pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
+	},
+	"cmd/broker": {"internal/version", "pkg/broker"},
+	"test/arch":  {},
+	"test/bed":   {},
+	"test/bench": {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},
+	"test/demo":  {"test/bed"},
+	"test/e2e":   {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},
+}
+
+// fences say who alone may import what from outside.
+var fences = map[string][]string{
+	"github.com/spf13/cobra":             {"internal/cli"},
+	"github.com/spf13/pflag":             {"internal/cli", "pkg/broker", "cmd/broker"},
+	"github.com/charmbracelet/lipgloss":  {"internal/cli"},
+	"k8s.io/cli-runtime/":                {"internal/cli", "cmd/kubectl-tenama"},
+	"github.com/gorilla/mux":             {"pkg/broker"},
+	"k8s.io/apiserver/":                  {"pkg/broker", "pkg/broker/auth", "pkg/broker/registry"},
+	"k8s.io/client-go/kubernetes":        {"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving", "test/bed", "test/bench", "test/e2e"},
+	"k8s.io/kubernetes":                  {},
+	"github.com/rogpeppe/go-internal":    {"test/e2e"},
+	"k8s.io/client-go/tools/clientcmd":   {"pkg/client/kubeconfig", "pkg/broker", "internal/cli", "test/bed", "test/e2e"},
+	"k8s.io/kube-aggregator/":            {"pkg/broker", "pkg/broker/registration"},
+	"k8s.io/client-go/plugin/pkg/client": {"internal/cli"},
+}
+
+// oneFile says in which single file of the project a package may be imported.
+var oneFile = map[string]string{"github.com/charmbracelet/lipgloss": "internal/cli/style.go"}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	walk(t, func(dir, file string, imports []string, isTest bool) {
+		allowed, known := layers[dir]
+		if !known {
+			t.Errorf("%s: package %s has no place in layers: decide where it stands", file, dir)
+			return
+		}
+		seen[dir] = true
+		for _, path := range imports {
+			if rest, ours := strings.CutPrefix(path, module); ours {
+				if rest != dir && !slices.Contains(allowed, rest) {
+					t.Errorf("%s imports %s, which %s may not", file, rest, dir)
+				}
+				continue
+			}
+			for fence, who := range fences {
+				if strings.HasPrefix(path, fence) && !slices.Contains(who, dir) && !isTest {
+					t.Errorf("%s imports %s, which is for %v alone", file, path, who)
+				}
+			}
+			if one := oneFile[path]; one != "" && file != one {
+				t.Errorf("%s imports %s, which is for %s alone", file, path, one)
+			}
+		}
+	})
+	for dir := range layers {
+		if !seen[dir] {
+			t.Errorf("layers names %s, which does not exist", dir)
+		}
+	}
+}
+
+// Leaves of the broker never know one another, and the two sides share the API
+// alone: both follow from layers, if layers is as intended.
+func TestLayersAreAsIntended(t *testing.T) {
+	for dir, imports := range layers {
+		for _, i := range imports {
+			switch {
+			case strings.HasPrefix(dir, "pkg/broker/") && strings.HasPrefix(i, "pkg/"):
+				t.Errorf("%s is a leaf of the broker and may import %s", dir, i)
+			case strings.HasPrefix(dir, "api/"):
+				t.Errorf("%s may import %s: the API imports nothing of the project", dir, i)
+			case strings.HasPrefix(dir, "pkg/client") && strings.HasPrefix(i, "pkg/broker"), strings.HasPrefix(dir, "pkg/broker") && strings.HasPrefix(i, "pkg/client"):
+				t.Errorf("%s may import %s: the two sides share the API alone", dir, i)
+			}
+		}
+	}
+}
+
+// Every package says what it is for, and every file under which licence it is.
+func TestPackageComments(t *testing.T) {
+	documented := map[string]bool{}
+	packages := map[string]bool{}
+	root := root(t)
+	walk(t, func(dir, file string, _ []string, isTest bool) {
+		b, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(b), "// SPDX-License-Identifier: Apache-2.0\n") && !strings.Contains(file, "zz_generated") {
+			t.Errorf("%s does not begin with its SPDX line", file)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, b, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages[dir] = true
+		documented[dir] = documented[dir] || f.Doc != nil
+	})
+	for dir := range packages {
+		if !documented[dir] {
+			t.Errorf("package %s has no comment", dir)
+		}
+	}
+}
+
+func walk(t *testing.T, f func(dir, file string, imports []string, isTest bool)) {
+	t.Helper()
+	root := root(t)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		if d.IsDir() {
+			_, err := os.Stat(filepath.Join(path, "go.mod"))
+			if strings.HasPrefix(d.Name(), ".") && rel != "." || rel == "bin" || d.Name() == "testdata" || err == nil && rel != "." {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, i := range file.Imports {
+			p, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, p)
+		}
+		f(filepath.ToSlash(filepath.Dir(rel)), filepath.ToSlash(rel), imports, strings.HasSuffix(path, "_test.go"))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
