@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+func spec(objects ...string) *NamespaceClassSpec {
+	s := &NamespaceClassSpec{}
+	for _, o := range objects {
+		s.Objects = append(s.Objects, runtime.RawExtension{Raw: []byte(o)})
+	}
+	return s
+}
+
+// An administrator who mistypes an object learns which, and what is wrong.
+func TestGuardRails(t *testing.T) {
+	const account = `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci"}}`
+	for name, c := range map[string]struct {
+		spec *NamespaceClassSpec
+		want string // in the error; empty: fine
+	}{
+		"none":             {spec(), ""},
+		"an account":       {spec(account), ""},
+		"twice":            {spec(account, account), `spec.objects[1]: ServiceAccount "ci" stands twice`},
+		"a secret":         {spec(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}`), `kind "Secret" of "v1" is not one of`},
+		"not an object":    {spec(`[]`), "spec.objects[0]"},
+		"no kind":          {spec(`{}`), "spec.objects[0]"},
+		"a bad name":       {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"C I"}}`), "metadata.name"},
+		"a namespace":      {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","namespace":"x"}}`), "metadata.namespace must be empty"},
+		"an unknown field": {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci"},"tokens":1}`), `unknown field "tokens"`},
+		"an unknown quota": {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"cores":"1"}}}`), `no quota "cores"; use "requests.cpu"`},
+		"object counts":    {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"count/jobs.batch":"1","requests.example.test/gpu":"1","gold.storageclass.storage.k8s.io/requests.storage":"1Gi"}}}`), ""},
+		"both are named":   {spec(`{}`, `{"apiVersion":"v1","kind":"Secret"}`), "spec.objects[1]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objs, err := c.spec.GuardRails()
+			switch {
+			case c.want == "" && (err != nil || len(objs) != len(c.spec.Objects)):
+				t.Errorf("got %d objects, %v", len(objs), err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestRevision(t *testing.T) {
+	a, b := spec(), spec()
+	if a.Revision() != b.Revision() || len(a.Revision()) != 10 {
+		t.Errorf("the same content has %q and %q", a.Revision(), b.Revision())
+	}
+	b.Lifetime.DefaultTTLSeconds = 1
+	if a.Revision() == b.Revision() {
+		t.Error("another content has the same revision")
+	}
+}

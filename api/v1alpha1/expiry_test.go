@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestExpiry(t *testing.T) {
+	born := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		life Lifetime
+		want time.Duration // from birth
+	}{
+		"TTL alone":                  {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour}, time.Hour},
+		"extended":                   {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(3 * time.Hour)}, 3 * time.Hour},
+		"an extension that is less":  {Lifetime{TTL: 4 * time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(3 * time.Hour)}, 4 * time.Hour},
+		"the ceiling holds":          {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(300 * time.Hour)}, 10 * time.Hour},
+		"the ceiling holds for TTLs": {Lifetime{TTL: 20 * time.Hour, MaximumTTL: 10 * time.Hour}, 10 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := c.life.Expiry(born).Sub(born); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// What cannot be read must be an error, so that the namespace is kept: never a
+// time in the past.
+func FuzzReadLifetime(f *testing.F) {
+	f.Add("3600", "7200", "2026-11-20T12:00:00Z")
+	f.Add("-1", "9223372036854775807", "soon")
+	f.Add("", "0", "")
+	f.Fuzz(func(t *testing.T, ttl, maximum, until string) {
+		m := &metav1.ObjectMeta{Annotations: map[string]string{AnnotationTTL: ttl, AnnotationMaximumTTL: maximum, AnnotationExtendUntil: until}}
+		life, err := ReadLifetime(m)
+		if err != nil {
+			return
+		}
+		born := time.Now()
+		if at := life.Expiry(born); !at.After(born) || at.After(born.Add(time.Duration(MaxTTLSeconds)*time.Second)) {
+			t.Errorf("%q, %q, %q: expires %s from birth", ttl, maximum, until, at.Sub(born))
+		}
+		if want, _ := strconv.ParseInt(ttl, 10, 64); life.TTL != time.Duration(want)*time.Second {
+			t.Errorf("TTL %q became %s", ttl, life.TTL)
+		}
+	})
+}
+
+func TestOwnerHash(t *testing.T) {
+	if a, b := OwnerHash("alice"), OwnerHash("alice "); a == b || len(a) != 32 {
+		t.Errorf("got %q and %q", a, b)
+	}
+}

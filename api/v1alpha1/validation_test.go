@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func sample() *TemporaryNamespace {
+	ttl := int64(3600)
+	born := metav1.NewTime(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
+	most := metav1.NewTime(born.Add(10 * time.Hour))
+	return &TemporaryNamespace{
+		ObjectMeta: metav1.ObjectMeta{Name: "tmp-a", CreationTimestamp: born, Annotations: map[string]string{AnnotationRequestID: "r"}},
+		Spec:       TemporaryNamespaceSpec{ClassName: "default", TTLSeconds: &ttl},
+		Status:     TemporaryNamespaceStatus{MaximumExpirationTimestamp: &most},
+	}
+}
+
+func TestValidateUpdate(t *testing.T) {
+	born := sample().CreationTimestamp
+	at := func(d time.Duration) *metav1.Time { v := metav1.NewTime(born.Add(d)); return &v }
+	seconds := func(v int64) *int64 { return &v }
+	for name, c := range map[string]struct {
+		old, change func(*TemporaryNamespace)
+		field       string // that is refused; empty: accepted
+	}{
+		"nothing":                   {nil, func(*TemporaryNamespace) {}, ""},
+		"more TTL":                  {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
+		"less TTL":                  {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3599) }, "spec.ttlSeconds"},
+		"TTL at the ceiling":        {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36000) }, ""},
+		"TTL beyond the ceiling":    {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36001) }, "spec.ttlSeconds"},
+		"extension":                 {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, ""},
+		"extension at the ceiling":  {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10 * time.Hour) }, ""},
+		"extension beyond":          {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10*time.Hour + time.Second) }, "spec.extendUntil"},
+		"extension taken back":      {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = nil }, "spec.extendUntil"},
+		"extension lowered":         {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(time.Hour) }, "spec.extendUntil"},
+		"another class":             {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassName = "gold" }, "spec.className"},
+		"another request":           {nil, func(tn *TemporaryNamespace) { tn.Annotations = map[string]string{AnnotationRequestID: "s"} }, "metadata.annotations[tenama.dev/request-id]"},
+		"request left out":          {nil, func(tn *TemporaryNamespace) { tn.Annotations = nil }, ""},
+		"reason":                    {nil, func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
+		"apply after an extension":  {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3600) }, ""},
+		"ceiling unknown: TTL more": {func(tn *TemporaryNamespace) { tn.Status.MaximumExpirationTimestamp = nil }, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			old := sample()
+			if c.old != nil {
+				c.old(old)
+			}
+			tn := old.DeepCopy()
+			c.change(tn)
+			errs := ValidateUpdate(tn, old)
+			switch {
+			case c.field == "" && len(errs) > 0:
+				t.Errorf("refused: %v", errs)
+			case c.field != "" && (len(errs) != 1 || errs[0].Field != c.field):
+				t.Errorf("got %v, want %s refused", errs, c.field)
+			}
+		})
+	}
+}
+
+func TestValidateName(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"tmp-a": true, "tmp-": false, "tmp": false, "a": false, "tmp-A": false, "tmp-a-": false, "tmp-a.b": false, "": false,
+		"tmp-" + strings.Repeat("a", 59): true, "tmp-" + strings.Repeat("a", 60): false, "tmp-ä": false, "tmp-a\n": false,
+	} {
+		if errs := ValidateName(name, "tmp-", nil); (len(errs) == 0) != ok {
+			t.Errorf("%q: %v", name, errs)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+func TestDuration(t *testing.T) {
+	for s, want := range map[string]time.Duration{
+		"90m": 90 * time.Minute, "2h": 2 * time.Hour, "1d": 24 * time.Hour, "1w": 168 * time.Hour, "1d12h": 36 * time.Hour,
+		"1w1d1h1m1s": 193*time.Hour + time.Minute + time.Second, "8s": 8 * time.Second, "0h5m": 5 * time.Minute,
+		"": 0, "0": 0, "0s": 0, "90": 0, "-1h": 0, "1h-1m": 0, "1 d": 0, "1.5h": 0, "1y": 0, "1M": 0, "2h1d": 0, "h": 0, "1ms": 0,
+		"9223372036854775807s": 0, "999999999999w": 0, "15250w2000d": 0, "٣h": 0,
+	} {
+		var v durationValue
+		err := v.Set(s)
+		if (err == nil) != (want > 0) || v.d != want {
+			t.Errorf("%q: got %s, %v, want %s", s, v.d, err, want)
+		}
+		if err != nil && !strings.Contains(err.Error(), "90m") {
+			t.Errorf("%q: %q does not say what would work", s, err)
+		}
+	}
+}
+
+func FuzzDuration(f *testing.F) {
+	f.Add("1w2d3h4m5s")
+	f.Fuzz(func(t *testing.T, s string) {
+		var v durationValue
+		if v.Set(s) == nil && v.d <= 0 {
+			t.Errorf("%q became %s", s, v.d)
+		}
+	})
+}
+
+func TestHuman(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", 90 * time.Second: "1m30s", 2*time.Hour - time.Second: "2h",
+		119*time.Minute + 5*time.Second: "1h59m", 7 * 24 * time.Hour: "7d", 26*time.Hour + 5*time.Minute: "1d2h", 3 * time.Hour: "3h",
+	} {
+		if got := human(d); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	zone := time.FixedZone("CET", 3600)
+	now := time.Date(2026, 11, 20, 17, 0, 0, 0, zone)
+	for s, want := range map[string]string{
+		"18:30": "2026-11-20T18:30:00+01:00", "16:30": "2026-11-21T16:30:00+01:00", "17:00": "2026-11-21T17:00:00+01:00",
+		"2026-12-01T08:00": "2026-12-01T08:00:00+01:00", "2026-12-01T08:00:00Z": "2026-12-01T08:00:00Z", "tomorrow": "", "25:00": "", "": "",
+	} {
+		got, err := parseTime(s, now)
+		if want == "" && err == nil || want != "" && (err != nil || got.Format(time.RFC3339) != want) {
+			t.Errorf("%q: got %s, %v, want %s", s, got.Format(time.RFC3339), err, want)
+		}
+	}
+}
+
+// What others wrote must not move the cursor, colour the screen or break lines.
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain": "plain", "a\x1b[31mb": "a\uFFFD[31mb", "a\nb\tc": "a b c", "\u202Egnp": "\uFFFDgnp", "a\x00b": "a\uFFFDb", "日本 ü": "日本 ü", "\x9b31m": "\uFFFD31m",
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	gr := v1alpha1.Resource.GroupResource()
+	missing := apierrors.NewGenericServerResponse(404, "get", gr, "", "404 page not found", 0, true)
+	for name, c := range map[string]struct {
+		err  error
+		line string
+		code int
+	}{
+		"not there":     {apierrors.NewNotFound(gr, "tmp-a"), `Error from server (NotFound): temporarynamespaces.tenama.dev "tmp-a" not found`, 1},
+		"not installed": {missing, "error: tenama is not installed on this cluster, or its broker is stopped", 1},
+		"down":          {apierrors.NewServiceUnavailable("x"), "error: the tenama broker of this cluster does not answer", 1},
+		"logged out":    {apierrors.NewUnauthorized("x"), "error: you must be logged in to the server (Unauthorized)", 4},
+		"forbidden":     {apierrors.NewForbidden(gr, "", errors.New("no")), "Error from server (Forbidden): temporarynamespaces.tenama.dev is forbidden: no", 4},
+		"invalid": {apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", field.ErrorList{field.Invalid(field.NewPath("spec", "ttlSeconds"), 0, "must be more")}),
+			"Error from server (Invalid): spec.ttlSeconds: Invalid value: 0: must be more", 1},
+		"timed out": {context.DeadlineExceeded, "error: timed out", 124},
+		"other":     {errors.New("no\nluck"), "error: no luck", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			f := newFactory(genericiooptions.IOStreams{ErrOut: &out})
+			code := f.fail(t.Context(), c.err)
+			line, _, _ := strings.Cut(out.String(), "\n")
+			if line != c.line || code != c.code {
+				t.Errorf("got %q, %d, want %q, %d", line, code, c.line, c.code)
+			}
+			if n := strings.Count(out.String(), "\n"); n > 2 {
+				t.Errorf("%d lines: %s", n, out.String())
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	if code := newFactory(genericiooptions.IOStreams{ErrOut: &out}).fail(ctx, ctx.Err()); code != 130 {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+}
+
+func TestOtherPrefix(t *testing.T) {
+	err := apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", v1alpha1.ValidateName("tmp-a", "team-", field.NewPath("metadata", "name")))
+	if got := otherPrefix(err); got != "team-" {
+		t.Errorf("got %q from %v", got, err)
+	}
+	if got := otherPrefix(apierrors.NewNotFound(v1alpha1.Resource.GroupResource(), "x")); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Colour is for terminals; a pipe, NO_COLOR and a dumb terminal get none.
+func TestNoColourInAPipe(t *testing.T) {
+	var out bytes.Buffer
+	tn := v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a"}, Status: v1alpha1.TemporaryNamespaceStatus{Phase: v1alpha1.PhaseReady, Owner: "ann\x1b[2J"}}
+	soon := metav1.NewTime(time.Now().Add(5 * time.Minute))
+	tn.Status.ExpirationTimestamp = &soon
+	o := &listOptions{factory: newFactory(genericiooptions.IOStreams{Out: &out}), output: &outputFlag{}}
+	o.table([]v1alpha1.TemporaryNamespace{tn}, "tmp-a", time.Now()).print(&out)
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("escape codes: %q", out.String())
+	}
+	if !strings.Contains(out.String(), "Expiring") || !strings.HasPrefix(strings.Split(out.String(), "\n")[1], "*") {
+		t.Errorf("got\n%s", out.String())
+	}
+	t.Setenv("CLICOLOR_FORCE", "1")
+	out.Reset()
+	o.table([]v1alpha1.TemporaryNamespace{tn}, "", time.Now()).print(&out)
+	if !strings.Contains(out.String(), "\x1b[") || strings.Contains(out.String(), "\x1b[2J") {
+		t.Errorf("forced colour: %q", out.String())
+	}
+	t.Setenv("NO_COLOR", "")
+	out.Reset()
+	o.table([]v1alpha1.TemporaryNamespace{tn}, "", time.Now()).print(&out)
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("NO_COLOR: %q", out.String())
+	}
+}
+
+// Every command explains itself.
+func TestEveryCommandIsDocumented(t *testing.T) {
+	root := newRootCommand(newFactory(genericiooptions.NewTestIOStreamsDiscard()), "kubectl-tenama")
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Short == "" || c.Long == "" || c.Example == "" {
+			t.Errorf("%s: Short, Long and Example are needed", c.CommandPath())
+		}
+		if !strings.HasPrefix(c.CommandPath(), "kubectl tenama") {
+			t.Errorf("%q is not how users call it", c.CommandPath())
+		}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("%s --%s has no description", c.CommandPath(), f.Name)
+			}
+		})
+		for _, sub := range c.Commands() {
+			if sub.Name() != "help" {
+				walk(sub)
+			}
+		}
+	}
+	walk(root)
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package serving
+
+import (
+	"crypto/x509"
+	"testing"
+	"time"
+)
+
+const host = "tenama-broker.tenama-system.svc"
+
+// Over ten years, with every replica renewing at its own pace, kube-apiserver
+// must never meet a certificate that the bundle it knows does not verify.
+func TestRotationLeavesNoGap(t *testing.T) {
+	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	secret := map[string][]byte{}
+	type replica struct {
+		leaf   *x509.Certificate
+		bundle []byte // as last published by it
+	}
+	replicas := make([]replica, 3)
+	var published []byte // what kube-apiserver verifies with
+	var authorities int
+	for step := range 10 * 365 * 4 {
+		for i := range replicas {
+			if step > 3 && (step+i)%3 != 0 { // a replica is asleep for up to 18 hours
+				continue
+			}
+			a := parse(secret)
+			changed, err := a.advance(host, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if changed {
+				if len(a.bundle()) > len(secret["ca.crt"])+len(secret["next.crt"])+len(secret["old.crt"]) {
+					authorities++
+				}
+				secret = a.data()
+			}
+			published = a.bundle()
+			r := &replicas[i]
+			r.bundle = published
+			if r.leaf == nil || !now.Before(renewal(r.leaf)) || !a.signed(r.leaf) {
+				pair, err := a.current.sign(host, now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.leaf = pair.Leaf
+			}
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(published)
+		for i, r := range replicas {
+			if _, err := r.leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: host, CurrentTime: now}); err != nil {
+				t.Fatalf("%s, replica %d: %v", now, i, err)
+			}
+		}
+		now = now.Add(6 * time.Hour)
+	}
+	if authorities < 5 {
+		t.Errorf("%d authorities in ten years: nothing was rotated", authorities)
+	}
+}
+
+// Whoever steals the key of the authority can pose as the broker only.
+func TestAuthorityIsForOneHost(t *testing.T) {
+	now := time.Now()
+	a, err := newAuthority(host, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := a.sign("kubernetes.default.svc", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: "kubernetes.default.svc"}); err == nil {
+		t.Error("it signs for other hosts")
+	}
+}
+
+// A Secret that somebody emptied or damaged is filled anew.
+func TestDamagedSecret(t *testing.T) {
+	for name, data := range map[string]map[string][]byte{
+		"nil": nil, "empty": {}, "garbage": {"ca.crt": []byte("x"), "ca.key": []byte("y")},
+	} {
+		a := parse(data)
+		changed, err := a.advance(host, time.Now())
+		if err != nil || !changed || a.current == nil {
+			t.Errorf("%s: %t, %v", name, changed, err)
+		}
+	}
+}
