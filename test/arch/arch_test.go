@@ -42,7 +42,7 @@ var layers = map[string][]string{
 	"test/bed":   {},
 	"test/bench": {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},
 	"test/demo":  {"test/bed"},
-	"test/e2e":   {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},
+	"test/e2e":   {"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/bed"},
 }
 
 // fences say who alone may import what from outside.

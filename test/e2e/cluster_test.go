@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+// The ground that every other test stands on: control planes of their own,
+// side by side, as strict as they should be, and gone without a trace.
+func TestControlPlane(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "side")
+	if out, err := exec.Command(bed.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	defer func() { _ = exec.Command(bed.Bin("cluster"), "down", "--dir", dir).Run() }()
+	side := &bed.Cluster{Dir: dir}
+	if out, err := side.Kubectl("admin", "get", "--raw", "/version"); err != nil || !strings.Contains(out, `"gitVersion": "v1.36.`) {
+		t.Errorf("a second one beside the first: %s", out)
+	}
+	if out, err := exec.Command(bed.Bin("cluster"), "up", "--dir", dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "in use") {
+		t.Errorf("a second one in the same directory: %s", out)
+	}
+	for user, want := range map[string]string{"alice": "devs", "bob": "devs", "carol": "ops", "dora": "devs", "erik": "ops", "admin": "system:masters"} {
+		out, err := shared.Kubectl(user, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
+		if err != nil || !strings.HasPrefix(out, user+" ") || !strings.Contains(out, want) {
+			t.Errorf("%s is %q, want group %s", user, out, want)
+		}
+	}
+	c := direct(t, nil, nil)
+	if code, _ := send(t, c, http.MethodGet, shared.Server+"/version", nil); code != 401 {
+		t.Errorf("anonymous requests: got %d, want 401", code)
+	}
+	if out, err := shared.Kubectl("alice", "create", "namespace", "x"); err == nil {
+		t.Errorf("RBAC is off: %s", out)
+	}
+
+	// kill -9 takes the components along.
+	pids := map[string]int{}
+	for _, name := range []string{"pid", "kube-apiserver.pid", "kube-controller-manager.pid"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pids[name], err = strconv.Atoi(strings.TrimSpace(string(b))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Kill(pids["pid"], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	err := bed.Eventually(5*time.Second, func() error {
+		for name, pid := range pids {
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			if err == nil && !strings.Contains(string(b), ") Z ") {
+				return fmt.Errorf("%s, process %d, lives on", name, pid)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	// And what it left can be started again, with what was in it.
+	if out, err := exec.Command(bed.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
+		t.Fatalf("after kill -9: %s", out)
+	}
+	if out, err := exec.Command(bed.Bin("cluster"), "down", "--dir", dir).CombinedOutput(); err != nil {
+		t.Errorf("down: %s", out)
+	}
+}

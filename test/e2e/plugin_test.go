@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"tenama.dev/tenama/pkg/client/kubeconfig"
+	"tenama.dev/tenama/test/bed"
+)
+
+// terminal is a user's shell: a kubeconfig of its own, the plugin under kubectl.
+type terminal struct {
+	kubeconfig string
+	env        []string
+}
+
+func newTerminal(t *testing.T, c *bed.Cluster, user string) *terminal {
+	t.Helper()
+	home := t.TempDir()
+	b, err := os.ReadFile(c.Kubeconfig(user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(home, "config")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &terminal{path, append(os.Environ(), "HOME="+home, "KUBECONFIG="+path, "PATH="+bed.Bin("")+":"+os.Getenv("PATH"))}
+}
+
+func (s *terminal) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(bed.Bin("kubectl"), append([]string{"tenama"}, args...)...)
+	cmd.Env = s.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// run returns both outputs and the exit code.
+func (s *terminal) run(args ...string) (stdout, stderr string, code int) {
+	cmd := s.command(args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		code = -1
+	}
+	return out.String(), errs.String(), code
+}
+
+// A cluster without tenama, with a stopped one, and with a broken one: each is
+// told in one line, with what to do.
+func TestPluginWithoutBroker(t *testing.T) {
+	c, port := own(t)
+	sh := newTerminal(t, c, "alice")
+	before, _ := os.ReadFile(sh.kubeconfig)
+	check := func(what, want string) {
+		t.Helper()
+		for _, args := range [][]string{{"create", "--ttl", "1h"}, {"list"}, {"extend", "x"}, {"delete", "x"}, {"use", "x"}, {"version"}} {
+			stdout, stderr, code := sh.run(args...)
+			first, _, _ := strings.Cut(stderr, "\n")
+			if code != 1 || first != want || strings.Contains(stdout, "created") {
+				t.Errorf("%s: %v: got %d %q, want 1 %q", what, args, code, stderr, want)
+			}
+		}
+		if after, _ := os.ReadFile(sh.kubeconfig); string(after) != string(before) {
+			t.Errorf("%s: the kubeconfig changed", what)
+		}
+	}
+	const absent = "error: tenama is not installed on this cluster, or its broker is stopped"
+	check("never installed", absent)
+	b := start(t, c, port, "broker-0")
+	if err := b.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	check("stopped", absent)
+	b = start(t, c, port, "broker-0")
+	b.Kill()
+	time.Sleep(3 * time.Second) // until kube-apiserver has noticed
+	check("killed", "error: the tenama broker of this cluster does not answer")
+}
+
+// Ctrl-C at any moment: the kubeconfig is whole, no lock is left, and what was
+// begun in the cluster is complete or gone.
+func TestInterrupt(t *testing.T) {
+	sh := newTerminal(t, shared.Cluster, "carol")
+	direct := func(args ...string) *exec.Cmd { // kubectl replaces itself by the plugin; without it there is more of the plugin to meet
+		cmd := exec.Command(bed.Bin("kubectl-tenama"), args...)
+		cmd.Env, cmd.SysProcAttr = sh.env, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		return cmd
+	}
+	begun := time.Now()
+	if out, err := direct("create", unique("whole"), "--ttl", "1h").CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	whole := time.Since(begun)
+	var codes [256]int
+	for i := range 60 {
+		name := fmt.Sprintf("%s-%d", unique("int"), i)
+		cmd := direct("create", name, "--ttl", "1h")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(rand.N(whole + whole/2))
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) // the terminal signals the whole group
+		err := cmd.Wait()
+		code := 0
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			code = exit.ExitCode() & 255
+		}
+		codes[code]++
+		if code != 0 && code != 130 && code != 255 { // 255: ended by the signal itself, before it was listened to, or at its second
+			t.Errorf("exit code %d: %s", code, out.String())
+		}
+		config, err := clientcmd.LoadFromFile(sh.kubeconfig)
+		if err != nil {
+			t.Fatalf("the kubeconfig is damaged: %v", err)
+		}
+		if config.Contexts[config.CurrentContext] == nil || config.Contexts["test"] == nil {
+			t.Fatalf("current-context %q names nothing", config.CurrentContext)
+		}
+		if _, err := os.Stat(sh.kubeconfig + ".lock"); err == nil {
+			t.Fatal("the lock is left")
+		}
+	}
+	t.Logf("ended %d times before it was interrupted, %d times interrupted", codes[0], codes[130]+codes[255])
+	if codes[0] == 0 || codes[130] == 0 {
+		t.Errorf("the interrupts did not meet all stages: %v done, %v interrupted", codes[0], codes[130])
+	}
+	time.Sleep(time.Second)
+	carol := user(t, "carol")
+	list, err := carol.List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tn := range list.Items {
+		if tn.DeletionTimestamp != nil {
+			continue
+		}
+		if err := complete(t.Context(), admin(), tn.Name, "carol"); err != nil {
+			t.Error(err)
+		}
+		_, _ = carol.Delete(t.Context(), tn.Name, metav1.DeleteOptions{})
+	}
+}
+
+// Eight pipelines with one kubeconfig borrow and give back, all at once.
+func TestPipelinesShareAKubeconfig(t *testing.T) {
+	sh := newTerminal(t, shared.Cluster, "dora")
+	before, _ := os.ReadFile(sh.kubeconfig)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			name := fmt.Sprintf("%s-%d", unique("pipe"), i)
+			if _, stderr, code := sh.run("create", name, "--ttl", "1h"); code != 0 {
+				t.Errorf("create: %d %s", code, stderr)
+			}
+			files := kubeconfig.Find(sh.kubeconfig)
+			if m, err := files.Load(); err != nil || m.Contexts["tenama-"+name] == nil {
+				t.Errorf("the context of %s is lost (%v)", name, err)
+			}
+			if _, stderr, code := sh.run("delete", name, "--wait=false"); code != 0 {
+				t.Errorf("delete: %d %s", code, stderr)
+			}
+		})
+	}
+	wg.Wait()
+	if after, _ := os.ReadFile(sh.kubeconfig); string(after) != string(before) {
+		t.Errorf("the kubeconfig differs from before:\n%s", after)
+	}
+}
+
+// An installation with another prefix works without telling the plugin.
+func TestAnotherPrefix(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "deploy"), os.DirFS(filepath.Join(bed.Root(), "deploy"))); err != nil {
+		t.Fatal(err)
+	}
+	settings := filepath.Join(dir, "deploy", "base", "settings.yaml")
+	b, err := os.ReadFile(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(settings, bytes.Replace(b, []byte("prefix: tmp-"), []byte("prefix: lent-"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, port := own(t)
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(dir, "deploy", "local")); err != nil {
+		t.Fatal(out)
+	}
+	b2 := start(t, c, port, "broker-0", "--prefix=lent-")
+	defer func() { _ = b2.Stop() }()
+	sh := newTerminal(t, c, "alice")
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"create", "mr-42", "--ttl", "1h"}, "namespace/lent-mr-42 created"},
+		{[]string{"create", "--ttl", "1h"}, "namespace/lent-"},
+		{[]string{"extend", "mr-42"}, "namespace/lent-mr-42 extended"},
+		{[]string{"use", "lent-mr-42"}, `Switched to context "tenama-lent-mr-42"`},
+		{[]string{"extend"}, "namespace/lent-mr-42 extended"},
+		{[]string{"delete", "mr-42", "--wait=false"}, `namespace "lent-mr-42" deleted`},
+	} {
+		if stdout, stderr, code := sh.run(step.args...); code != 0 || !strings.Contains(stdout, step.want) {
+			t.Errorf("%v: got %d %s%s, want %q", step.args, code, stdout, stderr, step.want)
+		}
+	}
+	// The policy follows: the usual prefix is nobody's now, this one is reserved.
+	if out, err := c.Kubectl("admin", "create", "namespace", "tmp-free", "--as=admin2", "--as-group=system:masters"); err != nil {
+		t.Errorf("tmp- is still reserved: %s", out)
+	}
+}
+
+// Watches and waits of kubectl work on the API.
+func TestWatch(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bed.Bin("kubectl"), "get", "tns", "--watch", "--no-headers")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig("erik"))
+	out := &syncBuffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	time.Sleep(time.Second)
+	tn := borrow(t, user(t, "erik"), unique("seen"), time.Hour)
+	other := borrow(t, user(t, "alice"), unique("unseen"), time.Hour)
+	wait := exec.CommandContext(ctx, bed.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=go", "tns/"+tn.Name, "--timeout=20s")
+	wait.Env = cmd.Env
+	waited := make(chan error, 1)
+	go func() {
+		b, err := wait.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, b)
+		}
+		waited <- err
+	}()
+	time.Sleep(500 * time.Millisecond)
+	if _, err := shared.Kubectl("erik", "patch", "tns", tn.Name, "--type=merge", "-p", `{"spec":{"reason":"go"}}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err != nil {
+		t.Errorf("kubectl wait: %v", err)
+	}
+	if _, err := user(t, "erik").Delete(ctx, tn.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	err := bed.Eventually(15*time.Second, func() error {
+		for _, want := range []string{"Pending", "Ready", "Terminating"} {
+			if !strings.Contains(out.String(), want) {
+				return fmt.Errorf("the watch has not shown %s:\n%s", want, out.String())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(out.String(), other.Name) {
+		t.Errorf("the watch shows somebody else's:\n%s", out.String())
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
