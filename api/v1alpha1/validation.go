@@ -87,6 +87,9 @@ func ValidateUpdate(tn, old *TemporaryNamespace) field.ErrorList {
 		errs = append(errs, field.Invalid(spec.Child("extendUntil"), until.UTC().Format(time.RFC3339),
 			fmt.Sprintf("must not be after %s, the most that class %q allows", maximum.UTC().Format(time.RFC3339), old.Spec.ClassName)))
 	}
+	if until := tn.Spec.ExtendUntil; until != nil && until.Time.Before(created) {
+		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until), "must not be before the creation"))
+	}
 	now, was := deref(tn.Spec.TTLSeconds), deref(old.Spec.TTLSeconds)
 	if maximum != nil && now > was && created.Add(time.Duration(now)*time.Second).After(maximum.Time) {
 		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), now,
@@ -102,8 +105,6 @@ func ValidateUpdate(tn, old *TemporaryNamespace) field.ErrorList {
 	return errs
 }
 
-func unprintable(r rune) bool { return !unicode.IsPrint(r) }
-
 func deref(v *int64) int64 {
 	if v == nil {
 		return 0
@@ -117,3 +118,6 @@ func text(t *metav1.Time) string {
 	}
 	return t.UTC().Format(time.RFC3339)
 }
+
+// unprintable finds what does not belong into one line of text.
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -29,14 +29,19 @@ func TestValidateUpdate(t *testing.T) {
 		old, change func(*TemporaryNamespace)
 		field       string // that is refused; empty: accepted
 	}{
-		"nothing":                   {nil, func(*TemporaryNamespace) {}, ""},
-		"more TTL":                  {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
-		"less TTL":                  {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3599) }, "spec.ttlSeconds"},
-		"TTL at the ceiling":        {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36000) }, ""},
-		"TTL beyond the ceiling":    {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36001) }, "spec.ttlSeconds"},
-		"extension":                 {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, ""},
-		"extension at the ceiling":  {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10 * time.Hour) }, ""},
-		"extension beyond":          {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10*time.Hour + time.Second) }, "spec.extendUntil"},
+		"nothing":                  {nil, func(*TemporaryNamespace) {}, ""},
+		"more TTL":                 {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
+		"less TTL":                 {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3599) }, "spec.ttlSeconds"},
+		"TTL at the ceiling":       {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36000) }, ""},
+		"TTL beyond the ceiling":   {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36001) }, "spec.ttlSeconds"},
+		"extension":                {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, ""},
+		"extension at the ceiling": {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10 * time.Hour) }, ""},
+		"extension beyond":         {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10*time.Hour + time.Second) }, "spec.extendUntil"},
+		"extension into the past":  {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(-time.Hour) }, "spec.extendUntil"},
+		"extension before the era": {nil, func(tn *TemporaryNamespace) {
+			v := metav1.NewTime(time.Time{}.Add(-24 * time.Hour))
+			tn.Spec.ExtendUntil = &v
+		}, "spec.extendUntil"},
 		"extension taken back":      {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = nil }, "spec.extendUntil"},
 		"extension lowered":         {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(time.Hour) }, "spec.extendUntil"},
 		"another class":             {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassName = "gold" }, "spec.className"},

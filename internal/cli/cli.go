@@ -29,6 +29,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
@@ -54,8 +55,7 @@ type factory struct {
 }
 
 func newFactory(streams genericiooptions.IOStreams) *factory {
-	flags := genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
-	return &factory{IOStreams: streams, flags: flags}
+	return &factory{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true)}
 }
 
 func newRootCommand(f *factory, program string) *cobra.Command {
@@ -96,7 +96,6 @@ func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
 	klog.InitFlags(trace)
 	fs.AddGoFlag(trace.Lookup("v"))
 	fs.Lookup("v").Usage = "number for the log level verbosity: 6 and more show the requests"
-	fs.Lookup("v").Shorthand = "v"
 	fs.Lookup("namespace").Usage = "the temporary namespace to act on, as NAME"
 	fs.VisitAll(func(fl *pflag.Flag) { fl.Hidden = !shown[fl.Name] })
 }
@@ -125,12 +124,13 @@ func (f *factory) client() (*client.Client, error) {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config, err := loader.ClientConfig()
-	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" && config.BearerTokenFile == "" {
+	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" && strings.Contains(config.Host, "localhost:8080") {
 		return nil, fmt.Errorf("no cluster is configured: %s has none; set KUBECONFIG or --kubeconfig", strings.Join(f.paths(), ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
+	config.WarningHandler = rest.NewWarningWriter(f.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	return client.New(config)
 }
 
@@ -160,7 +160,7 @@ func (f *factory) one(args []string) (string, error) {
 		name = args[0]
 	}
 	if n := *f.flags.Namespace; n != "" {
-		if name != "" && name != n {
+		if name != "" && withPrefix(name) != withPrefix(n) {
 			return "", fmt.Errorf("NAME %q and --namespace %q differ: give one of them", name, n)
 		}
 		name = n

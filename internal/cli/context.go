@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
@@ -32,6 +35,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	for flag, v := range map[string]*string{
 		"--as": f.flags.Impersonate, "--as-uid": f.flags.ImpersonateUID, "--token": f.flags.BearerToken, "--server": f.flags.APIServer,
 		"--certificate-authority": f.flags.CAFile, "--client-certificate": f.flags.CertFile, "--client-key": f.flags.KeyFile,
+		"--tls-server-name": f.flags.TLSServerName,
 	} {
 		if v != nil && *v != "" {
 			return e, fmt.Errorf("with %s: %w", flag, errNoContext)
@@ -39,6 +43,9 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	}
 	if g := f.flags.ImpersonateGroup; g != nil && len(*g) > 0 {
 		return e, fmt.Errorf("with --as-group: %w", errNoContext)
+	}
+	if *f.flags.Insecure {
+		return e, fmt.Errorf("with --insecure-skip-tls-verify: %w", errNoContext)
 	}
 	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
@@ -57,7 +64,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	if u := *f.flags.AuthInfoName; u != "" {
 		e.User = u
 	}
-	if e.Cluster == "" || e.User == "" {
+	if raw.Clusters[e.Cluster] == nil || raw.AuthInfos[e.User] == nil {
 		return e, errNoContext
 	}
 	return e, nil
@@ -82,6 +89,7 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 		return &failure{fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err), exitKubeconfig,
 			fmt.Sprintf("when that is mended: kubectl tenama use %s", tn.Name)}
 	case r.File == "":
+		return nil
 	case use && r.Previous != "" && r.Previous != e.Context:
 		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n", e.Context, r.File, r.Previous)
 	case use:
@@ -89,27 +97,50 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 	default:
 		fmt.Fprintf(f.ErrOut, "Context %q added to %s.\n", e.Context, r.File)
 	}
+	f.anew(r)
 	return nil
 }
 
-// forget removes the contexts of a temporary namespace of this cluster.
-func (f *factory) forget(ctx context.Context, name, uid string) {
+// anew says that comments were lost.
+func (f *factory) anew(r kubeconfig.Result) {
+	if r.Anew {
+		fmt.Fprintf(f.ErrOut, "Note: %s is not in ordinary block YAML and was written anew; comments in it are lost.\n", r.File)
+	}
+}
+
+// forget removes the contexts of a temporary namespace that is gone, or going.
+func (f *factory) forget(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
+	f.remove(ctx, func(e kubeconfig.Entry) bool { return e.UID == string(tn.UID) })
+}
+
+// forgetAbsent removes the contexts of a namespace that the server says is not
+// there. To the caller it is not there either if it is somebody else's, so this
+// is believed only of the context's own user, and after the recorded expiry or
+// on the caller's word, which is to delete it.
+func (f *factory) forgetAbsent(ctx context.Context, name string) {
 	server := f.server()
-	removed, r, err := f.files().Remove(ctx, func(e kubeconfig.Entry) bool {
-		return e.Namespace == name && e.Server == server && (uid == "" || e.UID == uid)
+	f.remove(ctx, func(e kubeconfig.Entry) bool {
+		same, err := f.entry(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: e.Namespace}}, e.Context)
+		return err == nil && same.Cluster == e.Cluster && same.User == e.User && e.Server == server &&
+			(e.Namespace == name || strings.HasSuffix(e.Namespace, "-"+name) && e.Expired())
 	})
+}
+
+func (f *factory) remove(ctx context.Context, which func(kubeconfig.Entry) bool) {
+	removed, r, err := f.files().Remove(ctx, which)
 	if err != nil {
-		fmt.Fprintf(f.ErrOut, "Warning: the context of %q is still in the kubeconfig: %s\n", name, clean(err.Error()))
+		fmt.Fprintf(f.ErrOut, "Warning: a context of a deleted namespace is still in the kubeconfig: %s\n", clean(err.Error()))
 		return
 	}
 	for _, e := range removed {
-		back := "no context is current now"
-		if r.Current != "" {
-			back = fmt.Sprintf("current context is %q again", r.Current)
+		switch {
+		case r.Current == r.Previous && r.Current != "":
+			fmt.Fprintf(f.ErrOut, "Context %q removed; current context is still %q.\n", e.Context, r.Current)
+		case r.Current != "":
+			fmt.Fprintf(f.ErrOut, "Context %q removed; current context is %q again.\n", e.Context, r.Current)
+		default:
+			fmt.Fprintf(f.ErrOut, "Context %q removed; no context is current.\n", e.Context)
 		}
-		if r.Current == r.Previous {
-			back = fmt.Sprintf("current context is still %q", r.Current)
-		}
-		fmt.Fprintf(f.ErrOut, "Context %q removed; %s.\n", e.Context, back)
 	}
+	f.anew(r)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -103,9 +104,13 @@ func (o *createOptions) run(ctx context.Context) error {
 		ttl := int64(o.ttl.d / time.Second)
 		tn.Spec.TTLSeconds = &ttl
 	}
-	// A name that cannot get its context is refused before anything is made.
-	if o.name != "" && o.dryRun == "none" {
+	// A context that cannot be had is refused before anything is made, as far as
+	// its name is known by now.
+	if (o.name != "" || o.contextName != "") && o.dryRun == "none" {
 		tn.Name = withPrefix(o.name)
+		if o.name == "" {
+			tn.Name = v1alpha1.DefaultPrefix + "x" // some name, for its checks
+		}
 		if e, err := o.entry(tn, o.contextName); err == nil {
 			if err := o.files().Taken(e); errors.Is(err, kubeconfig.ErrTaken) {
 				return advise(err, "choose another name for the context with --context-name")
@@ -121,11 +126,12 @@ func (o *createOptions) run(ctx context.Context) error {
 	if o.dryRun == "server" {
 		return o.object(o.output, made, made.Name, "created (server dry run)")
 	}
-	if err := o.object(o.output, made, made.Name, "created"); err != nil {
-		return err
-	}
+	printed := o.object(o.output, made, made.Name, "created")
 	if err := o.remember(ctx, made, o.contextName, o.switchTo); err != nil {
 		return err
+	}
+	if printed != nil { // the namespace and its context are there all the same
+		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", made.Name, printed)
 	}
 	if t := made.Status.ExpirationTimestamp; t != nil {
 		fmt.Fprintf(o.ErrOut, "Expires %s. More time: kubectl tenama extend. Back: kubectl tenama use -\n", in(t.Time, c.Now()))
@@ -176,7 +182,7 @@ func otherPrefix(err error) string {
 func (o *createOptions) explain(ctx context.Context, err error) error {
 	name := withPrefix(o.name)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
 		return advise(err, "the namespace may still be made; see: kubectl tenama list")
 	case apierrors.IsAlreadyExists(err) && !strings.Contains(err.Error(), "somebody else"):
 		return advise(err, fmt.Sprintf("it is yours: kubectl tenama extend %s, or: kubectl tenama use %s", name, name))

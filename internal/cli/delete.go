@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -44,6 +44,9 @@ before is current again.`,
   kubectl tenama delete mr-42 --ignore-not-found --wait=false`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
+			if n := *f.flags.Namespace; len(args) > 1 && n != "" {
+				return fmt.Errorf("--namespace %q beside several NAMEs: leave it out", n)
+			}
 			if len(args) < 2 {
 				name, err := f.one(args)
 				if err != nil {
@@ -73,58 +76,80 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout.d)
 	defer cancel()
+	// All are asked for before any is waited for; one failure does not spare the rest.
 	var errs []error
-	for _, name := range o.names { // one failure does not spare the rest
-		if err := o.remove(ctx, c, name); err != nil {
+	var going []*v1alpha1.TemporaryNamespace
+	for _, name := range o.names {
+		tn, err := o.begin(ctx, c, name)
+		if err != nil {
+			errs = append(errs, err)
+		} else if tn != nil {
+			going = append(going, tn)
+		}
+	}
+	for _, tn := range going {
+		if err := o.finish(ctx, c, tn); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	if len(errs) > 1 {
-		for _, err := range errs[:len(errs)-1] {
+	if len(errs) == 0 {
+		return nil
+	}
+	if ctx.Err() == nil {
+		for _, err := range errs[1:] {
 			o.fail(ctx, err)
 		}
 	}
-	if len(errs) > 0 {
-		return errs[len(errs)-1]
-	}
-	return nil
+	return errs[0]
 }
 
-func (o *deleteOptions) remove(ctx context.Context, c *client.Client, name string) error {
-	tn, err := o.find(ctx, c, name)
-	if apierrors.IsNotFound(err) && !notInstalled(err) {
-		if name == "" {
-			name, _ = o.current(ctx, c)
+// begin has a namespace deleted, and takes its context away. It returns nil if
+// there is none and that is fine.
+func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
+	if name == "" {
+		var err error
+		if name, err = o.current(ctx, c); err != nil {
+			return nil, err
 		}
-		o.forget(ctx, withPrefix(name), "") // the server says that it is gone
+	}
+	tn, err := o.find(ctx, c, name)
+	if client.IsGone(err) {
+		o.forgetAbsent(ctx, name)
+		o.forgetAbsent(ctx, withPrefix(name))
 		if o.ignoreNotFound {
-			return nil
+			return nil, nil
 		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if tn.DeletionTimestamp == nil {
 		_, err = c.Delete(ctx, tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(tn.UID))})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return err
+		if err != nil && !client.IsGone(err) {
+			return nil, err
 		}
 	}
-	o.forget(ctx, tn.Name, string(tn.UID))
+	o.forget(ctx, tn)
+	return tn, nil
+}
+
+// finish waits for the end of a namespace, if that is wanted, and says so.
+func (o *deleteOptions) finish(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
 	if o.wait {
 		err := c.WaitGone(ctx, tn.Name, tn.UID)
 		if errors.Is(err, context.DeadlineExceeded) {
-			return advise(fmt.Errorf("namespace %q is being deleted, but was not gone after %s: %w", tn.Name, o.timeout.String(), err),
-				"what holds it up: kubectl get namespace "+tn.Name+" -o jsonpath='{.status.conditions}'")
+			return &failure{fmt.Errorf("namespace %q is being deleted, but was not gone after %s", tn.Name, human(o.timeout.d)), exitTimeout,
+				"an administrator sees what holds it up with: kubectl get namespace " + tn.Name + " -o yaml"}
 		}
 		if err != nil {
 			return err
 		}
 	}
+	var err error
 	if o.output.format == "name" {
-		fmt.Fprintf(o.Out, "namespace/%s\n", tn.Name)
+		_, err = fmt.Fprintf(o.Out, "namespace/%s\n", tn.Name)
 	} else {
-		fmt.Fprintf(o.Out, "namespace %q deleted\n", tn.Name)
+		_, err = fmt.Fprintf(o.Out, "namespace %q deleted\n", tn.Name)
 	}
-	return nil
+	return err
 }

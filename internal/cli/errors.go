@@ -13,7 +13,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
+
+	"tenama.dev/tenama/pkg/client"
 )
 
 // Exit codes; see the package comment.
@@ -69,22 +70,25 @@ func (f *factory) fail(ctx context.Context, err error) int {
 func explain(err error) (line, hint string, code int) {
 	var network *url.Error
 	var dial *net.OpError
+	var own *failure
 	switch {
-	case notInstalled(err):
+	case client.IsNotServed(err):
 		return "error: tenama is not installed on this cluster, or its broker is stopped",
 			"an administrator installs it with: kubectl apply -k deploy/base", exitError
 	case apierrors.IsServiceUnavailable(err):
 		return "error: the tenama broker of this cluster does not answer", "an administrator sees why with: kubectl get apiservice v1alpha1.tenama.dev", exitError
 	case apierrors.IsUnauthorized(err):
 		return "error: you must be logged in to the server (Unauthorized)", "your login has expired, or is not known there: log in again as you do for kubectl", exitDenied
-	case errors.Is(err, context.DeadlineExceeded):
-		return "error: timed out", "", exitTimeout
+	case errors.As(err, &network) && strings.Contains(network.Err.Error(), "getting credentials"):
+		return fmt.Sprintf("error: cannot log in to the cluster at %s: %v", host(network.URL), network.Err), "", exitDenied
 	case errors.As(err, &network) && errors.As(err, &dial):
 		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), dial.Err), "", exitError
-	case errors.As(err, &network):
+	case errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) && !network.Timeout():
 		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), network.Err), "", exitError
-	case clientcmd.IsConfigurationInvalid(err):
-		return "error: " + err.Error(), "", exitError
+	case errors.As(err, &own) && !isStatus(err):
+		return "error: " + own.Error(), own.hint, own.code
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
+		return "error: timed out", "", exitTimeout
 	}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -117,15 +121,9 @@ func message(s metav1.Status) string {
 	return s.Message
 }
 
-// notInstalled tells a path that the server does not know from an object that
-// is not there: only the latter's Status names it.
-func notInstalled(err error) bool {
+func isStatus(err error) bool {
 	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return false
-	}
-	d := status.Status().Details
-	return d == nil || d.Group != "tenama.dev" || d.Name == "" || len(d.Causes) > 0
+	return errors.As(err, &status)
 }
 
 func host(raw string) string {

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
 // extendOptions is one invocation of kubectl tenama extend.
@@ -115,16 +113,23 @@ func (o *extendOptions) run(ctx context.Context) error {
 		return err
 	}
 	o.tell(before, after, c.Now())
-	// The context remembers the expiry; that it cannot be noted costs nothing.
-	if e, err := o.entry(after, ""); err == nil {
-		if m, err := o.files().Load(); err == nil {
-			for _, known := range m.Entries() {
-				if known.UID == e.UID && known.Server == e.Server {
-					known.ExpiresAt = e.ExpiresAt
-					if _, err := o.files().Add(ctx, known, false); err != nil && !errors.Is(err, kubeconfig.ErrTaken) {
-						fmt.Fprintf(o.ErrOut, "Warning: the new expiry was not noted in the kubeconfig: %s\n", clean(err.Error()))
-					}
-				}
+	if err := o.note(ctx, after); err != nil {
+		fmt.Fprintf(o.ErrOut, "Warning: the new expiry was not noted in the kubeconfig: %s\n", clean(err.Error()))
+	}
+	return nil
+}
+
+// note brings the expiry in the context of tn up to date, if it has one.
+func (o *extendOptions) note(ctx context.Context, tn *v1alpha1.TemporaryNamespace) error {
+	m, err := o.files().Load()
+	if err != nil || tn.Status.ExpirationTimestamp == nil {
+		return err
+	}
+	for _, known := range m.Entries() {
+		if known.UID == string(tn.UID) {
+			known.ExpiresAt = tn.Status.ExpirationTimestamp.Time
+			if _, err := o.files().Add(ctx, known, false); err != nil {
+				return err
 			}
 		}
 	}

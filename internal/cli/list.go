@@ -46,6 +46,9 @@ The one of the current context is marked with a star.`,
   kubectl tenama list -A`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if n := *f.flags.Namespace; n != "" {
+				return fmt.Errorf("--namespace %q: list shows all of yours; for one: kubectl get tns %s", n, withPrefix(n))
+			}
 			if err := o.output.validate(); err != nil {
 				return err
 			}

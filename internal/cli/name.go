@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -39,20 +38,29 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 		return nil, fmt.Errorf("%q is not the name of a namespace: names have lower-case letters, digits and dashes, 63 characters at most", name)
 	}
 	tn, err := c.Get(ctx, withPrefix(name))
-	if !apierrors.IsNotFound(err) || notInstalled(err) {
+	if !client.IsGone(err) {
 		return tn, err
 	}
-	// This installation may have another prefix.
-	own, lerr := f.own(ctx, c)
-	if lerr != nil {
-		return nil, err
-	}
-	for i := range own {
-		if own[i].Name == name || strings.HasSuffix(own[i].Name, "-"+name) && strings.Count(own[i].Name, "-") == strings.Count(name, "-")+1 {
-			return &own[i], nil
+	if prefix := f.prefix(ctx, c); prefix != v1alpha1.DefaultPrefix {
+		if !strings.HasPrefix(name, prefix) {
+			name = prefix + name
 		}
+		return c.Get(ctx, name)
 	}
 	return nil, err
+}
+
+// prefix is that of this installation. The broker names it when it refuses a
+// name without it.
+func (f *factory) prefix(ctx context.Context, c *client.Client) string {
+	_, err := c.Create(ctx, &v1alpha1.TemporaryNamespace{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
+		ObjectMeta: metav1.ObjectMeta{Name: "x"}, // no prefix is so short
+	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if p := otherPrefix(err); p != "" {
+		return p
+	}
+	return v1alpha1.DefaultPrefix
 }
 
 // current is the temporary namespace of the current context.

@@ -78,11 +78,11 @@ func (o *outputFlag) human() bool { return o.format == "" || o.wide && o.format 
 func (f *factory) object(o *outputFlag, obj runtime.Object, name, done string) error {
 	switch {
 	case o.human():
-		fmt.Fprintf(f.Out, "namespace/%s %s\n", name, done)
-		return nil
+		_, err := fmt.Fprintf(f.Out, "namespace/%s %s\n", name, done)
+		return err
 	case o.format == "name":
-		fmt.Fprintf(f.Out, "namespace/%s\n", name)
-		return nil
+		_, err := fmt.Fprintf(f.Out, "namespace/%s\n", name)
+		return err
 	}
 	p, err := o.print.ToPrinter()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,19 +65,21 @@ func (o *useOptions) run(ctx context.Context) error {
 	if o.contextName == "" { // under whatever name it is there already
 		if m, err := o.files().Load(); err == nil {
 			for _, known := range m.Entries() {
-				if known.UID == e.UID && known.Server == e.Server {
-					e.Context, e.Cluster, e.User = known.Context, known.Cluster, known.User
+				if known.UID == e.UID {
+					e.Context = known.Context
 				}
 			}
 		}
 	}
-	if _, err := o.files().Add(ctx, e, true); err != nil {
+	r, err := o.files().Add(ctx, e, true)
+	if err != nil {
 		if errors.Is(err, kubeconfig.ErrTaken) {
 			return &failure{err, exitKubeconfig, "choose another name for the context with --context-name"}
 		}
 		return &failure{err, exitKubeconfig, ""}
 	}
 	fmt.Fprintf(o.Out, "Switched to context %q.\n", e.Context)
+	o.anew(r)
 	if t := tn.Status.ExpirationTimestamp; t != nil {
 		fmt.Fprintf(o.ErrOut, "Expires %s.\n", in(t.Time, c.Now()))
 	}
@@ -91,27 +92,8 @@ func (o *useOptions) back(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	to := ""
-	if e, ours := m.Current(); ours {
-		to = e.Previous
-		if _, ok := m.Contexts[to]; !ok {
-			to = e.Origin
-		}
-	} else {
-		var from []string
-		for _, e := range m.Entries() {
-			if e.Previous == m.CurrentContext {
-				from = append(from, e.Context)
-			}
-		}
-		if len(from) > 1 {
-			return fmt.Errorf("several temporary namespaces were left for %q: name one: %s", m.CurrentContext, strings.Join(from, ", "))
-		}
-		if len(from) == 1 {
-			to = from[0]
-		}
-	}
-	if _, ok := m.Contexts[to]; !ok {
+	to := m.Before()
+	if to == "" {
 		return errors.New("the kubeconfig remembers no context from before")
 	}
 	if _, err := o.files().Use(ctx, to); err != nil {

@@ -58,16 +58,29 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	defer background.Wait()
 	defer stopWork()
 
-	proxy, err := auth.NewFrontProxy(ctx, client)
+	state := &health{}
+	failed := make(chan error, 2)
+	if o.HealthAddress != "" {
+		probes := &http.Server{Addr: o.HealthAddress, Handler: state.handler(), ReadHeaderTimeout: 5 * time.Second}
+		background.Go(func() { failed <- probes.ListenAndServe() })
+		defer probes.Close()
+	}
+
+	// kube-apiserver may be restarting, too: that is no reason to give up.
+	var proxy *auth.FrontProxy
+	var cert *serving.Certificate
+	host := o.Service + "." + o.Namespace + ".svc"
+	err = insist(ctx, log, func() (err error) {
+		if proxy, err = auth.NewFrontProxy(ctx, client); err != nil {
+			return err
+		}
+		cert, err = serving.New(ctx, client.CoreV1().Secrets(o.Namespace), host, log)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	authz, err := auth.NewAuthorizer(client, openPaths...)
-	if err != nil {
-		return err
-	}
-	host := o.Service + "." + o.Namespace + ".svc"
-	cert, err := serving.New(ctx, client.CoreV1().Secrets(o.Namespace), host, log)
 	if err != nil {
 		return err
 	}
@@ -92,20 +105,12 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 		return err
 	}
 	reap = reaper.New(tns, log)
-	for _, start := range []func(context.Context) error{store.Start, tns.Cache.Start} {
-		if err := within(ctx, work, start); err != nil {
-			return err
-		}
-	}
-	background.Go(func() { proxy.Run(work) })
-	background.Go(func() { cert.Run(work) })
-	background.Go(func() { store.Run(work) })
-	background.Go(func() { reap.Run(work, reapers) })
-
 	router, err := routes(tns, authz)
 	if err != nil {
 		return err
 	}
+
+	// Discovery answers from here on, the resource when the caches are filled.
 	listener, err := net.Listen("tcp", net.JoinHostPort(o.BindAddress, strconv.Itoa(o.SecurePort)))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -113,38 +118,39 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	requests, endRequests := context.WithCancel(work)
 	defer endRequests()
 	server := &http.Server{
-		Handler: chain(router, proxy, authz, log), TLSConfig: cert.TLS(),
+		Handler: chain(router, proxy, authz, state, log), TLSConfig: cert.TLS(),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 40 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	state := &health{}
-	failed := make(chan error, 2)
 	background.Go(func() { failed <- server.ServeTLS(listener, "", "") })
-	if o.HealthAddress != "" {
-		probes := &http.Server{Addr: o.HealthAddress, Handler: state.handler(), ReadHeaderTimeout: 5 * time.Second}
-		background.Go(func() { failed <- probes.ListenAndServe() })
-		defer probes.Close()
+	defer server.Close()
+	background.Go(func() { proxy.Run(work) })
+	background.Go(func() { cert.Run(work) })
+	for _, start := range []func(context.Context) error{store.Start, tns.Cache.Start} {
+		if err := within(ctx, work, start); err != nil {
+			return err
+		}
 	}
+	background.Go(func() { store.Run(work) })
+	background.Go(func() { reap.Run(work, reapers) })
+	state.serving.Store(true)
+	log.Info("Serving", "address", listener.Addr().String(), "replica", tns.Replica, "prefix", o.Prefix)
+
 	reg := &registration.Registration{
 		Client: client, APIServices: aggregation.ApiregistrationV1().APIServices(), Namespace: o.Namespace, Service: o.Service,
-		Port: int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, CAChanged: cert.Changed(), Log: log,
+		Port: int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(), Log: log,
 	}
 	registering, stopRegistering := context.WithCancel(work)
 	defer stopRegistering()
 	var registered sync.WaitGroup
 	registered.Go(func() { reg.Run(registering) })
-	state.serving.Store(true)
-	log.Info("Serving", "address", listener.Addr().String(), "replica", tns.Replica, "prefix", o.Prefix)
 
+	var failure error
 	select {
 	case <-ctx.Done():
 	case err := <-failed:
-		state.stopping.Store(true)
-		stopRegistering()
-		registered.Wait()
-		_, werr := reg.Withdraw(work)
-		return errors.Join(fmt.Errorf("serve: %w", err), werr, server.Close())
+		failure = fmt.Errorf("serve: %w", err)
 	}
 	log.Info("Stopping")
 	state.stopping.Store(true)
@@ -152,20 +158,41 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	registered.Wait()
 	drain, cancel := context.WithTimeout(work, o.ShutdownDelay+30*time.Second)
 	defer cancel()
-	if _, err := reg.Withdraw(drain); err != nil {
-		log.Error("Withdrawing the registration failed: until a broker serves again, or the APIService is deleted, no namespace of the cluster can be deleted", "err", err)
+	withdraw := func() {
+		if err := reg.Withdraw(drain); err != nil {
+			log.Error("Withdrawing the registration failed: until a broker serves again, or the APIService is deleted, no namespace of the cluster can be deleted", "err", err)
+		}
+	}
+	withdraw()
+	if failure != nil {
+		return failure
 	}
 	select { // kube-apiserver may still send requests to this replica
 	case <-time.After(o.ShutdownDelay):
 	case <-drain.Done():
 	}
-	tns.Drain(drain)
+	withdraw()                               // once more: replicas that stop together first take each other for one that stays
 	time.AfterFunc(time.Second, endRequests) // watches end; what answers within a second still does
-	if err := server.Shutdown(drain); err != nil {
-		_ = server.Close()
-	}
+	_ = server.Shutdown(drain)
+	tns.Drain(drain)
 	log.Info("Stopped")
 	return nil
+}
+
+// insist repeats start until it succeeds, ctx is done, or it refuses for good.
+func insist(ctx context.Context, log *slog.Logger, start func() error) error {
+	for {
+		err := start()
+		if err == nil || ctx.Err() != nil || errors.Is(err, auth.ErrSharedCA) {
+			return err
+		}
+		log.Warn("Starting is not possible yet; trying again", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // within runs start, which begins work for the life of work, but gives up

@@ -29,9 +29,9 @@ const (
 )
 
 // chain puts around the router what every request passes, outermost last.
-func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, log *slog.Logger) http.Handler {
+func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health, log *slog.Logger) http.Handler {
 	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")}
-	h := filters.WithAuthorization(router, authz, codecs)
+	h := filters.WithAuthorization(untilServing(router, state), authz, codecs)
 	h = limit(h)
 	h = filters.WithAuthentication(h, proxy.Authenticator, filters.Unauthorized(codecs), nil, proxy.Headers)
 	h = filters.WithWarningRecorder(h)
@@ -46,13 +46,30 @@ func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authori
 
 func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.Verb == "watch" }
 
+// untilServing answers 503 about the resource until the caches are filled.
+func untilServing(next http.Handler, state *health) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if info, ok := request.RequestInfoFrom(r.Context()); ok && info.IsResourceRequest && !state.serving.Load() {
+			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker is starting; try again"), codecs, v1alpha1.GroupVersion, w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // limit answers 429 rather than letting requests pile up.
 func limit(next http.Handler) http.Handler {
 	requests, watches := make(chan struct{}, maxInFlight), make(chan struct{}, maxWatches)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		places := requests
-		if info, ok := request.RequestInfoFrom(r.Context()); ok && longRunning(r, info) {
-			places = watches
+		if info, ok := request.RequestInfoFrom(r.Context()); ok {
+			switch {
+			case !info.IsResourceRequest: // discovery: to answer it with 429 would take the API down for all
+				next.ServeHTTP(w, r)
+				return
+			case longRunning(r, info):
+				places = watches
+			}
 		}
 		select {
 		case places <- struct{}{}:

@@ -3,6 +3,8 @@
 package broker
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,9 +17,19 @@ import (
 
 var (
 	scheme         = newScheme()
-	codecs         = serializer.NewCodecFactory(scheme)
+	codecs         = negotiated{serializer.NewCodecFactory(scheme)}
 	parameterCodec = runtime.NewParameterCodec(scheme)
 )
+
+// negotiated leaves out protobuf: the types have none, and a client that offers
+// JSON as its second choice gets that.
+type negotiated struct{ runtime.NegotiatedSerializer }
+
+func (n negotiated) SupportedMediaTypes() []runtime.SerializerInfo {
+	return slices.DeleteFunc(slices.Clone(n.NegotiatedSerializer.SupportedMediaTypes()), func(i runtime.SerializerInfo) bool {
+		return i.MediaType == runtime.ContentTypeProtobuf
+	})
+}
 
 func newScheme() *runtime.Scheme {
 	s := runtime.NewScheme()

@@ -10,6 +10,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 
@@ -114,7 +116,7 @@ func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 	}
 	for try := 1; ; try++ {
 		out := &v1alpha1.TemporaryNamespace{}
-		err := c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Body(tn).Do(ctx).Into(out)
+		err := checked(out, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
 		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !passing(err) {
 			return out, err
 		}
@@ -148,14 +150,27 @@ func cutOff(err error) bool {
 // somebody else's.
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out)
+	return out, checked(out, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out))
+}
+
+// checked refuses an answer whose name could not be a namespace's: it goes into
+// files, commands and terminals.
+func checked(tn *v1alpha1.TemporaryNamespace, err error) error {
+	if err == nil && len(validation.IsDNS1123Label(tn.Name)) > 0 {
+		return fmt.Errorf("the server answered with %q, which is not the name of a namespace", tn.Name)
+	}
+	return err
 }
 
 // List returns the temporary namespaces that the caller may see: its own, or
 // everybody's. The field selector status.owner=NAME narrows it.
 func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.TemporaryNamespaceList, error) {
 	out := &v1alpha1.TemporaryNamespaceList{}
-	return out, c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
+	err := c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
+	for i := range out.Items {
+		err = checked(&out.Items[i], err)
+	}
+	return out, err
 }
 
 // Watch tells of changes to what List returns.

@@ -4,23 +4,54 @@ package client
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// WaitGone returns once the temporary namespace with this name and UID is gone.
+// IsGone tells whether err says that a temporary namespace is not there (or is
+// somebody else's). A path that the server does not know, because no broker is
+// registered at the moment, is NotFound, too, but says nothing about it.
+func IsGone(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	d := status.Status().Details
+	return d != nil && d.Group == v1alpha1.GroupVersion.Group && d.Name != "" && len(d.Causes) == 0
+}
+
+// IsNotServed tells whether err says that the cluster does not serve the API:
+// tenama is not installed, or its broker has been stopped.
+func IsNotServed(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || IsGone(err) {
+		return false
+	}
+	d := status.Status().Details
+	return d == nil || d.Group == v1alpha1.GroupVersion.Group || d.Kind == "" || len(d.Causes) > 0
+}
+
+// WaitGone returns once the temporary namespace with this name and UID is gone,
+// or ctx is done. What is wrong with the way to it for a while is waited out.
 func (c *Client) WaitGone(ctx context.Context, name string, uid types.UID) error {
 	for {
 		now, err := c.Get(ctx, name)
-		if apierrors.IsNotFound(err) || err == nil && now.UID != uid {
+		switch {
+		case IsGone(err), err == nil && now.UID != uid:
 			return nil
-		}
-		if err != nil {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case apierrors.IsUnauthorized(err), apierrors.IsForbidden(err):
 			return err
+		case err != nil: // a broker that restarts, a connection that breaks: the end comes all the same
+			now = &v1alpha1.TemporaryNamespace{}
 		}
 		w, err := c.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name, ResourceVersion: now.ResourceVersion})
 		if err == nil {

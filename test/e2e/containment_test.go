@@ -139,6 +139,16 @@ func TestTenantCannotLiftGuardRails(t *testing.T) {
 	if err == nil {
 		t.Errorf("a policy that opens the namespace: %s", out)
 	}
+	// The end of a namespace waits for these: with them a tenant would outlive it.
+	for what, manifest := range map[string]string{
+		"a pod that takes years to end": "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {terminationGracePeriodSeconds: 3000000000, containers: [{name: c, image: c}]}\n",
+		"a pod with a finalizer":        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, finalizers: [a.example.test/x]}\nspec: {containers: [{name: c, image: c}]}\n",
+		"a role with a finalizer":       "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, finalizers: [a.example.test/x]}\n",
+	} {
+		if out, err := shared.KubectlIn("alice", manifest, "-n", tn.Name, "create", "-f", "-"); err == nil || !strings.Contains(out, "ValidatingAdmissionPolicy") {
+			t.Errorf("%s: %s", what, out)
+		}
+	}
 	if out, err := shared.Kubectl("alice", "create", "namespace", "tmp-squat"); err == nil {
 		t.Errorf("squatting on the prefix: %s", out)
 	}

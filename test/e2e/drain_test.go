@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestDrain(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(10*time.Second, func() error { return logged(second, `"msg":"Serving"`) }); err != nil {
+	if err := bed.Eventually(10*time.Second, func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := second.Stop(); err != nil {
@@ -98,6 +99,26 @@ func TestDrain(t *testing.T) {
 	if err := c.WaitServed(ctx, b); err != nil {
 		t.Errorf("the APIService did not come back: %v", err)
 	}
+	// Both replicas stop at once, and take each other at first for one that stays.
+	second, err = c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := bed.Eventually(10*time.Second, func() error { return logged(second, `"msg":"Serving"`, 2) }); err != nil {
+		t.Fatal(err)
+	}
+	go func() { stopped <- second.Stop() }()
+	go func() { time.Sleep(500 * time.Millisecond); _ = c.Endpoints(context.WithoutCancel(ctx), port) }()
+	if err := errors.Join(b.Stop(), <-stopped); err != nil {
+		t.Error(err)
+	}
+	if registered(c) {
+		t.Error("two replicas that stopped together left the APIService behind")
+	}
+	b = start(t, c, port, "broker-0")
 	// Uninstalling collects it: it belongs to the ClusterRole.
 	if out, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev", "-o", "jsonpath={.metadata.ownerReferences[0].name}"); err != nil || out != "tenama:broker" {
 		t.Errorf("it belongs to %q (%v), want ClusterRole tenama:broker", out, err)
@@ -152,9 +173,9 @@ func deletion(t *testing.T, kube kubernetes.Interface, name string) time.Duratio
 	return time.Since(begun)
 }
 
-func logged(b *bed.Broker, what string) error {
+func logged(b *bed.Broker, what string, times int) error {
 	out, err := b.Output()
-	if err == nil && !strings.Contains(out, what) {
+	if err == nil && strings.Count(out, what) < times {
 		err = fmt.Errorf("the broker has not logged %q: %s", what, out)
 	}
 	return err

@@ -221,6 +221,7 @@ func TestSystemUsers(t *testing.T) {
 	for _, u := range []rest.ImpersonationConfig{
 		{UserName: "system:anonymous", Groups: []string{"system:unauthenticated", "system:masters"}},
 		{UserName: "system:node:n1", Groups: []string{"system:nodes", "devs"}},
+		{UserName: "system:serviceaccount:tmp-other:default", Groups: []string{"devs"}}, // whoever has that name next would be it
 	} {
 		config.Impersonate = u
 		if _, err := as(t, config).Create(t.Context(), tns(unique("sys"), time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonForbidden {

@@ -259,6 +259,7 @@ func TestExpiryOnlyMovesOn(t *testing.T) {
 		{`{"extendUntil":` + at(3*time.Hour) + `}`, ""},
 		{`{"extendUntil":` + at(150*time.Minute) + `}`, "must not be earlier than"},
 		{`{"extendUntil":null}`, "must not be earlier than"},
+		{`{"extendUntil":"0000-01-01T00:00:00+23:00"}`, "must not be before the creation"}, // it could not be read back: for ever
 		{`{"extendUntil":` + at(8*24*time.Hour) + `}`, "must not be after"},
 		{`{"extendUntil":` + at(7*24*time.Hour) + `}`, ""},
 		{`{"className":"other"}`, "is immutable"},
@@ -267,6 +268,10 @@ func TestExpiryOnlyMovesOn(t *testing.T) {
 		if step.refused == "" && err != nil || step.refused != "" && (err == nil || !strings.Contains(err.Error(), step.refused)) {
 			t.Errorf("%s: got %v, want %q", step.spec, err, step.refused)
 		}
+	}
+	fresh := borrow(t, alice, unique("move"), time.Hour)
+	if out, err := shared.Kubectl("alice", "patch", "tns", fresh.Name, "--type=merge", "-p", `{"spec":{"extendUntil":"0000-01-01T00:00:00+23:00"}}`); err == nil {
+		t.Errorf("an extension into the year -1: %s", out)
 	}
 	now, err := alice.Get(t.Context(), tn.Name)
 	if err != nil || !now.Status.ExpirationTimestamp.Equal(now.Status.MaximumExpirationTimestamp) {

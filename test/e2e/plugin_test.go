@@ -212,6 +212,14 @@ func TestAnotherPrefix(t *testing.T) {
 	b2 := start(t, c, port, "broker-0", "--prefix=lent-")
 	defer func() { _ = b2.Stop() }()
 	sh := newTerminal(t, c, "alice")
+	// kube-apiserver takes a moment to follow the changed policy.
+	err = bed.Eventually(10*time.Second, func() error {
+		_, err := as(t, c.Config("alice")).Create(t.Context(), tns("lent-first", time.Hour), metav1.CreateOptions{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, step := range []struct {
 		args []string
 		want string

@@ -13,10 +13,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // guardRails decodes the kinds that a class may contain, strictly: a field that
@@ -25,7 +28,6 @@ var guardRails = func() runtime.Decoder {
 	s := runtime.NewScheme()
 	s.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.ResourceQuota{}, &corev1.LimitRange{}, &corev1.ServiceAccount{})
 	s.AddKnownTypes(networkingv1.SchemeGroupVersion, &networkingv1.NetworkPolicy{})
-	utilruntime.Must(AddToScheme(s))
 	return serializer.NewCodecFactory(s, serializer.EnableStrict).UniversalDeserializer()
 }()
 
@@ -72,6 +74,12 @@ func guardRail(raw []byte) (runtime.Object, error) {
 	if m.GetNamespace() != "" {
 		return nil, fmt.Errorf("%s %q: metadata.namespace must be empty: it is made in every namespace of the class", gvk.Kind, m.GetName())
 	}
+	if err := onlyOwnMetadata(m); err != nil {
+		return nil, fmt.Errorf("%s %q: %w", gvk.Kind, m.GetName(), err)
+	}
+	if _, ok := obj.(*corev1.ServiceAccount); ok && m.GetName() == "default" {
+		return nil, errors.New("ServiceAccount \"default\" is made by Kubernetes in every namespace; give yours another name")
+	}
 	if q, ok := obj.(*corev1.ResourceQuota); ok {
 		for k, v := range q.Spec.Hard {
 			if !knownQuotaKey(string(k)) {
@@ -83,6 +91,28 @@ func guardRail(raw []byte) (runtime.Object, error) {
 		}
 	}
 	return obj, nil
+}
+
+// onlyOwnMetadata refuses what the server sets, and what would hold up the end.
+func onlyOwnMetadata(m metav1.Object) error {
+	if m.GetResourceVersion() != "" || m.GetUID() != "" || m.GetGenerateName() != "" || len(m.GetFinalizers()) > 0 || len(m.GetOwnerReferences()) > 0 {
+		return errors.New("metadata may hold name, labels and annotations only")
+	}
+	errs := metav1validation.ValidateLabels(m.GetLabels(), field.NewPath("metadata", "labels"))
+	return append(errs, apivalidation.ValidateAnnotations(m.GetAnnotations(), field.NewPath("metadata", "annotations"))...).ToAggregate()
+}
+
+// ValidateKeys reports keys of namespaceLabels and namespaceAnnotations that a
+// Namespace cannot carry.
+func (s *NamespaceClassSpec) ValidateKeys() error {
+	var errs field.ErrorList
+	for k := range s.NamespaceLabels {
+		errs = append(errs, metav1validation.ValidateLabelName(k, field.NewPath("spec", "namespaceLabels"))...)
+	}
+	for k := range s.NamespaceAnnotations {
+		errs = append(errs, metav1validation.ValidateLabelName(k, field.NewPath("spec", "namespaceAnnotations"))...)
+	}
+	return errs.ToAggregate()
 }
 
 // quotaKeys are the unqualified keys that ResourceQuota accepts

@@ -39,6 +39,9 @@ const (
 	configName      = "extension-apiserver-authentication"
 )
 
+// ErrSharedCA says that the cluster's front proxy cannot be told from its users.
+var ErrSharedCA = errors.New("refuse to serve")
+
 // FrontProxy authenticates requests that kube-apiserver forwards.
 type FrontProxy struct {
 	// Authenticator tells the user of a request.
@@ -118,7 +121,7 @@ func checkSeparateCA(ctx context.Context, client kubernetes.Interface) error {
 		return fmt.Errorf("read requestheader-client-ca-file: %w", err)
 	}
 	if shared(users, proxies) {
-		return errors.New("refuse to serve: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy a CA of its own")
+		return fmt.Errorf("%w: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy a CA of its own", ErrSharedCA)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ package classes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -153,7 +154,8 @@ func isDefault(c *policyv1alpha1.NamespaceClass) bool {
 // judge is the Ready condition that a class deserves.
 func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass) metav1.Condition {
 	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: class.Generation}
-	if _, err := class.Spec.GuardRails(); err != nil {
+	_, err := class.Spec.GuardRails()
+	if err := errors.Join(class.Spec.ValidateKeys(), err); err != nil {
 		c.Reason, c.Message = policyv1alpha1.ReasonInvalidObject, oneLine(err)
 		return c
 	}
@@ -198,12 +200,15 @@ func (s *Store) mayBind(ctx context.Context, role string) bool {
 
 // Run keeps the status of the classes true, until ctx is done.
 func (s *Store) Run(ctx context.Context) {
+	var retry <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.wake:
+		case <-retry:
 		}
+		retry = nil
 		all := s.list()
 		defaults := 0
 		for _, c := range all {
@@ -217,7 +222,8 @@ func (s *Store) Run(ctx context.Context) {
 				c.Reason, c.Message = policyv1alpha1.ReasonSeveralDefaults, fmt.Sprintf("Usable by name only: %d classes are marked as the default.", defaults)
 			}
 			if err := s.report(ctx, class, c); err != nil && ctx.Err() == nil {
-				s.log.Warn("Writing the status of a class failed", "class", class.Name, "err", err)
+				s.log.Warn("Writing the status of a class failed; trying again", "class", class.Name, "err", err)
+				retry = time.After(10 * time.Second)
 			}
 		}
 	}

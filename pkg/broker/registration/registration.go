@@ -46,8 +46,11 @@ type Registration struct {
 	Port        int32
 	Pod         string        // this replica, as EndpointSlices name it
 	CABundle    func() []byte // as PEM
-	CAChanged   <-chan struct{}
-	Log         *slog.Logger
+	// Refresh reads the bundle anew. It is called before a bundle that another
+	// replica published is replaced: that replica may know better.
+	Refresh   func(context.Context) error
+	CAChanged <-chan struct{}
+	Log       *slog.Logger
 }
 
 // Run keeps the APIService until ctx is done. Call it only while the server
@@ -71,11 +74,14 @@ func (r *Registration) Run(ctx context.Context) {
 		},
 	}, &apiregistrationv1.APIService{}, 0, cache.Indexers{})
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    wake,
 		UpdateFunc: func(_, o any) { wake(o) },
 		DeleteFunc: wake,
 	})
 	go informer.RunWithContext(ctx)
+	r.awaitEndpoint(ctx)
 	retry := time.NewTimer(0)
+	var last time.Time
 	defer retry.Stop()
 	for {
 		select {
@@ -85,12 +91,36 @@ func (r *Registration) Run(ctx context.Context) {
 		case <-poke:
 		case <-r.CAChanged:
 		}
+		// A replica that disagrees for a while must not make it a fight: one write a second.
+		if wait := time.Until(last.Add(time.Second)); wait > 0 {
+			retry.Reset(wait)
+			continue
+		}
+		last = time.Now()
 		if err := r.put(ctx); err != nil {
 			if ctx.Err() == nil {
 				r.Log.Error("Registration failed; trying again", "err", err)
 				retry.Reset(time.Second)
 			}
 			continue
+		}
+	}
+}
+
+// awaitEndpoint returns once the Service leads to this replica, so that the API
+// is reachable from the moment that it is registered.
+func (r *Registration) awaitEndpoint(ctx context.Context) {
+	for r.Pod != "" && ctx.Err() == nil {
+		self, _, err := r.endpoints(ctx)
+		if self {
+			return
+		}
+		if err != nil {
+			r.Log.Warn("Reading the endpoints of the Service failed; trying again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(300 * time.Millisecond):
 		}
 	}
 }
@@ -129,6 +159,12 @@ func (r *Registration) put(ctx context.Context) error {
 	if s := now.Spec.Service; s == nil || s.Namespace != r.Namespace || s.Name != r.Service {
 		return fmt.Errorf("APIService %q belongs to another installation, Service %v: remove one of the two", Name, s)
 	}
+	if !bytes.Equal(now.Spec.CABundle, want.CABundle) {
+		if err := r.Refresh(ctx); err != nil {
+			return err
+		}
+		want.CABundle = r.CABundle()
+	}
 	owned := len(now.OwnerReferences) == 1 && now.OwnerReferences[0].UID == owner.UID
 	if owned && bytes.Equal(now.Spec.CABundle, want.CABundle) && now.Spec.Service.Port != nil && *now.Spec.Service.Port == r.Port && !now.Spec.InsecureSkipTLSVerify {
 		return nil
@@ -143,52 +179,55 @@ func (r *Registration) put(ctx context.Context) error {
 }
 
 // Withdraw removes the APIService, unless another replica is ready to serve.
-// Stop Run before, or it puts it back. It returns whether it was removed.
-func (r *Registration) Withdraw(ctx context.Context) (bool, error) {
+// Stop Run before, or it puts it back.
+func (r *Registration) Withdraw(ctx context.Context) error {
 	now, err := r.APIServices.Get(ctx, Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read APIService %q: %w", Name, err)
+		return fmt.Errorf("read APIService %q: %w", Name, err)
 	}
 	if s := now.Spec.Service; s == nil || s.Namespace != r.Namespace || s.Name != r.Service {
-		return false, nil
+		return nil
 	}
-	others, err := r.others(ctx)
+	_, others, err := r.endpoints(ctx)
 	if err != nil {
 		r.Log.Warn("Reading the other replicas failed; withdrawing as if there were none: another puts it back", "err", err)
 	}
 	if others > 0 {
-		return false, nil
+		return nil
 	}
 	err = r.APIServices.Delete(ctx, Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &now.UID}})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("delete APIService %q: %w", Name, err)
+		return fmt.Errorf("delete APIService %q: %w", Name, err)
 	}
 	r.Log.Info("Withdrawn", "apiservice", Name)
-	return true, nil
+	return nil
 }
 
-// others counts the replicas that are ready and not about to go, without us.
-func (r *Registration) others(ctx context.Context) (int, error) {
+// endpoints tells whether this replica is ready, as the Service sees it, and how
+// many others are ready and not about to go.
+func (r *Registration) endpoints(ctx context.Context) (self bool, others int, err error) {
 	slices, err := r.Client.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + r.Service})
 	if err != nil {
-		return 0, fmt.Errorf("list EndpointSlices of Service %q: %w", r.Service, err)
+		return false, 0, fmt.Errorf("list EndpointSlices of Service %q: %w", r.Service, err)
 	}
-	n := 0
 	for _, s := range slices.Items {
 		for _, e := range s.Endpoints {
 			ready := e.Conditions.Ready == nil || *e.Conditions.Ready
 			going := e.Conditions.Terminating != nil && *e.Conditions.Terminating
-			self := e.TargetRef != nil && e.TargetRef.Kind == "Pod" && e.TargetRef.Name == r.Pod
-			if ready && !going && !self {
-				n++
+			switch {
+			case !ready || going:
+			case e.TargetRef != nil && e.TargetRef.Kind == "Pod" && e.TargetRef.Name == r.Pod:
+				self = true
+			default:
+				others++
 			}
 		}
 	}
-	return n, nil
+	return self, others, nil
 }

@@ -40,6 +40,12 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 		return nil, apierrors.NewAlreadyExists(groupResource, ns.Name)
 	case now.Labels[v1alpha1.LabelClass] != ns.Labels[v1alpha1.LabelClass], now.Annotations[v1alpha1.AnnotationTTL] != ns.Annotations[v1alpha1.AnnotationTTL]:
 		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already made it with another class or TTL", id))
+	case !ready && now.Annotations[v1alpha1.AnnotationClassRevision] != ns.Annotations[v1alpha1.AnnotationClassRevision]:
+		// What it was to get is not known any more: begin anew.
+		if err := r.discard(ctx, now, errors.New("the class has changed since")); err != nil {
+			return nil, err
+		}
+		return nil, apierrors.NewServerTimeout(groupResource, "create", 6)
 	}
 	return now, nil
 }

@@ -170,7 +170,10 @@ func (c *Cache) get(name string) *corev1.Namespace {
 // list returns the namespaces of one owner, or all if owner is empty, in no
 // order, and the resourceVersion up to which it has seen the cluster.
 func (c *Cache) list(owner string) ([]*corev1.Namespace, string) {
-	version := c.informer.LastSyncResourceVersion() // first: what is listed may be newer, never older
+	version := c.informer.GetStore().LastStoreSyncResourceVersion() // first: what is listed may be newer, never older
+	if version == "" { // the store does not keep it where client-go's feature AtomicFIFO is off
+		version = c.informer.LastSyncResourceVersion()
+	}
 	var objs []any
 	if owner == "" {
 		objs = c.informer.GetStore().List()

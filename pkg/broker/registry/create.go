@@ -27,7 +27,7 @@ import (
 
 const (
 	// createTimeout bounds the making of one namespace. The request handlers give
-	// up at 34 s and kube-apiserver at 60 s.
+	// up at 30 s and kube-apiserver at 60 s.
 	createTimeout = 25 * time.Second
 	// settle is how long after its watch event a new namespace is left alone.
 	// Admission in kube-apiserver sees it by a sibling of our watch, and a request
@@ -97,6 +97,10 @@ func (r *Registry) mayOwn(ctx context.Context, name string, u user.Info) error {
 		return refuse("an anonymous user")
 	case strings.HasPrefix(u.GetName(), "system:node:"):
 		return refuse("a node")
+	}
+	if ns, _, err := serviceaccount.SplitUsername(u.GetName()); err == nil && strings.HasPrefix(ns, r.Prefix) {
+		// It ends with its namespace, and whoever has the name next would be it.
+		return refuse("a ServiceAccount of a temporary namespace")
 	}
 	for _, g := range u.GetGroups() {
 		if g == user.AllUnauthenticated {
@@ -180,7 +184,7 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 	ctx, cancel := detach(ctx, createTimeout)
 	defer cancel()
 	r.work.Add(1)
-	defer r.work.Done()
+	defer r.work.Add(-1)
 	r.making.Store(ns.Name, nil)
 	defer r.making.Delete(ns.Name)
 
@@ -199,6 +203,9 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 	time.Sleep(settle)
 	ready, err := r.finish(ctx, made, class, owner)
 	if err != nil {
+		if ready != nil {
+			made = ready
+		}
 		r.undo(ctx, made, err)
 		return nil, r.translate(ctx, err, ns.Name)
 	}

@@ -18,8 +18,9 @@ import (
 var groupResource = v1alpha1.Resource.GroupResource()
 
 var (
-	errDeleting = errors.New("it is being deleted")
-	errChanged  = errors.New("it was changed meanwhile; read it again and repeat")
+	errUnreadable = errors.New("its expiry cannot be read; an administrator has to mend its annotations, or delete it")
+	errDeleting   = errors.New("it is being deleted")
+	errChanged    = errors.New("it was changed meanwhile; read it again and repeat")
 )
 
 func notFound(name string) error { return apierrors.NewNotFound(groupResource, name) }
@@ -45,6 +46,8 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 			return notFound(name)
 		case d != nil && d.Kind == "namespaces" && apierrors.IsAlreadyExists(err):
 			return apierrors.NewAlreadyExists(groupResource, name)
+		case apierrors.IsBadRequest(err) && name == "": // a list or watch, as the caller asked for it
+			return apierrors.NewBadRequest(status.Status().Message)
 		case d != nil && d.Kind == "namespaces" && apierrors.IsConflict(err):
 			return apierrors.NewConflict(groupResource, name, errChanged)
 		}

@@ -16,9 +16,13 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// takeover is how long a namespace that is not ready belongs to the replica
-// that began to make it.
-const takeover = 60 * time.Second
+const (
+	// takeover is how long a namespace that is not ready is left to the replica
+	// that began to make it, and to repeated requests.
+	takeover = 60 * time.Second
+	// giveUp is when a namespace that cannot be finished is deleted.
+	giveUp = 10 * time.Minute
+)
 
 // Due returns when a namespace needs the broker next: at its expiry, or before
 // that, if it is not ready, to be finished. It is zero if nothing is to be done.
@@ -99,7 +103,7 @@ func (r *Registry) recover(ctx context.Context, ns *corev1.Namespace) (time.Time
 	}
 	owner := ns.Annotations[v1alpha1.AnnotationOwner]
 	if _, err := r.finish(ctx, ns, class, assume(owner)); err != nil {
-		if definite(err) {
+		if definite(err) || time.Since(ns.CreationTimestamp.Time) > giveUp {
 			return time.Time{}, r.discard(ctx, ns, err)
 		}
 		return time.Time{}, fmt.Errorf("finish namespace %q: %w", ns.Name, err)

@@ -41,7 +41,8 @@ const patience = 3 * time.Second
 
 // finish brings a namespace to its usable end, from wherever an earlier try
 // left it: each step makes what is missing and takes what is there. The order
-// is what makes it safe; see the package comment.
+// is what makes it safe; see the package comment. After an error it returns the
+// namespace if it was marked as ready already.
 func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, owner user.Info) (*corev1.Namespace, error) {
 	objs, err := class.Spec.GuardRails()
 	if err != nil {
@@ -52,6 +53,8 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 		return nil, fmt.Errorf("bind the broker: %w", err)
 	}
 	g, gctx := errgroup.WithContext(ctx)
+	// The default account is one of them: pods run as it, whoever makes it first.
+	objs = append(objs, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
 	for _, obj := range objs {
 		g.Go(func() error { return r.guard(gctx, ns.Name, obj) })
 	}
@@ -68,10 +71,9 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 	if binds(owner.GetName()) {
 		g.Go(func() error { return r.usable(gctx, ns.Name, class.Spec.OwnerRole, owner) })
 	}
-	g.Go(func() error { return r.defaultServiceAccount(gctx, ns.Name) })
 	g.Go(func() (err error) { ready, err = r.mark(gctx, ns); return err })
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return ready, err
 	}
 	return ready, r.Cache.wait(ctx, ready) // so that a list that follows shows it as it was answered
 }
@@ -106,12 +108,14 @@ func (r *Registry) guard(ctx context.Context, ns string, obj runtime.Object) err
 		return err
 	}
 	m.SetNamespace(ns)
-	labels := maps.Clone(m.GetLabels())
-	if labels == nil {
-		labels = map[string]string{}
+	if m.GetName() != "default" { // that one is as much the controller's
+		labels := maps.Clone(m.GetLabels())
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		maps.Copy(labels, ownLabels)
+		m.SetLabels(labels)
 	}
-	maps.Copy(labels, ownLabels)
-	m.SetLabels(labels)
 	begun := time.Now()
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		err = r.createGuard(ctx, ns, obj)
@@ -169,7 +173,13 @@ func (r *Registry) quota(ctx context.Context, want *corev1.ResourceQuota) error 
 	for k := range q.Spec.Hard {
 		q.Status.Used[k] = resource.Quantity{Format: resource.DecimalSI}
 	}
-	if _, err := quotas.UpdateStatus(ctx, q, metav1.UpdateOptions{}); err != nil && !apierrors.IsConflict(err) {
+	_, err = quotas.UpdateStatus(ctx, q, metav1.UpdateOptions{})
+	if apierrors.IsConflict(err) { // most likely the controller was first
+		if q, err = quotas.Get(ctx, want.Name, metav1.GetOptions{}); err == nil && len(q.Status.Hard) == 0 {
+			return r.quota(ctx, want)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("put in force: %w", err)
 	}
 	return nil
@@ -177,7 +187,8 @@ func (r *Registry) quota(ctx context.Context, want *corev1.ResourceQuota) error 
 
 // usable waits until kube-apiserver lets the owner in. What a role of the
 // administrator's own contains is not known, so for any but the built-in ones
-// the wait is for one of several rights, and short.
+// the wait is for one of several rights; a role that has none of them is taken
+// to work after a while.
 func (r *Registry) usable(ctx context.Context, ns, role string, owner user.Info) error {
 	probes := []authorizationv1.ResourceAttributes{{Namespace: ns, Verb: "create", Resource: "configmaps"}}
 	builtIn := role == "admin" || role == "edit"
@@ -217,16 +228,6 @@ func (r *Registry) allowed(ctx context.Context, u user.Info, what authorizationv
 		return false, fmt.Errorf("review the access of %q: %w", u.GetName(), err)
 	}
 	return review.Status.Allowed, nil
-}
-
-// defaultServiceAccount makes the one that pods run as, unless the controller
-// was first.
-func (r *Registry) defaultServiceAccount(ctx context.Context, ns string) error {
-	_, err := r.Client.CoreV1().ServiceAccounts(ns).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: ns}}, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create ServiceAccount \"default\": %w", err)
-	}
-	return nil
 }
 
 // mark records on the Namespace that it is complete. Every watcher and every

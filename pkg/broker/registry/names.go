@@ -12,8 +12,10 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// maxName is the length of a DNS-1123 label.
-const maxName = 63
+const (
+	maxName  = 63 // a DNS-1123 label
+	maxWords = 24 // two words of nine letters, a dash, and another with four digits
+)
 
 // generate completes a generateName with two words, derived from the owner and
 // the request, so that a repeated request gets the same name. A request that
@@ -22,23 +24,21 @@ const maxName = 63
 func (r *Registry) generate(base, owner, requestID string) string {
 	if requestID == "" {
 		requestID = rand.Text()
-	} else if own, _ := r.Cache.list(owner); own != nil {
+	} else {
+		own, _ := r.Cache.list(owner)
 		for _, ns := range own {
 			if ns.Annotations[v1alpha1.AnnotationRequestID] == requestID && strings.HasPrefix(ns.Name, base) {
 				return ns.Name
 			}
 		}
 	}
+	base = base[:min(len(base), maxName-maxWords)] // the words must stay
 	for try := 0; ; try++ {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", owner, requestID, try))
 		name := base + words(sum[:])
 		if try >= 3 { // the words are getting scarce
 			name += fmt.Sprintf("-%x", sum[8:10])
 		}
-		if len(name) > maxName {
-			name = name[:maxName]
-		}
-		name = strings.TrimRight(name, "-")
 		if try == 16 || r.Cache.get(name) == nil && r.Cache.quarantined(name, owner) == 0 {
 			return name
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,8 +40,8 @@ type Registry struct {
 	Replica    string // this process, among the replicas of the broker
 	Self       Subject
 
-	making sync.Map       // names of namespaces that this process is making now
-	work   sync.WaitGroup // creates that go on although their caller may be gone
+	making sync.Map     // names of namespaces that this process is making now
+	work   atomic.Int64 // creates under way; they go on although their caller may be gone
 }
 
 // Subject is the ServiceAccount that the broker runs as.
@@ -75,11 +76,8 @@ func (r *Registry) Destroy() {}
 
 // Drain waits until no namespace is being made any more, or ctx is done.
 func (r *Registry) Drain(ctx context.Context) {
-	done := make(chan struct{})
-	go func() { r.work.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
+	for r.work.Load() > 0 && ctx.Err() == nil {
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"tenama.dev/tenama/api/v1alpha1"
@@ -38,6 +39,10 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 		}
 		if err != nil {
 			return nil, false, err
+		}
+		if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil {
+			r.Log.Warn("Refused to change a namespace whose expiry cannot be read", "namespace", name, "err", err, "auditID", auditID(ctx))
+			return nil, false, apierrors.NewConflict(groupResource, name, errUnreadable)
 		}
 		old := view(ns)
 		obj, err := info.UpdatedObject(ctx, old.DeepCopy())
@@ -66,15 +71,18 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 		if equality.Semantic.DeepEqual(tn, old) {
 			return old, false, nil // nothing to write: the resourceVersion stays, and apply says "unchanged"
 		}
+		if err := alive(old); err != nil {
+			return nil, false, err
+		}
 		if !equality.Semantic.DeepEqual(tn.Spec, old.Spec) {
-			if err := alive(old); err != nil {
-				return nil, false, err
-			}
 			tn.Generation++
 		}
 		ns = ns.DeepCopy()
 		if err := store(ns, tn); err != nil {
 			return nil, false, err
+		}
+		if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
+			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, field.ErrorList{field.InternalError(field.NewPath("spec"), err)})
 		}
 		out, err := r.Client.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: o.DryRun})
 		if apierrors.IsConflict(err) {

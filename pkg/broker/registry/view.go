@@ -19,7 +19,7 @@ import (
 )
 
 // maxObjectBytes bounds what clients may store about one TemporaryNamespace.
-const maxObjectBytes = 64 << 10
+const maxObjectBytes = 16 << 10
 
 // uidSpace is the name space of derived UIDs (RFC 9562, version 5).
 var uidSpace = uuid.MustParse("9d0f5e3c-5a0c-5b7e-9a39-3f1d7a1c6f10")
@@ -76,7 +76,7 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 		if !l.ExtendUntil.IsZero() {
 			tn.Spec.ExtendUntil = &metav1.Time{Time: l.ExtendUntil}
 		}
-		if !ns.CreationTimestamp.IsZero() { // it is zero in the answer to a dry run
+		if !ns.CreationTimestamp.IsZero() {
 			tn.Status.ExpirationTimestamp = &metav1.Time{Time: l.Expiry(ns.CreationTimestamp.Time)}
 			tn.Status.MaximumExpirationTimestamp = &metav1.Time{Time: l.Ceiling(ns.CreationTimestamp.Time)}
 		}

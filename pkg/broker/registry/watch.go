@@ -42,10 +42,41 @@ func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (w
 		// The client has listed already: it knows what matched then.
 		known, _ := r.Cache.list(s.owner)
 		for _, ns := range known {
-			f.sent[ns.Name] = s.matches(view(ns))
+			// What has changed since then may have matched; to tell of a loss too
+			// many does no harm.
+			f.sent[ns.Name] = s.matches(view(ns)) || version(ns.ResourceVersion) > version(opts.ResourceVersion)
 		}
 	}
-	return watch.Filter(w, f.translate), nil
+	return pipe(w, f.translate), nil
+}
+
+// pipe passes the translated events of w on, until either side stops.
+func pipe(w watch.Interface, translate func(watch.Event) (watch.Event, bool)) watch.Interface {
+	out := make(chan watch.Event)
+	p := watch.NewProxyWatcher(out)
+	go func() {
+		defer close(out)
+		defer w.Stop()
+		for {
+			select {
+			case <-p.StopChan():
+				return
+			case e, ok := <-w.ResultChan():
+				if !ok {
+					return
+				}
+				if e, ok = translate(e); !ok {
+					continue
+				}
+				select {
+				case out <- e:
+				case <-p.StopChan():
+					return
+				}
+			}
+		}
+	}()
+	return p
 }
 
 // watchFilter translates the events of one watch. Where a selector narrows it

@@ -19,7 +19,7 @@ const (
 	authorityLife = 2 * 365 * 24 * time.Hour
 	leafLife      = 7 * 24 * time.Hour
 	overlap       = 24 * time.Hour // from the publication of an authority to its use
-	skew          = 5 * time.Minute
+	skew          = time.Hour      // by which clocks may differ
 )
 
 // authorities is the content of the Secret.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type Certificate struct {
 	leaf    atomic.Pointer[tls.Certificate]
 	bundle  atomic.Pointer[[]byte]
 	changed chan struct{}
+	mu      sync.Mutex // one renewal at a time
 }
 
 // New reads or makes the authority in the Secret, and signs a leaf for host, the
@@ -81,7 +83,12 @@ func (c *Certificate) Run(ctx context.Context) {
 	}
 }
 
+// Refresh reads the Secret now, and does what is due.
+func (c *Certificate) Refresh(ctx context.Context) error { return c.renew(ctx, time.Now()) }
+
 func (c *Certificate) renew(ctx context.Context, now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	a, err := c.authorities(ctx, now)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type Result struct {
 	File     string // that was written; empty if nothing had to be
 	Current  string // the current context now
 	Previous string // the current context before
+	Anew     bool   // the file was not ordinary block YAML and lost its comments
 }
 
 // Taken returns ErrTaken if e may not be written: a context of that name exists
@@ -39,11 +40,15 @@ func taken(e Entry, m *Merged) error {
 		return nil
 	}
 	old, ours := entryOf(e.Context, c)
-	if !ours {
+	switch {
+	case !ours:
 		return fmt.Errorf("context %q in %q: %w", e.Context, m.file[e.Context], ErrTaken)
-	}
-	if old.Server != e.Server {
+	case old.UID == e.UID && e.UID != "", old.Expired():
+		return nil
+	case old.Server != e.Server:
 		return fmt.Errorf("context %q in %q, of a temporary namespace at %s: %w", e.Context, m.file[e.Context], old.Server, ErrTaken)
+	case old.Namespace != e.Namespace:
+		return fmt.Errorf("context %q in %q, of namespace %q: %w", e.Context, m.file[e.Context], old.Namespace, ErrTaken)
 	}
 	return nil
 }
@@ -52,54 +57,63 @@ func taken(e Entry, m *Merged) error {
 // The context that was current before is remembered in it.
 func (f *Files) Add(ctx context.Context, e Entry, use bool) (Result, error) {
 	dest := f.Destination()
+	if m, err := f.Load(); err == nil && !use && m.file[e.Context] != "" {
+		dest = m.file[e.Context] // stays where it is
+	}
 	return f.edit(ctx, dest, func(content *clientcmdapi.Config, m *Merged) (*change, error) {
 		if err := taken(e, m); err != nil {
 			return nil, err
 		}
-		old, known := entryOf(e.Context, m.Contexts[e.Context])
-		if known {
-			e.Previous, e.Origin, e.OriginUnset = old.Previous, old.Origin, old.OriginUnset
-		}
-		c := &change{set: map[string]*clientcmdapi.Context{}}
-		if use && m.CurrentContext != e.Context {
-			e.Previous, e.Origin, e.OriginUnset = m.CurrentContext, m.CurrentContext, content.CurrentContext == ""
-			if was, ours := m.Current(); ours {
-				e.Origin, e.OriginUnset = was.Origin, was.OriginUnset
-			}
-			c.current = &e.Context
-		}
-		e.ExpiresAt = e.ExpiresAt.UTC().Truncate(time.Second)
-		if known && old == e && m.file[e.Context] == dest {
-			return c, nil
-		}
-		context, err := e.context()
-		if err != nil {
-			return nil, err
-		}
-		c.set[e.Context] = context
-		return c, nil
+		return added(e, use, dest, content, m)
 	})
 }
 
 // Use makes the named context current. If tenama made it, it remembers the one
 // that was current.
 func (f *Files) Use(ctx context.Context, name string) (Result, error) {
-	m, err := f.Load()
-	if err != nil {
-		return Result{}, err
-	}
-	if _, ok := m.Contexts[name]; !ok {
-		return Result{}, fmt.Errorf("no context %q in the kubeconfig", name)
-	}
-	if e, ours := entryOf(name, m.Contexts[name]); ours {
-		return f.Add(ctx, e, true)
-	}
-	return f.edit(ctx, f.Destination(), func(_ *clientcmdapi.Config, m *Merged) (*change, error) {
+	dest := f.Destination()
+	return f.edit(ctx, dest, func(content *clientcmdapi.Config, m *Merged) (*change, error) {
+		c, ok := m.Contexts[name]
+		if !ok {
+			return nil, fmt.Errorf("no context %q in the kubeconfig", name)
+		}
+		if e, ours := entryOf(name, c); ours {
+			return added(e, true, dest, content, m)
+		}
 		if m.CurrentContext == name {
 			return &change{}, nil
 		}
 		return &change{current: &name}, nil
 	})
+}
+
+// added is the change to file dest that writes e.
+func added(e Entry, use bool, dest string, content *clientcmdapi.Config, m *Merged) (*change, error) {
+	old, known := entryOf(e.Context, m.Contexts[e.Context])
+	if known && old.UID == e.UID {
+		e.Previous, e.Origin, e.OriginUnset, e.Since = old.Previous, old.Origin, old.OriginUnset, old.Since
+	}
+	c := &change{set: map[string]*clientcmdapi.Context{}}
+	if m.CurrentContext != e.Context && (use || !known) {
+		e.Origin, e.OriginUnset = m.CurrentContext, content.CurrentContext == ""
+		if was, ours := m.Current(); ours {
+			e.Origin, e.OriginUnset = was.Origin, was.OriginUnset
+		}
+	}
+	if use && m.CurrentContext != e.Context {
+		e.Previous, e.Since = m.CurrentContext, time.Now().UTC().Truncate(time.Millisecond)
+		c.current = &e.Context
+	}
+	e.ExpiresAt = e.ExpiresAt.UTC().Truncate(time.Second)
+	if known && old == e && m.file[e.Context] == dest {
+		return c, nil
+	}
+	context, err := e.context()
+	if err != nil {
+		return nil, err
+	}
+	c.set[e.Context] = context
+	return c, nil
 }
 
 // Remove takes away the contexts of the entries that gone chooses, wherever
@@ -119,42 +133,49 @@ func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Res
 	if len(removed) == 0 {
 		return nil, result, nil
 	}
-	back := wayBack(m, removed)
-	for _, file := range f.list {
-		if !slices.ContainsFunc(removed, func(e Entry) bool { return m.in[file][e.Context] }) {
-			continue
-		}
-		r, err := f.edit(ctx, file, func(content *clientcmdapi.Config, _ *Merged) (*change, error) {
-			c := &change{remove: map[string]bool{}}
-			for name, context := range content.Contexts {
-				e, ours := entryOf(name, context)
-				if ours && slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name && r.UID == e.UID }) {
-					c.remove[name] = true
+	goes := func(name string) bool {
+		return slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name })
+	}
+	// current-context first: at no moment does it name what is not there.
+	for _, current := range []bool{true, false} {
+		for _, file := range f.list {
+			concerned := current && goes(m.current[file]) ||
+				!current && slices.ContainsFunc(removed, func(e Entry) bool { return m.in[file][e.Context] })
+			if !concerned {
+				continue
+			}
+			r, err := f.edit(ctx, file, func(content *clientcmdapi.Config, now *Merged) (*change, error) {
+				c := &change{remove: map[string]bool{}}
+				for name, context := range content.Contexts {
+					e, ours := entryOf(name, context)
+					if ours && slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name && r.UID == e.UID }) {
+						c.remove[name] = true
+					}
 				}
+				if e, ours := entryOf(content.CurrentContext, now.Contexts[content.CurrentContext]); ours && goes(e.Context) {
+					back := wayBack(e, now, goes)
+					c.current = &back
+				}
+				return c, nil
+			})
+			if err != nil {
+				return nil, result, err
 			}
-			if c.remove[content.CurrentContext] {
-				c.current = &back
+			if r.File != "" {
+				result.File, result.Current, result.Anew = r.File, r.Current, result.Anew || r.Anew
 			}
-			return c, nil
-		})
-		if err != nil {
-			return nil, result, err
-		}
-		if r.File != "" {
-			result.File, result.Current = r.File, r.Current
 		}
 	}
 	return removed, result, nil
 }
 
-// wayBack is what current-context becomes when those removed are gone and one
-// of them is current: the one before it, or before tenama; empty if the file
-// did not set it.
-func wayBack(m *Merged, removed []Entry) string {
-	e, _ := m.Current()
+// wayBack is what current-context becomes when e, which is current, and others
+// go: the one before it, or before tenama; empty if the file did not set it.
+func wayBack(e Entry, m *Merged, goes func(string) bool) string {
 	stays := func(name string) bool {
-		_, exists := m.Contexts[name]
-		return exists && !slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name })
+		c, exists := m.Contexts[name]
+		old, ours := entryOf(name, c)
+		return exists && !goes(name) && !(ours && old.Expired())
 	}
 	switch {
 	case e.Previous != e.Origin && stays(e.Previous):
@@ -186,14 +207,14 @@ func (f *Files) edit(ctx context.Context, file string, decide func(*clientcmdapi
 	if err != nil || c.empty() {
 		return r, err
 	}
-	out, err := c.apply(content, config)
+	out, anew, err := c.apply(content, config)
 	if err != nil {
 		return r, err
 	}
 	if err := write(file, out); err != nil {
 		return r, err
 	}
-	r.File = file
+	r.File, r.Anew = file, anew
 	if m, err = f.Load(); err == nil {
 		r.Current = m.CurrentContext
 	}

@@ -4,10 +4,14 @@ package kubeconfig
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"sort"
+	"io"
+	"maps"
+	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -27,8 +31,9 @@ func (c *change) empty() bool { return len(c.set) == 0 && len(c.remove) == 0 && 
 
 // apply returns the content with the change made. It edits the lines that are
 // concerned and no others; if the file is not of the usual shape, or the result
-// does not read as it should, the whole is written anew, as kubectl does.
-func (c *change) apply(content []byte, config *clientcmdapi.Config) ([]byte, error) {
+// does not read as it should, the whole is written anew, as kubectl does, and
+// comments and unknown fields are lost.
+func (c *change) apply(content []byte, config *clientcmdapi.Config) (out []byte, anew bool, err error) {
 	want := config.DeepCopy()
 	for name, context := range c.set {
 		want.Contexts[name] = context
@@ -40,101 +45,141 @@ func (c *change) apply(content []byte, config *clientcmdapi.Config) ([]byte, err
 		want.CurrentContext = *c.current
 	}
 	if len(bytes.TrimSpace(content)) > 0 {
-		if out, err := c.edit(content); err == nil && reads(out, want) {
-			return out, nil
+		if out, err := c.edit(content); err == nil && c.reads(out, want) && c.spares(content, out) {
+			return out, false, nil
 		}
 	}
-	out, err := clientcmd.Write(*want)
+	out, err = clientcmd.Write(*want)
 	if err != nil {
-		return nil, fmt.Errorf("encode kubeconfig: %w", err)
+		return nil, false, fmt.Errorf("encode kubeconfig: %w", err)
 	}
-	return out, nil
+	return out, len(bytes.TrimSpace(content)) > 0, nil
 }
 
-// reads tells whether content parses to what is wanted.
-func reads(content []byte, want *clientcmdapi.Config) bool {
+// reads tells whether kubectl reads from content what is wanted.
+func (c *change) reads(content []byte, want *clientcmdapi.Config) bool {
 	got, err := parse(content)
 	if err != nil {
 		return false
 	}
-	return equality.Semantic.DeepEqual(canonical(got), canonical(want))
+	a, aerr := canonical(got)
+	b, berr := canonical(want)
+	return aerr == nil && berr == nil && equality.Semantic.DeepEqual(a, b)
 }
 
 // canonical removes what does not count: an extension is the same whatever
 // white space its JSON had.
-func canonical(c *clientcmdapi.Config) *clientcmdv1.Config {
-	out := &clientcmdv1.Config{}
-	if b, err := clientcmd.Write(*c); err == nil {
-		_ = sigsyaml.Unmarshal(b, out)
-	}
-	return out
-}
-
-// edit makes the change in the text. Its errors only mean that the text is not
-// of the usual shape.
-func (c *change) edit(content []byte) ([]byte, error) {
-	l, err := read(content)
+func canonical(c *clientcmdapi.Config) (*clientcmdv1.Config, error) {
+	b, err := clientcmd.Write(*c)
 	if err != nil {
 		return nil, err
 	}
-	out := append([]string(nil), l.lines...)
-	insert := map[int]string{} // before this line
-	names := make([]string, 0, len(c.set))
-	for name := range c.set {
-		names = append(names, name)
+	out := &clientcmdv1.Config{}
+	return out, sigsyaml.Unmarshal(b, out)
+}
+
+// spares tells whether everything that is not concerned is in after as it was
+// in before, unknown fields included.
+func (c *change) spares(before, after []byte) bool {
+	a, aerr := c.rest(before)
+	b, berr := c.rest(after)
+	return aerr == nil && berr == nil && equality.Semantic.DeepEqual(a, b)
+}
+
+// rest is the content without what is concerned.
+func (c *change) rest(content []byte) (map[string]any, error) {
+	m := map[string]any{}
+	if err := sigsyaml.Unmarshal(content, &m); err != nil {
+		return nil, err
 	}
-	sort.Strings(names)
-	for _, name := range names {
-		text, err := render(name, c.set[name], l.indent)
+	if c.current != nil {
+		delete(m, "current-context")
+	}
+	all, _ := m["contexts"].([]any)
+	var others []any
+	for _, item := range all {
+		entry, _ := item.(map[string]any)
+		name, _ := entry["name"].(string)
+		if c.set[name] == nil && !c.remove[name] {
+			others = append(others, item)
+		}
+	}
+	delete(m, "contexts")
+	if len(others) > 0 {
+		m["contexts"] = others
+	}
+	return m, nil
+}
+
+// edit makes the change in the text, whatever its line ends. Its errors only
+// mean that the text is not of the usual shape.
+func (c *change) edit(content []byte) ([]byte, error) {
+	const bom = "\uFEFF"
+	text, marked := strings.CutPrefix(string(content), bom)
+	windows := strings.Contains(text, "\r\n")
+	if windows {
+		text = strings.ReplaceAll(text, "\r\n", "\n")
+	}
+	out, err := c.editLines(text)
+	if err != nil {
+		return nil, err
+	}
+	if windows {
+		if bytes.Count(content, []byte("\n")) != bytes.Count(content, []byte("\r\n")) {
+			return nil, fmt.Errorf("%w: mixed line ends", errUnusual)
+		}
+		out = strings.ReplaceAll(out, "\n", "\r\n")
+	}
+	if marked {
+		out = bom + out
+	}
+	return []byte(out), nil
+}
+
+func (c *change) editLines(text string) (string, error) {
+	l, err := read(text)
+	if err != nil {
+		return "", err
+	}
+	out := slices.Clone(l.lines)
+	insert := map[int]string{} // before this line
+	for _, name := range slices.Sorted(maps.Keys(c.set)) {
+		item, err := render(name, c.set[name], l.indent)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		switch at, known := l.items[name]; {
 		case known:
 			blank(out, at)
-			insert[at.from] += text
+			insert[at.from] += item
 		case l.contexts != nil:
-			insert[l.contexts.to] += text
-		case l.bare >= 0:
-			out[l.bare] = "contexts:\n"
-			insert[l.bare+1] += text
+			insert[l.contexts.to] += item
+		case l.key >= 0: // it holds none yet
+			out[l.key] = bareContexts.ReplaceAllString(strings.TrimRight(out[l.key], "\n"), "$1$2") + "\n"
+			insert[l.key+1] += item
 		default:
 			if insert[len(out)] == "" {
 				insert[len(out)] = "contexts:\n"
 			}
-			insert[len(out)] += text
+			insert[len(out)] += item
 		}
 	}
+	left := len(l.items) + len(c.set)
 	for name := range c.remove {
 		if at, known := l.items[name]; known {
 			blank(out, at)
+			left--
 		}
 	}
-	if l.contexts != nil && len(c.set) == 0 && len(l.items) == removed(l.items, c.remove) { // none is left
-		if !bareContexts.MatchString(strings.TrimRight(out[l.key], "\n")) {
-			return nil, fmt.Errorf("the key of contexts is not alone on its line")
+	if l.contexts != nil && left == 0 {
+		if !l.bare {
+			return "", fmt.Errorf("%w: the key of contexts", errUnusual)
 		}
-		out[l.key] = "contexts: []\n"
+		out[l.key] = bareContexts.ReplaceAllString(strings.TrimRight(out[l.key], "\n"), "$1 []$2") + "\n"
 	}
 	if c.current != nil {
-		switch {
-		case *c.current == "" && l.current >= 0:
-			out[l.current] = ""
-		case *c.current != "":
-			value, err := sigsyaml.Marshal(*c.current)
-			if err != nil {
-				return nil, err
-			}
-			text := "current-context: " + strings.TrimSpace(string(value))
-			if l.current >= 0 {
-				m := oneLineValue.FindStringSubmatch(strings.TrimRight(out[l.current], "\n"))
-				if m == nil {
-					return nil, fmt.Errorf("current-context is not a plain value")
-				}
-				out[l.current] = text + m[2] + "\n"
-			} else {
-				insert[len(out)] += text + "\n"
-			}
+		if err := setCurrent(l, out, insert, *c.current); err != nil {
+			return "", err
 		}
 	}
 	var b strings.Builder
@@ -147,16 +192,27 @@ func (c *change) edit(content []byte) ([]byte, error) {
 		}
 		b.WriteString(line)
 	}
-	return []byte(b.String()), nil
+	return b.String(), nil
 }
 
-func removed(items map[string]span, remove map[string]bool) (n int) {
-	for name := range items {
-		if remove[name] {
-			n++
+func setCurrent(l *layout, out []string, insert map[int]string, name string) error {
+	switch {
+	case name == "" && l.current != nil:
+		out[l.current.Line-1] = ""
+	case name != "" && l.current != nil:
+		line, err := l.withCurrent(name)
+		if err != nil {
+			return err
 		}
+		out[l.current.Line-1] = line
+	case name != "":
+		value, err := scalar(name, 0)
+		if err != nil {
+			return err
+		}
+		insert[len(out)] += "current-context: " + value + "\n"
 	}
-	return n
+	return nil
 }
 
 func blank(lines []string, s span) {
@@ -165,7 +221,7 @@ func blank(lines []string, s span) {
 	}
 }
 
-// render is one item of the contexts as text.
+// render is one entry of the contexts as text.
 func render(name string, context *clientcmdapi.Context, indent string) (string, error) {
 	one := clientcmdapi.NewConfig()
 	one.Contexts[name] = context
@@ -182,4 +238,20 @@ func render(name string, context *clientcmdapi.Context, indent string) (string, 
 		out.WriteString(indent + line)
 	}
 	return out.String(), nil
+}
+
+// oneDocument refuses a file of several YAML documents: kubectl reads the first
+// and would drop the others with the next write.
+func oneDocument(content []byte) error {
+	d := yaml.NewDecoder(bytes.NewReader(content))
+	for n := 0; ; n++ {
+		var node yaml.Node
+		err := d.Decode(&node)
+		if errors.Is(err, io.EOF) || n == 0 && err != nil { // what is wrong with the first is told by clientcmd
+			return nil
+		}
+		if err != nil || n > 0 {
+			return errors.New("it has more than one YAML document")
+		}
+	}
 }

@@ -30,9 +30,10 @@ type Entry struct {
 	// so that going back means removing current-context.
 	Origin      string
 	OriginUnset bool
+	Since       time.Time // when it was made current last
 }
 
-// marker is how the last six stand in the file.
+// marker is how the last seven stand in the file.
 type marker struct {
 	UID         string    `json:"uid"`
 	Server      string    `json:"server"`
@@ -40,6 +41,30 @@ type marker struct {
 	Previous    string    `json:"previousContext,omitempty"`
 	Origin      string    `json:"originContext,omitempty"`
 	OriginUnset bool      `json:"originUnset,omitempty"`
+	Since       time.Time `json:"since,omitzero"`
+}
+
+// Before is the context that was current before m's current one: for one that
+// tenama made, the one that it remembers; else the temporary namespace that was
+// left last for it. It is empty if there is none any more.
+func (m *Merged) Before() string {
+	exists := func(name string) bool { _, ok := m.Contexts[name]; return ok }
+	if e, ours := m.Current(); ours {
+		if p, ours := entryOf(e.Previous, m.Contexts[e.Previous]); exists(e.Previous) && !(ours && p.Expired()) {
+			return e.Previous
+		}
+		if exists(e.Origin) {
+			return e.Origin
+		}
+		return ""
+	}
+	var last Entry
+	for _, e := range m.Entries() {
+		if !e.Expired() && !e.Since.Before(last.Since) && (e.Previous == m.CurrentContext || e.Origin == m.CurrentContext) {
+			last = e
+		}
+	}
+	return last.Context
 }
 
 // ContextName is the name of the context of a namespace, if nobody chose
@@ -47,7 +72,7 @@ type marker struct {
 func ContextName(namespace string) string { return "tenama-" + namespace }
 
 func (e Entry) context() (*clientcmdapi.Context, error) {
-	raw, err := json.Marshal(marker{e.UID, e.Server, e.ExpiresAt, e.Previous, e.Origin, e.OriginUnset})
+	raw, err := json.Marshal(marker{e.UID, e.Server, e.ExpiresAt, e.Previous, e.Origin, e.OriginUnset, e.Since})
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +97,12 @@ func entryOf(name string, c *clientcmdapi.Context) (e Entry, ok bool) {
 	}
 	return Entry{
 		Context: name, Cluster: c.Cluster, User: c.AuthInfo, Namespace: c.Namespace,
-		UID: m.UID, Server: m.Server, ExpiresAt: m.ExpiresAt, Previous: m.Previous, Origin: m.Origin, OriginUnset: m.OriginUnset,
+		UID: m.UID, Server: m.Server, ExpiresAt: m.ExpiresAt, Previous: m.Previous, Origin: m.Origin, OriginUnset: m.OriginUnset, Since: m.Since,
 	}, true
 }
+
+// Expired tells whether, as far as is known, the namespace has ended.
+func (e Entry) Expired() bool { return !e.ExpiresAt.IsZero() && !time.Now().Before(e.ExpiresAt) }
 
 // Entries are the contexts that tenama made, by name.
 func (m *Merged) Entries() []Entry {

@@ -74,6 +74,9 @@ func load(path string) ([]byte, *clientcmdapi.Config, error) {
 
 func parse(b []byte) (*clientcmdapi.Config, error) {
 	c, err := clientcmd.Load(b)
+	if err == nil {
+		err = oneDocument(b)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -92,17 +95,18 @@ type Merged struct {
 	CurrentContext string
 	file           map[string]string          // of each context, the one that counts
 	in             map[string]map[string]bool // file and context: all that there are
+	current        map[string]string          // current-context of each file
 }
 
 // Load reads all files.
 func (f *Files) Load() (*Merged, error) {
-	m := &Merged{Contexts: map[string]*clientcmdapi.Context{}, file: map[string]string{}, in: map[string]map[string]bool{}}
+	m := &Merged{Contexts: map[string]*clientcmdapi.Context{}, file: map[string]string{}, in: map[string]map[string]bool{}, current: map[string]string{}}
 	for _, p := range f.list {
 		_, c, err := load(p)
 		if err != nil {
 			return nil, err
 		}
-		m.in[p] = map[string]bool{}
+		m.in[p], m.current[p] = map[string]bool{}, c.CurrentContext
 		for name, context := range c.Contexts {
 			m.in[p][name] = true
 			if _, ok := m.Contexts[name]; !ok {

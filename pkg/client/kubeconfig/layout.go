@@ -3,7 +3,7 @@
 package kubeconfig
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,33 +16,33 @@ type span struct{ from, to int }
 
 // layout is where the lines of interest are.
 type layout struct {
-	lines    []string
-	key      int             // line of the contexts key, if it is there
-	contexts *span           // the sequence; nil if the key is absent or holds no block
-	indent   string          // of its dashes
+	lines    []string        // each with its newline
+	key      int             // line of the contexts key, or -1
+	bare     bool            // that key has no entries, or an empty list
+	contexts *span           // the entries
+	indent   string          // of their dashes
 	items    map[string]span // by name
-	bare     int             // line of a contexts key without entries, or -1
-	current  int             // line of current-context, or -1
+	current  *yaml.Node      // the value of current-context
 }
 
-var (
-	bareContexts = regexp.MustCompile(`^contexts:[ \t]*(null|~|\[[ \t]*\])?[ \t]*$`)
-	oneLineValue = regexp.MustCompile(`^current-context:[ \t]*([^#&*!|>%@{}\[\],\n]*?)([ \t]+#.*)?$`)
-)
+// errUnusual says that the text is not of the usual shape; the error tells how.
+var errUnusual = errors.New("not ordinary block YAML")
 
-// read finds the lines of a kubeconfig in ordinary block YAML.
-func read(content []byte) (*layout, error) {
-	if bytes.ContainsAny(content, "\r\t") {
-		return nil, fmt.Errorf("tabs or carriage returns")
+var bareContexts = regexp.MustCompile(`^(["']?contexts["']?:)[ \t]*(?:null|~|\[[ \t]*\])?([ \t]+#.*|[ \t]*)$`)
+
+// read finds the lines of a kubeconfig.
+func read(text string) (*layout, error) {
+	if strings.ContainsAny(text, "\r\u0085\u2028\u2029") { // line breaks to YAML, or part of one
+		return nil, fmt.Errorf("%w: unusual line breaks", errUnusual)
 	}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(content, &doc); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		return nil, err
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode || doc.Content[0].Style&yaml.FlowStyle != 0 || doc.Content[0].Column != 1 {
-		return nil, fmt.Errorf("not one block mapping")
+		return nil, fmt.Errorf("%w: not one block mapping", errUnusual)
 	}
-	l := &layout{lines: strings.SplitAfter(string(content), "\n"), items: map[string]span{}, bare: -1, current: -1}
+	l := &layout{lines: strings.SplitAfter(text, "\n"), items: map[string]span{}, key: -1}
 	if n := len(l.lines); l.lines[n-1] == "" {
 		l.lines = l.lines[:n-1]
 	}
@@ -55,57 +55,88 @@ func read(content []byte) (*layout, error) {
 		}
 		switch key.Value {
 		case "current-context":
-			if value.Line != key.Line {
-				return nil, fmt.Errorf("current-context is not on one line")
+			if value.Line != key.Line || value.Kind != yaml.ScalarNode || value.Anchor != "" || value.Style&^(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 ||
+				!strings.HasPrefix(l.lines[key.Line-1], "current-context:") {
+				return nil, fmt.Errorf("%w: current-context", errUnusual)
 			}
-			l.current = key.Line - 1
+			l.current = value
 		case "contexts":
 			l.key = key.Line - 1
+			l.bare = bareContexts.MatchString(strings.TrimRight(l.lines[l.key], "\n"))
 			if value.Kind == yaml.SequenceNode && value.Style&yaml.FlowStyle == 0 && len(value.Content) > 0 {
-				if err := l.sequence(value, l.trim(key.Line, end)); err != nil {
+				if err := l.sequence(value, end); err != nil {
 					return nil, err
 				}
-			} else if bareContexts.MatchString(strings.TrimRight(l.lines[key.Line-1], "\n")) {
-				l.bare = key.Line - 1
-			} else {
-				return nil, fmt.Errorf("contexts is not a block sequence")
+			} else if !l.bare {
+				return nil, fmt.Errorf("%w: contexts", errUnusual)
 			}
 		}
 	}
 	return l, nil
 }
 
-// sequence finds the items of the contexts, the last of which ends before end.
+// sequence finds the entries of the contexts, the last of which ends before end.
 func (l *layout) sequence(seq *yaml.Node, end int) error {
-	l.contexts = &span{seq.Line - 1, end}
 	l.indent = strings.Repeat(" ", seq.Column-1)
 	for i, item := range seq.Content {
-		if item.Kind != yaml.MappingNode || item.Style&yaml.FlowStyle != 0 {
-			return fmt.Errorf("a context is not a block mapping")
+		at := item.Line - 1
+		if item.Kind != yaml.MappingNode || at >= len(l.lines) || !strings.HasPrefix(l.lines[at], l.indent+"- ") {
+			return fmt.Errorf("%w: a context", errUnusual)
 		}
 		to := end
 		if i+1 < len(seq.Content) {
-			to = l.trim(item.Line, seq.Content[i+1].Line-1)
+			to = seq.Content[i+1].Line - 1
 		}
-		if !strings.HasPrefix(l.lines[item.Line-1], l.indent+"- ") {
-			return fmt.Errorf("a context does not begin with its dash")
-		}
+		to = l.trim(at+1, to)
 		for j := 0; j+1 < len(item.Content); j += 2 {
 			if item.Content[j].Value == "name" {
-				l.items[item.Content[j+1].Value] = span{item.Line - 1, to}
+				if _, twice := l.items[item.Content[j+1].Value]; twice {
+					return fmt.Errorf("%w: two contexts of one name", errUnusual)
+				}
+				l.items[item.Content[j+1].Value] = span{at, to}
 			}
 		}
+		l.contexts = &span{seq.Line - 1, to}
 	}
 	return nil
 }
 
-// trim moves end up over blank lines and comments, which belong to what follows.
+// trim moves end up over blank lines and comments that stand no deeper than the
+// dashes: they belong to what follows. Deeper ones belong to the entry.
 func (l *layout) trim(from, end int) int {
 	for end > from {
-		if s := strings.TrimSpace(l.lines[end-1]); s != "" && !strings.HasPrefix(s, "#") {
+		line := strings.TrimRight(l.lines[end-1], " \t\n")
+		body := strings.TrimLeft(line, " \t")
+		if body != "" && (body[0] != '#' || len(line)-len(body) > len(l.indent)) {
 			break
 		}
 		end--
 	}
 	return end
+}
+
+// withCurrent is the line of current-context with another value, in the same
+// quotes and with the same comment.
+func (l *layout) withCurrent(name string) (string, error) {
+	line := strings.TrimRight(l.lines[l.current.Line-1], "\n")
+	comment := ""
+	if c := l.current.LineComment; c != "" {
+		at := strings.LastIndex(line, c)
+		if at < 0 {
+			return "", fmt.Errorf("%w: current-context", errUnusual)
+		}
+		comment = line[len(strings.TrimRight(line[:at], " \t")):]
+	}
+	value, err := scalar(name, l.current.Style)
+	return "current-context: " + value + comment + "\n", err
+}
+
+// scalar is a string as YAML on one line.
+func scalar(s string, style yaml.Style) (string, error) {
+	b, err := yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: style})
+	text := strings.TrimRight(string(b), "\n")
+	if err == nil && strings.Contains(text, "\n") {
+		err = fmt.Errorf("%w: a name of several lines", errUnusual)
+	}
+	return text, err
 }
