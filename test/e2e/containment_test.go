@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,40 @@ func TestBrokerTokenIsContained(t *testing.T) {
 func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels map[string]string) error {
 	_, err := k.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{DryRun: []string{"All"}})
 	return err
+}
+
+// What deploy/ holds is accepted by the API server, all of it, and the policies
+// type-check without a warning.
+func TestDeployIsValid(t *testing.T) {
+	for _, dir := range []string{"base", "local", "classes"} {
+		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", filepath.Join(bed.Root(), "deploy", dir))
+		// The Service of the tests has an address of its own, which cannot be changed.
+		if err != nil && !strings.Contains(out, "Service \"tenama-broker\" is invalid") || strings.Contains(out, "Warning") {
+			t.Errorf("deploy/%s: %s", dir, out)
+		}
+		if dir == "base" && !strings.Contains(out, "deployment.apps/tenama-broker serverside-applied") {
+			t.Errorf("deploy/base has no Deployment: %s", out)
+		}
+	}
+	err := bed.Eventually(20*time.Second, func() error {
+		out, err := shared.Kubectl("admin", "get", "validatingadmissionpolicies", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.generation}/{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{"\n"}{end}`)
+		if err != nil {
+			return errOf(out)
+		}
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if len(lines) != 4 {
+			return errOf("want four policies: " + out)
+		}
+		for _, l := range lines {
+			if !strings.HasSuffix(l, " 1/1") {
+				return errOf(l)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // A tenant is admin of the namespace, and still cannot lift its guard rails.

@@ -171,7 +171,8 @@ func (c *Cache) get(name string) *corev1.Namespace {
 // order, and the resourceVersion up to which it has seen the cluster.
 func (c *Cache) list(owner string) ([]*corev1.Namespace, string) {
 	version := c.informer.GetStore().LastStoreSyncResourceVersion() // first: what is listed may be newer, never older
-	if version == "" { // the store does not keep it where client-go's feature AtomicFIFO is off
+	if version == "" {
+		// The store does not keep it where client-go's feature AtomicFIFO is off.
 		version = c.informer.LastSyncResourceVersion()
 	}
 	var objs []any

@@ -43,7 +43,7 @@ func TestStoreAndView(t *testing.T) {
 	until := metav1.NewTime(born.Add(90 * time.Minute))
 	tn.Labels = map[string]string{"team": "a", "istio-injection": "enabled"}
 	tn.Annotations = map[string]string{"note": "ä\n\"x\""}
-	tn.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Apply", APIVersion: "tenama.dev/v1alpha1", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{}}`)}}}
+	tn.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Apply", APIVersion: "tenama.dev/v1alpha1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{}}`)}}
 	tn.Generation = 3
 	tn.Spec.ExtendUntil, tn.Spec.Reason = &until, "because"
 	before := ns.DeepCopy()

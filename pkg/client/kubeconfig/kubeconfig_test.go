@@ -343,6 +343,18 @@ func TestSymlinks(t *testing.T) {
 	if !strings.Contains(read1(t, target), "tmp-a") {
 		t.Error("the target was not written")
 	}
+	os.Symlink("loop", filepath.Join(dir, "loop"))
+	if _, err := Find(filepath.Join(dir, "loop")).Add(t.Context(), entry("tmp-a"), true); err == nil {
+		t.Error("a link to itself was followed")
+	}
+	os.Symlink("chain2", filepath.Join(dir, "chain1"))
+	os.Symlink("dotfiles/chained", filepath.Join(dir, "chain2"))
+	if _, err := Find(filepath.Join(dir, "chain1")).Add(t.Context(), entry("tmp-a"), true); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := os.Lstat(filepath.Join(dir, "chain2")); err != nil || i.Mode()&os.ModeSymlink == 0 || !strings.Contains(read1(t, filepath.Join(dir, "dotfiles", "chained")), "tmp-a") {
+		t.Error("a chain of links was broken")
+	}
 	dangling := filepath.Join(dir, "new")
 	os.Symlink("dotfiles/new", dangling)
 	if _, err := Find(dangling).Add(t.Context(), entry("tmp-a"), true); err != nil {

@@ -15,20 +15,15 @@ import (
 // replace a read-only file without asking. Root may write everything, but a
 // file without any write bit says that it is not to be written.
 func writable(path string) (target string, info fs.FileInfo, err error) {
-	target, err = filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if l, lerr := os.Readlink(path); lerr == nil { // a dangling link: make what it points to
-			if !filepath.IsAbs(l) {
-				l = filepath.Join(filepath.Dir(path), l)
-			}
-			return l, nil, nil
-		}
-		return path, nil, nil
-	}
+	target, err = resolve(path)
 	if err != nil {
 		return "", nil, err
 	}
-	if info, err = os.Stat(target); err != nil {
+	info, err = os.Stat(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return target, nil, nil
+	}
+	if err != nil {
 		return "", nil, err
 	}
 	if info.IsDir() {
@@ -42,6 +37,27 @@ func writable(path string) (target string, info fs.FileInfo, err error) {
 		return "", nil, err
 	}
 	return target, info, f.Close()
+}
+
+// resolve follows links to the file that path means, link by link, also if that
+// file is not there yet.
+func resolve(path string) (string, error) {
+	for range 40 {
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(dir, filepath.Base(path))
+		next, err := os.Readlink(path)
+		if err != nil { // not a link, or not there
+			return path, nil
+		}
+		if !filepath.IsAbs(next) {
+			next = filepath.Join(dir, next)
+		}
+		path = next
+	}
+	return "", &fs.PathError{Op: "follow", Path: path, Err: errors.New("too many links")}
 }
 
 // write replaces the content of the file at path in one step.
