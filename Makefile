@@ -39,7 +39,7 @@ e2e: build cluster ## Run the tests on a real control plane
 bench: build cluster ## Measure create against its floor (ratios within one run)
 	$(GO) run -trimpath ./test/bench $(ARGS)
 
-tools: # of the versions in tools/go.mod and tools/krew/go.mod
+tools: ## Build the code generators, the linter and the krew validator into bin/tools
 	@cd tools && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/controller-tools/cmd/controller-gen honnef.co/go/tools/cmd/staticcheck ./openapi
 	@cd tools/krew && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/krew/cmd/validate-krew-manifest
 

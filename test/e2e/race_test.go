@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// Retries with one request id make one namespace, also at the same time and
+// without a name.
+func TestRequestID(t *testing.T) {
+	alice := user(t, "alice")
+	tn := tns("", time.Hour)
+	tn.GenerateName = "tmp-"
+	tn.Annotations = map[string]string{v1alpha1.AnnotationRequestID: "9a5e0b8e-1"}
+	names := make([]string, 8)
+	var wg sync.WaitGroup
+	for i := range names {
+		wg.Go(func() {
+			out, err := alice.Create(t.Context(), tn.DeepCopy(), metav1.CreateOptions{})
+			if err != nil {
+				t.Errorf("request %d: %v", i, err)
+				return
+			}
+			names[i] = out.Name
+			if out.Status.Phase != v1alpha1.PhaseReady {
+				t.Errorf("request %d got phase %s", i, out.Status.Phase)
+			}
+		})
+	}
+	wg.Wait()
+	defer func() { _, _ = alice.Delete(context.Background(), names[0], metav1.DeleteOptions{}) }()
+	for _, n := range names {
+		if n != names[0] {
+			t.Errorf("one request made %q and %q", names[0], n)
+		}
+	}
+	// Somebody else's request with the same id is another one.
+	other, err := user(t, "bob").Create(t.Context(), tn.DeepCopy(), metav1.CreateOptions{})
+	if err != nil || other.Name == names[0] {
+		t.Errorf("bob got %v, %v", other, err)
+	}
+	_, _ = user(t, "bob").Delete(t.Context(), other.Name, metav1.DeleteOptions{})
+	// The same id for something else is refused.
+	longer := tn.DeepCopy()
+	*longer.Spec.TTLSeconds = 7200
+	if _, err := alice.Create(t.Context(), longer, metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
+		t.Errorf("another TTL under the same id: got %v, want Conflict", err)
+	}
+}
+
+// An extension in the last moment is kept, or refused: never granted and lost.
+func TestExtendAgainstExpiry(t *testing.T) {
+	const n = 60
+	alice := user(t, "alice")
+	type outcome struct {
+		name    string
+		granted bool
+		until   time.Time
+	}
+	outcomes := make([]outcome, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			name := fmt.Sprintf("%s-%d", unique("race"), i)
+			tn, err := alice.Create(t.Context(), tns(name, 10*time.Second), metav1.CreateOptions{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			// Around the expiry, a few milliseconds apart.
+			time.Sleep(time.Until(tn.Status.ExpirationTimestamp.Add(time.Duration(i-n/2) * 2 * time.Millisecond)))
+			_, after, err := alice.Extend(t.Context(), name, func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {
+				return tn.CreationTimestamp.Add(time.Hour)
+			}, "", metav1.PatchOptions{})
+			outcomes[i] = outcome{name: name, granted: err == nil}
+			if err == nil {
+				outcomes[i].until = after.Status.ExpirationTimestamp.Time
+			} else if r := reason(err); r != metav1.StatusReasonConflict && r != metav1.StatusReasonNotFound {
+				t.Errorf("%s: refused with %v, want Conflict or NotFound", name, err)
+			}
+		})
+	}
+	wg.Wait()
+	time.Sleep(time.Second)
+	granted := 0
+	for _, o := range outcomes {
+		ns, err := admin().CoreV1().Namespaces().Get(t.Context(), o.name, metav1.GetOptions{})
+		gone := apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil
+		if o.granted {
+			granted++
+			if gone {
+				t.Errorf("%s was granted until %s and is gone", o.name, o.until)
+			}
+			_, _ = alice.Delete(t.Context(), o.name, metav1.DeleteOptions{})
+		} else if !gone {
+			t.Errorf("%s was refused and lives on", o.name)
+		}
+	}
+	t.Logf("%d of %d granted, all kept; the others refused, all deleted", granted, n)
+}
+
+// kube-apiserver would accept a write to a namespace that is being deleted.
+func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
+	alice := user(t, "alice")
+	tn := borrow(t, alice, unique("dying"), time.Hour)
+	if _, err := alice.Delete(t.Context(), tn.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := alice.Extend(t.Context(), tn.Name, func(*v1alpha1.TemporaryNamespace, time.Time) time.Time { return time.Now().Add(5 * time.Hour) }, "", metav1.PatchOptions{})
+	if reason(err) != metav1.StatusReasonConflict || !strings.Contains(err.Error(), "being deleted") {
+		t.Errorf("got %v, want a Conflict", err)
+	}
+	now, err := alice.Get(t.Context(), tn.Name)
+	if err != nil || now.Status.Phase != v1alpha1.PhaseTerminating {
+		t.Errorf("got %+v, %v, want it Terminating", now, err)
+	}
+	if err := alice.WaitGone(t.Context(), tn.Name, tn.UID); err != nil {
+		t.Error(err)
+	}
+	// The name is quarantined for others: a cached token must not open theirs.
+	if _, err := user(t, "bob").Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
+		t.Errorf("bob got the name at once: %v", err)
+	}
+	if _, err := alice.Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); err != nil {
+		t.Errorf("alice did not get her own name back: %v", err)
+	}
+}
+
+// Thirty-two callers at once are all served.
+func TestManyAtOnce(t *testing.T) {
+	alice := user(t, "alice")
+	var wg sync.WaitGroup
+	for i := range 32 {
+		wg.Go(func() {
+			name := fmt.Sprintf("%s-%d", unique("many"), i)
+			if _, err := alice.Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{}); err != nil {
+				t.Error(err)
+			}
+			_, _ = alice.Delete(t.Context(), name, metav1.DeleteOptions{})
+		})
+	}
+	wg.Wait()
+}
+
+// The first object over the quota must be refused, not only the later ones. A
+// new quota does nothing until its status is filled, and the controller that
+// does it may be late: here it stands still.
+func TestQuotaIsInForceBeforeAccess(t *testing.T) {
+	c, port := own(t)
+	b := start(t, c, port, "broker-0")
+	defer func() { _ = b.Stop() }()
+	alice, kube := as(t, c.Config("alice")), c.Client("alice")
+	if err := c.Signal("kube-controller-manager", syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Signal("kube-controller-manager", syscall.SIGCONT) }()
+	const n = 100
+	refused := 0
+	for i := range n {
+		name := fmt.Sprintf("tmp-full-%d", i)
+		// The owner knows the name and tries from the first moment on.
+		result := make(chan error, 1)
+		go func() {
+			for {
+				_, err := kube.CoreV1().Services(name).Create(t.Context(), &corev1.Service{
+					ObjectMeta: metav1.ObjectMeta{Name: "costly"},
+					Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 80}}},
+				}, metav1.CreateOptions{})
+				if err == nil || strings.Contains(err.Error(), "quota") || t.Context().Err() != nil {
+					result <- err
+					return
+				}
+			}
+		}()
+		if _, err := alice.Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-result; err == nil {
+			t.Errorf("%s: a load balancer got in over a quota of 0", name)
+		} else if strings.Contains(err.Error(), "exceeded quota") {
+			refused++
+		}
+	}
+	if refused != n {
+		t.Errorf("the quota refused %d of %d", refused, n)
+	}
+}
