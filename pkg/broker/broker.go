@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,6 +44,8 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	clock := serverClock{last: &atomic.Pointer[reading]{}}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return serverClock{next, clock.last} })
 	client, err := kubernetes.NewForConfig(protobuf(config))
 	if err != nil {
 		return err
@@ -91,7 +94,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	var reap *reaper.Reaper
 	tns := &registry.Registry{
 		Client: client, Classes: store, Authorizer: authz, Log: log, Prefix: o.Prefix, Replica: replica(o),
-		Self: registry.Subject{Namespace: o.Namespace, Name: o.ServiceAccount},
+		Self: registry.Subject{Namespace: o.Namespace, Name: o.ServiceAccount}, ServerTime: clock.now,
 	}
 	tns.Cache, err = registry.NewCache(client, func(ns *corev1.Namespace) {
 		switch at, err := tns.Due(ns); {

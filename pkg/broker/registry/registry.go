@@ -39,6 +39,7 @@ type Registry struct {
 	Prefix     string // of every name
 	Replica    string // this process, among the replicas of the broker
 	Self       Subject
+	ServerTime func() time.Time // kube-apiserver's clock, within two seconds; zero if it is not known
 
 	making sync.Map     // names of namespaces that this process is making now
 	work   atomic.Int64 // creates under way; they go on although their caller may be gone
