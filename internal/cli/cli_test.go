@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -99,8 +100,10 @@ func TestExplain(t *testing.T) {
 		"forbidden":     {apierrors.NewForbidden(gr, "", errors.New("no")), "Error from server (Forbidden): temporarynamespaces.tenama.dev is forbidden: no", 4},
 		"invalid": {apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", field.ErrorList{field.Invalid(field.NewPath("spec", "ttlSeconds"), 0, "must be more")}),
 			"Error from server (Invalid): spec.ttlSeconds: Invalid value: 0: must be more", 1},
-		"timed out": {context.DeadlineExceeded, "error: timed out", 124},
-		"other":     {errors.New("no\nluck"), "error: no luck", 1},
+		"timed out":          {context.DeadlineExceeded, "error: timed out", 124},
+		"timed out, advised": {advise(&url.Error{Op: "Post", URL: "https://h", Err: context.DeadlineExceeded}, "look"), "error: timed out", 124},
+		"own code":           {&failure{errors.New("no file"), exitKubeconfig, "use"}, "error: no file", 3},
+		"other":              {errors.New("no\nluck"), "error: no luck", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

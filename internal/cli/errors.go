@@ -70,7 +70,6 @@ func (f *factory) fail(ctx context.Context, err error) int {
 func explain(err error) (line, hint string, code int) {
 	var network *url.Error
 	var dial *net.OpError
-	var own *failure
 	switch {
 	case client.IsNotServed(err):
 		return "error: tenama is not installed on this cluster, or its broker is stopped",
@@ -85,8 +84,6 @@ func explain(err error) (line, hint string, code int) {
 		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), dial.Err), "", exitError
 	case errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) && !network.Timeout():
 		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), network.Err), "", exitError
-	case errors.As(err, &own) && !isStatus(err):
-		return "error: " + own.Error(), own.hint, own.code
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
 		return "error: timed out", "", exitTimeout
 	}
@@ -119,11 +116,6 @@ func message(s metav1.Status) string {
 		return strings.Join(parts, "; ")
 	}
 	return s.Message
-}
-
-func isStatus(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status)
 }
 
 func host(raw string) string {

@@ -185,8 +185,6 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 	defer cancel()
 	r.work.Add(1)
 	defer r.work.Add(-1)
-	r.making.Store(ns.Name, nil)
-	defer r.making.Delete(ns.Name)
 
 	made, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {

@@ -109,10 +109,6 @@ func (r *Registry) expire(ctx context.Context, ns *corev1.Namespace, at time.Tim
 // recover finishes a namespace that its creator left half-made, or deletes it
 // if it cannot be finished.
 func (r *Registry) recover(ctx context.Context, ns *corev1.Namespace) (time.Time, error) {
-	if _, busy := r.making.LoadOrStore(ns.Name, nil); busy {
-		return time.Now().Add(createTimeout), nil
-	}
-	defer r.making.Delete(ns.Name)
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
 

@@ -5,7 +5,6 @@ package registry
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,8 +40,7 @@ type Registry struct {
 	Self       Subject
 	ServerTime func() time.Time // kube-apiserver's clock, within two seconds; zero if it is not known
 
-	making sync.Map     // names of namespaces that this process is making now
-	work   atomic.Int64 // creates under way; they go on although their caller may be gone
+	work atomic.Int64 // creates under way; they go on although their caller may be gone
 }
 
 // Subject is the ServiceAccount that the broker runs as.
