@@ -7,8 +7,8 @@ import (
 )
 
 // TemporaryNamespace lends one Namespace of the same name to its owner, until
-// it expires. Its labels and annotations are its own: they do not appear on
-// the Namespace.
+// it expires. Its labels and annotations are its own: on the Namespace appear
+// only those that its class lets through.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=temporarynamespaces,singular=temporarynamespace,shortName=tns,scope=Cluster

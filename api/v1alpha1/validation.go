@@ -30,6 +30,9 @@ func ValidateName(name, prefix string, path *field.Path) field.ErrorList {
 	if !strings.HasPrefix(name, prefix) || name == prefix {
 		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must begin with %q and go on: try %q", prefix, prefix+strings.TrimPrefix(name, prefix))))
 	}
+	if strings.HasSuffix(name, ReservedSuffix) {
+		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must not end with %q, which is reserved", ReservedSuffix)))
+	}
 	for _, msg := range validation.IsDNS1123Label(name) {
 		errs = append(errs, field.Invalid(path, name, msg))
 	}

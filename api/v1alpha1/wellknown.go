@@ -17,6 +17,24 @@ const (
 const (
 	// AnnotationOwner is the user name of the owner. Immutable.
 	AnnotationOwner = "tenama.dev/owner"
+	// AnnotationOwnerGroup is the group that owns the namespace, if one does.
+	// Immutable.
+	AnnotationOwnerGroup = "tenama.dev/owner-group"
+	// AnnotationOwnerRole is the ClusterRole that the owner is bound to. Immutable.
+	AnnotationOwnerRole = "tenama.dev/owner-role"
+	// AnnotationPodSecurity is the Pod Security Standard that the class asked for;
+	// the label that enforces it may be put back to it, and to nothing else.
+	// Immutable.
+	AnnotationPodSecurity = "tenama.dev/pod-security"
+	// AnnotationNetworkPolicyAccess is ReadWrite where the class lets tenants write
+	// network policies. Immutable.
+	AnnotationNetworkPolicyAccess = "tenama.dev/network-policy-access"
+	// AnnotationUserKeys lists, with commas, the keys of labels and annotations
+	// that pass from the TemporaryNamespace to the Namespace. Immutable.
+	AnnotationUserKeys = "tenama.dev/user-keys"
+	// AnnotationGuardRails, on the broker's own RoleBinding in a namespace, holds
+	// the objects of the class as they were when the namespace was made, as JSON.
+	AnnotationGuardRails = "tenama.dev/guard-rails"
 	// AnnotationRequestID identifies the request that created the namespace, so
 	// that a repeated one finds it. Clients set it on the TemporaryNamespace.
 	// Immutable.
@@ -44,3 +62,7 @@ const (
 // DefaultPrefix begins the name of every namespace that tenama lends out,
 // unless an installation chose another.
 const DefaultPrefix = "tmp-"
+
+// ReservedSuffix ends names that no namespace may have: with them the broker
+// proves that the policies, which exempt it otherwise, are there.
+const ReservedSuffix = "-tenama-probe"

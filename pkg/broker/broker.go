@@ -21,8 +21,11 @@ import (
 	"k8s.io/client-go/rest"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/broker/auth"
 	"tenama.dev/tenama/pkg/broker/classes"
+	"tenama.dev/tenama/pkg/broker/containment"
+	"tenama.dev/tenama/pkg/broker/drift"
 	"tenama.dev/tenama/pkg/broker/reaper"
 	"tenama.dev/tenama/pkg/broker/registration"
 	"tenama.dev/tenama/pkg/broker/registry"
@@ -61,7 +64,19 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	defer background.Wait()
 	defer stopWork()
 
-	state := &health{}
+	var cache *registry.Cache
+	var store *classes.Store
+	prover := containment.New(&containment.Prover{
+		Client: client, Prefix: o.Prefix, Namespace: o.Namespace, ServiceAccount: o.ServiceAccount,
+		Managed: func() []string { return cache.Some(5) }, Like: func() (map[string]string, map[string]string) { return store.Like() },
+		Interval: o.ContainmentInterval, Log: log,
+	})
+	prover.Count = func(result string) { countProof(result, prover.Proof()) }
+	if o.AllowUncontained {
+		log.Error("DANGEROUS: --allow-uncontained: the broker will change namespaces whether or not the policies hold it")
+	}
+
+	state := &health{doubt: prover.Proof}
 	failed := make(chan error, 2)
 	if o.HealthAddress != "" {
 		probes := &http.Server{Addr: o.HealthAddress, Handler: state.handler(), ReadHeaderTimeout: 5 * time.Second}
@@ -87,7 +102,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	store, err := classes.New(config, client, log)
+	store, err = classes.New(config, client, o.Namespace, log)
 	if err != nil {
 		return err
 	}
@@ -95,8 +110,18 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	tns := &registry.Registry{
 		Client: client, Classes: store, Authorizer: authz, Log: log, Prefix: o.Prefix, Replica: replica(o),
 		Self: registry.Subject{Namespace: o.Namespace, Name: o.ServiceAccount}, ServerTime: clock.now,
+		Contained: func() error {
+			if o.AllowUncontained {
+				return nil
+			}
+			return prover.Proof()
+		},
+		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
-	tns.Cache, err = registry.NewCache(client, func(ns *corev1.Namespace) {
+	cache, err = registry.NewCache(client, func(ns *corev1.Namespace) {
+		if ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil {
+			prover.Lives()
+		}
 		switch at, err := tns.Due(ns); {
 		case err != nil:
 			log.Error("The expiry cannot be read; the namespace is kept until somebody mends or deletes it", "namespace", ns.Name, "uid", ns.UID, "err", err)
@@ -107,6 +132,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	tns.Cache = cache
 	reap = reaper.New(tns, log)
 	router, err := routes(tns, authz)
 	if err != nil {
@@ -121,7 +147,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	requests, endRequests := context.WithCancel(work)
 	defer endRequests()
 	server := &http.Server{
-		Handler: chain(router, proxy, authz, state, log), TLSConfig: cert.TLS(),
+		Handler: chain(router, proxy, authz, state, o.AllowUncontained, log), TLSConfig: cert.TLS(),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 40 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -135,8 +161,11 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 			return err
 		}
 	}
+	prover.Try(ctx)
+	background.Go(func() { prover.Run(work) })
 	background.Go(func() { store.Run(work) })
 	background.Go(func() { reap.Run(work, reapers) })
+	background.Go(func() { drift.Walk(work, tns, o.InspectInterval, log) })
 	state.serving.Store(true)
 	log.Info("Serving", "address", listener.Addr().String(), "replica", tns.Replica, "prefix", o.Prefix)
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/filters"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/warning"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/broker/auth"
@@ -29,9 +30,9 @@ const (
 )
 
 // chain puts around the router what every request passes, outermost last.
-func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health, log *slog.Logger) http.Handler {
+func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health, allow bool, log *slog.Logger) http.Handler {
 	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")}
-	h := filters.WithAuthorization(untilServing(router, state), authz, codecs)
+	h := authorize(untilServing(whileContained(router, state, allow), state), authz)
 	h = limit(h)
 	h = filters.WithAuthentication(h, proxy.Authenticator, filters.Unauthorized(codecs), nil, proxy.Headers)
 	h = filters.WithWarningRecorder(h)
@@ -46,11 +47,60 @@ func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authori
 
 func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.Verb == "watch" }
 
+// authorize asks again what kube-apiserver has asked before it passed the request
+// on. It is filters.WithAuthorization, but for the case that there is no answer:
+// that is the broker's trouble, in one clear line.
+func authorize(next http.Handler, authz authorizer.Authorizer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		attributes, err := filters.GetAuthorizerAttributes(r.Context())
+		if err != nil {
+			responsewriters.InternalError(w, r, err)
+			return
+		}
+		decision, reason, err := authz.Authorize(r.Context(), attributes)
+		switch {
+		case decision == authorizer.DecisionAllow:
+			next.ServeHTTP(w, r)
+		case apierrors.IsForbidden(err):
+			refusal := apierrors.NewServiceUnavailable("the broker lacks the rights of ClusterRole \"tenama:broker\": is it installed whole, and is there another installation? (" + err.Error() + ")")
+			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
+		case err != nil:
+			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker could not ask kube-apiserver whether you may; try again"), codecs, v1alpha1.GroupVersion, w, r)
+		default:
+			responsewriters.Forbidden(attributes, w, r, reason, codecs)
+		}
+	})
+}
+
 // untilServing answers 503 about the resource until the caches are filled.
 func untilServing(next http.Handler, state *health) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if info, ok := request.RequestInfoFrom(r.Context()); ok && info.IsResourceRequest && !state.serving.Load() {
 			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker is starting; try again"), codecs, v1alpha1.GroupVersion, w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// whileContained lets only reads through while the policies do not hold the
+// broker; allow lets all through, with a warning.
+func whileContained(next http.Handler, state *health, allow bool) http.Handler {
+	reads := sets.NewString("get", "list", "watch")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info, ok := request.RequestInfoFrom(r.Context())
+		if !ok || !info.IsResourceRequest || reads.Has(info.Verb) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch err := state.doubt(); {
+		case err == nil:
+		case allow:
+			warning.AddWarning(r.Context(), "", "the broker is not contained, and runs with --allow-uncontained: "+err.Error())
+		default:
+			// Without Retry-After: with it clients wait and repeat, and somebody has to act first.
+			refusal := apierrors.NewServiceUnavailable("the broker changes nothing while it is not contained: " + err.Error() + " (for administrators: docs/security.md, \"When the broker is not contained\")")
+			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -3,36 +3,55 @@
 package broker
 
 import (
+	"fmt"
 	"net/http"
 	"sync/atomic"
+
+	"k8s.io/component-base/metrics/legacyregistry"
 )
 
-// health answers the kubelet. It has no TLS and no authentication, so it lies
-// on a port of its own and says nothing but yes or no.
+// health answers the kubelet and whoever collects metrics. It has no TLS and no
+// authentication, so it lies on a port of its own and says nothing of anybody.
+//
+// A broker that is not contained stays ready: it still answers reads and
+// discovery, and a Service without a ready endpoint would block the deletion of
+// every namespace of the cluster. /readyz says it, /readyz/contained fails, and
+// so does whoever asks for a change.
 type health struct {
 	serving  atomic.Bool // the API answers
 	stopping atomic.Bool
+	doubt    func() error // nil while contained
 }
 
 func (h *health) handler() http.Handler {
-	answer := func(w http.ResponseWriter, ok bool, why string) {
+	answer := func(w http.ResponseWriter, ok bool, text string) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if !ok {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = w.Write([]byte(why + "\n"))
-			return
 		}
-		_, _ = w.Write([]byte("ok\n"))
+		_, _ = fmt.Fprintln(w, text)
 	}
 	m := http.NewServeMux()
-	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "") })
+	m.Handle("GET /metrics", legacyregistry.Handler())
+	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		switch {
+		switch err := h.doubt(); {
 		case h.stopping.Load():
 			answer(w, false, "stopping")
+		case !h.serving.Load():
+			answer(w, false, "starting")
+		case err != nil:
+			answer(w, true, "ok, but read-only: "+err.Error())
 		default:
-			answer(w, h.serving.Load(), "starting")
+			answer(w, true, "ok")
 		}
+	})
+	m.HandleFunc("GET /readyz/contained", func(w http.ResponseWriter, _ *http.Request) {
+		if err := h.doubt(); err != nil {
+			answer(w, false, err.Error())
+			return
+		}
+		answer(w, true, "ok")
 	})
 	return m
 }

@@ -33,6 +33,10 @@ type Options struct {
 
 	Prefix        string
 	ShutdownDelay time.Duration
+
+	ContainmentInterval time.Duration
+	AllowUncontained    bool
+	InspectInterval     time.Duration
 }
 
 // NewOptions returns the defaults, which fit deploy/base.
@@ -41,6 +45,7 @@ func NewOptions() *Options {
 		BindAddress: "0.0.0.0", SecurePort: 10250, HealthAddress: "0.0.0.0:8081",
 		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
 		Pod: os.Getenv("POD_NAME"), Prefix: v1alpha1.DefaultPrefix, ShutdownDelay: 15 * time.Second,
+		ContainmentInterval: 2 * time.Minute, InspectInterval: 5 * time.Minute,
 	}
 }
 
@@ -49,7 +54,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig of the broker's own identity; empty: the ServiceAccount of the pod")
 	fs.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "address to serve the API on")
 	fs.IntVar(&o.SecurePort, "secure-port", o.SecurePort, "port to serve the API on")
-	fs.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "address of /livez and /readyz, plain HTTP; empty: none")
+	fs.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "address of /livez, /readyz and /metrics, plain HTTP; empty: none")
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the broker")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount of the broker")
 	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
@@ -57,6 +62,9 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME)")
 	fs.StringVar(&o.Prefix, "prefix", o.Prefix, "prefix of the name of every temporary namespace; RBAC and policies must agree")
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long to go on serving after a signal to stop")
+	fs.DurationVar(&o.ContainmentInterval, "containment-interval", o.ContainmentInterval, "how often to prove, by dry-run, that the admission policies hold the broker")
+	fs.BoolVar(&o.AllowUncontained, "allow-uncontained", o.AllowUncontained, "DANGEROUS: change namespaces although the policies do not hold the broker")
+	fs.DurationVar(&o.InspectInterval, "inspect-interval", o.InspectInterval, "how often to compare the guard rails of each namespace with what it was made with (at most 10 namespaces a second)")
 }
 
 var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`)
@@ -82,6 +90,11 @@ func (o *Options) Validate() error {
 	}
 	if !prefixPattern.MatchString(o.Prefix) {
 		bad("prefix", o.Prefix, "lower-case letters, digits and dashes, ending in a dash, such as tmp-")
+	}
+	for flag, d := range map[string]time.Duration{"containment-interval": o.ContainmentInterval, "inspect-interval": o.InspectInterval} {
+		if d < 100*time.Millisecond || d > time.Hour {
+			bad(flag, d.String(), "from 100ms to 1h")
+		}
 	}
 	if o.ShutdownDelay < 0 {
 		bad("shutdown-delay", o.ShutdownDelay.String(), "zero or more")

@@ -31,13 +31,24 @@ var guardRails = func() runtime.Decoder {
 	return serializer.NewCodecFactory(s, serializer.EnableStrict).UniversalDeserializer()
 }()
 
+// MaxObjectsBytes bounds the objects of a class together: each namespace
+// carries a copy.
+const MaxObjectsBytes = 128 << 10
+
 // GuardRails returns the objects of the class, decoded, new at each call. The
 // error names every entry that cannot work, and why.
 func (s *NamespaceClassSpec) GuardRails() ([]runtime.Object, error) {
+	return DecodeGuardRails(s.Objects)
+}
+
+// DecodeGuardRails is GuardRails for objects that were kept outside of a class.
+func DecodeGuardRails(objects []runtime.RawExtension) ([]runtime.Object, error) {
 	var out []runtime.Object
 	var errs []error
+	size := 0
 	seen := map[string]bool{}
-	for i, raw := range s.Objects {
+	for i, raw := range objects {
+		size += len(raw.Raw)
 		obj, err := guardRail(raw.Raw)
 		if err == nil {
 			m, _ := meta.Accessor(obj)
@@ -52,6 +63,9 @@ func (s *NamespaceClassSpec) GuardRails() ([]runtime.Object, error) {
 			continue
 		}
 		out = append(out, obj)
+	}
+	if size > MaxObjectsBytes {
+		errs = append(errs, fmt.Errorf("spec.objects: take %d bytes, at most %d can be kept with each namespace", size, MaxObjectsBytes))
 	}
 	return out, errors.Join(errs...)
 }
@@ -112,7 +126,30 @@ func (s *NamespaceClassSpec) ValidateKeys() error {
 	for k := range s.NamespaceAnnotations {
 		errs = append(errs, metav1validation.ValidateLabelName(k, field.NewPath("spec", "namespaceAnnotations"))...)
 	}
+	for i, p := range s.UserKeys {
+		for k := range s.NamespaceLabels {
+			if KeyPasses(s.UserKeys[i:i+1], k) {
+				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("lets users set %q, which namespaceLabels sets", k)))
+			}
+		}
+		for k := range s.NamespaceAnnotations {
+			if KeyPasses(s.UserKeys[i:i+1], k) {
+				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("lets users set %q, which namespaceAnnotations sets", k)))
+			}
+		}
+	}
 	return errs.ToAggregate()
+}
+
+// KeyPasses tells whether a label or annotation with this key passes from a
+// TemporaryNamespace to its Namespace under the given user keys.
+func KeyPasses(userKeys []string, key string) bool {
+	for _, p := range userKeys {
+		if prefix, all := strings.CutSuffix(p, "/*"); p != "" && (p == key || all && strings.HasPrefix(key, prefix+"/")) {
+			return true
+		}
+	}
+	return false
 }
 
 // quotaKeys are the unqualified keys that ResourceQuota accepts
@@ -145,9 +182,11 @@ func hint(k string) string {
 	return fmt.Sprintf("; use %q", meant)
 }
 
-// Revision identifies the content of the spec: 10 hexadecimal digits.
+// Revision identifies what the spec gives to namespaces: 10 hexadecimal digits.
 func (s *NamespaceClassSpec) Revision() string {
-	b, err := json.Marshal(s)
+	what := *s
+	what.Description = "" // for people
+	b, err := json.Marshal(what)
 	if err != nil {
 		return "" // cannot be: the spec came as JSON
 	}

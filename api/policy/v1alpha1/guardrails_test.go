@@ -59,6 +59,9 @@ func TestRevision(t *testing.T) {
 	if a.Revision() != b.Revision() || len(a.Revision()) != 10 {
 		t.Errorf("the same content has %q and %q", a.Revision(), b.Revision())
 	}
+	if b.Description = "for people"; a.Revision() != b.Revision() {
+		t.Error("another description makes all namespaces look outdated")
+	}
 	b.Lifetime.DefaultTTLSeconds = 1
 	if a.Revision() == b.Revision() {
 		t.Error("another content has the same revision")

@@ -74,6 +74,27 @@ type NamespaceClassSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved"
 	NamespaceAnnotations map[string]AnnotationValue `json:"namespaceAnnotations,omitempty"`
 
+	// UserKeys are the keys of labels and annotations that pass from a
+	// TemporaryNamespace to its Namespace: a key, or KEY/* for all keys with that
+	// prefix. Others stay on the TemporaryNamespace, so that no user can set what
+	// meshes, injectors or selectors of others trust. Keys under kubernetes.io,
+	// k8s.io and tenama.dev are refused, but for user.tenama.dev.
+	// +optional
+	// +kubebuilder:default={"user.tenama.dev/*"}
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/(\*|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.split('/')[0] == 'user.tenama.dev' || !k.contains('/') || !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved, but for user.tenama.dev"
+	// +listType=set
+	UserKeys []string `json:"userKeys,omitempty"`
+
+	// NetworkPolicyAccess says whether tenants may write network policies of their
+	// own. Policies add up, so whoever may write one can open the namespace: with
+	// ReadWrite the class's own policies are defaults, not limits.
+	// +optional
+	// +kubebuilder:default=ReadOnly
+	NetworkPolicyAccess NetworkPolicyAccess `json:"networkPolicyAccess,omitempty"`
+
 	// Objects are the guard rails: complete manifests, without a namespace, that
 	// each namespace receives before its owner has access. Kinds: ResourceQuota,
 	// LimitRange, NetworkPolicy, ServiceAccount.
@@ -107,6 +128,14 @@ type Lifetime struct {
 // +kubebuilder:validation:Enum=baseline;restricted
 type PodSecurityLevel string
 
+// NetworkPolicyAccess is what tenants may do with network policies.
+//
+// +kubebuilder:validation:Enum=ReadOnly;ReadWrite
+type NetworkPolicyAccess string
+
+// NetworkPolicyReadWrite lets tenants write network policies of their own.
+const NetworkPolicyReadWrite NetworkPolicyAccess = "ReadWrite"
+
 // LabelValue is the value of a label.
 //
 // +kubebuilder:validation:MaxLength=63
@@ -128,7 +157,8 @@ const (
 	// ReasonInvalidObject: an entry of spec.objects cannot work; the message says
 	// which and why.
 	ReasonInvalidObject = "InvalidObject"
-	// ReasonRoleNotBindable: the broker has no right to bind spec.ownerRole.
+	// ReasonRoleNotBindable: RBAC or the containment policy does not let the
+	// broker bind spec.ownerRole; the message says which.
 	ReasonRoleNotBindable = "RoleNotBindable"
 	// ReasonSeveralDefaults: more than one class is marked as the default.
 	ReasonSeveralDefaults = "SeveralDefaults"

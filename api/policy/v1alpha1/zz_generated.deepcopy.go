@@ -101,6 +101,11 @@ func (in *NamespaceClassSpec) DeepCopyInto(out *NamespaceClassSpec) {
 			(*out)[key] = val
 		}
 	}
+	if in.UserKeys != nil {
+		in, out := &in.UserKeys, &out.UserKeys
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Objects != nil {
 		in, out := &in.Objects, &out.Objects
 		*out = make([]runtime.RawExtension, len(*in))

@@ -19,7 +19,7 @@ import (
 	"sync"
 	"time"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,10 +36,11 @@ import (
 
 // Store holds the classes of the cluster.
 type Store struct {
-	client   kubernetes.Interface
-	rest     rest.Interface
-	informer cache.SharedIndexInformer
-	log      *slog.Logger
+	client    kubernetes.Interface
+	rest      rest.Interface
+	informer  cache.SharedIndexInformer
+	namespace string // of the broker
+	log       *slog.Logger
 
 	mu       sync.Mutex        // guards bindable
 	bindable map[string]review // by role
@@ -47,15 +48,15 @@ type Store struct {
 }
 
 type review struct {
-	allowed bool
+	refused string
 	at      time.Time
 }
 
-// reviewed is how long the answer to "may I bind this role" holds.
+// reviewed is how long the answer to "may the broker bind this role" holds.
 const reviewed = time.Minute
 
-// New returns a store; call Start.
-func New(config *rest.Config, client kubernetes.Interface, log *slog.Logger) (*Store, error) {
+// New returns a store for a broker that runs in namespace; call Start.
+func New(config *rest.Config, client kubernetes.Interface, namespace string, log *slog.Logger) (*Store, error) {
 	scheme := runtime.NewScheme()
 	if err := policyv1alpha1.AddToScheme(scheme); err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func New(config *rest.Config, client kubernetes.Interface, log *slog.Logger) (*S
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, rest: c, log: log, bindable: map[string]review{}, wake: make(chan struct{}, 1)}
+	s := &Store{client: client, rest: c, namespace: namespace, log: log, bindable: map[string]review{}, wake: make(chan struct{}, 1)}
 	all := cache.NewListWatchFromClient(c, policyv1alpha1.Resource.Resource, metav1.NamespaceAll, fields.Everything())
 	s.informer = cache.NewSharedIndexInformer(all, &policyv1alpha1.NamespaceClass{}, 0, cache.Indexers{})
 	poke := func(any) {
@@ -126,6 +127,27 @@ func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.Namespa
 	return class, nil
 }
 
+// Like returns the labels and annotations that the default class, or else the
+// first that there is, sets on its namespaces.
+func (s *Store) Like() (labels, annotations map[string]string) {
+	labels, annotations = map[string]string{}, map[string]string{}
+	var like *policyv1alpha1.NamespaceClass
+	for _, c := range s.list() {
+		if like == nil || isDefault(c) {
+			like = c
+		}
+	}
+	if like != nil {
+		for k, v := range like.Spec.NamespaceLabels {
+			labels[k] = string(v)
+		}
+		for k, v := range like.Spec.NamespaceAnnotations {
+			annotations[k] = string(v)
+		}
+	}
+	return labels, annotations
+}
+
 func offer(all []*policyv1alpha1.NamespaceClass) string {
 	if len(all) == 0 {
 		return "there is no NamespaceClass at all; an administrator has to make one"
@@ -159,9 +181,9 @@ func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass)
 		c.Reason, c.Message = policyv1alpha1.ReasonInvalidObject, oneLine(err)
 		return c
 	}
-	if !s.mayBind(ctx, class.Spec.OwnerRole) {
+	if why := s.refuses(ctx, class.Spec.OwnerRole); why != "" {
 		c.Reason = policyv1alpha1.ReasonRoleNotBindable
-		c.Message = fmt.Sprintf("the broker has no right to bind ClusterRole %q: use one that deploy/base/rbac.yaml names, or add it there and to the containment policy", class.Spec.OwnerRole)
+		c.Message = fmt.Sprintf("the broker may not bind ClusterRole %q: %s", class.Spec.OwnerRole, why)
 		return c
 	}
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, policyv1alpha1.ReasonUsable, "The class can make namespaces."
@@ -172,41 +194,58 @@ func oneLine(err error) string {
 	return strings.Join(strings.Split(err.Error(), "\n"), "; ")
 }
 
-// mayBind asks whether RBAC lets the broker bind a ClusterRole. Without an
-// answer it assumes so: the attempt itself will tell.
-func (s *Store) mayBind(ctx context.Context, role string) bool {
+// Both have to name a role before the broker can give it.
+const (
+	byRBAC   = "ClusterRole tenama:broker (deploy/base/rbac.yaml) does not let it; use a role that it names, or add yours there and to deploy/policies/broker.yaml"
+	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not name it; use a role that it names, or add yours there"
+)
+
+// refuses tells what keeps the broker from binding a ClusterRole to an owner;
+// empty is nothing. It tries, by dry-run, in the broker's own namespace: RBAC
+// and the policy answer about the role before the policy refuses the place.
+// Without an answer it assumes that nothing does: the real attempt will tell.
+func (s *Store) refuses(ctx context.Context, role string) string {
 	s.mu.Lock()
 	known, ok := s.bindable[role]
 	s.mu.Unlock()
 	if ok && time.Since(known.at) < reviewed {
-		return known.allowed
+		return known.refused
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	out, err := s.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Group: "rbac.authorization.k8s.io", Resource: "clusterroles", Verb: "bind", Name: role,
-		}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		s.log.Warn("Review of a right of the broker failed", "role", role, "err", err)
-		return true
+	_, err := s.client.RbacV1().RoleBindings(s.namespace).Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "tenama-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	refused := ""
+	switch {
+	case err == nil: // not contained; that is reported elsewhere
+	case !apierrors.IsForbidden(err):
+		s.log.Warn("Trying to bind a role failed", "role", role, "err", err)
+		return ""
+	case strings.Contains(err.Error(), "may not bind the role"):
+		refused = byPolicy
+	case !strings.Contains(err.Error(), "ValidatingAdmissionPolicy"):
+		refused = byRBAC
 	}
 	s.mu.Lock()
-	s.bindable[role] = review{out.Status.Allowed, time.Now()}
+	s.bindable[role] = review{refused, time.Now()}
 	s.mu.Unlock()
-	return out.Status.Allowed
+	return refused
 }
 
 // Run keeps the status of the classes true, until ctx is done.
 func (s *Store) Run(ctx context.Context) {
 	var retry <-chan time.Time
+	again := time.NewTicker(reviewed) // rights and policies change without an event of a class
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.wake:
 		case <-retry:
+		case <-again.C:
 		}
 		retry = nil
 		all := s.list()

@@ -81,7 +81,7 @@ func (r *Registration) Run(ctx context.Context) {
 	go informer.RunWithContext(ctx)
 	r.awaitEndpoint(ctx)
 	retry := time.NewTimer(0)
-	var last time.Time
+	var last, told time.Time
 	defer retry.Stop()
 	for {
 		select {
@@ -97,14 +97,34 @@ func (r *Registration) Run(ctx context.Context) {
 			continue
 		}
 		last = time.Now()
-		if err := r.put(ctx); err != nil {
-			if ctx.Err() == nil {
-				r.Log.Error("Registration failed; trying again", "err", err)
-				retry.Reset(time.Second)
+		err := r.put(ctx)
+		var other *otherInstallation
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.As(err, &other): // only somebody can end that, and its event wakes us
+			if time.Since(told) > time.Minute {
+				told = time.Now()
+				r.Log.Error("Not registered: a cluster can have one installation", "err", err)
 			}
-			continue
+			retry.Reset(10 * time.Second)
+		default:
+			r.Log.Error("Registration failed; trying again", "err", err)
+			retry.Reset(time.Second)
 		}
 	}
+}
+
+// otherInstallation serves the API already. The API has one group, so a cluster
+// has room for one.
+type otherInstallation struct {
+	service *apiregistrationv1.ServiceReference
+}
+
+func (o *otherInstallation) Error() string {
+	if o.service == nil {
+		return fmt.Sprintf("APIService %q belongs to another installation, without a Service: remove one of the two", Name)
+	}
+	return fmt.Sprintf("APIService %q belongs to another installation, with Service %q in namespace %q: remove one of the two", Name, o.service.Name, o.service.Namespace)
 }
 
 // awaitEndpoint returns once the Service leads to this replica, so that the API
@@ -157,7 +177,7 @@ func (r *Registration) put(ctx context.Context) error {
 		return fmt.Errorf("read APIService %q: %w", Name, err)
 	}
 	if s := now.Spec.Service; s == nil || s.Namespace != r.Namespace || s.Name != r.Service {
-		return fmt.Errorf("APIService %q belongs to another installation, Service %v: remove one of the two", Name, s)
+		return &otherInstallation{s}
 	}
 	if !bytes.Equal(now.Spec.CABundle, want.CABundle) {
 		if err := r.Refresh(ctx); err != nil {

@@ -167,6 +167,20 @@ func (c *Cache) get(name string) *corev1.Namespace {
 	return o.(*corev1.Namespace)
 }
 
+// Some returns the names of up to n namespaces that are complete and alive,
+// others each time.
+func (c *Cache) Some(n int) []string {
+	var out []string
+	for _, key := range c.informer.GetStore().ListKeys() { // in the order of a map
+		if ns := c.get(key); ns != nil && ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil {
+			if out = append(out, ns.Name); len(out) == n {
+				break
+			}
+		}
+	}
+	return out
+}
+
 // list returns the namespaces of one owner, or all if owner is empty, in no
 // order, and the resourceVersion up to which it has seen the cluster.
 func (c *Cache) list(owner string) ([]*corev1.Namespace, string) {

@@ -165,16 +165,23 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 		annotations[k] = string(v)
 	}
 	labels[labelManagedBy] = managedBy
-	labels["pod-security.kubernetes.io/enforce"] = string(class.Spec.PodSecurity)
+	labels[labelPodSecurity] = string(class.Spec.PodSecurity)
 	labels[v1alpha1.LabelManaged] = "true"
 	labels[v1alpha1.LabelOwner] = v1alpha1.OwnerHash(owner.GetName())
 	labels[v1alpha1.LabelClass] = class.Name
 	annotations[v1alpha1.AnnotationOwner] = owner.GetName()
+	annotations[v1alpha1.AnnotationOwnerRole] = class.Spec.OwnerRole
+	annotations[v1alpha1.AnnotationPodSecurity] = string(class.Spec.PodSecurity)
+	put(annotations, v1alpha1.AnnotationUserKeys, strings.Join(class.Spec.UserKeys, ","))
+	if class.Spec.NetworkPolicyAccess == policyv1alpha1.NetworkPolicyReadWrite {
+		annotations[v1alpha1.AnnotationNetworkPolicyAccess] = string(policyv1alpha1.NetworkPolicyReadWrite)
+	}
 	annotations[v1alpha1.AnnotationClassRevision] = class.Spec.Revision()
 	annotations[v1alpha1.AnnotationMaximumTTL] = strconv.FormatInt(class.Spec.Lifetime.MaximumTTLSeconds, 10)
 	annotations[v1alpha1.AnnotationCreator] = r.Replica
 	put(annotations, v1alpha1.AnnotationRequestID, tn.Annotations[v1alpha1.AnnotationRequestID])
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, Labels: labels, Annotations: annotations}}
+	pass(ns, &v1alpha1.TemporaryNamespace{}, tn)
 	return ns, store(ns, tn)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,8 +57,26 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 		r.Log.Warn("kube-apiserver did not answer in time", "namespace", name, "err", err, "auditID", auditID(ctx))
 		return apierrors.NewServerTimeout(groupResource, "request", 1)
 	}
+	var o *occupied
+	if errors.As(err, &o) {
+		return apierrors.NewInternalError(o)
+	}
+	if byPolicy(err) {
+		_, why, _ := strings.Cut(err.Error(), "denied request: ")
+		r.Log.Error("A policy refuses what the broker does: deploy/ and the broker must be of one release, with one prefix", "namespace", name, "err", err, "auditID", auditID(ctx))
+		return apierrors.NewInternalError(fmt.Errorf("the containment policy does not let the broker do it (%s); an administrator has to bring deploy/ and the broker together", why))
+	}
 	r.Log.Error("Request to kube-apiserver failed", "namespace", name, "err", err, "auditID", auditID(ctx))
 	return apierrors.NewInternalError(fmt.Errorf("the broker could not do it; its log says why under audit ID %q", auditID(ctx)))
+}
+
+// byPolicy tells whether the containment policy refused what the broker did.
+func byPolicy(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "ValidatingAdmissionPolicy 'tenama-broker'") || strings.Contains(text, "ValidatingAdmissionPolicy 'tenama-broker.static.k8s.io'")
 }
 
 func auditID(ctx context.Context) string {
@@ -75,6 +94,7 @@ func transient(err error) bool {
 
 // definite tells whether repeating the same request must fail the same way.
 func definite(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) ||
+	var o *occupied
+	return errors.As(err, &o) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) ||
 		apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsRequestEntityTooLargeError(err)
 }

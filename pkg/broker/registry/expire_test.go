@@ -56,7 +56,7 @@ func TestTend(t *testing.T) {
 			if err := cache.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			r := &Registry{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Prefix: "tmp-", ServerTime: func() time.Time { return c.server }}
+			r := &Registry{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Prefix: "tmp-", Contained: func() error { return nil }, ServerTime: func() time.Time { return c.server }}
 			again, err := r.Tend(t.Context(), "tmp-a")
 			if err != nil {
 				t.Fatal(err)

@@ -4,18 +4,15 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
@@ -31,8 +28,9 @@ const (
 	managerBroker = "tenama:broker"            // binds managerRole to the broker
 	ownerBinding  = "tenama:owner"             // binds the class's role to the owner
 
-	labelManagedBy = "app.kubernetes.io/managed-by"
-	managedBy      = "tenama"
+	labelManagedBy   = "app.kubernetes.io/managed-by"
+	managedBy        = "tenama"
+	labelPodSecurity = "pod-security.kubernetes.io/enforce"
 )
 
 // patience is how long a freshly granted right may take to reach the RBAC
@@ -49,8 +47,8 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
 	}
 	// The broker has no rights inside the namespace until it binds itself.
-	if err := r.bind(ctx, ns.Name, managerBroker, managerRole, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: r.Self.Namespace, Name: r.Self.Name}); err != nil {
-		return nil, fmt.Errorf("bind the broker: %w", err)
+	if err := r.bindSelf(ctx, ns.Name, class.Spec.Objects); err != nil {
+		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	// The default account is one of them: pods run as it, whoever makes it first.
@@ -62,8 +60,8 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 		return nil, err
 	}
 	if binds(owner.GetName()) {
-		if err := r.bind(ctx, ns.Name, ownerBinding, class.Spec.OwnerRole, subjectOf(owner.GetName())); err != nil {
-			return nil, fmt.Errorf("bind the owner: %w", err)
+		if err := r.bind(ctx, ns.Name, ownerBinding, class.Spec.OwnerRole, subjectOf(owner.GetName()), nil); err != nil {
+			return nil, fmt.Errorf("bind the owner to %q: %w", class.Spec.OwnerRole, err)
 		}
 	}
 	g, gctx = errgroup.WithContext(ctx)
@@ -81,9 +79,24 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 // ownLabels mark what the broker makes.
 var ownLabels = map[string]string{v1alpha1.LabelManaged: "true", labelManagedBy: managedBy}
 
-func (r *Registry) bind(ctx context.Context, ns, name, role string, subject rbacv1.Subject) error {
+// bindSelf gives the broker its role in the namespace. The binding carries the
+// objects of the class, so that what is to be there stays known when the class
+// changes; tenants can neither change it nor remove it.
+func (r *Registry) bindSelf(ctx context.Context, ns string, objects []runtime.RawExtension) error {
+	record, err := json.Marshal(objects)
+	if err != nil {
+		return fmt.Errorf("encode the guard rails of %q: %w", ns, err)
+	}
+	self := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: r.Self.Namespace, Name: r.Self.Name}
+	if err := r.bind(ctx, ns, managerBroker, managerRole, self, map[string]string{v1alpha1.AnnotationGuardRails: string(record)}); err != nil {
+		return fmt.Errorf("bind the broker: %w", err)
+	}
+	return nil
+}
+
+func (r *Registry) bind(ctx context.Context, ns, name, role string, subject rbacv1.Subject, annotations map[string]string) error {
 	_, err := r.Client.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns, Labels: ownLabels},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns, Labels: ownLabels, Annotations: annotations},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects:   []rbacv1.Subject{subject},
 	}, metav1.CreateOptions{})
@@ -98,91 +111,6 @@ func subjectOf(owner string) rbacv1.Subject {
 		return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: ns, Name: name}
 	}
 	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: owner}
-}
-
-// guard makes one of the class's objects, and waits out the moment in which
-// the broker's own binding has not reached kube-apiserver's RBAC cache.
-func (r *Registry) guard(ctx context.Context, ns string, obj runtime.Object) error {
-	m, err := meta.Accessor(obj)
-	if err != nil {
-		return err
-	}
-	m.SetNamespace(ns)
-	if m.GetName() != "default" { // that one is as much the controller's
-		labels := maps.Clone(m.GetLabels())
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		maps.Copy(labels, ownLabels)
-		m.SetLabels(labels)
-	}
-	begun := time.Now()
-	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		err = r.createGuard(ctx, ns, obj)
-		if apierrors.IsAlreadyExists(err) {
-			return nil
-		}
-		if !apierrors.IsForbidden(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || time.Since(begun) > patience {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("create %T %q: %w", obj, m.GetName(), err)
-	}
-	return nil
-}
-
-func (r *Registry) createGuard(ctx context.Context, ns string, obj runtime.Object) (err error) {
-	switch o := obj.(type) {
-	case *corev1.ResourceQuota:
-		return r.quota(ctx, o)
-	case *corev1.LimitRange:
-		_, err = r.Client.CoreV1().LimitRanges(ns).Create(ctx, o, metav1.CreateOptions{})
-	case *networkingv1.NetworkPolicy:
-		_, err = r.Client.NetworkingV1().NetworkPolicies(ns).Create(ctx, o, metav1.CreateOptions{})
-	case *corev1.ServiceAccount:
-		_, err = r.Client.CoreV1().ServiceAccounts(ns).Create(ctx, o, metav1.CreateOptions{})
-	default:
-		err = fmt.Errorf("no guard rail: %T", obj)
-	}
-	return err
-}
-
-// quota makes a quota and puts it in force. A new ResourceQuota does nothing
-// until its status is filled, and the controller does that some milliseconds
-// later: the first object over the limit would get in. In an empty namespace
-// the status is known; if the controller was first, so much the better.
-func (r *Registry) quota(ctx context.Context, want *corev1.ResourceQuota) error {
-	quotas := r.Client.CoreV1().ResourceQuotas(want.Namespace)
-	q, err := quotas.Create(ctx, want, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		q, err = quotas.Get(ctx, want.Name, metav1.GetOptions{})
-		if err == nil && len(q.Status.Hard) > 0 {
-			return nil
-		}
-	}
-	if err != nil {
-		return err
-	}
-	q.Status = corev1.ResourceQuotaStatus{Hard: q.Spec.Hard, Used: corev1.ResourceList{}}
-	for k := range q.Spec.Hard {
-		q.Status.Used[k] = resource.Quantity{Format: resource.DecimalSI}
-	}
-	_, err = quotas.UpdateStatus(ctx, q, metav1.UpdateOptions{})
-	if apierrors.IsConflict(err) { // most likely the controller was first
-		if q, err = quotas.Get(ctx, want.Name, metav1.GetOptions{}); err == nil && len(q.Status.Hard) == 0 {
-			return r.quota(ctx, want)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("put in force: %w", err)
-	}
-	return nil
 }
 
 // usable waits until kube-apiserver lets the owner in. What a role of the

@@ -39,6 +39,13 @@ type Registry struct {
 	Replica    string // this process, among the replicas of the broker
 	Self       Subject
 	ServerTime func() time.Time // kube-apiserver's clock, within two seconds; zero if it is not known
+	// Contained is nil while the policies are known to hold the broker; until
+	// then nothing is expired, finished or put back.
+	Contained func() error
+	// Drifted is called for each guard rail that was found not to be as it was
+	// made: its kind, one of Missing and Changed, and one of Restored, Refused
+	// and Released.
+	Drifted func(kind, was, became string)
 
 	work atomic.Int64 // creates under way; they go on although their caller may be gone
 }

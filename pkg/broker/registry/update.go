@@ -81,6 +81,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 		if err := store(ns, tn); err != nil {
 			return nil, false, err
 		}
+		pass(ns, old, tn)
 		if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
 			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, field.ErrorList{field.InternalError(field.NewPath("spec"), err)})
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
@@ -127,6 +129,26 @@ func store(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace) error {
 	}
 	a[v1alpha1.AnnotationObject] = string(b)
 	return nil
+}
+
+// pass carries the labels and annotations that the class lets through (its
+// userKeys, as recorded on ns) from a TemporaryNamespace to its Namespace.
+func pass(ns *corev1.Namespace, old, tn *v1alpha1.TemporaryNamespace) {
+	keys := strings.Split(ns.Annotations[v1alpha1.AnnotationUserKeys], ",")
+	carry := func(to, was, is map[string]string) {
+		for k := range was {
+			if _, stays := is[k]; !stays && policyv1alpha1.KeyPasses(keys, k) {
+				delete(to, k)
+			}
+		}
+		for k, v := range is {
+			if policyv1alpha1.KeyPasses(keys, k) {
+				to[k] = v
+			}
+		}
+	}
+	carry(ns.Labels, old.Labels, tn.Labels)
+	carry(ns.Annotations, old.Annotations, tn.Annotations)
 }
 
 func put(m map[string]string, key, value string) {

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"k8s.io/component-base/metrics"
+	"k8s.io/component-base/metrics/legacyregistry"
+)
+
+// What an administrator can alert on; docs/security.md names them.
+var (
+	metricContained = metrics.NewGauge(&metrics.GaugeOpts{
+		Name: "tenama_contained", Help: "1 while the admission policies are proven to hold the broker, else 0.", StabilityLevel: metrics.ALPHA,
+	})
+	metricProofs = metrics.NewCounterVec(&metrics.CounterOpts{
+		Name: "tenama_containment_proofs_total", Help: "Attempts to prove containment, by result.", StabilityLevel: metrics.ALPHA,
+	}, []string{"result"})
+	metricDrift = metrics.NewCounterVec(&metrics.CounterOpts{
+		Name: "tenama_guard_rail_drift_total", Help: "Guard rails that were found not to be as they were made, by kind, what was found, and what became of it.", StabilityLevel: metrics.ALPHA,
+	}, []string{"kind", "was", "became"})
+)
+
+func init() {
+	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift)
+}
+
+// countProof keeps the metrics of containment.
+func countProof(result string, proof error) {
+	metricProofs.WithLabelValues(result).Inc()
+	contained := 0.0
+	if proof == nil {
+		contained = 1
+	}
+	metricContained.Set(contained)
+}

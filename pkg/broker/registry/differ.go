@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// differs returns the field in which a live guard rail is weaker than, or other
+// than, what is wanted; empty if it is as wanted. Fields that kube-apiserver
+// fills in, and what others add without weakening it (labels, further keys of a
+// quota), are no difference.
+func differs(want, have runtime.Object) string {
+	wm, err := meta.Accessor(want)
+	if err != nil {
+		return "metadata"
+	}
+	hm, err := meta.Accessor(have)
+	if err != nil {
+		return "metadata"
+	}
+	for k, v := range wm.GetLabels() {
+		if _, over := ownLabels[k]; !over && hm.GetLabels()[k] != v { // the broker's own stand over the class's
+			return fmt.Sprintf("metadata.labels[%s]", k)
+		}
+	}
+	for k, v := range wm.GetAnnotations() {
+		if hm.GetAnnotations()[k] != v {
+			return fmt.Sprintf("metadata.annotations[%s]", k)
+		}
+	}
+	same := equality.Semantic.DeepEqual
+	within := equality.Semantic.DeepDerivative // what is not set is not compared
+	switch w := want.(type) {
+	case *corev1.ResourceQuota:
+		h := have.(*corev1.ResourceQuota)
+		for k, v := range w.Spec.Hard {
+			if now, ok := h.Spec.Hard[k]; !ok || now.Cmp(v) != 0 {
+				return fmt.Sprintf("spec.hard[%s]", k)
+			}
+		}
+		if !same(w.Spec.Scopes, h.Spec.Scopes) { // each scope that is added counts fewer objects
+			return "spec.scopes"
+		}
+		if !same(w.Spec.ScopeSelector, h.Spec.ScopeSelector) {
+			return "spec.scopeSelector"
+		}
+	case *corev1.LimitRange:
+		h := have.(*corev1.LimitRange)
+		if len(w.Spec.Limits) != len(h.Spec.Limits) || !within(w.Spec.Limits, h.Spec.Limits) {
+			return "spec.limits"
+		}
+	case *networkingv1.NetworkPolicy:
+		if !same(withDefaults(w.Spec), withDefaults(have.(*networkingv1.NetworkPolicy).Spec)) {
+			return "spec"
+		}
+	case *corev1.ServiceAccount:
+		h := have.(*corev1.ServiceAccount)
+		if !within(w.AutomountServiceAccountToken, h.AutomountServiceAccountToken) {
+			return "automountServiceAccountToken"
+		}
+		if !within(w.ImagePullSecrets, h.ImagePullSecrets) {
+			return "imagePullSecrets"
+		}
+	}
+	return ""
+}
+
+// withDefaults is a network policy as kube-apiserver stores it
+// (k8s.io/kubernetes pkg/apis/networking/v1/defaults.go).
+func withDefaults(in networkingv1.NetworkPolicySpec) *networkingv1.NetworkPolicySpec {
+	s := in.DeepCopy()
+	if len(s.PolicyTypes) == 0 {
+		s.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+		if len(s.Egress) != 0 {
+			s.PolicyTypes = append(s.PolicyTypes, networkingv1.PolicyTypeEgress)
+		}
+	}
+	tcp := corev1.ProtocolTCP
+	ports := func(ports []networkingv1.NetworkPolicyPort) {
+		for i := range ports {
+			if ports[i].Protocol == nil {
+				ports[i].Protocol = &tcp
+			}
+		}
+	}
+	for i := range s.Ingress {
+		ports(s.Ingress[i].Ports)
+	}
+	for i := range s.Egress {
+		ports(s.Egress[i].Ports)
+	}
+	return s
+}
+
+// manifest is what to apply to have a guard rail back. Lists that are empty on
+// purpose are written out: they are how a network policy denies.
+func manifest(want runtime.Object) ([]byte, error) {
+	want = want.DeepCopyObject()
+	m, err := meta.Accessor(want)
+	if err != nil {
+		return nil, err
+	}
+	labels := maps.Clone(m.GetLabels())
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, ownLabels)
+	m.SetLabels(labels)
+	out, err := runtime.DefaultUnstructuredConverter.ToUnstructured(want)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T %q: %w", want, m.GetName(), err)
+	}
+	delete(out, "status")
+	if meta, ok := out["metadata"].(map[string]any); ok {
+		delete(meta, "creationTimestamp")
+	}
+	if np, ok := want.(*networkingv1.NetworkPolicy); ok {
+		spec := out["spec"].(map[string]any)
+		for _, t := range withDefaults(np.Spec).PolicyTypes {
+			field := map[networkingv1.PolicyType]string{networkingv1.PolicyTypeIngress: "ingress", networkingv1.PolicyTypeEgress: "egress"}[t]
+			if _, set := spec[field]; !set && field != "" {
+				spec[field] = []any{}
+			}
+		}
+	}
+	return json.Marshal(out)
+}
