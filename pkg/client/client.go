@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -116,7 +117,10 @@ func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 	}
 	for try := 1; ; try++ {
 		out := &v1alpha1.TemporaryNamespace{}
-		err := checked(out, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
+		err := checked(out, tn.Name, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
+		if err == nil && !strings.HasPrefix(out.Name, tn.GenerateName) {
+			return nil, fmt.Errorf("the server was asked for a name that begins with %q and answered with %q", tn.GenerateName, out.Name)
+		}
 		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !passing(err) {
 			return out, err
 		}
@@ -150,16 +154,22 @@ func cutOff(err error) bool {
 // somebody else's.
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, checked(out, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out))
+	return out, checked(out, name, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out))
 }
 
-// checked refuses an answer whose name could not be a namespace's: it goes into
-// files, commands and terminals.
-func checked(tn *v1alpha1.TemporaryNamespace, err error) error {
-	if err == nil && len(validation.IsDNS1123Label(tn.Name)) > 0 {
+// checked refuses an answer whose name could not be a namespace's, or is not that
+// of the one that was asked for: it goes into files, commands and terminals, and
+// decides where the user's next command works.
+func checked(tn *v1alpha1.TemporaryNamespace, asked string, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case len(validation.IsDNS1123Label(tn.Name)) > 0:
 		return fmt.Errorf("the server answered with %q, which is not the name of a namespace", tn.Name)
+	case asked != "" && tn.Name != asked:
+		return fmt.Errorf("the server was asked for %q and answered with %q", asked, tn.Name)
 	}
-	return err
+	return nil
 }
 
 // List returns the temporary namespaces that the caller may see: its own, or
@@ -168,7 +178,7 @@ func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.Temp
 	out := &v1alpha1.TemporaryNamespaceList{}
 	err := c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
 	for i := range out.Items {
-		err = checked(&out.Items[i], err)
+		err = checked(&out.Items[i], "", err)
 	}
 	return out, err
 }

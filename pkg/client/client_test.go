@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// Whatever serves the API, possibly somebody else than the broker, cannot bring
+// names into kubeconfigs, terminals or commands that the user did not ask for.
+func TestAnswersThatLie(t *testing.T) {
+	answer := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		name, _ := json.Marshal(answer)
+		fmt.Fprintf(w, `{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":%s}}`, name)
+	}))
+	defer server.Close()
+	c, err := New(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(name, generate string) error {
+		_, err := c.Create(t.Context(), &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: generate}}, metav1.CreateOptions{})
+		return err
+	}
+	for what, try := range map[string]struct {
+		do     func() error
+		answer string
+		want   string
+	}{
+		"create: another name":              {func() error { return create("tmp-a", "") }, "kube-system", `was asked for "tmp-a" and answered with "kube-system"`},
+		"create: outside of what was asked": {func() error { return create("", "tmp-") }, "kube-system", `begins with "tmp-"`},
+		"create: a path":                    {func() error { return create("", "tmp-") }, "tmp-../../x", "not the name of a namespace"},
+		"create: a terminal's escape":       {func() error { return create("", "tmp-") }, "tmp-\u001b]0;x\a", "not the name of a namespace"},
+		"create: YAML":                      {func() error { return create("", "tmp-") }, "tmp-a\nusers: []", "not the name of a namespace"},
+		"create: nothing":                   {func() error { return create("", "tmp-") }, "", "not the name of a namespace"},
+		"get: another name":                 {func() error { _, err := c.Get(t.Context(), "tmp-a"); return err }, "default", `answered with "default"`},
+		"create: the truth":                 {func() error { return create("tmp-a", "") }, "tmp-a", ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			answer = try.answer
+			err := try.do()
+			if try.want == "" && err != nil || try.want != "" && (err == nil || !strings.Contains(err.Error(), try.want)) {
+				t.Errorf("got %v, want %q", err, try.want)
+			}
+		})
+	}
+}
