@@ -12,7 +12,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,19 +46,29 @@ func Root() string {
 // Bin is where the binaries lie: cluster, kubectl, kubectl-tenama, tenama-broker.
 func Bin(name string) string { return filepath.Join(Root(), "bin", name) }
 
+// controlPlane is the binary of the control plane and the module file that it
+// was built by: the newest Kubernetes that tenama is for, or the oldest.
+func controlPlane() (bin, modfile string) {
+	if os.Getenv("KUBERNETES") == "oldest" {
+		return "cluster-oldest", "oldest"
+	}
+	return "cluster", "go"
+}
+
 // CheckFresh fails if the control plane was built from other sources than those
 // of the checkout.
 func CheckFresh() error {
-	have, err := exec.Command(Bin("cluster"), "sources").Output()
+	bin, mod := controlPlane()
+	have, err := exec.Command(Bin(bin), "sources").Output()
 	if err != nil {
-		return fmt.Errorf("run the control plane binary: %w; build it with: make cluster", err)
+		return fmt.Errorf("run the control plane binary: %w; build it with: make %s", err, bin)
 	}
-	want, err := exec.Command("sh", "-c", "cd "+filepath.Join(Root(), "test", "cluster")+" && cat go.mod go.sum *.go build.sh | git hash-object --stdin").Output()
+	want, err := exec.Command("sh", "-c", fmt.Sprintf("cd %s && cat %s.mod %s.sum *.go build.sh | git hash-object --stdin", filepath.Join(Root(), "test", "cluster"), mod, mod)).Output()
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(have, want) {
-		return errors.New("bin/cluster is older than test/cluster; build it with: make cluster")
+		return fmt.Errorf("bin/%s is older than test/cluster; build it with: make %s", bin, bin)
 	}
 	return nil
 }
@@ -68,6 +77,11 @@ func CheckFresh() error {
 type Cluster struct {
 	Dir    string // its data, and NAME.kubeconfig for admin, alice, bob (group devs), carol (ops), dora (devs), erik (ops)
 	Server string // https://127.0.0.1:PORT
+
+	// What Install installs, and the names in its settings.yaml.
+	Deploy  string // folder
+	Home    string // namespace of the broker
+	Account string // ServiceAccount of the broker
 
 	stdin io.Closer
 	done  chan struct{}
@@ -83,8 +97,9 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 	for _, f := range flags {
 		args = append(args, "--apiserver-flag", f)
 	}
-	cmd := exec.Command(Bin("cluster"), args...)
-	c := &Cluster{Dir: dir, done: make(chan struct{})}
+	bin, _ := controlPlane()
+	cmd := exec.Command(Bin(bin), args...)
+	c := &Cluster{Dir: dir, Home: system, Account: broker, Deploy: filepath.Join(Root(), "deploy"), done: make(chan struct{})}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -118,6 +133,13 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 		c.Stop()
 		return nil, ctx.Err()
 	}
+}
+
+// With is the same cluster, with another installation in mind.
+func (c *Cluster) With(deploy, home, account string) *Cluster {
+	other := *c
+	other.Deploy, other.Home, other.Account = deploy, home, account
+	return &other
 }
 
 // Stop ends the control plane and waits for it. Its files stay.
@@ -190,4 +212,15 @@ func Eventually(d time.Duration, f func() error) error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// LoadConfig is how the identity of a kubeconfig talks to the cluster, without
+// client-go's limit on requests.
+func LoadConfig(path string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1
+	return config, nil
 }

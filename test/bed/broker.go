@@ -36,9 +36,9 @@ const (
 // the groups devs and ops use tenama. It returns the port of the Service.
 func (c *Cluster) Install(ctx context.Context) (int, error) {
 	for _, args := range [][]string{
-		{"apply", "--server-side", "-k", filepath.Join(Root(), "deploy", "local")},
+		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")},
 		{"wait", "--for=condition=Established", "--timeout=20s", "crd/namespaceclasses.policy.tenama.dev"},
-		{"apply", "--server-side", "-k", filepath.Join(Root(), "deploy", "classes")},
+		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "classes")},
 	} {
 		if out, err := c.Kubectl("admin", args...); err != nil {
 			return 0, fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), out)
@@ -48,7 +48,7 @@ func (c *Cluster) Install(ctx context.Context) (int, error) {
 		return 0, errors.New(out)
 	}
 	client := c.Client("admin")
-	if s, err := client.CoreV1().Services(system).Get(ctx, broker, metav1.GetOptions{}); err == nil {
+	if s, err := client.CoreV1().Services(c.Home).Get(ctx, broker, metav1.GetOptions{}); err == nil {
 		return int(s.Spec.Ports[0].Port), nil
 	}
 	l, err := net.Listen("tcp", clusterIP+":0")
@@ -57,7 +57,7 @@ func (c *Cluster) Install(ctx context.Context) (int, error) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	_, err = client.CoreV1().Services(system).Create(ctx, &corev1.Service{
+	_, err = client.CoreV1().Services(c.Home).Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: broker},
 		Spec:       corev1.ServiceSpec{ClusterIP: clusterIP, Ports: []corev1.ServicePort{{Name: "https", Port: int32(port)}}},
 	}, metav1.CreateOptions{})
@@ -67,7 +67,7 @@ func (c *Cluster) Install(ctx context.Context) (int, error) {
 // Endpoints tells the cluster which replicas of the broker are ready, as the
 // endpoint controller would. The addresses are nominal.
 func (c *Cluster) Endpoints(ctx context.Context, port int, pods ...string) error {
-	client := c.Client("admin").DiscoveryV1().EndpointSlices(system)
+	client := c.Client("admin").DiscoveryV1().EndpointSlices(c.Home)
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta:  metav1.ObjectMeta{Name: broker, Labels: map[string]string{discoveryv1.LabelServiceName: broker}},
 		AddressType: discoveryv1.AddressTypeIPv4,
@@ -76,14 +76,25 @@ func (c *Cluster) Endpoints(ctx context.Context, port int, pods ...string) error
 	for i, pod := range pods {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
 			Addresses: []string{fmt.Sprintf("10.0.0.%d", i+1)}, Conditions: discoveryv1.EndpointConditions{Ready: ptr(true)},
-			TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: system, Name: pod},
+			TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: c.Home, Name: pod},
 		})
 	}
 	_, err := client.Create(ctx, slice, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		_, err = client.Update(ctx, slice, metav1.UpdateOptions{})
 	}
-	return err
+	if err != nil || os.Getenv("KUBERNETES") != "oldest" {
+		return err
+	}
+	// Older kube-apiservers look at Endpoints, too.
+	manifest := fmt.Sprintf("apiVersion: v1\nkind: Endpoints\nmetadata: {name: %s}\nsubsets: [{addresses: [{ip: 10.0.0.1}], ports: [{name: https, port: %d}]}]\n", broker, port)
+	if len(pods) == 0 {
+		manifest = fmt.Sprintf("apiVersion: v1\nkind: Endpoints\nmetadata: {name: %s}\n", broker)
+	}
+	if out, err := c.KubectlIn("admin", manifest, "-n", c.Home, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+		return errors.New(out)
+	}
+	return nil
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -115,7 +126,7 @@ func (c *Cluster) StartBroker(ctx context.Context, port int, pod string, flags .
 
 // LaunchBroker is StartBroker without the wait.
 func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags ...string) (*Broker, error) {
-	kubeconfig, err := c.ServiceAccountKubeconfig(ctx, system, broker)
+	kubeconfig, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +141,7 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 	defer log.Close()
 	args := []string{
 		"--kubeconfig=" + kubeconfig, "--bind-address=" + clusterIP, "--secure-port=" + strconv.Itoa(port), "--service-port=" + strconv.Itoa(port),
-		"--health-address=", "--pod-name=" + pod, "--shutdown-delay=1s",
+		"--health-address=", "--pod-name=" + pod, "--shutdown-delay=1s", "--namespace=" + c.Home, "--service-account=" + c.Account,
 	}
 	b.cmd = exec.Command(Bin("tenama-broker"), append(args, flags...)...)
 	b.cmd.Stdout, b.cmd.Stderr = log, log
@@ -141,7 +152,8 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 	return b, nil
 }
 
-// WaitServed waits until kube-apiserver passes requests on to the broker.
+// WaitServed waits until kube-apiserver passes requests on to the broker, and the
+// broker knows that the policies hold it.
 func (c *Cluster) WaitServed(ctx context.Context, b *Broker) error {
 	rc := c.Client("admin").Discovery().RESTClient()
 	return Eventually(20*time.Second, func() error {
@@ -151,7 +163,16 @@ func (c *Cluster) WaitServed(ctx context.Context, b *Broker) error {
 			return fmt.Errorf("the broker ended: %v: %s", b.err, out)
 		default:
 		}
-		return rc.Get().AbsPath("/apis/tenama.dev/v1alpha1/temporarynamespaces").Do(ctx).Error()
+		const all = "/apis/tenama.dev/v1alpha1/temporarynamespaces"
+		if err := rc.Get().AbsPath(all).Do(ctx).Error(); err != nil {
+			return err
+		}
+		body := []byte(`{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"generateName":"tmp-"}}`)
+		err := rc.Post().AbsPath(all).Param("dryRun", "All").SetHeader("Content-Type", "application/json").Body(body).MaxRetries(0).Do(ctx).Error()
+		if apierrors.IsServiceUnavailable(err) {
+			return err
+		}
+		return nil
 	})
 }
 

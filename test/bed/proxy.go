@@ -87,7 +87,7 @@ func (p *Proxy) Close() { _ = p.server.Close() }
 // Kubeconfig writes a kubeconfig of the broker's identity that leads through
 // the proxy.
 func (p *Proxy) Kubeconfig(ctx context.Context, c *Cluster) (string, error) {
-	path, err := c.ServiceAccountKubeconfig(ctx, system, broker)
+	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
 	if err != nil {
 		return "", err
 	}

@@ -1,15 +1,17 @@
 #!/bin/sh
-# build.sh OUT: builds the control plane for tests and the demo into OUT, if
-# OUT is absent or was built from other sources. The first build compiles
-# Kubernetes; these flags make it quick, and must be the same everywhere, or
-# all of it is compiled again.
+# build.sh OUT [MODFILE]: builds the control plane for tests and the demo into
+# OUT, if OUT is absent or was built from other sources; of the newest Kubernetes
+# that tenama is for (go.mod), or of the oldest (oldest.mod). The first build
+# compiles Kubernetes; these flags make it quick, and must be the same
+# everywhere, or all of it is compiled again.
 set -eu
 out=$(realpath -m "$1")
+mod=${2:-go.mod}
 cd "$(dirname "$0")"
-hash=$(cat go.mod go.sum *.go build.sh | git hash-object --stdin)
+hash=$(cat "$mod" "${mod%.mod}.sum" *.go build.sh | git hash-object --stdin)
 [ "$("$out" sources 2>/dev/null || true)" != "$hash" ] || exit 0
 
-version=$(awk '$1 == "k8s.io/kubernetes" && !done { print $2; done = 1 }' go.mod)
+version=$(awk '$1 == "k8s.io/kubernetes" && !done { print $2; done = 1 }' "$mod")
 minor=$(echo "$version" | cut -d. -f2)
 ld="-s -w -X main.sources=$hash"
 for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
@@ -18,10 +20,10 @@ done
 export CGO_ENABLED=0
 echo "Building Kubernetes $version and etcd from Go modules into $out" >&2
 echo "The first time this downloads 200 MB and takes 3.5 to 6 minutes on two cores." >&2
-go mod download
+go mod download -modfile="$mod"
 status=$(mktemp)
 trap 'rm -f "$status"' EXIT
-{ go build -v -trimpath -ldflags "$ld" -gcflags "all=-l -dwarf=false" -o "$out.new" . 2>&1 || echo "$?" >"$status"; } | {
+{ go build -v -modfile="$mod" -trimpath -ldflags "$ld" -gcflags "all=-l -dwarf=false" -o "$out.new" . 2>&1 || echo "$?" >"$status"; } | {
   n=0
   began=$(date +%s)
   while IFS= read -r line; do

@@ -7,12 +7,13 @@ import (
 	"path/filepath"
 )
 
-// controllers are those that a namespace's life needs, and the one that checks the
-// types of admission policies. There is no node, so
-// what runs pods is left out.
+// controllers are those that a namespace's life needs, the one that checks the
+// types of admission policies, and those that make pods for others. There is no
+// node: the pods stay pending.
 const controllers = "namespace-controller,serviceaccount-controller,serviceaccount-token-controller," +
 	"root-ca-certificate-publisher-controller,resourcequota-controller,clusterrole-aggregation-controller," +
-	"garbage-collector-controller,validatingadmissionpolicy-status-controller"
+	"garbage-collector-controller,validatingadmissionpolicy-status-controller," +
+	"job-controller,deployment-controller,replicaset-controller"
 
 // serviceRange lies within 127.0.0.0/8, so that a Service's cluster IP is an
 // address of this machine: a process that listens there is reached through the
