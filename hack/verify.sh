@@ -15,7 +15,8 @@ diff -r -x .git -x bin "$tmp/api" api && diff -r "$tmp/deploy" deploy && diff -r
 go mod tidy -diff
 (cd tools && go mod tidy -diff)
 (cd tools/krew && go mod tidy -diff)
-(cd test/cluster && go mod tidy -diff)
+(cd tools/helm && go mod tidy -diff)
+(cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)
 cp plugins/krew.yaml "$tmp/tenama.yaml" # krew wants the file to be named as the plugin
 bin/tools/validate-krew-manifest -manifest "$tmp/tenama.yaml" -skip-install 2>"$tmp/krew.log" || {
   cat "$tmp/krew.log" >&2

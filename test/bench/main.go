@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -34,10 +35,18 @@ import (
 func main() {
 	n := flag.Int("n", 1000, "samples of each kind, one caller, interleaved")
 	burst := flag.Int("burst", 320, "creates of each kind with 8 and with 32 callers; 0 for none")
+	others := flag.Int("policies", 2000, "creates of each kind in an unrelated namespace, with the policies and without; 0 for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *n, *burst); err != nil {
+	err := error(nil)
+	if *n > 0 {
+		err = run(ctx, *n, *burst)
+	}
+	if err == nil && *others > 0 {
+		err = errors.Join(policies(ctx, *others, false), policies(ctx, *others, true))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

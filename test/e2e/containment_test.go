@@ -70,7 +70,7 @@ func TestBrokerTokenIsContained(t *testing.T) {
 			return binding(tn.Name, "admin", rbacv1.Subject{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:authenticated"})
 		}, policy},
 		"bind cluster-admin":           {func() error { return binding(tn.Name, "cluster-admin", alice) }, "attempting to grant RBAC permissions not currently held"},
-		"bind the owner (the control)": {func() error { return binding(tn.Name, "edit", alice) }, ""},
+		"bind the owner (the control)": {func() error { return binding(tn.Name, "admin", alice) }, ""},
 		"read secrets in kube-system":  {func() error { _, err := k.CoreV1().Secrets("kube-system").List(ctx, metav1.ListOptions{}); return err }, rbac},
 		"read the tenant's secrets":    {func() error { _, err := k.CoreV1().Secrets(tn.Name).List(ctx, metav1.ListOptions{}); return err }, rbac},
 		"delete what it did not make": {func() error {
@@ -124,7 +124,7 @@ func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels m
 // What deploy/ holds is accepted by the API server, all of it, and the policies
 // type-check without a warning.
 func TestDeployIsValid(t *testing.T) {
-	for _, dir := range []string{"base", "local", "classes"} {
+	for _, dir := range []string{"base", "default", "local", "policies", "classes"} {
 		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", filepath.Join(bed.Root(), "deploy", dir))
 		// The Service of the tests has an address of its own, which cannot be changed.
 		if err != nil && !strings.Contains(out, "Service \"tenama-broker\" is invalid") || strings.Contains(out, "Warning") {
@@ -218,7 +218,7 @@ func TestClassesThatCannotWork(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct{ manifest, reason, message string }{
-		"a role that the broker may not bind": {class(life + "  ownerRole: cluster-admin\n"), "RoleNotBindable", `no right to bind ClusterRole "cluster-admin"`},
+		"a role that the broker may not bind": {class(life + "  ownerRole: cluster-admin\n"), "RoleNotBindable", `may not bind ClusterRole "cluster-admin": ClusterRole tenama:broker`},
 		"an unknown field":                    {object("{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limitz: []}}"), "InvalidObject", `unknown field "spec.limitz"`},
 		"a negative quota":                    {object(`{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: "-1"}}}`), "InvalidObject", "negative"},
 	} {

@@ -191,56 +191,6 @@ func TestPipelinesShareAKubeconfig(t *testing.T) {
 	}
 }
 
-// An installation with another prefix works without telling the plugin.
-func TestAnotherPrefix(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "deploy"), os.DirFS(filepath.Join(bed.Root(), "deploy"))); err != nil {
-		t.Fatal(err)
-	}
-	settings := filepath.Join(dir, "deploy", "base", "settings.yaml")
-	b, err := os.ReadFile(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(settings, bytes.Replace(b, []byte("prefix: tmp-"), []byte("prefix: lent-"), 1), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, port := own(t)
-	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(dir, "deploy", "local")); err != nil {
-		t.Fatal(out)
-	}
-	b2 := start(t, c, port, "broker-0", "--prefix=lent-")
-	defer func() { _ = b2.Stop() }()
-	sh := newTerminal(t, c, "alice")
-	// kube-apiserver takes a moment to follow the changed policy.
-	err = bed.Eventually(10*time.Second, func() error {
-		_, err := as(t, c.Config("alice")).Create(t.Context(), tns("lent-first", time.Hour), metav1.CreateOptions{})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"create", "mr-42", "--ttl", "1h"}, "namespace/lent-mr-42 created"},
-		{[]string{"create", "--ttl", "1h"}, "namespace/lent-"},
-		{[]string{"extend", "mr-42"}, "namespace/lent-mr-42 extended"},
-		{[]string{"use", "lent-mr-42"}, `Switched to context "tenama-lent-mr-42"`},
-		{[]string{"extend"}, "namespace/lent-mr-42 extended"},
-		{[]string{"delete", "mr-42", "--wait=false"}, `namespace "lent-mr-42" deleted`},
-	} {
-		if stdout, stderr, code := sh.run(step.args...); code != 0 || !strings.Contains(stdout, step.want) {
-			t.Errorf("%v: got %d %s%s, want %q", step.args, code, stdout, stderr, step.want)
-		}
-	}
-	// The policy follows: the usual prefix is nobody's now, this one is reserved.
-	if out, err := c.Kubectl("admin", "create", "namespace", "tmp-free", "--as=admin2", "--as-group=system:masters"); err != nil {
-		t.Errorf("tmp- is still reserved: %s", out)
-	}
-}
-
 // Watches and waits of kubectl work on the API.
 func TestWatch(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package arch
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// The pod of the broker holds no more than it needs, and what it holds is of
+// little use elsewhere: a token for an hour, bound to the pod.
+func TestPodOfTheBroker(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root(t), "deploy", "base", "deployment.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d appsv1.Deployment
+	if err := yaml.UnmarshalStrict(bytes.SplitN(b, []byte("\n---\n"), 2)[0], &d); err != nil {
+		t.Fatal(err)
+	}
+	pod := d.Spec.Template.Spec
+	broker := pod.Containers[0]
+	yes := func(b *bool) bool { return b != nil && *b }
+	no := func(b *bool) bool { return b != nil && !*b }
+	for what, holds := range map[string]bool{
+		"one container":                    len(pod.Containers) == 1 && len(pod.InitContainers) == 0,
+		"no token but the projected one":   no(pod.AutomountServiceAccountToken),
+		"not in the host's network":        !pod.HostNetwork && !pod.HostPID && !pod.HostIPC,
+		"not as root":                      yes(pod.SecurityContext.RunAsNonRoot) && *pod.SecurityContext.RunAsUser != 0,
+		"seccomp":                          pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"no further privileges":            no(broker.SecurityContext.AllowPrivilegeEscalation) && broker.SecurityContext.Privileged == nil,
+		"no capabilities":                  len(broker.SecurityContext.Capabilities.Drop) == 1 && broker.SecurityContext.Capabilities.Drop[0] == "ALL" && len(broker.SecurityContext.Capabilities.Add) == 0,
+		"a file system that is read-only":  yes(broker.SecurityContext.ReadOnlyRootFilesystem),
+		"a bound on memory":                !broker.Resources.Limits.Memory().IsZero(),
+		"nothing of the host's":            len(pod.Volumes) == 1 && pod.Volumes[0].Projected != nil,
+		"more than one replica":            *d.Spec.Replicas > 1,
+		"never fewer while it is replaced": d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue() == 0,
+		"not --allow-uncontained":          !strings.Contains(strings.Join(broker.Args, " "), "uncontained"),
+	} {
+		if !holds {
+			t.Errorf("the pod of the broker: not so: %s", what)
+		}
+	}
+	for _, s := range pod.Volumes[0].Projected.Sources {
+		if token := s.ServiceAccountToken; token != nil && *token.ExpirationSeconds > 3600 {
+			t.Errorf("the token lives for %d s", *token.ExpirationSeconds)
+		}
+	}
+	image, err := os.ReadFile(filepath.Join(root(t), "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^FROM scratch$`).Match(image) || !regexp.MustCompile(`(?m)^USER 65532`).Match(image) {
+		t.Error("the image is not one static binary on nothing, for a user without rights")
+	}
+}
+
+// What is built is what go.sum names: nothing is replaced, vendored or fetched.
+func TestNothingIsReplaced(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root(t), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if regexp.MustCompile(`(?m)^replace`).Match(b) || strings.Contains(string(b), "k8s.io/kubernetes ") {
+		t.Error("go.mod replaces a module, or depends on k8s.io/kubernetes")
+	}
+}
+
+// Every threat in docs/security.md names the tests that cover it, and they exist.
+func TestThreatTable(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root(t), "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	walk(t, func(_, file string, _ []string, isTest bool) {
+		if !isTest {
+			return
+		}
+		b, err := os.ReadFile(filepath.Join(root(t), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(b), -1) {
+			tests[m[1]] = true
+		}
+	})
+	rows := 0
+	for _, line := range strings.Split(string(b), "\n") {
+		m := regexp.MustCompile(`^\| (\d+) \|.*\| ([^|]*) \|$`).FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if rows++; m[1] != fmt.Sprint(rows) {
+			t.Errorf("row %s of the threat table comes as number %d", m[1], rows)
+		}
+		named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(m[2], -1)
+		if len(named) == 0 {
+			t.Errorf("threat %s names no test", m[1])
+		}
+		for _, n := range named {
+			if !tests[n[1]] {
+				t.Errorf("threat %s names %s, which does not exist", m[1], n[1])
+			}
+		}
+	}
+	if rows != 19 {
+		t.Errorf("the threat table has %d rows, want 19", rows)
+	}
+}

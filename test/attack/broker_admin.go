@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attack
+
+const (
+	get, post, put, patch, del = "GET", "POST", "PUT", "PATCH", "DELETE"
+
+	namespaces = "/api/v1/namespaces"
+	managed    = "/api/v1/namespaces/$managed"
+)
+
+// ns is a namespace as the broker makes them, but for what is given.
+func ns(name, labels, annotations string) string {
+	return "{apiVersion: v1, kind: Namespace, metadata: {name: " + name + ", labels: {" + labels + "}, annotations: {" + annotations + "}}}"
+}
+
+const (
+	goodLabels = `tenama.dev/managed: "true", pod-security.kubernetes.io/enforce: baseline`
+	owned      = `tenama.dev/owner: alice, tenama.dev/owner-role: admin, tenama.dev/pod-security: baseline`
+	timed      = `, tenama.dev/ttl-seconds: "60", tenama.dev/max-ttl-seconds: "600"`
+)
+
+func labels(kv string) string      { return "{metadata: {labels: {" + kv + "}}}" }
+func annotations(kv string) string { return "{metadata: {annotations: {" + kv + "}}}" }
+
+// With the rights of a cluster-admin, policy alone stands between the broker's
+// name and the namespaces of others.
+var brokerAsAdminNamespaces = []Row{
+	{What: "make a namespace as it should", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+timed), Stop: Nothing},
+	{What: "make one outside the prefix", Method: post, Path: namespaces, Body: ns("foo", goodLabels, owned+timed), Stop: Containment},
+	{What: "make one without the label", Method: post, Path: namespaces, Body: ns("tmp-new", "pod-security.kubernetes.io/enforce: baseline", owned+timed), Stop: Containment},
+	{What: "make one with privileged pods", Method: post, Path: namespaces, Body: ns("tmp-new", `tenama.dev/managed: "true", pod-security.kubernetes.io/enforce: privileged`, "tenama.dev/owner: alice, tenama.dev/pod-security: privileged"+timed), Stop: Containment},
+	{What: "make one that records another pod security", Method: post, Path: namespaces, Body: ns("tmp-new", `tenama.dev/managed: "true", pod-security.kubernetes.io/enforce: restricted`, owned+timed), Stop: Containment},
+	{What: "make one without pod security", Method: post, Path: namespaces, Body: ns("tmp-new", `tenama.dev/managed: "true"`, "tenama.dev/owner: alice"+timed), Stop: Containment},
+	{What: "make one without an owner", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, "tenama.dev/pod-security: baseline"+timed), Stop: Containment},
+	{What: "make one that lives beyond its ceiling", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+`, tenama.dev/ttl-seconds: "601", tenama.dev/max-ttl-seconds: "600"`), Stop: Containment},
+	{What: "make one that lives for ever", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned), Stop: Containment},
+	{What: "make one with a TTL that is no number", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+`, tenama.dev/ttl-seconds: soon, tenama.dev/max-ttl-seconds: "600"`), Stop: Containment},
+	{What: "make one with a negative TTL", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+`, tenama.dev/ttl-seconds: "-1", tenama.dev/max-ttl-seconds: "600"`), Stop: Containment},
+	{What: "make one that outlives everybody", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+`, tenama.dev/ttl-seconds: "60", tenama.dev/max-ttl-seconds: "9000000000000000000"`), Stop: Containment},
+	{What: "make one that is extended at birth", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+timed+", tenama.dev/extend-until: never"), Stop: Containment},
+	{What: "make one that it owns", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, "tenama.dev/owner: 'system:serviceaccount:$home:$sa', tenama.dev/pod-security: baseline"+timed), Stop: Containment},
+	{What: "make one for an account that it could become", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, "tenama.dev/owner: 'system:serviceaccount:tmp-a:default', tenama.dev/pod-security: baseline"+timed), Stop: Containment},
+	{What: "make one with an old version of pod security", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels+", pod-security.kubernetes.io/enforce-version: v1.0", owned+timed), Stop: Containment},
+	{What: "make one that cannot end", Method: post, Path: namespaces, Body: "{apiVersion: v1, kind: Namespace, metadata: {name: tmp-new, finalizers: [x.test/x], labels: {" + goodLabels + "}, annotations: {" + owned + timed + "}}}", Stop: Containment},
+	{What: "make one that cannot be finalized", Method: post, Path: namespaces, Body: "{apiVersion: v1, kind: Namespace, metadata: {name: tmp-new, labels: {" + goodLabels + "}, annotations: {" + owned + timed + "}}, spec: {finalizers: [kubernetes, x.test/x]}}", Stop: Containment},
+
+	{What: "write to somebody's namespace, and change nothing", Method: patch, Path: namespaces + "/$plain", Body: "{}", Stop: Containment},
+	{What: "adopt default", Method: patch, Path: namespaces + "/default", Body: labels(`tenama.dev/managed: "true"`), Stop: Containment},
+	{What: "adopt somebody's namespace", Method: patch, Path: namespaces + "/$plain", Body: labels(`tenama.dev/managed: "true"`), Stop: Containment},
+	{What: "adopt one within the prefix", Method: patch, Path: namespaces + "/$manual", Body: labels(`tenama.dev/managed: "true"`), Stop: Containment},
+	{What: "relabel kube-system", Method: patch, Path: namespaces + "/kube-system", Body: labels("a: b"), Stop: Containment},
+	{What: "hold up the end of somebody's namespace", Method: patch, Path: namespaces + "/$plain", Body: "{metadata: {finalizers: [x.test/x]}}", Stop: Containment},
+	{What: "delete a namespace of the system", Method: del, Path: namespaces + "/kube-node-lease", Stop: Containment},
+	{What: "delete somebody's namespace", Method: del, Path: namespaces + "/$plain", Stop: Containment},
+	{What: "delete an unmanaged one within the prefix", Method: del, Path: namespaces + "/$manual", Stop: Containment},
+	{What: "delete its own namespace", Method: del, Path: namespaces + "/$home", Stop: Containment},
+	{What: "delete a temporary namespace", Method: del, Path: managed, Stop: Nothing},
+
+	{What: "extend within the ceiling", Method: patch, Path: managed, Body: annotations(`tenama.dev/extend-until: "$soon"`), Stop: Nothing},
+	{What: "extend beyond the ceiling", Method: patch, Path: managed, Body: annotations(`tenama.dev/extend-until: "$late"`), Stop: Containment},
+	{What: "extend until no time at all", Method: patch, Path: managed, Body: annotations("tenama.dev/extend-until: never"), Stop: Containment},
+	{What: "raise the TTL within the ceiling", Method: patch, Path: managed, Body: annotations(`tenama.dev/ttl-seconds: "30000"`), Stop: Nothing},
+	{What: "raise the TTL beyond the ceiling", Method: patch, Path: managed, Body: annotations(`tenama.dev/ttl-seconds: "99999999"`), Stop: Containment},
+	{What: "set a negative TTL", Method: patch, Path: managed, Body: annotations(`tenama.dev/ttl-seconds: "-1"`), Stop: Containment},
+	{What: "hold up its end", Method: patch, Path: managed, Body: "{metadata: {finalizers: [x.test/x]}}", Stop: Containment},
+	{What: "have it collected", Method: patch, Path: managed, Body: "{metadata: {ownerReferences: [{apiVersion: v1, kind: Node, name: x, uid: x}]}}", Stop: Containment},
+	{What: "lift pod security by way of user keys", Method: patch, Path: namespaces + "/$lax", Body: labels("pod-security.kubernetes.io/enforce: privileged"), Stop: Containment},
+	{What: "release by way of user keys", Method: patch, Path: namespaces + "/$lax", Body: labels("tenama.dev/managed: null"), Stop: Containment},
+	{What: "change the owner by way of user keys", Method: patch, Path: namespaces + "/$lax", Body: annotations("tenama.dev/owner: mallory"), Stop: Containment},
+	{What: "raise the ceiling by way of user keys", Method: patch, Path: namespaces + "/$lax", Body: annotations(`tenama.dev/max-ttl-seconds: "99999999"`), Stop: Containment},
+	{What: "raise the ceiling", Method: patch, Path: managed, Body: annotations(`tenama.dev/max-ttl-seconds: "99999999"`), Stop: Containment},
+	{What: "change the owner", Method: patch, Path: managed, Body: annotations("tenama.dev/owner: mallory"), Stop: Containment},
+	{What: "add an owner group", Method: patch, Path: managed, Body: annotations("tenama.dev/owner-group: evil"), Stop: Containment},
+	{What: "change the owner's role", Method: patch, Path: managed, Body: annotations("tenama.dev/owner-role: cluster-admin"), Stop: Containment},
+	{What: "change the request", Method: patch, Path: managed, Body: annotations("tenama.dev/request-id: other"), Stop: Containment},
+	{What: "change the recorded pod security", Method: patch, Path: managed, Body: annotations("tenama.dev/pod-security: privileged"), Stop: Containment},
+	{What: "change who may write network policies", Method: patch, Path: managed, Body: annotations("tenama.dev/network-policy-access: ReadWrite"), Stop: Containment},
+	{What: "change which labels users may set", Method: patch, Path: managed, Body: annotations(`tenama.dev/user-keys: "istio.io/*"`), Stop: Containment},
+	{What: "remove the record of the owner", Method: patch, Path: managed, Body: annotations("tenama.dev/owner: null"), Stop: Containment},
+	{What: "annotate for a controller", Method: patch, Path: managed, Body: annotations("linkerd.io/inject: enabled"), Stop: Containment},
+	{What: "carry a user's annotation", Method: patch, Path: managed, Body: annotations("user.tenama.dev/team: a"), Stop: Nothing},
+	{What: "mark as ready", Method: patch, Path: managed, Body: annotations(`tenama.dev/ready: "true", tenama.dev/reason: demo`), Stop: Nothing},
+	{What: "release it", Method: patch, Path: managed, Body: labels("tenama.dev/managed: null"), Stop: Containment},
+	{What: "change its class", Method: patch, Path: managed, Body: labels("tenama.dev/class: big"), Stop: Containment},
+	{What: "label it for an injector", Method: patch, Path: managed, Body: labels("istio-injection: enabled"), Stop: Containment},
+	{What: "carry a user's label", Method: patch, Path: managed, Body: labels("user.tenama.dev/team: a"), Stop: Nothing},
+	{What: "lift pod security", Method: patch, Path: managed, Body: labels("pod-security.kubernetes.io/enforce: privileged"), Stop: Containment},
+	{What: "drop pod security", Method: patch, Path: managed, Body: labels("pod-security.kubernetes.io/enforce: null"), Stop: Containment},
+	{What: "pin pod security to an old version", Method: patch, Path: managed, Body: labels("pod-security.kubernetes.io/enforce-version: v1.0"), Stop: Containment},
+	{What: "put pod security back as recorded", Method: patch, Path: namespaces + "/$weakened", Body: labels("pod-security.kubernetes.io/enforce: baseline"), Stop: Nothing},
+	{What: "put back another pod security", Method: patch, Path: namespaces + "/$weakened", Body: labels("pod-security.kubernetes.io/enforce: restricted"), Stop: Containment},
+	{What: "write through /status", Method: patch, Path: managed + "/status", Body: labels("a: b"), Stop: Containment},
+	{What: "write through /finalize", Method: put, Path: managed + "/finalize", Body: ns("$managed", goodLabels, owned+timed), Stop: Containment},
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attack
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+// The identity of the broker, and where it lives.
+const (
+	home     = "tenama-system"
+	sa       = "tenama-broker"
+	username = "system:serviceaccount:" + home + ":" + sa
+)
+
+// props are what the namespaces of a stage hold beside what the broker puts
+// there; the broker's own are made by its identity.
+const props = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: plain}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: theirs, namespace: plain}
+spec: {hard: {pods: 5}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: x, namespace: plain}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: tmp-manual}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: namespace-operator}
+rules:
+- {apiGroups: [""], resources: [namespaces, namespaces/status, namespaces/finalize], verbs: ["*"]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: namespace-operator}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: namespace-operator}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: operator}]
+---
+# A network policy of another kind, which its makers let editors write.
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: networkpolicies.net.example.test}
+spec:
+  group: net.example.test
+  scope: Namespaced
+  names: {plural: networkpolicies, kind: NetworkPolicy}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: net-edit, labels: {rbac.authorization.k8s.io/aggregate-to-edit: "true"}}
+rules:
+- {apiGroups: [net.example.test], resources: [networkpolicies], verbs: ["*"]}
+---
+apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceClass
+metadata: {name: open}
+spec:
+  lifetime: {defaultTTLSeconds: 3600, maximumTTLSeconds: 7200}
+  networkPolicyAccess: ReadWrite
+  objects:
+  - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tenama}, spec: {podSelector: {}, policyTypes: [Ingress]}}
+`
+
+// inside is put into $managed and $open by a cluster-admin.
+const inside = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: editor}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: edith}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: theirs}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: frank}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: theirs}
+spec: {nodeName: none, containers: [{name: c, image: c}]} # one that has been scheduled takes its time to end
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: theirs}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: theirs}
+spec: {hard: {count/leases.coordination.k8s.io: 100}}
+---
+apiVersion: v1
+kind: Event
+metadata: {name: theirs}
+involvedObject: {kind: Pod, namespace: $ns, name: x}
+reason: X
+type: Normal
+`
+
+// New sets a stage on a cluster where a broker serves. Everything on it has
+// names that end in suffix; a cluster can have one stage.
+func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
+	if out, err := c.KubectlIn("admin", props, "apply", "-f", "-"); err != nil {
+		return nil, fmt.Errorf("set the stage: %s", out)
+	}
+	admin := c.Config("admin")
+	as := func(user string, groups ...string) *rest.Config {
+		config := rest.CopyConfig(admin)
+		config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append(groups, "system:authenticated")}
+		return config
+	}
+	token, err := c.ServiceAccountKubeconfig(ctx, home, sa)
+	if err != nil {
+		return nil, err
+	}
+	broker, err := bed.LoadConfig(token)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stage{clients: map[Role]requester{
+		BrokerAsAdmin: request(as(username, "system:masters")), Broker: request(broker), Operator: request(as("operator")),
+		TenantEdit: request(as("edith")), TenantAdmin: request(as("alice", "devs")), ClusterAdmin: request(admin), Controllers: request(admin),
+	}}
+	soon, late := time.Now().Add(time.Hour).UTC().Format(time.RFC3339), time.Now().Add(1000*time.Hour).UTC().Format(time.RFC3339)
+	s.names = strings.NewReplacer("$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual", "$grouped", "tmp-stage-grouped",
+		"$piped", "tmp-stage-piped", "$lax", "tmp-stage-lax", "$selfowned", "tmp-stage-selfowned", "$noded", "tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$home", home, "$sa", sa, "$soon", soon, "$late", late)
+
+	for name, class := range map[string]string{"tmp-stage": "default", "tmp-stage-open": "open"} {
+		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: {className: %s}\n", name, class)
+		err := bed.Eventually(10*time.Second, func() error { // the class is new to the broker
+			out, err := c.KubectlIn("alice", tn, "apply", "-f", "-")
+			if err != nil {
+				return fmt.Errorf("borrow %s: %s", name, out)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if out, err := c.KubectlIn("admin", strings.ReplaceAll(inside, "$ns", name), "-n", name, "apply", "-f", "-"); err != nil {
+			return nil, fmt.Errorf("fill %s: %s", name, out)
+		}
+	}
+	// Namespaces that only a broker of another kind would make.
+	const ready = `, tenama.dev/ready: "true", tenama.dev/pod-security: baseline, tenama.dev/owner-role: edit, tenama.dev/ttl-seconds: "3600", tenama.dev/max-ttl-seconds: "3600"`
+	for name, owner := range map[string]string{
+		"tmp-stage-grouped": "tenama.dev/owner: carol, tenama.dev/owner-group: payments", "tmp-stage-piped": "tenama.dev/owner: system:serviceaccount:plain:ci",
+		"tmp-stage-lax": "tenama.dev/owner: carol, tenama.dev/user-keys: 'pod-security.kubernetes.io/*,tenama.dev/*,x.tenama.dev/*,team'", "tmp-stage-selfowned": "tenama.dev/owner: " + username,
+		"tmp-stage-noded": "tenama.dev/owner: system:node:n1, tenama.dev/owner-group: system:authenticated", "tmp-stage-weakened": "tenama.dev/owner: carol",
+	} {
+		out, err := c.KubectlIn("admin", ns(name, goodLabels, owner+ready), "create", "-f", "-") // some of them the broker could not make
+		if err != nil && !strings.Contains(out, "already exists") {
+			return nil, fmt.Errorf("make %s: %s", name, out)
+		}
+	}
+	if out, err := c.Kubectl("admin", "label", "--overwrite", "namespace", "tmp-stage-weakened", "pod-security.kubernetes.io/enforce=privileged"); err != nil {
+		return nil, fmt.Errorf("weaken: %s", out)
+	}
+	return s, nil
+}
+
+// request sends by dry-run whatever can be.
+func request(config *rest.Config) requester {
+	config = rest.CopyConfig(config)
+	config.WarningHandler = rest.NoWarnings{}
+	client := kubernetes.NewForConfigOrDie(config).Discovery().RESTClient()
+	return func(ctx context.Context, method, path, as, contentType string, body []byte) error {
+		r := client.Verb(method).AbsPath(path).MaxRetries(0)
+		if as != "" {
+			r = r.SetHeader("Impersonate-User", as)
+		}
+		if method != http.MethodGet {
+			r = r.Param("dryRun", "All").SetHeader("Content-Type", contentType)
+		}
+		if body != nil {
+			r = r.Body(body)
+		}
+		return r.Do(ctx).Error()
+	}
+}
+
+// WithToken has BrokerAsAdmin attack with the broker's own token, which somebody
+// must have bound to cluster-admin, in place of its name.
+func (s *Stage) WithToken() { s.clients[BrokerAsAdmin] = s.clients[Broker] }

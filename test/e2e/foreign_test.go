@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+// A cluster has policies of its own. They are no breach and no outage: the
+// broker goes on, as long as its own policies hold.
+func TestForeignPolicies(t *testing.T) {
+	ctx := t.Context()
+	c, port := own(t)
+	const policies = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: namespaces-need-a-cost-center}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [namespaces]}]}
+  validations: [{expression: "'cost-center' in object.metadata.?labels.orValue({})", message: you cannot create a namespace without a cost center}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: namespaces-need-a-cost-center}
+spec: {policyName: namespaces-need-a-cost-center, validationActions: [Deny]}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: tenama-broker-of-ours}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [rbac.authorization.k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [rolebindings]}]}
+  validations: [{expression: "!object.metadata.name.contains('probe')", message: no probes, reason: Forbidden}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: tenama-broker-of-ours}
+spec: {policyName: tenama-broker-of-ours, validationActions: [Deny]}
+`
+	if out, err := c.KubectlIn("admin", policies, "apply", "-f", "-"); err != nil {
+		t.Fatal(out)
+	}
+	if out, err := c.Kubectl("admin", "patch", "namespaceclass", "default", "--type=merge", "-p", `{"spec":{"namespaceLabels":{"cost-center":"lab"}}}`); err != nil {
+		t.Fatal(out)
+	}
+	health := free(t)
+	b := start(t, c, port, "broker-0", "--containment-interval=300ms", fmt.Sprintf("--health-address=127.0.0.1:%d", health))
+	alice := as(t, c.Config("alice"))
+	if _, err := alice.Create(ctx, tns("tmp-among-others", time.Hour), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // many proofs, and three intervals several times
+		if status, body := probe(t, health, "/readyz/contained"); status != http.StatusOK {
+			t.Fatalf("/readyz/contained: %d %s", status, body)
+		}
+		time.Sleep(150 * time.Millisecond)
+	}
+	out, err := b.Output()
+	if err != nil || strings.Contains(out, "Containment is not proven") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Something in the cluster, a policy engine perhaps, puts a quota of the same
+// name into each new namespace, faster than the broker. That quota is not the
+// class's: nobody gets access to a namespace without its guard rails.
+func TestForeignGuardRails(t *testing.T) {
+	ctx := t.Context()
+	c, port := own(t)
+	proxy, err := c.StartProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	kubeconfig, err := proxy.Kubeconfig(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy.Cut(func(r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/resourcequotas") {
+			ns := strings.Split(r.URL.Path, "/")[4]
+			_, _ = c.Kubectl("admin", "-n", ns, "create", "quota", "tenama", "--hard=pods=1000")
+		}
+	}, nil)
+	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
+	alice := as(t, c.Config("alice"))
+	_, err = alice.Create(ctx, tns("tmp-occupied", time.Hour), metav1.CreateOptions{})
+	if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), `ResourceQuota "tenama" of the class is made in every new namespace by somebody else`) {
+		t.Errorf("got %v, want it refused with what is in the way", err)
+	}
+	if err := bed.Eventually(20*time.Second, func() error {
+		out, err := c.Kubectl("admin", "get", "namespace", "tmp-occupied")
+		if err == nil {
+			return errOf(out)
+		}
+		return nil
+	}); err != nil {
+		t.Errorf("the namespace stayed: %v", err)
+	}
+}

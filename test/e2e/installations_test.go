@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+// A cluster has room for one installation. A second, under other names, takes
+// the policies along; then neither broker pretends to be contained, each says
+// what is wrong, and the first recovers once its policies are back.
+func TestSecondInstallation(t *testing.T) {
+	ctx := t.Context()
+	c, port := own(t)
+	first := start(t, c, port, "broker-0", "--containment-interval=500ms")
+	alice := as(t, c.Config("alice"))
+	create := func() error {
+		_, err := alice.Create(ctx, tns("tmp-mine", time.Hour), metav1.CreateOptions{DryRun: []string{"All"}})
+		return err
+	}
+	if err := create(); err != nil {
+		t.Fatal(err)
+	}
+	other := renamed(t, c)
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(other.Deploy, "local")); err != nil {
+		t.Fatal(out)
+	}
+	if err := bed.Eventually(10*time.Second, func() error {
+		if err := create(); !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), `lacks the rights of ClusterRole "tenama:broker": is it installed whole, and is there another installation?`) {
+			return fmt.Errorf("create: got %v, want ServiceUnavailable", err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := bed.Eventually(10*time.Second, func() error {
+		return logged(first, `lacks the rights of ClusterRole \"tenama:broker\"`, 1)
+	}); err != nil {
+		t.Error(err)
+	}
+	l, err := net.Listen("tcp", "127.96.0.10:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	second, err := other.LaunchBroker(ctx, l.Addr().(*net.TCPAddr).Port, "broker-1", "--prefix=lent-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bed.Eventually(10*time.Second, func() error {
+		return logged(second, `belongs to another installation, with Service \"tenama-broker\" in namespace \"tenama-system\": remove one of the two`, 1)
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := second.Stop(); err != nil {
+		t.Errorf("the second broker did not stop cleanly: %v", err)
+	}
+	if !registered(c) {
+		t.Error("the second broker took the API of the first along")
+	}
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")); err != nil {
+		t.Fatal(out)
+	}
+	if err := bed.Eventually(15*time.Second, create); err != nil {
+		t.Errorf("the first did not recover: %v", err)
+	}
+	if err := logged(first, `"msg":"Contained`, 2); err != nil {
+		t.Error(err)
+	}
+}
+
+// A role that RBAC lets the broker bind and the policy does not name: half of
+// the work done. The class says so, and so does a request.
+func TestRoleThatOnlyRBACNames(t *testing.T) {
+	for _, args := range [][]string{
+		{"create", "clusterrole", "half", "--verb=get", "--resource=pods"},
+		{"create", "clusterrole", "bind-half", "--verb=bind", "--resource=clusterroles", "--resource-name=half"},
+		{"create", "clusterrolebinding", "bind-half", "--clusterrole=bind-half", "--serviceaccount=tenama-system:tenama-broker"},
+	} {
+		if out, err := shared.Kubectl("admin", args...); err != nil {
+			t.Fatal(out)
+		}
+	}
+	defer func() {
+		_, _ = shared.Kubectl("admin", "delete", "clusterrole/half", "clusterrole/bind-half", "clusterrolebinding/bind-half", "namespaceclass/half")
+	}()
+	class := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: half}\nspec: {lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 60}, ownerRole: half}\n"
+	if out, err := shared.KubectlIn("admin", class, "apply", "-f", "-"); err != nil {
+		t.Fatal(out)
+	}
+	const want = `the broker may not bind ClusterRole "half": ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not name it`
+	if err := bed.Eventually(5*time.Second, func() error {
+		out, _ := shared.Kubectl("admin", "get", "namespaceclass", "half", "-o", "jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}")
+		if !strings.Contains(out, "RoleNotBindable: "+want) {
+			return errOf(out)
+		}
+		return logged(shared.broker, "ClusterRole \\\"half\\\"", 1)
+	}); err != nil {
+		t.Error(err)
+	}
+	tn := tns(unique("half"), time.Minute)
+	tn.Spec.ClassName = "half"
+	if _, err := user(t, "alice").Create(t.Context(), tn, metav1.CreateOptions{}); reason(err) != metav1.StatusReasonInvalid || !strings.Contains(err.Error(), want) {
+		t.Errorf("create: got %v, want Invalid with %q", err, want)
+	}
+}
+
+// Access ends with the namespace: a token that was good is not, also when the
+// name is used again by somebody else.
+func TestTokenAfterTheEnd(t *testing.T) {
+	ctx := t.Context()
+	name := unique("token")
+	alice := user(t, "alice")
+	tn := borrow(t, alice, name, time.Hour)
+	for _, args := range [][]string{{"create", "serviceaccount", "ci"}, {"create", "rolebinding", "ci", "--clusterrole=edit", "--serviceaccount=" + name + ":ci"}} {
+		if out, err := shared.Kubectl("alice", append([]string{"-n", name}, args...)...); err != nil {
+			t.Fatal(out)
+		}
+	}
+	path, err := shared.ServiceAccountKubeconfig(ctx, name, "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ci := kubernetesFor(t, loadConfig(t, path))
+	read := func() error {
+		_, err := ci.CoreV1().Pods(name).List(ctx, metav1.ListOptions{})
+		return err
+	}
+	if err := bed.Eventually(5*time.Second, read); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.WaitGone(ctx, name, tn.UID); err != nil {
+		t.Fatal(err)
+	}
+	if err := read(); !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
+		t.Errorf("the token reads on after the end: %v", err)
+	}
+	// Carol takes the name as soon as she may, and lets an account of that name in.
+	carol := user(t, "carol")
+	gone := time.Now()
+	for {
+		if _, err = carol.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{}); !apierrors.IsConflict(err) || time.Since(gone) > 30*time.Second {
+			break
+		}
+		if err := read(); err == nil {
+			t.Fatal("the token reads on")
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the name was free for another owner after %.0f s", time.Since(gone).Seconds())
+	for _, args := range [][]string{{"create", "serviceaccount", "ci"}, {"create", "rolebinding", "ci", "--clusterrole=edit", "--serviceaccount=" + name + ":ci"}} {
+		if out, err := shared.Kubectl("carol", append([]string{"-n", name}, args...)...); err != nil {
+			t.Fatal(out)
+		}
+	}
+	for range 20 {
+		if err := read(); !apierrors.IsUnauthorized(err) {
+			t.Fatalf("a token of the last tenant in the next one's namespace: got %v, want Unauthorized", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// An installation under other names, all of them set in one place, works without
+// telling the plugin.
+func TestOtherNames(t *testing.T) {
+	c, err := bed.StartCluster(t.Context(), filepath.Join(t.TempDir(), "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	c = renamed(t, c)
+	port, err := c.Install(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, c, port, "broker-0", "--prefix=lent-")
+	sh := newTerminal(t, c, "alice")
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"create", "mr-42", "--ttl", "1h"}, "namespace/lent-mr-42 created"},
+		{[]string{"create", "--ttl", "1h"}, "namespace/lent-"},
+		{[]string{"extend", "mr-42"}, "namespace/lent-mr-42 extended"},
+		{[]string{"use", "lent-mr-42"}, `Switched to context "tenama-lent-mr-42"`},
+		{[]string{"extend"}, "namespace/lent-mr-42 extended"},
+		{[]string{"delete", "mr-42", "--wait=false"}, `namespace "lent-mr-42" deleted`},
+	} {
+		if stdout, stderr, code := sh.run(step.args...); code != 0 || !strings.Contains(stdout, step.want) {
+			t.Errorf("%v: got %d %s%s, want %q", step.args, code, stdout, stderr, step.want)
+		}
+	}
+	// The policies follow: the usual prefix is nobody's, this one is reserved.
+	if out, err := c.Kubectl("admin", "create", "clusterrole", "makers", "--verb=create", "--resource=namespaces"); err != nil {
+		t.Fatal(out)
+	}
+	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "makers", "--clusterrole=makers", "--user=bob"); err != nil {
+		t.Fatal(out)
+	}
+	if out, err := c.Kubectl("bob", "create", "namespace", "tmp-free"); err != nil {
+		t.Errorf("tmp- is still reserved: %s", out)
+	}
+	if out, err := c.Kubectl("bob", "create", "namespace", "lent-taken"); err == nil || !strings.Contains(out, "reserved") {
+		t.Errorf("lent- is not reserved: %s", out)
+	}
+}
+
+// renamed is a copy of deploy/ with other names, all in its settings.yaml.
+func renamed(t *testing.T, c *bed.Cluster) *bed.Cluster {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "deploy")
+	if err := os.CopyFS(dir, os.DirFS(c.Deploy)); err != nil {
+		t.Fatal(err)
+	}
+	settings := filepath.Join(dir, "settings", "settings.yaml")
+	b, err := os.ReadFile(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("prefix: tmp-", "prefix: lent-", "namespace: tenama-system", "namespace: lending", "serviceAccount: tenama-broker", "serviceAccount: lender").Replace(string(b))
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.Kubectl("admin", "kustomize", filepath.Join(dir, "default"))
+	if err != nil {
+		t.Fatal(out)
+	}
+	for _, old := range []string{"tenama-system", "'tmp-", "=tmp-", ":tenama-broker", "serviceAccountName: tenama-broker"} {
+		if strings.Contains(out, old) {
+			t.Errorf("with other names in settings.yaml, deploy/default still contains %q", old)
+		}
+	}
+	return c.With(dir, "lending", "lender")
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/test/bed"
+)
+
+// What has to be stopped is, by what has to stop it; and no rule of a policy is
+// there for nothing.
+func TestAttacks(t *testing.T) {
+	c, port := own(t)
+	start(t, c, port, "broker-0", "--inspect-interval=1h")
+	stage, err := attack.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := attack.Rows()
+	t.Run("rows", func(t *testing.T) {
+		stopped := map[string]int{}
+		for _, r := range rows {
+			if stop, detail := stage.Try(t.Context(), r); stop != r.Stop {
+				t.Errorf("%s: %s: stopped by %s, want %s: %s", r.Role, r.What, stop, r.Stop, detail)
+			}
+			stopped[r.Stop]++
+		}
+		t.Logf("%d attacks and controls: %v", len(rows), stopped)
+		if len(rows) < 77 {
+			t.Errorf("only %d rows", len(rows))
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	k := kubernetesFor(t, c.Config("admin"))
+	for _, name := range []string{attack.Containment, attack.Keys, attack.GuardRails} {
+		policy := getPolicy(t, k, name)
+		for i, v := range policy.Spec.Validations {
+			t.Run(fmt.Sprintf("without validation %d of %s", i, name), func(t *testing.T) {
+				less := policy.DeepCopy()
+				less.Spec.Validations = append(less.Spec.Validations[:i:i], less.Spec.Validations[i+1:]...)
+				putPolicy(t, k, less)
+				// The removal has taken effect when something gets through.
+				red, what := time.Now().Add(8*time.Second), ""
+				for what == "" && time.Now().Before(red) {
+					what = through(t, stage, rows, name)
+				}
+				if what == "" {
+					t.Errorf("every attack is still stopped without %q: the rule stops nothing, or no row tries it", v.Expression)
+				}
+				t.Logf("gets through: %s", what)
+				putPolicy(t, k, policy)
+				err := bed.Eventually(8*time.Second, func() error {
+					if what := through(t, stage, rows, name); what != "" {
+						return errOf(what)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatalf("with the rule back, this still gets through: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// through returns the first attack that a policy should stop and does not.
+func through(t *testing.T, stage *attack.Stage, rows []attack.Row, policy string) string {
+	t.Helper()
+	for _, r := range rows {
+		if r.Stop != policy || r.Role == attack.Broker || r.Role == attack.TenantEdit {
+			continue // the same rules, tried by others
+		}
+		if stop, _ := stage.Try(t.Context(), r); stop != policy {
+			return string(r.Role) + ": " + r.What
+		}
+	}
+	return ""
+}
+
+func getPolicy(t *testing.T, k kubernetes.Interface, name string) *admissionv1.ValidatingAdmissionPolicy {
+	t.Helper()
+	p, err := k.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// putPolicy writes the spec of a policy, whatever it was.
+func putPolicy(t *testing.T, k kubernetes.Interface, p *admissionv1.ValidatingAdmissionPolicy) {
+	t.Helper()
+	p = p.DeepCopy()
+	p.ResourceVersion = ""
+	if now := getPolicy(t, k, p.Name); now != nil {
+		p.ResourceVersion = now.ResourceVersion
+	}
+	if _, err := k.AdmissionregistrationV1().ValidatingAdmissionPolicies().Update(t.Context(), p, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}

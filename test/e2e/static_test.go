@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/test/bed"
+)
+
+// With the policies as files of kube-apiserver nobody can lift the containment
+// through the API: deleting all policies changes nothing.
+func TestStaticPolicies(t *testing.T) {
+	dir := t.TempDir()
+	policies, err := shared.Kubectl("admin", "kustomize", filepath.Join(bed.Root(), "deploy", "static"))
+	if err != nil {
+		t.Fatal(policies)
+	}
+	config, err := os.ReadFile(filepath.Join(bed.Root(), "deploy", "static", "admission.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"policies/policies.yaml": policies,
+		"admission.yaml":         strings.Replace(string(config), "/etc/kubernetes/tenama", filepath.Join(dir, "policies"), 1),
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := bed.StartCluster(t.Context(), filepath.Join(dir, "c"), "--feature-gates=ManifestBasedAdmissionControlConfig=true", "--admission-control-config-file="+filepath.Join(dir, "admission.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	port, err := c.Install(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"validatingadmissionpolicybindings", "--all"}, {"validatingadmissionpolicies", "--all"}} {
+		if out, err := c.Kubectl("admin", append([]string{"delete"}, args...)...); err != nil {
+			t.Fatal(out)
+		}
+	}
+	if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicy", attack.Containment+".static.k8s.io"); err == nil || !strings.Contains(out, "NotFound") {
+		t.Errorf("a policy from a file was deleted through the API: %s", out)
+	}
+	start(t, c, port, "broker-0", "--inspect-interval=1h") // it proves its containment by them
+	stage, err := attack.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range attack.Rows() {
+		if strings.HasPrefix(r.What, "remove its own policy") {
+			continue // there is none in the API to try it on
+		}
+		if stop, detail := stage.Try(t.Context(), r); stop != r.Stop {
+			t.Errorf("%s: %s: stopped by %s, want %s: %s", r.Role, r.What, stop, r.Stop, detail)
+		}
+	}
+}
+
+// With the narrow policies, what they do not look at is held by RBAC: whoever
+// has the broker's token still gets nowhere, and nor do the others.
+func TestNarrowPolicies(t *testing.T) {
+	c, port := own(t)
+	overlay := filepath.Join(t.TempDir(), "overlay")
+	if err := os.CopyFS(filepath.Join(filepath.Dir(overlay), "deploy"), os.DirFS(c.Deploy)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(overlay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte("resources: [../deploy/local]\ncomponents: [../deploy/narrow]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "-k", overlay); err != nil {
+		t.Fatal(out)
+	}
+	start(t, c, port, "broker-0", "--inspect-interval=1h")
+	stage, err := attack.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range attack.Rows() {
+		if r.Role == attack.BrokerAsAdmin {
+			continue // further rights are what the narrow policies do not hold
+		}
+		if stop, detail := stage.Try(t.Context(), r); stop != r.Stop {
+			t.Errorf("%s: %s: stopped by %s, want %s: %s", r.Role, r.What, stop, r.Stop, detail)
+		}
+	}
+}
