@@ -68,7 +68,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	var store *classes.Store
 	prover := containment.New(&containment.Prover{
 		Client: client, Prefix: o.Prefix, Namespace: o.Namespace, ServiceAccount: o.ServiceAccount,
-		Managed: func() []string { return cache.Some(5) }, Like: func() (map[string]string, map[string]string) { return store.Like() },
+		Managed: func() []string { return cache.Some(5, o.Prefix) }, Like: func() (map[string]string, map[string]string) { return store.Like() },
 		Interval: o.ContainmentInterval, Log: log,
 	})
 	prover.Count = func(result string) { countProof(result, prover.Proof()) }
@@ -76,7 +76,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 		log.Error("DANGEROUS: --allow-uncontained: the broker will change namespaces whether or not the policies hold it")
 	}
 
-	state := &health{doubt: prover.Proof}
+	state := &health{doubt: prover.Proof, allow: o.AllowUncontained}
 	failed := make(chan error, 2)
 	if o.HealthAddress != "" {
 		probes := &http.Server{Addr: o.HealthAddress, Handler: state.handler(), ReadHeaderTimeout: 5 * time.Second}

@@ -60,7 +60,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
 	fs.IntVar(&o.ServicePort, "service-port", o.ServicePort, "port of that Service")
 	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME)")
-	fs.StringVar(&o.Prefix, "prefix", o.Prefix, "prefix of the name of every temporary namespace; RBAC and policies must agree")
+	fs.StringVar(&o.Prefix, "prefix", o.Prefix, "prefix of the name of every temporary namespace; the policies must agree")
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long to go on serving after a signal to stop")
 	fs.DurationVar(&o.ContainmentInterval, "containment-interval", o.ContainmentInterval, "how often to prove, by dry-run, that the admission policies hold the broker")
 	fs.BoolVar(&o.AllowUncontained, "allow-uncontained", o.AllowUncontained, "DANGEROUS: change namespaces although the policies do not hold the broker")

@@ -42,6 +42,8 @@ var brokerAsAdminNamespaces = []Row{
 	{What: "make one that it owns", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, "tenama.dev/owner: 'system:serviceaccount:$home:$sa', tenama.dev/pod-security: baseline"+timed), Stop: Containment},
 	{What: "make one for an account that it could become", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, "tenama.dev/owner: 'system:serviceaccount:tmp-a:default', tenama.dev/pod-security: baseline"+timed), Stop: Containment},
 	{What: "make one with an old version of pod security", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels+", pod-security.kubernetes.io/enforce-version: v1.0", owned+timed), Stop: Containment},
+	{What: "make one whose pods choose nodes", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+timed+", scheduler.alpha.kubernetes.io/node-selector: a=b"), Stop: Containment},
+	{What: "make one that warns, as policy engines add it", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels+", pod-security.kubernetes.io/warn: restricted", owned+timed), Stop: Nothing},
 	{What: "make one that cannot end", Method: post, Path: namespaces, Body: "{apiVersion: v1, kind: Namespace, metadata: {name: tmp-new, finalizers: [x.test/x], labels: {" + goodLabels + "}, annotations: {" + owned + timed + "}}}", Stop: Containment},
 	{What: "make one that cannot be finalized", Method: post, Path: namespaces, Body: "{apiVersion: v1, kind: Namespace, metadata: {name: tmp-new, labels: {" + goodLabels + "}, annotations: {" + owned + timed + "}}, spec: {finalizers: [kubernetes, x.test/x]}}", Stop: Containment},
 

@@ -24,9 +24,10 @@ var brokerAsAdminElsewhere = []Row{
 	// Kubernetes exempts policies and reviews from policies: there, RBAC has to hold, and does (broker.go).
 	{What: "try out tokens (RBAC has to stop it)", Method: post, Path: "/apis/authentication.k8s.io/v1/tokenreviews", Body: "{apiVersion: authentication.k8s.io/v1, kind: TokenReview, spec: {token: x}}", Stop: Nothing},
 	{What: "remove its own policy (RBAC has to stop it)", Method: del, Path: admission + "/validatingadmissionpolicybindings/tenama-broker", Stop: Nothing},
-	{What: "register its own API anew", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev", Body: "{spec: {versionPriority: 16}}", Stop: Nothing},
+	{What: "register its own API anew", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev", Body: "{spec: {versionPriority: 14}}", Stop: Nothing},
 	{What: "register its API at another Service", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev", Body: "{spec: {service: {name: other}}}", Stop: Containment},
 	{What: "register its API in another namespace", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev", Body: "{spec: {service: {namespace: $plain}}}", Stop: Containment},
+	{What: "register before all other APIs", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev", Body: "{spec: {groupPriorityMinimum: 20000}}", Stop: Containment},
 	{What: "register without verification", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev", Body: "{spec: {caBundle: null, insecureSkipTLSVerify: true}}", Stop: Containment},
 	{What: "take over another API", Method: patch, Path: apiservices + "/v1.apps", Body: "{spec: {versionPriority: 16}}", Stop: Containment},
 	{What: "register another API at its Service", Method: post, Path: apiservices, Body: "{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.x.test}, spec: {group: x.test, version: v1, groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: false, caBundle: YQ==, service: {namespace: $home, name: tenama-broker}}}", Stop: Containment},

@@ -77,6 +77,7 @@ var brokerAsAdminInside = []Row{
 	{What: "release its quota by way of its status", Method: patch, Path: managed + "/resourcequotas/tenama/status", Body: labels("tenama.dev/managed: null"), Stop: Containment},
 	{What: "annotate its quota by way of its status", Method: patch, Path: managed + "/resourcequotas/tenama/status", Body: annotations("a: b"), Stop: Containment},
 	{What: "hold up the end by a quota", Method: post, Path: managed + "/resourcequotas", Body: quota(mine + ", finalizers: [x.test/x]"), Stop: Containment},
+	{What: "take another's finalizer off", Method: patch, Path: managed + "/resourcequotas/tenama", Body: "{metadata: {finalizers: null}}", Stop: Containment},
 	{What: "have its quota collected", Method: patch, Path: managed + "/resourcequotas/tenama", Body: "{metadata: {ownerReferences: [{apiVersion: v1, kind: Node, name: x, uid: x}]}}", Stop: Containment},
 	{What: "delete a limit range", Method: del, Path: managed + "/limitranges/tenama", Stop: Containment},
 	{What: "delete the network policy", Method: del, Path: "/apis/networking.k8s.io/v1/namespaces/$managed/networkpolicies/tenama", Stop: Containment},

@@ -42,6 +42,8 @@ var clusterAdmin = []Row{
 var controllers = []Row{
 	{What: "run a pod of a Job", Method: post, Path: managed + "/pods", Body: pod(", finalizers: [batch.kubernetes.io/job-tracking]", ""), As: "system:serviceaccount:kube-system:job-controller", Stop: Nothing},
 	{What: "collect what waits for its dependents", Method: patch, Path: managed + "/resourcequotas/tenama", Body: "{metadata: {finalizers: []}}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: Nothing},
+	{What: "have a pod wait for what cannot end, by an owner of it", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Foreground, dryRun: [All]}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: GuardRails},
+	{What: "collect a pod", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Background, dryRun: [All]}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: Nothing},
 	{What: "empty a namespace", Method: del, Path: managed + "/resourcequotas/tenama", As: "system:serviceaccount:kube-system:namespace-controller", Stop: Nothing},
 }
 
@@ -84,6 +86,12 @@ var tenant = []Row{
 	{What: "have a pod linger for a year", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, gracePeriodSeconds: 31536000, dryRun: [All]}", Stop: GuardRails},
 	{What: "have all pods linger for a year", Method: del, Path: managed + "/pods", Body: "{apiVersion: v1, kind: DeleteOptions, gracePeriodSeconds: 31536000, dryRun: [All]}", Stop: GuardRails},
 	{What: "evict a pod over a year", Method: post, Path: managed + "/pods/theirs/eviction", Body: "{apiVersion: policy/v1, kind: Eviction, metadata: {name: theirs}, deleteOptions: {gracePeriodSeconds: 31536000, dryRun: [All]}}", Stop: GuardRails},
+	{What: "have a pod wait for what cannot end", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Foreground, dryRun: [All]}", Stop: GuardRails},
+	{What: "have all pods wait for what cannot end", Method: del, Path: managed + "/pods", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Foreground, dryRun: [All]}", Stop: GuardRails},
+	{What: "have a pod wait for its orphans", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, orphanDependents: true, dryRun: [All]}", Stop: GuardRails},
+	{What: "evict a pod that waits for what cannot end", Method: post, Path: managed + "/pods/theirs/eviction", Body: "{apiVersion: policy/v1, kind: Eviction, metadata: {name: theirs}, deleteOptions: {propagationPolicy: Foreground, dryRun: [All]}}", Stop: GuardRails},
+	{What: "delete a pod in the background", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Background, dryRun: [All]}", Stop: Nothing},
+	{What: "put a finalizer on the network policy, as its controllers do", Method: patch, Path: policies + "/tenama", Body: "{metadata: {finalizers: [x.test/x]}}", Stop: Nothing},
 	{What: "delete a pod within a minute", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, gracePeriodSeconds: 60, dryRun: [All]}", Stop: Nothing},
 	{What: "delete a pod", Method: del, Path: managed + "/pods/theirs", Stop: Nothing},
 	{What: "evict a pod", Method: post, Path: managed + "/pods/theirs/eviction", Body: "{apiVersion: policy/v1, kind: Eviction, metadata: {name: theirs}, deleteOptions: {dryRun: [All]}}", Stop: Nothing},
@@ -127,5 +135,6 @@ var tenantAdmin = []Row{
 	{What: "write a role that may edit quotas", Method: post, Path: rbac + "/namespaces/$managed/roles", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}, rules: [{apiGroups: [''], resources: [resourcequotas], verbs: ['*']}]}", Stop: RBAC},
 	{What: "write a role", Method: post, Path: rbac + "/namespaces/$managed/roles", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}, rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}", Stop: Nothing},
 	{What: "write a role that cannot end", Method: post, Path: rbac + "/namespaces/$managed/roles", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x, finalizers: [x.test/x]}}", Stop: GuardRails},
+	{What: "have a binding wait for what cannot end", Method: del, Path: bindings + "/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Foreground, dryRun: [All]}", Stop: GuardRails},
 	{What: "write a binding that cannot end", Method: post, Path: bindings, Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, finalizers: [x.test/x]}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [" + theUser("frank") + "]}", Stop: GuardRails},
 }

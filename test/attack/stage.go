@@ -173,6 +173,9 @@ func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
 			return nil, fmt.Errorf("make %s: %s", name, out)
 		}
 	}
+	if out, err := c.Kubectl("admin", "-n", "tmp-stage", "patch", "resourcequota", "tenama", "--type=merge", "-p", `{"metadata":{"finalizers":["x.test/theirs"]}}`); err != nil {
+		return nil, fmt.Errorf("put a finalizer: %s", out)
+	}
 	if out, err := c.Kubectl("admin", "label", "--overwrite", "namespace", "tmp-stage-weakened", "pod-security.kubernetes.io/enforce=privileged"); err != nil {
 		return nil, fmt.Errorf("weaken: %s", out)
 	}

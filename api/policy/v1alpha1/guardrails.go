@@ -88,6 +88,9 @@ func guardRail(raw []byte) (runtime.Object, error) {
 	if m.GetNamespace() != "" {
 		return nil, fmt.Errorf("%s %q: metadata.namespace must be empty: it is made in every namespace of the class", gvk.Kind, m.GetName())
 	}
+	if m.GetName() == "tenama-probe" {
+		return nil, fmt.Errorf("%s: metadata.name %q is reserved", gvk.Kind, m.GetName())
+	}
 	if err := onlyOwnMetadata(m); err != nil {
 		return nil, fmt.Errorf("%s %q: %w", gvk.Kind, m.GetName(), err)
 	}

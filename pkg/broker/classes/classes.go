@@ -3,7 +3,8 @@
 // Package classes knows the NamespaceClasses of the cluster, judges them, and
 // reports the judgement in their status.
 //
-// What CEL can tell is refused at `kubectl apply` (deploy/base). Here is what
+// What CEL can tell is refused at `kubectl apply` (deploy/policies/classes.yaml,
+// and the definition itself). Here is what
 // only the broker can tell: whether the objects decode, whether it may bind the
 // role, whether there is one default. The status is a function of the class and
 // of the broker's rights, so any replica may write it and none leads.
@@ -133,7 +134,7 @@ func (s *Store) Like() (labels, annotations map[string]string) {
 	labels, annotations = map[string]string{}, map[string]string{}
 	var like *policyv1alpha1.NamespaceClass
 	for _, c := range s.list() {
-		if like == nil || isDefault(c) {
+		if (like == nil || isDefault(c)) && c.Spec.ValidateKeys() == nil {
 			like = c
 		}
 	}

@@ -105,6 +105,11 @@ func (p *Prover) Run(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		case <-p.wake:
+			select { // not for every event of a burst
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
 		}
 		p.Try(ctx)
 	}

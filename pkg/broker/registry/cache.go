@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -167,12 +168,12 @@ func (c *Cache) get(name string) *corev1.Namespace {
 	return o.(*corev1.Namespace)
 }
 
-// Some returns the names of up to n namespaces that are complete and alive,
-// others each time.
-func (c *Cache) Some(n int) []string {
+// Some returns the names of up to n namespaces with the prefix that are complete
+// and alive, others each time.
+func (c *Cache) Some(n int, prefix string) []string {
 	var out []string
 	for _, key := range c.informer.GetStore().ListKeys() { // in the order of a map
-		if ns := c.get(key); ns != nil && ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil {
+		if ns := c.get(key); ns != nil && ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil && strings.HasPrefix(ns.Name, prefix) {
 			if out = append(out, ns.Name); len(out) == n {
 				break
 			}

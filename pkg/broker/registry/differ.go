@@ -115,6 +115,10 @@ func manifest(want runtime.Object) ([]byte, error) {
 	}
 	maps.Copy(labels, ownLabels)
 	m.SetLabels(labels)
+	np, isPolicy := want.(*networkingv1.NetworkPolicy)
+	if isPolicy { // a policy type that is not written is not owned, and would stay as somebody set it
+		np.Spec = *withDefaults(np.Spec)
+	}
 	out, err := runtime.DefaultUnstructuredConverter.ToUnstructured(want)
 	if err != nil {
 		return nil, fmt.Errorf("encode %T %q: %w", want, m.GetName(), err)
@@ -123,9 +127,9 @@ func manifest(want runtime.Object) ([]byte, error) {
 	if meta, ok := out["metadata"].(map[string]any); ok {
 		delete(meta, "creationTimestamp")
 	}
-	if np, ok := want.(*networkingv1.NetworkPolicy); ok {
+	if isPolicy {
 		spec := out["spec"].(map[string]any)
-		for _, t := range withDefaults(np.Spec).PolicyTypes {
+		for _, t := range np.Spec.PolicyTypes {
 			field := map[networkingv1.PolicyType]string{networkingv1.PolicyTypeIngress: "ingress", networkingv1.PolicyTypeEgress: "egress"}[t]
 			if _, set := spec[field]; !set && field != "" {
 				spec[field] = []any{}

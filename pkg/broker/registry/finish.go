@@ -47,7 +47,7 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
 	}
 	// The broker has no rights inside the namespace until it binds itself.
-	if err := r.bindSelf(ctx, ns.Name, class.Spec.Objects); err != nil {
+	if _, err := r.bindSelf(ctx, ns.Name, class.Spec.Objects); err != nil {
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -60,7 +60,7 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 		return nil, err
 	}
 	if binds(owner.GetName()) {
-		if err := r.bind(ctx, ns.Name, ownerBinding, class.Spec.OwnerRole, subjectOf(owner.GetName()), nil); err != nil {
+		if _, err := r.bind(ctx, ns.Name, ownerBinding, class.Spec.OwnerRole, subjectOf(owner.GetName()), nil); err != nil {
 			return nil, fmt.Errorf("bind the owner to %q: %w", class.Spec.OwnerRole, err)
 		}
 	}
@@ -81,29 +81,31 @@ var ownLabels = map[string]string{v1alpha1.LabelManaged: "true", labelManagedBy:
 
 // bindSelf gives the broker its role in the namespace. The binding carries the
 // objects of the class, so that what is to be there stays known when the class
-// changes; tenants can neither change it nor remove it.
-func (r *Registry) bindSelf(ctx context.Context, ns string, objects []runtime.RawExtension) error {
+// changes; tenants can neither change it nor remove it. It tells whether it made
+// the binding, or found one.
+func (r *Registry) bindSelf(ctx context.Context, ns string, objects []runtime.RawExtension) (made bool, _ error) {
 	record, err := json.Marshal(objects)
 	if err != nil {
-		return fmt.Errorf("encode the guard rails of %q: %w", ns, err)
+		return false, fmt.Errorf("encode the guard rails of %q: %w", ns, err)
 	}
 	self := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: r.Self.Namespace, Name: r.Self.Name}
-	if err := r.bind(ctx, ns, managerBroker, managerRole, self, map[string]string{v1alpha1.AnnotationGuardRails: string(record)}); err != nil {
-		return fmt.Errorf("bind the broker: %w", err)
+	made, err = r.bind(ctx, ns, managerBroker, managerRole, self, map[string]string{v1alpha1.AnnotationGuardRails: string(record)})
+	if err != nil {
+		return false, fmt.Errorf("bind the broker: %w", err)
 	}
-	return nil
+	return made, nil
 }
 
-func (r *Registry) bind(ctx context.Context, ns, name, role string, subject rbacv1.Subject, annotations map[string]string) error {
+func (r *Registry) bind(ctx context.Context, ns, name, role string, subject rbacv1.Subject, annotations map[string]string) (made bool, _ error) {
 	_, err := r.Client.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns, Labels: ownLabels, Annotations: annotations},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects:   []rbacv1.Subject{subject},
 	}, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 func subjectOf(owner string) rbacv1.Subject {

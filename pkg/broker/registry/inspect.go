@@ -79,6 +79,9 @@ func (r *Registry) Inspect(ctx context.Context, name string) error {
 // class, as long as the class is still what it was.
 func (r *Registry) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime.RawExtension, error) {
 	b, err := r.Client.RbacV1().RoleBindings(ns.Name).Get(ctx, managerBroker, metav1.GetOptions{ResourceVersion: "0"})
+	if err == nil && b.Annotations[v1alpha1.AnnotationGuardRails] == "" {
+		return nil, nil // made by a release that did not record it
+	}
 	if err == nil {
 		var out []runtime.RawExtension
 		if err := json.Unmarshal([]byte(b.Annotations[v1alpha1.AnnotationGuardRails]), &out); err != nil {
@@ -97,8 +100,11 @@ func (r *Registry) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtim
 	case lost == nil:
 		lost = fmt.Errorf("class %q has changed since", class.Name)
 	}
-	if err := r.bindSelf(ctx, ns.Name, objects); err != nil {
+	switch made, err := r.bindSelf(ctx, ns.Name, objects); {
+	case err != nil:
 		return nil, err
+	case !made:
+		return nil, fmt.Errorf("RoleBinding %q in %q is there and does not give the broker its rights: an administrator has to delete it, or apply deploy/ again", managerBroker, ns.Name)
 	}
 	d := drift{object: corev1.ObjectReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "RoleBinding", Name: managerBroker}, was: Missing, became: Restored}
 	if lost != nil { // the broker can work there again, but this namespace is not looked after any more
@@ -155,10 +161,15 @@ func (r *Registry) inspectOne(ctx context.Context, ns *corev1.Namespace, want ru
 	if err != nil {
 		return err
 	}
-	err = r.patiently(ctx, func() error { return r.apply(ctx, ns.Name, m.GetName(), want, patch) })
+	var now runtime.Object
+	err = r.patiently(ctx, func() (err error) { now, err = r.apply(ctx, ns.Name, m.GetName(), want, patch); return err })
 	d.became = Restored
 	if apierrors.IsInvalid(err) {
 		d.became, d.why = Refused, err.Error()
+	} else if err == nil {
+		if still := differs(want, now); still != "" {
+			d.became, d.why = Refused, still+" is somebody else's field"
+		}
 	}
 	if err == nil || d.became == Refused {
 		r.tell(ctx, ns, d)
@@ -184,22 +195,20 @@ func (r *Registry) get(ctx context.Context, ns, name string, like runtime.Object
 	return nil, fmt.Errorf("no guard rail: %T", like)
 }
 
-func (r *Registry) apply(ctx context.Context, ns, name string, like runtime.Object, patch []byte) (err error) {
+func (r *Registry) apply(ctx context.Context, ns, name string, like runtime.Object, patch []byte) (runtime.Object, error) {
 	force := true
 	o := metav1.PatchOptions{FieldManager: managedBy, Force: &force}
 	switch like.(type) {
 	case *corev1.ResourceQuota:
-		_, err = r.Client.CoreV1().ResourceQuotas(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
+		return r.Client.CoreV1().ResourceQuotas(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
 	case *corev1.LimitRange:
-		_, err = r.Client.CoreV1().LimitRanges(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
+		return r.Client.CoreV1().LimitRanges(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
 	case *networkingv1.NetworkPolicy:
-		_, err = r.Client.NetworkingV1().NetworkPolicies(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
+		return r.Client.NetworkingV1().NetworkPolicies(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
 	case *corev1.ServiceAccount:
-		_, err = r.Client.CoreV1().ServiceAccounts(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
-	default:
-		err = fmt.Errorf("no guard rail: %T", like)
+		return r.Client.CoreV1().ServiceAccounts(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
 	}
-	return err
+	return nil, fmt.Errorf("no guard rail: %T", like)
 }
 
 // drift is what was found, and what became of it.
