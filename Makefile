@@ -6,7 +6,7 @@ LDFLAGS := -s -w
 BIN     := $(CURDIR)/bin
 TOOLS   := $(BIN)/tools
 ARGS    ?=
-OLDEST  := TestAttacks/rows|TestUncontained|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain
+OLDEST  := TestAttacks/rows|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest demo prove-contained test unit e2e e2e-oldest lint verify generate bench clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
@@ -43,8 +43,9 @@ unit: ## Run the tests that need no cluster
 e2e: build cluster $(TOOLS)/helm ## Run the tests on a real control plane
 	$(GO) test -trimpath -timeout 20m $(ARGS) ./test/e2e/...
 
-# Policies as files are younger than the oldest Kubernetes. How each rule of the
-# policies is needed, races and the plugin do not depend on the version.
+# Policies as files are younger than the oldest Kubernetes. Tests that change
+# policies again and again are left out: that can end kube-apiserver 1.30
+# (docs/known-issues.md). Races and the plugin do not depend on the version.
 e2e-oldest: build cluster cluster-oldest $(TOOLS)/helm ## Run those that depend on Kubernetes on the oldest one
 	KUBERNETES=oldest $(GO) test -trimpath -timeout 20m $(ARGS) -run '$(OLDEST)' ./test/e2e/...
 
