@@ -32,12 +32,16 @@ func policies(ctx context.Context, n int, narrow bool) error {
 	defer os.RemoveAll(dir)
 	which, set := "the policies", ""
 	if narrow {
-		which, set = "the narrow policies", filepath.Join(bed.Root(), ".bench")
-		if err := os.MkdirAll(set, 0o700); err != nil {
+		which, set = "the narrow policies", filepath.Join(dir, "narrow")
+		if err := os.Mkdir(set, 0o700); err != nil {
 			return err
 		}
-		defer os.RemoveAll(set)
-		if err := os.WriteFile(filepath.Join(set, "kustomization.yaml"), []byte("resources: [../deploy/policies]\ncomponents: [../deploy/narrow]\n"), 0o600); err != nil {
+		deploy, err := filepath.Rel(set, filepath.Join(bed.Root(), "deploy")) // kustomize wants it so
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("resources: [%s/policies]\ncomponents: [%s/narrow]\n", deploy, deploy)
+		if err := os.WriteFile(filepath.Join(set, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 			return err
 		}
 	}

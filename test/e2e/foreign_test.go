@@ -69,9 +69,9 @@ spec: {policyName: tenama-broker-of-ours, validationActions: [Deny]}
 	}
 }
 
-// Something in the cluster, a policy engine perhaps, puts a quota of the same
-// name into each new namespace, faster than the broker. That quota is not the
-// class's: nobody gets access to a namespace without its guard rails.
+// Something in the cluster, a policy engine perhaps, puts an object of the same
+// name into each new namespace, faster than the broker. It is not the class's:
+// nobody gets access to a namespace without its guard rails.
 func TestForeignGuardRails(t *testing.T) {
 	ctx := t.Context()
 	c, port := own(t)
@@ -84,25 +84,34 @@ func TestForeignGuardRails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy.Cut(func(r *http.Request) {
-		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/resourcequotas") {
-			ns := strings.Split(r.URL.Path, "/")[4]
-			_, _ = c.Kubectl("admin", "-n", ns, "create", "quota", "tenama", "--hard=pods=1000")
-		}
-	}, nil)
 	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
 	alice := as(t, c.Config("alice"))
-	_, err = alice.Create(ctx, tns("tmp-occupied", time.Hour), metav1.CreateOptions{})
-	if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), `ResourceQuota "tenama" of the class is made in every new namespace by somebody else`) {
-		t.Errorf("got %v, want it refused with what is in the way", err)
-	}
-	if err := bed.Eventually(20*time.Second, func() error {
-		out, err := c.Kubectl("admin", "get", "namespace", "tmp-occupied")
-		if err == nil {
-			return errOf(out)
-		}
-		return nil
-	}); err != nil {
-		t.Errorf("the namespace stayed: %v", err)
+	for kind, foreign := range map[string]struct{ resource, manifest string }{
+		"ResourceQuota": {"resourcequotas", "{apiVersion: v1, kind: ResourceQuota, metadata: {name: tenama}, spec: {hard: {pods: 1000}}}"},
+		"LimitRange":    {"limitranges", "{apiVersion: v1, kind: LimitRange, metadata: {name: tenama}, spec: {limits: []}}"},
+		"NetworkPolicy": {"networkpolicies", "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tenama}, spec: {podSelector: {}, ingress: [{}]}}"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			proxy.Cut(func(r *http.Request) {
+				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/"+foreign.resource) {
+					parts := strings.Split(r.URL.Path, "/")
+					_, _ = c.KubectlIn("admin", foreign.manifest, "-n", parts[len(parts)-2], "create", "-f", "-")
+				}
+			}, nil)
+			name := "tmp-occupied-" + strings.ToLower(kind)
+			_, err := alice.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{})
+			if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), kind+` "tenama" of the class is made in every new namespace by somebody else`) {
+				t.Errorf("got %v, want it refused with what is in the way", err)
+			}
+			if err := bed.Eventually(20*time.Second, func() error {
+				out, err := c.Kubectl("admin", "get", "namespace", name)
+				if err == nil {
+					return errOf(out)
+				}
+				return nil
+			}); err != nil {
+				t.Errorf("the namespace stayed: %v", err)
+			}
+		})
 	}
 }

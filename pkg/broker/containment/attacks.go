@@ -198,6 +198,8 @@ func (p *Prover) judge(a attack, err error) (held bool, _ error) {
 		return false, &breach{fmt.Sprintf("it could %s: ValidatingAdmissionPolicy %q is missing, not bound, or edited", a.what, a.policy)}
 	case p.heldByRBAC(err):
 		return false, nil // it has not even the right
+	case apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return false, nil // a tenant's namespace that has ended meanwhile; its name is nobody else's business
 	case by == a.policy && !strings.Contains(err.Error(), a.said):
 		return false, &breach{fmt.Sprintf("ValidatingAdmissionPolicy %q is not of %s, which this broker needs: %v", a.policy, Set, err)}
 	case by == a.policy:

@@ -8,12 +8,21 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 func forbiddenBy(why string) error {
 	return apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "x", errors.New(why))
+}
+
+// ending is how kube-apiserver refuses what comes into a namespace that ends.
+func ending() error {
+	err := apierrors.NewForbidden(schema.GroupResource{Resource: "resourcequotas"}, "x", errors.New("unable to create new content in namespace tmp-of-somebody because it is being terminated"))
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	return err
 }
 
 // What an attack's end means. A mistake here is a broker that believes itself
@@ -38,6 +47,8 @@ func TestJudge(t *testing.T) {
 		"denied by a policy with a name like ours": {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker2' with binding 'x' denied request: " + Set), false, false, "proves nothing"},
 		"denied by a policy without a reason":      {apierrors.NewInvalid(schema.GroupKind{}, "x", nil), false, false, "could not try"},
 		"a webhook that says cannot":               {forbiddenBy(`admission webhook "x.test" denied the request: you cannot create resource x`), false, false, "proves nothing"},
+		"its place is gone":                        {apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "tmp-of-somebody"), false, false, ""},
+		"its place is ending":                      {ending(), false, false, ""},
 		"no answer":                                {apierrors.NewServerTimeout(schema.GroupResource{}, "create", 1), false, false, "could not try"},
 		"something else is wrong":                  {apierrors.NewBadRequest("x"), false, false, "could not try"},
 	} {
