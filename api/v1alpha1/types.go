@@ -41,8 +41,8 @@ type TemporaryNamespaceSpec struct {
 
 	// ExtendUntil keeps the namespace at least until this time (RFC 3339), if
 	// that is later than its TTL, up to status.maximumExpirationTimestamp. It is
-	// what `kubectl tenama extend` writes. A manifest leaves it out, so that
-	// applying the manifest again takes back no extension.
+	// what `kubectl tenama extend` writes. A manifest leaves it out: to apply or
+	// replace by one that does takes back no extension.
 	// +optional
 	ExtendUntil *metav1.Time `json:"extendUntil,omitempty"`
 

@@ -26,9 +26,17 @@ const (
 // must be a DNS-1123 label (RFC 1123), as every namespace's, and begin with
 // prefix.
 func ValidateName(name, prefix string, path *field.Path) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(path, "name or generateName is required")}
+	}
 	var errs field.ErrorList
-	if !strings.HasPrefix(name, prefix) || name == prefix {
-		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must begin with %q and go on: try %q", prefix, prefix+strings.TrimPrefix(name, prefix))))
+	switch better := prefix + strings.TrimPrefix(name, prefix); {
+	case name == prefix:
+		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must go on after %q", prefix)))
+	case !strings.HasPrefix(name, prefix) && len(validation.IsDNS1123Label(better)) == 0:
+		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must begin with %q: try %q", prefix, better)))
+	case !strings.HasPrefix(name, prefix):
+		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must begin with %q", prefix)))
 	}
 	if strings.HasSuffix(name, ReservedSuffix) {
 		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must not end with %q, which is reserved", ReservedSuffix)))
@@ -47,14 +55,18 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 	if tn.Namespace != "" {
 		errs = append(errs, field.Forbidden(meta.Child("namespace"), "a temporary namespace is cluster-scoped"))
 	}
+	if base := tn.GenerateName; len(base) > validation.DNS1123LabelMaxLength {
+		errs = append(errs, field.TooLong(meta.Child("generateName"), base, validation.DNS1123LabelMaxLength))
+	} else if base != "" {
+		for _, msg := range apivalidation.NameIsDNSLabel(base, true) {
+			errs = append(errs, field.Invalid(meta.Child("generateName"), base, msg))
+		}
+	}
 	errs = append(errs, metav1validation.ValidateLabels(tn.Labels, meta.Child("labels"))...)
 	errs = append(errs, apivalidation.ValidateAnnotations(tn.Annotations, meta.Child("annotations"))...)
-	// Nothing would honour these two: they live on the view, not on the Namespace.
-	if len(tn.OwnerReferences) > 0 {
-		errs = append(errs, field.Forbidden(meta.Child("ownerReferences"), "a temporary namespace ends by its expiry or by deletion"))
-	}
-	if len(tn.Finalizers) > 0 {
-		errs = append(errs, field.Forbidden(meta.Child("finalizers"), "finalizers would not be honoured"))
+	errs = append(errs, apivalidation.ValidateOwnerReferences(tn.OwnerReferences, meta.Child("ownerReferences"))...)
+	if len(tn.Finalizers) > 0 { // the Namespace is all there is, and it does not wait for them
+		errs = append(errs, field.Forbidden(meta.Child("finalizers"), "a temporary namespace ends with its Namespace, and cannot wait for finalizers"))
 	}
 	if id := tn.Annotations[AnnotationRequestID]; len(id) > maxRequestID || strings.ContainsFunc(id, unprintable) {
 		errs = append(errs, field.Invalid(meta.Child("annotations").Key(AnnotationRequestID), id, fmt.Sprintf("must be at most %d printable characters", maxRequestID)))
@@ -68,7 +80,7 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 		}
 	}
 	if r := tn.Spec.Reason; utf8.RuneCountInString(r) > maxReason || strings.ContainsFunc(r, unprintable) {
-		errs = append(errs, field.Invalid(spec.Child("reason"), r, fmt.Sprintf("must be one line of at most %d characters", maxReason)))
+		errs = append(errs, field.Invalid(spec.Child("reason"), r, fmt.Sprintf("must be one line of at most %d printable characters", maxReason)))
 	}
 	return errs
 }

@@ -21,18 +21,12 @@ import (
 	"tenama.dev/tenama/pkg/broker/auth"
 )
 
-const (
-	requestDeadline = 30 * time.Second
-	// maxInFlight bounds what runs at once; a create holds its place for its whole
-	// life. Fairness between users is kube-apiserver's business, before us.
-	maxInFlight = 400
-	maxWatches  = 5000
-)
+const requestDeadline = 30 * time.Second
 
 // chain puts around the router what every request passes, outermost last.
 func chain(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health, allow bool, log *slog.Logger) http.Handler {
 	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")}
-	h := authorize(untilServing(whileContained(router, state, allow), state), authz)
+	h := authorize(untilServing(whileContained(shallow(router), state, allow), state), authz)
 	h = limit(h)
 	h = filters.WithAuthentication(h, proxy.Authenticator, filters.Unauthorized(codecs), nil, proxy.Headers)
 	h = filters.WithWarningRecorder(h)
@@ -104,30 +98,6 @@ func whileContained(next http.Handler, state *health, allow bool) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r)
-	})
-}
-
-// limit answers 429 rather than letting requests pile up.
-func limit(next http.Handler) http.Handler {
-	requests, watches := make(chan struct{}, maxInFlight), make(chan struct{}, maxWatches)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		places := requests
-		if info, ok := request.RequestInfoFrom(r.Context()); ok {
-			switch {
-			case !info.IsResourceRequest: // discovery: to answer it with 429 would take the API down for all
-				next.ServeHTTP(w, r)
-				return
-			case longRunning(r, info):
-				places = watches
-			}
-		}
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
-			next.ServeHTTP(w, r)
-		default:
-			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests("the broker is busy; try again", 1), codecs, v1alpha1.GroupVersion, w, r)
-		}
 	})
 }
 

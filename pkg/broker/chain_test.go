@@ -5,6 +5,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/request"
 )
@@ -28,12 +30,16 @@ func status(h http.Handler, r *http.Request) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// Whoever floods the broker fills his places; discovery, without which the API
-// would be taken for dead, always has one.
+// Whoever floods the broker fills their own places, then everybody's; discovery,
+// without which the API would be taken for dead, always has one.
 func TestLimit(t *testing.T) {
+	by := func(name, verb string, resource bool) *http.Request {
+		r := as(verb, resource)
+		return r.WithContext(request.WithUser(r.Context(), &user.DefaultInfo{Name: name}))
+	}
 	full, release := make(chan struct{}), make(chan struct{})
 	var in sync.WaitGroup
-	in.Add(maxInFlight)
+	in.Add(maxRequests)
 	h := limit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if info, _ := request.RequestInfoFrom(r.Context()); info.Verb == "create" {
 			in.Done()
@@ -41,24 +47,60 @@ func TestLimit(t *testing.T) {
 		}
 	}))
 	var done sync.WaitGroup
-	for range maxInFlight {
-		done.Go(func() { status(h, as("create", true)) })
+	for i := range maxRequests {
+		done.Go(func() { status(h, by(fmt.Sprintf("user-%d", i/maxRequestsOfOne), "create", true)) })
 	}
 	go func() { in.Wait(); close(full) }()
 	<-full
-	if code, _ := status(h, as("list", true)); code != http.StatusTooManyRequests {
-		t.Errorf("one more request: %d, want 429", code)
-	}
-	if code, _ := status(h, as("get", false)); code != http.StatusOK {
-		t.Errorf("discovery: %d, want 200", code)
-	}
-	if code, _ := status(h, as("watch", true)); code != http.StatusOK {
-		t.Errorf("a watch, which has places of its own: %d, want 200", code)
+	for what, c := range map[string]struct {
+		r    *http.Request
+		want int
+	}{
+		"one more request of somebody else":    {by("modest", "update", true), http.StatusTooManyRequests},
+		"discovery":                            {by("user-0", "get", false), http.StatusOK},
+		"a watch, which has places of its own": {by("user-0", "watch", true), http.StatusOK},
+		"a list, which has places of its own":  {by("user-0", "list", true), http.StatusOK},
+	} {
+		if code, _ := status(h, c.r); code != c.want {
+			t.Errorf("%s: %d, want %d", what, code, c.want)
+		}
 	}
 	close(release)
 	done.Wait()
-	if code, _ := status(h, as("list", true)); code != http.StatusOK {
+	if code, _ := status(h, by("modest", "update", true)); code != http.StatusOK {
 		t.Errorf("afterwards: %d, want 200", code)
+	}
+}
+
+// One greedy user leaves places to the others.
+func TestPlaces(t *testing.T) {
+	p := places{all: 10, each: 4}
+	take := func(user string, want bool) {
+		t.Helper()
+		if why := p.take(user); (why == "") != want {
+			t.Errorf("%s: %q", user, why)
+		}
+	}
+	for range 4 {
+		take("greedy", true)
+	}
+	take("greedy", false)
+	take("modest", true)
+	p.leave("greedy")
+	take("greedy", true)
+	take("greedy", false)
+	for _, user := range []string{"a", "b", "c", "d", "e"} {
+		take(user, true)
+	}
+	take("late", false)
+	for range 4 {
+		p.leave("greedy")
+	}
+	for _, user := range []string{"modest", "a", "b", "c", "d", "e"} {
+		p.leave(user)
+	}
+	if p.taken != 0 || len(p.by) != 0 {
+		t.Errorf("%d places are left over: %v", p.taken, p.by)
 	}
 }
 

@@ -28,16 +28,19 @@ const (
 	maxWatch     = 30 * time.Minute
 )
 
+// slash may end a path, as it may in kube-apiserver.
+const slash = "{slash:/?}"
+
 var (
 	pathRoot    = "/apis"
 	pathGroup   = "/apis/" + v1alpha1.GroupVersion.Group
 	pathVersion = "/apis/" + v1alpha1.GroupVersion.String()
-	pathAll     = pathVersion + "/" + v1alpha1.Resource.Resource
-	pathOne     = pathAll + "/{name}"
+	pathAll     = pathVersion + "/" + v1alpha1.Resource.Resource + slash
+	pathOne     = pathVersion + "/" + v1alpha1.Resource.Resource + "/{name}" + slash
 )
 
 // openPaths need no authorization: they say the same to all.
-var openPaths = []string{pathRoot, pathRoot + "/", pathGroup, pathVersion, pathOpenAPIV2, pathOpenAPIV3, pathOpenAPIGroup}
+var openPaths = []string{pathRoot, pathRoot + "/", pathGroup, pathGroup + "/", pathVersion, pathVersion + "/", pathOpenAPIV2, pathOpenAPIV3, pathOpenAPIGroup}
 
 // routes is the whole surface of the broker; there are no other paths.
 func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, error) {
@@ -54,16 +57,17 @@ func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, 
 	r := mux.NewRouter().SkipClean(true)
 	r.NotFoundHandler = http.HandlerFunc(notFound)
 	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
-	r.Handle(pathRoot, root).Methods(http.MethodGet)
-	r.Handle(pathGroup, group).Methods(http.MethodGet)
-	r.Handle(pathVersion, version).Methods(http.MethodGet)
-	r.Handle(pathOpenAPIV2, static("application/json", openAPIV2)).Methods(http.MethodGet)
-	r.Handle(pathOpenAPIV3, static("application/json", openAPIIndex())).Methods(http.MethodGet)
-	r.Handle(pathOpenAPIGroup, static("application/json", openAPIV3)).Methods(http.MethodGet)
-	r.HandleFunc(pathAll, handlers.ListResource(tns, tns, scope, false, maxWatch)).Methods(http.MethodGet)
+	read := []string{http.MethodGet, http.MethodHead}
+	r.Handle(pathRoot, root).Methods(read...)
+	r.Handle(pathGroup+slash, group).Methods(read...)
+	r.Handle(pathVersion+slash, version).Methods(read...)
+	r.Handle(pathOpenAPIV2, static("application/json", openAPIV2)).Methods(read...)
+	r.Handle(pathOpenAPIV3, static("application/json", openAPIIndex())).Methods(read...)
+	r.Handle(pathOpenAPIGroup, static("application/json", openAPIV3)).Methods(read...)
+	r.HandleFunc(pathAll, handlers.ListResource(tns, tns, scope, false, maxWatch)).Methods(read...)
 	r.HandleFunc(pathAll, handlers.CreateResource(tns, scope, none)).Methods(http.MethodPost)
 	r.HandleFunc(pathAll, handlers.DeleteCollection(tns, true, scope, none)).Methods(http.MethodDelete)
-	r.HandleFunc(pathOne, handlers.GetResource(tns, scope)).Methods(http.MethodGet)
+	r.HandleFunc(pathOne, handlers.GetResource(tns, scope)).Methods(read...)
 	r.HandleFunc(pathOne, handlers.UpdateResource(tns, scope, none)).Methods(http.MethodPut)
 	r.HandleFunc(pathOne, handlers.PatchResource(tns, scope, none, patches)).Methods(http.MethodPatch)
 	r.HandleFunc(pathOne, handlers.DeleteResource(tns, true, scope, none)).Methods(http.MethodDelete)

@@ -95,6 +95,19 @@ func (f *FrontProxy) Run(ctx context.Context) {
 	f.CA.Run(ctx, 1)
 }
 
+// Wait returns once the front proxy's authority is known: until then every
+// request would be unauthenticated. Run has to be running.
+func (f *FrontProxy) Wait(ctx context.Context) error {
+	for f.CA.CurrentCABundleContent() == nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
 // checkSeparateCA refuses a front-proxy CA that also signs users, unless the
 // names of the front proxy are listed: with an empty list every certificate of
 // the CA is the front proxy, so every user could name any identity.
@@ -154,7 +167,7 @@ func NewAuthorizer(client kubernetes.Interface, open ...string) (authorizer.Auth
 		paths[p] = true
 	}
 	return authorizer.AuthorizerFunc(func(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-		if !a.IsResourceRequest() && a.GetVerb() == "get" && paths[a.GetPath()] {
+		if !a.IsResourceRequest() && (a.GetVerb() == "get" || a.GetVerb() == "head") && paths[a.GetPath()] {
 			return authorizer.DecisionAllow, "", nil
 		}
 		return review.Authorize(ctx, a)

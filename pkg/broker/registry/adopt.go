@@ -4,6 +4,9 @@ package registry
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,9 +20,21 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
+// fingerprint tells whether two requests ask for the same: it is of all that the
+// client says in tn, before anything is filled in.
+func fingerprint(tn *v1alpha1.TemporaryNamespace) string {
+	b, err := json.Marshal([]any{tn.Labels, tn.Annotations, tn.OwnerReferences, tn.Spec})
+	if err != nil { // there is nothing in it that cannot be encoded
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
 // adopt returns the namespace that stands where ns was to be made, if it is
-// what an earlier try of the same request left.
-func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.Info) (*corev1.Namespace, error) {
+// what an earlier try of the same request left. Without a request id no two
+// requests are the same: the later one is told that the name is taken.
+func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.Info, dry bool) (*corev1.Namespace, error) {
 	now, err := r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) { // gone between the two calls
 		return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
@@ -36,10 +51,12 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 		err := apierrors.NewConflict(groupResource, ns.Name, errors.New("your namespace of that name is still being deleted; its name is free in some seconds"))
 		err.ErrStatus.Details.RetryAfterSeconds = 2
 		return nil, err
-	case id != now.Annotations[v1alpha1.AnnotationRequestID], id == "" && ready:
+	case id == "" || id != now.Annotations[v1alpha1.AnnotationRequestID]:
 		return nil, apierrors.NewAlreadyExists(groupResource, ns.Name)
-	case now.Labels[v1alpha1.LabelClass] != ns.Labels[v1alpha1.LabelClass], now.Annotations[v1alpha1.AnnotationTTL] != ns.Annotations[v1alpha1.AnnotationTTL]:
-		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already made it with another class or TTL", id))
+	case requestOf(now) != requestOf(ns):
+		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already made it, and asked for something else", id))
+	case dry:
+		return now, nil
 	case !ready && now.Annotations[v1alpha1.AnnotationClassRevision] != ns.Annotations[v1alpha1.AnnotationClassRevision]:
 		// What it was to get is not known any more: begin anew.
 		if err := r.discard(ctx, now, errors.New("the class has changed since")); err != nil {
@@ -48,6 +65,13 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 		return nil, apierrors.NewServerTimeout(groupResource, "create", 6)
 	}
 	return now, nil
+}
+
+// requestOf is the fingerprint of the request that made ns.
+func requestOf(ns *corev1.Namespace) string {
+	var cm clientMeta
+	_ = json.Unmarshal([]byte(ns.Annotations[v1alpha1.AnnotationObject]), &cm)
+	return cm.Request
 }
 
 // taken says that a name is somebody else's, and offers one that is free.

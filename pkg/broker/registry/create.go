@@ -4,6 +4,7 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -54,10 +55,14 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	if !ok {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
 	}
+	if tn.ResourceVersion != "" {
+		return nil, apierrors.NewBadRequest("metadata.resourceVersion must not be set on an object to be created")
+	}
 	owner := userOf(ctx)
 	if err := r.mayOwn(ctx, tn.Name, owner); err != nil {
 		return nil, err
 	}
+	request := fingerprint(tn)
 	class, err := r.complete(ctx, tn, owner)
 	if err != nil {
 		return nil, err
@@ -67,7 +72,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 			return nil, err
 		}
 	}
-	ns, err := r.namespace(tn, class, owner)
+	ns, err := r.namespace(tn, class, owner, request)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +83,9 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	}
 	if len(o.DryRun) > 0 {
 		out, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{DryRun: o.DryRun})
+		if apierrors.IsAlreadyExists(err) {
+			out, err = r.adopt(ctx, ns, owner, true)
+		}
 		if err != nil {
 			return nil, r.translate(ctx, err, tn.Name)
 		}
@@ -156,7 +164,7 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 }
 
 // namespace is the Namespace that tn asks for.
-func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info) (*corev1.Namespace, error) {
+func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info, request string) (*corev1.Namespace, error) {
 	labels, annotations := map[string]string{}, map[string]string{}
 	for k, v := range class.Spec.NamespaceLabels {
 		labels[k] = string(v)
@@ -180,9 +188,14 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 	annotations[v1alpha1.AnnotationMaximumTTL] = strconv.FormatInt(class.Spec.Lifetime.MaximumTTLSeconds, 10)
 	annotations[v1alpha1.AnnotationCreator] = r.Replica
 	put(annotations, v1alpha1.AnnotationRequestID, tn.Annotations[v1alpha1.AnnotationRequestID])
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, Labels: labels, Annotations: annotations}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, GenerateName: tn.GenerateName, Labels: labels, Annotations: annotations}}
 	pass(ns, &v1alpha1.TemporaryNamespace{}, tn)
-	return ns, store(ns, tn)
+	first, err := json.Marshal(clientMeta{Request: request})
+	if err != nil {
+		return nil, fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
+	}
+	annotations[v1alpha1.AnnotationObject] = string(first)
+	return ns, store(ns, tn, &v1alpha1.TemporaryNamespace{})
 }
 
 // begin creates ns, or adopts what an earlier try of the same request made,
@@ -195,7 +208,7 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 
 	made, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
-		if made, err = r.adopt(ctx, ns, owner); err == nil && made.Annotations[v1alpha1.AnnotationReady] == "true" {
+		if made, err = r.adopt(ctx, ns, owner, false); err == nil && made.Annotations[v1alpha1.AnnotationReady] == "true" {
 			return view(made), nil
 		}
 	}

@@ -13,6 +13,9 @@
 //   - Delete exactly what you saw: every deletion names the UID, and the
 //     resourceVersion where the decision depended on the content.
 //   - What does not belong to the caller does not exist for the caller.
+//   - What clients read comes from kube-apiserver, with its versions, tokens and
+//     errors. The cache is for what the broker decides, with preconditions, and
+//     for readers to whom any version will do.
 //   - An error of kube-apiserver about the broker is never shown as if it were
 //     about the user.
 package registry

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apiserver/pkg/audit"
 
@@ -47,8 +48,8 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 			return notFound(name)
 		case d != nil && d.Kind == "namespaces" && apierrors.IsAlreadyExists(err):
 			return apierrors.NewAlreadyExists(groupResource, name)
-		case apierrors.IsBadRequest(err) && name == "": // a list or watch, as the caller asked for it
-			return apierrors.NewBadRequest(status.Status().Message)
+		case name == "" && aboutTheRequest(err), apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge): // as the caller asked for it
+			return err
 		case d != nil && d.Kind == "namespaces" && apierrors.IsConflict(err):
 			return apierrors.NewConflict(groupResource, name, errChanged)
 		}
@@ -68,6 +69,13 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 	}
 	r.Log.Error("Request to kube-apiserver failed", "namespace", name, "err", err, "auditID", auditID(ctx))
 	return apierrors.NewInternalError(fmt.Errorf("the broker could not do it; its log says why under audit ID %q", auditID(ctx)))
+}
+
+// aboutTheRequest tells whether kube-apiserver refused a list or watch for what
+// it asks for: a malformed selector or token, or a resourceVersion or token that
+// is too old (the error has another token).
+func aboutTheRequest(err error) bool {
+	return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
 }
 
 // byPolicy tells whether the containment policy refused what the broker did.

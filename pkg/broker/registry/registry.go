@@ -4,6 +4,7 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -87,21 +88,28 @@ func (r *Registry) Drain(ctx context.Context) {
 	}
 }
 
-// Get returns one TemporaryNamespace as kube-apiserver has it now. Errors:
-// NotFound, also where it belongs to somebody else.
-func (r *Registry) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	ns, err := r.read(ctx, name, v1alpha1.VerbViewAll)
+// Get returns one TemporaryNamespace as kube-apiserver has it now, or no older
+// than the resourceVersion of o. Errors: NotFound, also where it belongs to
+// somebody else; BadRequest and Timeout for a resourceVersion that cannot be, or
+// not yet.
+func (r *Registry) Get(ctx context.Context, name string, o *metav1.GetOptions) (runtime.Object, error) {
+	var version string
+	if o != nil {
+		version = o.ResourceVersion
+	}
+	ns, err := r.read(ctx, name, v1alpha1.VerbViewAll, version)
 	if err != nil {
 		return nil, err
 	}
 	return view(ns), nil
 }
 
-// Delete begins the end of a TemporaryNamespace. It answers with the object as
-// it was; the namespace is gone some seconds later. Errors: NotFound; Conflict
-// if a precondition does not hold.
+// Delete begins the end of a TemporaryNamespace; the namespace is gone some seconds later, and until then it can be
+// seen Terminating, whatever the propagation policy. Errors: NotFound; Conflict
+// if a precondition does not hold; BadRequest for the policy Orphan, which
+// nothing could honour.
 func (r *Registry) Delete(ctx context.Context, name string, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions) (runtime.Object, bool, error) {
-	ns, err := r.read(ctx, name, v1alpha1.VerbAdminister)
+	ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
 	if err != nil {
 		return nil, false, err
 	}
@@ -114,31 +122,41 @@ func (r *Registry) Delete(ctx context.Context, name string, validate rest.Valida
 	pre := &metav1.Preconditions{UID: &ns.UID}
 	var dryRun []string
 	if o != nil {
+		//lint:ignore SA1019 old clients still send it
+		if old := o.OrphanDependents; old != nil && *old || o.PropagationPolicy != nil && *o.PropagationPolicy == metav1.DeletePropagationOrphan {
+			return nil, false, apierrors.NewBadRequest(fmt.Sprintf("cannot delete %q and orphan what depends on it: the namespace takes along all that is in it; use propagationPolicy Background or Foreground", name))
+		}
 		dryRun = o.DryRun
 		if p := o.Preconditions; p != nil {
 			if p.UID != nil && *p.UID != tn.UID {
 				return nil, false, apierrors.NewConflict(groupResource, name, errUID)
 			}
-			pre.ResourceVersion = p.ResourceVersion
+			if pre.ResourceVersion = p.ResourceVersion; pre.ResourceVersion != nil && *pre.ResourceVersion != ns.ResourceVersion {
+				return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
+			}
 		}
 	}
 	if ns.DeletionTimestamp != nil { // as for any object with finalizers: asking again changes nothing
 		return tn, false, nil
 	}
-	if err := r.Client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{Preconditions: pre, DryRun: dryRun}); err != nil {
+	out := &corev1.Namespace{}
+	if err := r.Client.CoreV1().RESTClient().Delete().Resource("namespaces").Name(name).Body(&metav1.DeleteOptions{Preconditions: pre, DryRun: dryRun}).Do(ctx).Into(out); err != nil {
 		return nil, false, r.translate(ctx, err, name)
 	}
 	if len(dryRun) == 0 {
 		r.Log.Info("Deleted on request", "namespace", name, "uid", ns.UID, "user", userName(ctx), "owner", tn.Status.Owner, "auditID", auditID(ctx))
 	}
-	return tn, false, nil
+	return view(out), false, nil
 }
 
 // read returns the live Namespace behind a TemporaryNamespace that the caller
 // may touch: as its owner, or because RBAC grants the verb on all of them.
-func (r *Registry) read(ctx context.Context, name, verb string) (*corev1.Namespace, error) {
-	ns, err := r.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
+func (r *Registry) read(ctx context.Context, name, verb, version string) (*corev1.Namespace, error) {
+	if err := checkVersion(version); err != nil {
+		return nil, err
+	}
+	ns := &corev1.Namespace{}
+	if err := r.once(r.Client.CoreV1().RESTClient().Get()).Name(name).VersionedParams(&metav1.GetOptions{ResourceVersion: version}, metav1.ParameterCodec).Do(ctx).Into(ns); err != nil {
 		return nil, r.translate(ctx, err, name)
 	}
 	if !managed(ns) {
@@ -165,32 +183,6 @@ func (r *Registry) read(ctx context.Context, name, verb string) (*corev1.Namespa
 func owns(ctx context.Context, ns *corev1.Namespace) bool {
 	name := userName(ctx)
 	return name != "" && ns.Annotations[v1alpha1.AnnotationOwner] == name
-}
-
-// may tells whether RBAC grants the caller a verb on all temporary namespaces.
-// To administer them is to view them all, too.
-func (r *Registry) may(ctx context.Context, verb string) (bool, error) {
-	u, ok := request.UserFrom(ctx)
-	if !ok {
-		return false, nil
-	}
-	verbs := []string{verb}
-	if verb == v1alpha1.VerbViewAll {
-		verbs = append(verbs, v1alpha1.VerbAdminister)
-	}
-	for _, v := range verbs {
-		d, _, err := r.Authorizer.Authorize(ctx, authorizer.AttributesRecord{
-			User: u, Verb: v, APIGroup: groupResource.Group, APIVersion: v1alpha1.GroupVersion.Version, Resource: groupResource.Resource, ResourceRequest: true,
-		})
-		if err != nil {
-			r.Log.Warn("Access review failed", "user", u.GetName(), "verb", v, "err", err, "auditID", auditID(ctx))
-			return false, apierrors.NewServerTimeout(groupResource, "authorize", 1)
-		}
-		if d == authorizer.DecisionAllow {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 func userName(ctx context.Context) string {

@@ -10,8 +10,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
 
@@ -27,14 +29,19 @@ import (
 // field), Conflict (changed meanwhile, being deleted, or expired).
 func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, validateCreate rest.ValidateObjectFunc,
 	validateUpdate rest.ValidateObjectUpdateFunc, forceAllowCreate bool, o *metav1.UpdateOptions) (runtime.Object, bool, error) {
+	var taken error
 	for range 5 {
-		ns, err := r.read(ctx, name, v1alpha1.VerbAdminister)
+		ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
 		if apierrors.IsNotFound(err) && forceAllowCreate { // server-side apply of what is not there
 			obj, err := info.UpdatedObject(ctx, &v1alpha1.TemporaryNamespace{})
 			if err != nil {
 				return nil, false, err
 			}
 			out, err := r.Create(ctx, obj, validateCreate, &metav1.CreateOptions{DryRun: o.DryRun, FieldManager: o.FieldManager, FieldValidation: o.FieldValidation})
+			if apierrors.IsAlreadyExists(err) { // another request was faster: what it made is to be changed, if it is the caller's
+				taken = err
+				continue
+			}
 			return out, true, err
 		}
 		if err != nil {
@@ -53,11 +60,17 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 		if !ok {
 			return nil, false, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
 		}
-		if tn.ResourceVersion != "" && tn.ResourceVersion != old.ResourceVersion {
+		if tn.ResourceVersion == "" { // a PUT, as for any custom resource
+			return nil, false, apierrors.NewInvalid(schema.GroupKind{Group: groupResource.Group, Kind: groupResource.Resource}, name, field.ErrorList{field.Invalid(field.NewPath("metadata", "resourceVersion"), "", "must be specified for an update")})
+		}
+		if tn.ResourceVersion != old.ResourceVersion {
 			return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
 		}
-		if tn.UID != "" && tn.UID != old.UID {
+		if pre := info.Preconditions(); tn.UID != "" && tn.UID != old.UID || pre != nil && pre.UID != nil && *pre.UID != old.UID {
 			return nil, false, apierrors.NewConflict(groupResource, name, errUID)
+		}
+		if errs := immutable(tn, old); len(errs) > 0 {
+			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, errs)
 		}
 		keep(tn, old)
 		if errs := append(v1alpha1.Validate(tn, r.Prefix), v1alpha1.ValidateUpdate(tn, old)...); len(errs) > 0 {
@@ -78,7 +91,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 			tn.Generation++
 		}
 		ns = ns.DeepCopy()
-		if err := store(ns, tn); err != nil {
+		if err := store(ns, tn, old); err != nil {
 			return nil, false, err
 		}
 		pass(ns, old, tn)
@@ -104,7 +117,23 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 		}
 		return view(out), false, nil
 	}
+	if taken != nil {
+		return nil, false, taken
+	}
 	return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
+}
+
+// immutable reports what no client can set, as for any object.
+func immutable(tn, old *v1alpha1.TemporaryNamespace) field.ErrorList {
+	meta := field.NewPath("metadata")
+	var errs field.ErrorList
+	if t := tn.DeletionTimestamp; t != nil && !t.Equal(old.DeletionTimestamp) {
+		errs = append(errs, field.Invalid(meta.Child("deletionTimestamp"), t, apivalidation.FieldImmutableErrorMsg))
+	}
+	if s := tn.DeletionGracePeriodSeconds; s != nil && (old.DeletionGracePeriodSeconds == nil || *s != *old.DeletionGracePeriodSeconds) {
+		errs = append(errs, field.Invalid(meta.Child("deletionGracePeriodSeconds"), *s, apivalidation.FieldImmutableErrorMsg))
+	}
+	return errs
 }
 
 // keep puts back what a client cannot set, and what it left open.
@@ -119,6 +148,11 @@ func keep(tn, old *v1alpha1.TemporaryNamespace) {
 	if tn.Spec.TTLSeconds == nil {
 		tn.Spec.TTLSeconds = old.Spec.TTLSeconds
 	}
+	if tn.Spec.ExtendUntil == nil { // a manifest leaves it out; to apply or replace by one takes no extension back
+		tn.Spec.ExtendUntil = old.Spec.ExtendUntil
+	} else { // whole seconds are kept: a fraction must not look like a change each time
+		tn.Spec.ExtendUntil = &metav1.Time{Time: tn.Spec.ExtendUntil.Truncate(time.Second)}
+	}
 	if id := old.Annotations[v1alpha1.AnnotationRequestID]; id != "" && tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
 		if tn.Annotations == nil {
 			tn.Annotations = map[string]string{}
@@ -131,7 +165,9 @@ func keep(tn, old *v1alpha1.TemporaryNamespace) {
 // accept the write, and the caller would believe in an extension.
 func alive(tn *v1alpha1.TemporaryNamespace) error {
 	if tn.DeletionTimestamp != nil {
-		return apierrors.NewConflict(groupResource, tn.Name, errDeleting)
+		err := apierrors.NewConflict(groupResource, tn.Name, errDeleting)
+		err.ErrStatus.Details.RetryAfterSeconds = 2
+		return err
 	}
 	if at := tn.Status.ExpirationTimestamp; at != nil && !time.Now().Before(at.Time) {
 		return apierrors.NewConflict(groupResource, tn.Name, errors.New("it expired at "+at.UTC().Format(time.RFC3339)))

@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,8 +22,12 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// maxObjectBytes bounds what clients may store about one TemporaryNamespace.
-const maxObjectBytes = 16 << 10
+// What clients may store about one TemporaryNamespace; a Namespace holds 256 KiB
+// of annotations in all.
+const (
+	maxObjectBytes  = 16 << 10 // what they say
+	maxManagedBytes = 64 << 10 // and who said it
+)
 
 // uidSpace is the name space of derived UIDs (RFC 9562, version 5).
 var uidSpace = uuid.MustParse("9d0f5e3c-5a0c-5b7e-9a39-3f1d7a1c6f10")
@@ -40,10 +46,13 @@ func viewUID(ns types.UID) types.UID {
 // clients. It is one annotation of the Namespace and never spread over it:
 // users' labels must not steer injectors or selectors.
 type clientMeta struct {
-	Labels        map[string]string           `json:"labels,omitempty"`
-	Annotations   map[string]string           `json:"annotations,omitempty"`
-	ManagedFields []metav1.ManagedFieldsEntry `json:"managedFields,omitempty"`
-	Generation    int64                       `json:"generation,omitempty"`
+	Labels          map[string]string           `json:"labels,omitempty"`
+	Annotations     map[string]string           `json:"annotations,omitempty"`
+	OwnerReferences []metav1.OwnerReference     `json:"ownerReferences,omitempty"`
+	ManagedFields   []metav1.ManagedFieldsEntry `json:"managedFields,omitempty"`
+	Generation      int64                       `json:"generation,omitempty"`
+	// Request is the fingerprint of what its creator sent; nobody sees it.
+	Request string `json:"request,omitempty"`
 }
 
 // managed tells whether the broker made ns.
@@ -55,7 +64,7 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 	tn := &v1alpha1.TemporaryNamespace{
 		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
 		ObjectMeta: metav1.ObjectMeta{
-			Name: ns.Name, UID: viewUID(ns.UID), ResourceVersion: ns.ResourceVersion,
+			Name: ns.Name, GenerateName: ns.GenerateName, UID: viewUID(ns.UID), ResourceVersion: ns.ResourceVersion,
 			CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp.DeepCopy(), Generation: 1,
 		},
 		Spec:   v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: a[v1alpha1.AnnotationReason]},
@@ -63,7 +72,7 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 	}
 	var cm clientMeta
 	if json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) == nil {
-		tn.Labels, tn.Annotations, tn.ManagedFields = cm.Labels, cm.Annotations, cm.ManagedFields
+		tn.Labels, tn.Annotations, tn.OwnerReferences, tn.ManagedFields = cm.Labels, cm.Annotations, cm.OwnerReferences, cm.ManagedFields
 		tn.Generation = max(1, cm.Generation)
 	}
 	if id := a[v1alpha1.AnnotationRequestID]; id != "" {
@@ -82,6 +91,10 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 			tn.Status.ExpirationTimestamp = &metav1.Time{Time: l.Expiry(ns.CreationTimestamp.Time)}
 			tn.Status.MaximumExpirationTimestamp = &metav1.Time{Time: l.Ceiling(ns.CreationTimestamp.Time)}
 		}
+	}
+	if tn.DeletionTimestamp != nil { // deletion is a change of what is wanted, as for any object
+		tn.Generation++
+		tn.DeletionGracePeriodSeconds = new(int64)
 	}
 	tn.Status.ObservedGeneration = tn.Generation
 	setPhase(tn, a[v1alpha1.AnnotationReady] == "true")
@@ -109,8 +122,10 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready bool) {
 	tn.Status.Conditions = []metav1.Condition{c}
 }
 
-// store writes into the metadata of ns what clients may say in tn.
-func store(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace) error {
+// store writes into the metadata of ns what clients may say in tn, which was old
+// before. What clients keep there is bounded, but a write that does not add to it
+// always passes: somebody's full annotations must not keep them from extending.
+func store(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	a := ns.Annotations
 	a[v1alpha1.AnnotationTTL] = strconv.FormatInt(*tn.Spec.TTLSeconds, 10)
 	put(a, v1alpha1.AnnotationReason, tn.Spec.Reason)
@@ -118,21 +133,34 @@ func store(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace) error {
 	if t := tn.Spec.ExtendUntil; t != nil {
 		a[v1alpha1.AnnotationExtendUntil] = t.UTC().Format(time.RFC3339)
 	}
-	own := maps.Clone(tn.Annotations)
-	delete(own, v1alpha1.AnnotationRequestID) // has an annotation of its own
-	b, err := json.Marshal(clientMeta{tn.Labels, own, tn.ManagedFields, tn.Generation})
-	if err != nil {
-		return fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
+	var cm clientMeta
+	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) // what cannot be read is written anew
+	cm.Labels, cm.Annotations, cm.OwnerReferences, cm.Generation = tn.Labels, maps.Clone(tn.Annotations), tn.OwnerReferences, tn.Generation
+	delete(cm.Annotations, v1alpha1.AnnotationRequestID) // has an annotation of its own
+	adds := !equality.Semantic.DeepEqual(tn.Labels, old.Labels) || !equality.Semantic.DeepEqual(tn.Annotations, old.Annotations) || !equality.Semantic.DeepEqual(tn.OwnerReferences, old.OwnerReferences)
+	for _, part := range []struct {
+		what   string
+		fields []metav1.ManagedFieldsEntry
+		most   int
+	}{{"labels, annotations and owners", nil, maxObjectBytes}, {"labels, annotations, owners and managed fields", tn.ManagedFields, maxManagedBytes}} {
+		cm.ManagedFields = part.fields
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(cm); err != nil {
+			return fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
+		}
+		if adds && b.Len() > part.most {
+			return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s take %d bytes, at most %d are kept", part.what, b.Len(), part.most))
+		}
+		a[v1alpha1.AnnotationObject] = strings.TrimSpace(b.String())
 	}
-	if len(b) > maxObjectBytes {
-		return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("labels, annotations and managed fields take %d bytes, at most %d are kept", len(b), maxObjectBytes))
-	}
-	a[v1alpha1.AnnotationObject] = string(b)
 	return nil
 }
 
 // pass carries the labels and annotations that the class lets through (its
-// userKeys, as recorded on ns) from a TemporaryNamespace to its Namespace.
+// userKeys, as recorded on ns) from a TemporaryNamespace to its Namespace, where
+// they change: others, too, may set them there.
 func pass(ns *corev1.Namespace, old, tn *v1alpha1.TemporaryNamespace) {
 	keys := strings.Split(ns.Annotations[v1alpha1.AnnotationUserKeys], ",")
 	carry := func(to, was, is map[string]string) {
@@ -142,7 +170,7 @@ func pass(ns *corev1.Namespace, old, tn *v1alpha1.TemporaryNamespace) {
 			}
 		}
 		for k, v := range is {
-			if policyv1alpha1.KeyPasses(keys, k) {
+			if before, had := was[k]; policyv1alpha1.KeyPasses(keys, k) && (!had || before != v) {
 				to[k] = v
 			}
 		}

@@ -47,7 +47,7 @@ func TestStoreAndView(t *testing.T) {
 	tn.Generation = 3
 	tn.Spec.ExtendUntil, tn.Spec.Reason = &until, "because"
 	before := ns.DeepCopy()
-	if err := store(ns, tn); err != nil {
+	if err := store(ns, tn, &v1alpha1.TemporaryNamespace{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before.Labels, ns.Labels); diff != "" {
@@ -62,7 +62,7 @@ func TestStoreAndView(t *testing.T) {
 		t.Errorf("(-said +read):\n%s", diff)
 	}
 	tn.Annotations["big"] = strings.Repeat("x", maxObjectBytes)
-	if err := store(ns, tn); !apierrors.IsRequestEntityTooLargeError(err) {
+	if err := store(ns, tn, &v1alpha1.TemporaryNamespace{}); !apierrors.IsRequestEntityTooLargeError(err) {
 		t.Errorf("too much: got %v", err)
 	}
 }
@@ -108,7 +108,7 @@ func TestWatchFilter(t *testing.T) {
 			ns.Annotations[v1alpha1.AnnotationObject] = `{"labels":{"team":"` + team + `"}}`
 		})
 	}
-	f := &watchFilter{selection: selection{labels: selector, fields: fields.Everything(), owner: "alice"}, sent: map[string]bool{}}
+	f := &watchFilter{selection: selection{labels: selector, fields: fields.Everything(), owner: "alice"}, has: map[string]bool{}}
 	other := team("tmp-b", "a")
 	other.Annotations[v1alpha1.AnnotationOwner] = "mallory" // with the same hash, as it were
 	for i, step := range []struct {

@@ -4,8 +4,12 @@ package registry
 
 import (
 	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,69 +18,125 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
+// accessInterval is how often a watch looks whether its user still may see what
+// it was opened for. Events cost no such look.
+const accessInterval = 30 * time.Second
+
 // Watch passes on kube-apiserver's watch of Namespaces, narrowed to the
 // caller's and translated. So its watch cache gives resume, 410, bookmarks and
 // initial events, and the resourceVersions are the cluster's own.
+//
+// An object that begins to be selected is ADDED, one that ceases to is DELETED.
+// When the user gains or loses the right to see everybody's, the watch ends with
+// 410: a client that lists again, as it has to then, gets the ones and loses the
+// others.
 func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (watch.Interface, error) {
 	s, err := r.selection(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	opts := metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"}
-	if s.owner != "" {
-		opts.LabelSelector += "," + v1alpha1.LabelOwner + "=" + v1alpha1.OwnerHash(s.owner)
+	opts := s.upstream(o)
+	if err := checkVersion(opts.ResourceVersion); err != nil {
+		return nil, err
 	}
-	if name, ok := s.fields.RequiresExactMatch("metadata.name"); ok {
-		opts.FieldSelector = "metadata.name=" + name
+	opts.Watch, opts.Limit, opts.Continue = true, 0, ""
+	if t := opts.TimeoutSeconds; t != nil && *t > 30 { // it ends before its client does: there is time for a last look
+		earlier := *t - 1
+		opts.TimeoutSeconds = &earlier
 	}
-	if o != nil {
-		opts.ResourceVersion, opts.ResourceVersionMatch = o.ResourceVersion, o.ResourceVersionMatch
-		opts.SendInitialEvents, opts.AllowWatchBookmarks, opts.TimeoutSeconds = o.SendInitialEvents, o.AllowWatchBookmarks, o.TimeoutSeconds
+	f := &watchFilter{selection: s, has: map[string]bool{}, failed: func(err error) error { return r.translate(ctx, err, "") }}
+	resumes := opts.ResourceVersion != "" && opts.ResourceVersion != "0" && (opts.SendInitialEvents == nil || !*opts.SendInitialEvents)
+	if resumes && !s.trivial() {
+		if err := r.recall(ctx, f, opts); err != nil {
+			return nil, err
+		}
 	}
-	w, err := r.Client.CoreV1().Namespaces().Watch(ctx, opts)
+	w, err := r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&opts, metav1.ParameterCodec).Watch(ctx)
+	if apierrors.IsInvalid(err) && opts.SendInitialEvents != nil && !opts.AllowWatchBookmarks {
+		// A kube-apiserver without WatchList. The client waits for no bookmark, so it
+		// did not ask for that itself: our library did, where the version is open.
+		opts.SendInitialEvents, opts.ResourceVersionMatch = nil, ""
+		w, err = r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&opts, metav1.ParameterCodec).Watch(ctx)
+	}
 	if err != nil {
 		return nil, r.translate(ctx, err, "")
 	}
-	f := &watchFilter{selection: s, sent: map[string]bool{}}
-	if !s.trivial() && opts.ResourceVersion != "" && opts.ResourceVersion != "0" {
-		// The client has listed already: it knows what matched then.
-		known, _ := r.Cache.list(s.owner)
-		for _, ns := range known {
-			// What has changed since then may have matched; to tell of a loss too
-			// many does no harm.
-			f.sent[ns.Name] = s.matches(view(ns)) || version(ns.ResourceVersion) > version(opts.ResourceVersion)
-		}
+	changed := func() bool {
+		all, err := r.mayNow(ctx, v1alpha1.VerbViewAll)
+		return err == nil && all != s.all
 	}
-	return pipe(w, f.translate), nil
+	return pipe(ctx, w, f.translate, changed), nil
 }
 
-// pipe passes the translated events of w on, until either side stops.
-func pipe(w watch.Interface, translate func(watch.Event) (watch.Event, bool)) watch.Interface {
+// recall finds out what the client of a resumed watch has: what was selected at
+// its resourceVersion. Where that is forgotten the client has to list again.
+func (r *Registry) recall(ctx context.Context, f *watchFilter, opts metav1.ListOptions) error {
+	list, err := r.page(ctx, metav1.ListOptions{
+		LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector,
+		ResourceVersion: opts.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchExact,
+	})
+	if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) { // nothing has happened there yet
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		f.has[list.Items[i].Name] = f.matches(view(&list.Items[i]))
+	}
+	return nil
+}
+
+// pipe passes the translated events of w on, until either side stops, or ctx is
+// done, or the access has changed.
+func pipe(ctx context.Context, w watch.Interface, translate func(watch.Event) (watch.Event, bool), changed func() bool) watch.Interface {
 	out := make(chan watch.Event)
 	p := watch.NewProxyWatcher(out)
 	go func() {
 		defer close(out)
 		defer w.Stop()
+		look := time.NewTicker(accessInterval*4/5 + rand.N(accessInterval*2/5)) // not all at once
+		defer look.Stop()
 		for {
+			var e watch.Event
+			open, ended := true, false
 			select {
+			case <-ctx.Done(): // the handler may give up before it takes a first event
+				return
 			case <-p.StopChan():
 				return
-			case e, ok := <-w.ResultChan():
-				if !ok {
-					return
-				}
-				if e, ok = translate(e); !ok {
+			case <-look.C:
+				if !changed() {
 					continue
 				}
-				select {
-				case out <- e:
-				case <-p.StopChan():
-					return
+				e, ended = accessChanged(), true
+			case e, open = <-w.ResultChan():
+				if !open {
+					if !changed() {
+						return
+					}
+					e, ended = accessChanged(), true
+				} else if e, open = translate(e); !open {
+					continue
 				}
+			}
+			select {
+			case out <- e:
+			case <-ctx.Done():
+				return
+			case <-p.StopChan():
+				return
+			}
+			if ended {
+				return
 			}
 		}
 	}()
 	return p
+}
+
+func accessChanged() watch.Event {
+	return watch.Event{Type: watch.Error, Object: &apierrors.NewResourceExpired("what you may see has changed; list again").ErrStatus}
 }
 
 // watchFilter translates the events of one watch. Where a selector narrows it
@@ -84,13 +144,22 @@ func pipe(w watch.Interface, translate func(watch.Event) (watch.Event, bool)) wa
 // one that ceases to is DELETED.
 type watchFilter struct {
 	selection
-	sent map[string]bool // by name: the client has it
+	has    map[string]bool // by name: the client has it
+	failed func(error) error
 }
 
 func (f *watchFilter) translate(e watch.Event) (watch.Event, bool) {
 	ns, ok := e.Object.(*corev1.Namespace)
+	if status, isStatus := e.Object.(*metav1.Status); isStatus { // the end, 410 for example
+		var told apierrors.APIStatus
+		if errors.As(f.failed(&apierrors.StatusError{ErrStatus: *status}), &told) {
+			end := told.Status()
+			e.Object = &end
+		}
+		return e, true
+	}
 	if !ok {
-		return e, true // a Status: the end, 410 for example
+		return e, false
 	}
 	if e.Type == watch.Bookmark { // its annotation may mark the end of the initial events
 		tn := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{ResourceVersion: ns.ResourceVersion, Annotations: ns.Annotations}}
@@ -101,13 +170,13 @@ func (f *watchFilter) translate(e watch.Event) (watch.Event, bool) {
 	tn := view(ns)
 	matches := f.matches(tn)
 	if !f.trivial() {
-		had := f.sent[ns.Name]
-		delete(f.sent, ns.Name)
+		had := f.has[ns.Name]
+		delete(f.has, ns.Name)
 		switch {
 		case e.Type == watch.Deleted:
 			matches = had || matches
 		case matches:
-			f.sent[ns.Name] = true
+			f.has[ns.Name] = true
 			if !had {
 				e.Type = watch.Added
 			}
