@@ -24,6 +24,7 @@ func main() {
 	o := broker.NewOptions()
 	flags := pflag.NewFlagSet("broker", pflag.ContinueOnError)
 	o.AddFlags(flags)
+	guard := flags.Bool("guard", false, "do not serve: remove the APIService when no broker has answered for 15 s, since that blocks the deletion of every namespace")
 	show := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(os.Args[1:]); {
 	case errors.Is(err, pflag.ErrHelp):
@@ -39,7 +40,11 @@ func main() {
 	klog.SetSlogLogger(log)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := broker.Run(ctx, o, log); err != nil {
+	run := broker.Run
+	if *guard {
+		run = broker.Guard
+	}
+	if err := run(ctx, o, log); err != nil {
 		log.Error("Broker failed", "err", err)
 		os.Exit(1)
 	}

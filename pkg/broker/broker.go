@@ -139,6 +139,11 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 		return err
 	}
 
+	background.Go(func() { proxy.Run(work) })
+	if err := proxy.Wait(ctx); err != nil {
+		return err
+	}
+
 	// Discovery answers from here on, the resource when the caches are filled.
 	listener, err := net.Listen("tcp", net.JoinHostPort(o.BindAddress, strconv.Itoa(o.SecurePort)))
 	if err != nil {
@@ -154,7 +159,6 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	}
 	background.Go(func() { failed <- server.ServeTLS(listener, "", "") })
 	defer server.Close()
-	background.Go(func() { proxy.Run(work) })
 	background.Go(func() { cert.Run(work) })
 	for _, start := range []func(context.Context) error{store.Start, tns.Cache.Start} {
 		if err := within(ctx, work, start); err != nil {

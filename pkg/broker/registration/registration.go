@@ -5,7 +5,8 @@
 // A registered API whose server does not answer blocks the deletion of every
 // namespace in the cluster. So the APIService is there only while a broker
 // serves: it is put when the server answers, put back when it is lost, and
-// removed by the last replica that goes. It belongs to ClusterRole
+// removed by the last replica that goes; a guard, a process of its own, removes it
+// when all have gone without that. It belongs to ClusterRole
 // tenama:broker, so that uninstalling collects it.
 package registration
 
@@ -20,11 +21,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
 
@@ -56,43 +53,22 @@ type Registration struct {
 // Run keeps the APIService until ctx is done. Call it only while the server
 // answers.
 func (r *Registration) Run(ctx context.Context) {
-	poke := make(chan struct{}, 1)
-	wake := func(any) {
-		select {
-		case poke <- struct{}{}:
-		default:
-		}
-	}
-	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (out runtime.Object, err error) {
-			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", Name).String()
-			return r.APIServices.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", Name).String()
-			return r.APIServices.Watch(ctx, o)
-		},
-	}, &apiregistrationv1.APIService{}, 0, cache.Indexers{})
-	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    wake,
-		UpdateFunc: func(_, o any) { wake(o) },
-		DeleteFunc: wake,
-	})
-	go informer.RunWithContext(ctx)
+	changes, latest := follow(ctx, r.APIServices)
 	r.awaitEndpoint(ctx)
 	retry := time.NewTimer(0)
-	var last, told time.Time
 	defer retry.Stop()
+	var last, told time.Time
+	var away patience
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-retry.C:
-		case <-poke:
+		case <-changes:
 		case <-r.CAChanged:
 		}
 		// A replica that disagrees for a while must not make it a fight: one write a second.
-		if wait := time.Until(last.Add(time.Second)); wait > 0 {
+		if wait := max(time.Until(last.Add(time.Second)), away.wait(latest(), time.Now())); wait > 0 {
 			retry.Reset(wait)
 			continue
 		}

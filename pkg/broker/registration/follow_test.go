@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registration
+
+import (
+	"testing"
+	"time"
+
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+)
+
+// A broker that serves but cannot be reached does not fight the guard: the
+// cluster's namespaces would stay blocked between two removals.
+func TestPatience(t *testing.T) {
+	state := func(available apiregistrationv1.ConditionStatus) *apiregistrationv1.APIService {
+		return &apiregistrationv1.APIService{Status: apiregistrationv1.APIServiceStatus{Conditions: []apiregistrationv1.APIServiceCondition{{Type: apiregistrationv1.Available, Status: available}}}}
+	}
+	fresh, works, fails := &apiregistrationv1.APIService{}, state(apiregistrationv1.ConditionTrue), state(apiregistrationv1.ConditionFalse)
+	now := time.Now()
+	var p patience
+	for i, step := range []struct {
+		pass time.Duration
+		is   *apiregistrationv1.APIService // nil: it is not there
+		want time.Duration
+	}{
+		{0, nil, 0}, // at the start: put it
+		{0, fresh, 0},
+		{0, works, 0},
+		{0, nil, 0}, // somebody removed it although it worked: put it back
+		{0, fails, 0},
+		{15 * time.Second, nil, 5 * time.Second},
+		{3 * time.Second, nil, 2 * time.Second},
+		{2 * time.Second, nil, 0},
+		{0, fresh, 0},
+		{0, fails, 0},
+		{15 * time.Second, nil, 10 * time.Second},
+		{10 * time.Second, fails, 0},
+		{0, nil, 20 * time.Second},
+		{20 * time.Second, works, 0},
+		{0, fails, 0},
+		{0, nil, 5 * time.Second}, // it had worked: from the beginning
+	} {
+		now = now.Add(step.pass)
+		if got := p.wait(step.is, now); got != step.want {
+			t.Errorf("step %d: wait %s, want %s", i, got, step.want)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registration
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
+)
+
+// Guard removes the APIService when no broker has answered behind it for a
+// while: brokers that were killed cannot withdraw it themselves. A broker that
+// serves again puts it back. All fields are required.
+type Guard struct {
+	APIServices apiregistrationclient.APIServiceInterface
+	Namespace   string // of the Service
+	Service     string
+	After       time.Duration // of being unavailable
+	Log         *slog.Logger
+}
+
+// Run guards until ctx is done. It measures by its own clock, from the moment
+// that it sees the condition: no skew makes it act early. It fails if it cannot
+// see the APIServices within a minute: a guard that is blind had better be seen.
+func (g *Guard) Run(ctx context.Context) error {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		_, err := g.APIServices.List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + Name})
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("list APIServices: %w", err)
+		}
+	}
+	changes, latest := follow(ctx, g.APIServices)
+	act := time.NewTimer(0)
+	defer act.Stop()
+	var down time.Time    // since when it has been unavailable; zero if it is not
+	var which metav1.Time // the transition that down is about
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changes:
+		case <-act.C:
+		}
+		now := latest()
+		since := unavailable(now)
+		switch {
+		case since == nil || !mine(now, g.Namespace, g.Service):
+			down = time.Time{}
+			continue
+		case down.IsZero() || !since.Equal(&which):
+			down, which = time.Now(), *since
+		}
+		if left := time.Until(down.Add(g.After)); left > 0 {
+			act.Reset(left)
+			continue
+		}
+		err := g.APIServices.Delete(ctx, Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &now.UID, ResourceVersion: &now.ResourceVersion}})
+		switch {
+		case err == nil:
+			g.Log.Warn("Removed the APIService: no broker answered, and that blocks the deletion of namespaces", "apiservice", Name, "unavailable", time.Since(down).Round(time.Second).String())
+		case !apierrors.IsNotFound(err):
+			g.Log.Error("Removing the APIService failed; trying again", "err", fmt.Errorf("delete APIService %q: %w", Name, err))
+			act.Reset(time.Second)
+		}
+	}
+}
