@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package client is the Go library for temporary namespaces: what the plugin
-// does to a cluster, without its flags and its output.
+// does to a cluster, without its flags and its output. Any other client of
+// Kubernetes works as well; with controller-runtime or client-go's dynamic client
+// take the types of tenama.dev/tenama/api/v1alpha1 and [Scheme].
 //
 // Errors are those of kube-apiserver and of the broker behind it, unchanged, so
 // that k8s.io/apimachinery/pkg/api/errors tells them apart.
@@ -9,20 +11,16 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/watch"
@@ -103,53 +101,6 @@ func (c *Client) User(ctx context.Context) (string, error) {
 	return out.Status.UserInfo.Username, err
 }
 
-// retries is how often a request that can be repeated safely is repeated.
-const retries = 5
-
-// Create makes a temporary namespace and returns once its owner can use it. If
-// tn carries the annotation tenama.dev/request-id, a lost connection or a
-// broker that restarts is waited out: the repeated request finds what the first
-// one made. Reasons: Invalid, AlreadyExists, Conflict, Forbidden, NotFound (no
-// broker in the cluster), ServiceUnavailable.
-func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
-	if o.FieldManager == "" {
-		o.FieldManager = FieldManager
-	}
-	for try := 1; ; try++ {
-		out := &v1alpha1.TemporaryNamespace{}
-		err := checked(out, tn.Name, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
-		if err == nil && !strings.HasPrefix(out.Name, tn.GenerateName) {
-			return nil, fmt.Errorf("the server was asked for a name that begins with %q and answered with %q", tn.GenerateName, out.Name)
-		}
-		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !passing(err) {
-			return out, err
-		}
-		pause := time.Duration(try) * 300 * time.Millisecond
-		if s, ok := apierrors.SuggestsClientDelay(err); ok && s > 0 {
-			pause = time.Duration(s) * time.Second
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
-// passing tells whether a request may have been cut off, or come too early.
-func passing(err error) bool {
-	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) ||
-		apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) ||
-		apierrors.ReasonForError(err) == metav1.StatusReasonServiceUnavailable && cutOff(err)
-}
-
-// cutOff tells a proxy error in the middle of a request from an API that is
-// known to be unavailable.
-func cutOff(err error) bool {
-	var s apierrors.APIStatus
-	return errors.As(err, &s) && s.Status().Details != nil && len(s.Status().Details.Causes) > 0
-}
-
 // Get returns one temporary namespace. Reasons: NotFound, also where it is
 // somebody else's.
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
@@ -187,14 +138,6 @@ func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.Temp
 func (c *Client) Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 	o.Watch = true
 	return c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Watch(ctx)
-}
-
-// Delete begins the end of a temporary namespace and returns it as it was.
-// Reasons: NotFound, Conflict (a precondition).
-func (c *Client) Delete(ctx context.Context, name string, o metav1.DeleteOptions) (*v1alpha1.TemporaryNamespace, error) {
-	out := &v1alpha1.TemporaryNamespace{}
-	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
-	return out, c.rest.Delete().Resource(v1alpha1.Resource.Resource).Name(name).Body(&o).Do(ctx).Into(out)
 }
 
 // Served returns nil if the cluster serves the API. Reasons: NotFound (no broker
