@@ -9,7 +9,7 @@ ARGS    ?=
 OLDEST  := TestAttacks/rows|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain
 
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-oldest demo prove-contained test unit e2e e2e-oldest lint verify generate bench clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
+.PHONY: help build cluster cluster-oldest demo prove-contained test unit e2e e2e-oldest engines lint verify generate bench clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,19 +35,24 @@ demo: build cluster ## Show the main job on a real control plane; KEEP=1 leaves 
 prove-contained: build cluster ## Attack with the broker's own token, and as a tenant; print what stopped it
 	@$(GO) run -trimpath ./test/prove
 
-test: build cluster lint verify unit e2e e2e-oldest demo prove-contained ## Run everything that must pass
+test: build cluster lint verify unit e2e engines e2e-oldest demo prove-contained ## Run everything that must pass
 
 unit: ## Run the tests that need no cluster
 	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./test/arch
 
 e2e: build cluster $(TOOLS)/helm ## Run the tests on a real control plane
-	$(GO) test -trimpath -timeout 20m $(ARGS) ./test/e2e/...
+	$(GO) test -trimpath -timeout 30m -parallel 4 $(ARGS) ./test/e2e/...
 
 # Policies as files are younger than the oldest Kubernetes. Tests that change
 # policies again and again are left out: that can end kube-apiserver 1.30
 # (docs/known-issues.md). Races and the plugin do not depend on the version.
 e2e-oldest: build cluster cluster-oldest $(TOOLS)/helm ## Run those that depend on Kubernetes on the oldest one
 	KUBERNETES=oldest $(GO) test -trimpath -timeout 20m $(ARGS) -run '$(OLDEST)' ./test/e2e/...
+
+# Modules of their own: nobody who builds tenama builds these.
+engines: build cluster ## Meet the API by the libraries of Flux, controller-runtime and Argo CD
+	cd test/engines && $(GO) test -trimpath -timeout 10m $(ARGS) ./...
+	cd test/engines/argocd && $(GO) test -trimpath -timeout 10m $(ARGS) ./...
 
 bench: build cluster ## Measure create against its floor, and what policies cost others (ratios)
 	$(GO) run -trimpath ./test/bench $(ARGS)
@@ -68,6 +73,7 @@ generate: tools ## Write generated code, the CRD and the OpenAPI documents
 	@$(TOOLS)/controller-gen object paths=./api/...
 	@$(TOOLS)/controller-gen crd paths=./api/policy/... output:crd:dir=deploy/base/crd
 	@tmp=$$(mktemp -d) && $(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=$$tmp && \
+		cp $$tmp/tenama.dev_temporarynamespaces.yaml test/e2e/testdata/twin.yaml && \
 		$(TOOLS)/openapi $$tmp/tenama.dev_temporarynamespaces.yaml pkg/broker/openapi; s=$$?; rm -rf $$tmp; exit $$s
 
 verify: tools ## Check generated files, go.mod and the krew manifest

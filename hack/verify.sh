@@ -8,7 +8,7 @@ git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar 
 mkdir -p "$tmp/bin"
 ln -s "$PWD/bin/tools" "$tmp/bin/tools"
 (cd "$tmp" && GO=true && make -s generate -o tools)
-diff -r -x .git -x bin "$tmp/api" api && diff -r "$tmp/deploy" deploy && diff -r "$tmp/pkg/broker/openapi" pkg/broker/openapi || {
+diff -r -x .git -x bin "$tmp/api" api && diff -r "$tmp/deploy" deploy && diff -r "$tmp/pkg/broker/openapi" pkg/broker/openapi && diff "$tmp/test/e2e/testdata/twin.yaml" test/e2e/testdata/twin.yaml || {
   echo "generated files are out of date: run make generate" >&2
   exit 1
 }
@@ -16,6 +16,8 @@ go mod tidy -diff
 (cd tools && go mod tidy -diff)
 (cd tools/krew && go mod tidy -diff)
 (cd tools/helm && go mod tidy -diff)
+(cd test/engines && go mod tidy -diff)
+(cd test/engines/argocd && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)
 cp plugins/krew.yaml "$tmp/tenama.yaml" # krew wants the file to be named as the plugin
 bin/tools/validate-krew-manifest -manifest "$tmp/tenama.yaml" -skip-install 2>"$tmp/krew.log" || {

@@ -39,14 +39,15 @@ var layers = map[string][]string{
 		"api/v1alpha1", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/drift", "pkg/broker/reaper",
 		"pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
 	},
-	"cmd/broker":  {"internal/version", "pkg/broker"},
-	"test/arch":   {},
-	"test/attack": {"test/bed"},
-	"test/bed":    {},
-	"test/bench":  {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},
-	"test/demo":   {"test/bed"},
-	"test/prove":  {"test/attack", "test/bed"},
-	"test/e2e":    {"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/bed"},
+	"cmd/broker":       {"internal/version", "pkg/broker"},
+	"test/arch":        {},
+	"test/attack":      {"test/bed"},
+	"test/bed":         {},
+	"test/bench":       {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},
+	"test/conformance": {},
+	"test/demo":        {"test/bed"},
+	"test/prove":       {"test/attack", "test/bed"},
+	"test/e2e":         {"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/bed", "test/conformance"},
 }
 
 // fences say who alone may import what from outside.

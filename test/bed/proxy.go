@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -24,7 +26,38 @@ type Proxy struct {
 	URL string
 
 	before, after atomic.Pointer[func(*http.Request)]
+	fault         atomic.Pointer[func(*http.Request) *Fault]
 	server        *http.Server
+}
+
+// Fault is what goes wrong with a request.
+type Fault struct {
+	Late  bool          // after kube-apiserver has done it; else it never hears of it
+	Code  int           // of the answer; 0 cuts the connection
+	Body  string        // of the answer
+	Retry bool          // with the header Retry-After: 1
+	Hang  time.Duration // before that
+	Pass  bool          // after the hang, all goes well
+}
+
+// Break sets what tells the fault of each request; nil for none.
+func (p *Proxy) Break(f func(*http.Request) *Fault) { p.fault.Store(&f) }
+
+// answer is the fault as a client sees it.
+func (f *Fault) answer(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-time.After(f.Hang):
+	case <-r.Context().Done():
+	}
+	if f.Code == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	if f.Retry {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.Code)
+	_, _ = io.WriteString(w, f.Body)
 }
 
 // Cut sets what is called with each request; nil for nothing.
@@ -56,6 +89,7 @@ func (c *Cluster) StartProxy() (*Proxy, error) {
 	}
 	p := &Proxy{URL: "https://" + l.Addr().String()}
 	p.Cut(nil, nil)
+	p.Break(nil)
 	reverse := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 50},
@@ -73,7 +107,22 @@ func (c *Cluster) StartProxy() (*Proxy, error) {
 			if f := *p.before.Load(); f != nil {
 				f(r)
 			}
-			reverse.ServeHTTP(w, r)
+			var fault *Fault
+			if f := *p.fault.Load(); f != nil {
+				fault = f(r)
+			}
+			switch {
+			case fault != nil && fault.Pass:
+				time.Sleep(fault.Hang)
+				reverse.ServeHTTP(w, r)
+			case fault == nil:
+				reverse.ServeHTTP(w, r)
+			case fault.Late: // its answer is lost
+				reverse.ServeHTTP(&discard{header: http.Header{}}, r)
+				fault.answer(w, r)
+			default:
+				fault.answer(w, r)
+			}
 		}),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}}, ErrorLog: log.New(nowhere{}, "", 0),
 	}
@@ -99,6 +148,13 @@ func (p *Proxy) Kubeconfig(ctx context.Context, c *Cluster) (string, error) {
 	path += ".proxied"
 	return path, clientcmd.WriteToFile(*config, path)
 }
+
+// discard is where an answer is lost.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}
 
 type nowhere struct{}
 

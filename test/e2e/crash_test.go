@@ -41,17 +41,9 @@ var steps = []struct {
 // namespace or none, whether the request is repeated or not; and at no moment
 // does the owner have access without the guard rails.
 func TestKillBetweenAnyTwoSteps(t *testing.T) {
+	t.Parallel() // with a control plane of its own, and much waiting
 	ctx := t.Context()
-	c, port := own(t)
-	proxy, err := c.StartProxy()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proxy.Close()
-	kubeconfig, err := proxy.Kubeconfig(ctx, c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, port, proxy, kubeconfig := proxied(t)
 	kube, alice := c.Client("admin"), as(t, c.Config("alice"))
 	type attempt struct {
 		what, name, id string
@@ -119,7 +111,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 			t.Errorf("%s, repeated: %v", a.what, err)
 		}
 	}
-	err = bed.Eventually(80*time.Second, func() error {
+	err := bed.Eventually(80*time.Second, func() error {
 		for _, a := range attempts {
 			ns, err := kube.CoreV1().Namespaces().Get(ctx, a.name, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {

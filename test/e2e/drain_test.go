@@ -152,25 +152,29 @@ func drained[T any](ch <-chan T) <-chan struct{} {
 // long it took to go.
 func deletion(t *testing.T, kube kubernetes.Interface, name string) time.Duration {
 	t.Helper()
-	ctx, name := t.Context(), "foreign-"+name
+	took, err := endOf(t.Context(), kube, "foreign-"+name, time.Minute)
+	if err != nil {
+		t.Error(err)
+	}
+	return took
+}
+
+func endOf(ctx context.Context, kube kubernetes.Interface, name string, most time.Duration) (time.Duration, error) {
 	if _, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	begun := time.Now()
 	if err := kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	err := bed.Eventually(60*time.Second, func() error {
-		ns, err := kube.CoreV1().Namespaces().Get(context.WithoutCancel(ctx), name, metav1.GetOptions{})
+	err := bed.Eventually(most, func() error {
+		ns, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		return fmt.Errorf("%s is still there: %v %v", name, err, ns.Status.Conditions)
 	})
-	if err != nil {
-		t.Error(err)
-	}
-	return time.Since(begun)
+	return time.Since(begun), err
 }
 
 func logged(b *bed.Broker, what string, times int) error {

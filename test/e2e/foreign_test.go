@@ -74,16 +74,7 @@ spec: {policyName: tenama-broker-of-ours, validationActions: [Deny]}
 // nobody gets access to a namespace without its guard rails.
 func TestForeignGuardRails(t *testing.T) {
 	ctx := t.Context()
-	c, port := own(t)
-	proxy, err := c.StartProxy()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proxy.Close()
-	kubeconfig, err := proxy.Kubeconfig(ctx, c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, port, proxy, kubeconfig := proxied(t)
 	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
 	alice := as(t, c.Config("alice"))
 	for kind, foreign := range map[string]struct{ resource, manifest string }{

@@ -89,12 +89,28 @@ func own(t *testing.T) (*bed.Cluster, int) {
 	return c, port
 }
 
+// proxied is own with a proxy in between: the kubeconfig is that of the broker.
+func proxied(t *testing.T) (c *bed.Cluster, port int, proxy *bed.Proxy, kubeconfig string) {
+	t.Helper()
+	c, port = own(t)
+	proxy, err := c.StartProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	if kubeconfig, err = proxy.Kubeconfig(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	return c, port, proxy, kubeconfig
+}
+
 func start(t *testing.T, c *bed.Cluster, port int, pod string, flags ...string) *bed.Broker {
 	t.Helper()
 	b, err := c.StartBroker(t.Context(), port, pod, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(b.Kill) // unless it has ended before
 	return b
 }
 

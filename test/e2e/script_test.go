@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // names do not meet those of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "setenv": setenv, "same": same},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "setenv": setenv, "same": same, "subst": subst},
 	})
 }
 
@@ -96,4 +96,13 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	if equal == neg {
 		ts.Fatalf("%s and %s: same is %t:\n%s", args[0], args[1], equal, ts.ReadFile(args[0]))
 	}
+}
+
+// subst FILE: replaces $NAME in a file by the variable.
+func subst(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: subst FILE")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }

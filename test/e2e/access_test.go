@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/test/bed"
+)
+
+// follower is an informer, and what its handlers have heard.
+type follower struct {
+	mu    sync.Mutex
+	heard []string
+}
+
+func follow(t *testing.T, c *client.Client) *follower {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	f := &follower{}
+	note := func(what string, o any) {
+		if tomb, ok := o.(cache.DeletedFinalStateUnknown); ok {
+			o = tomb.Obj
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.heard = append(f.heard, what+" "+o.(*v1alpha1.TemporaryNamespace).Name)
+	}
+	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
+		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return c.List(ctx, o) },
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return c.Watch(ctx, o) },
+	}, &v1alpha1.TemporaryNamespace{}, 0, cache.Indexers{})
+	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(o any) { note("ADDED", o) }, DeleteFunc: func(o any) { note("DELETED", o) },
+	})
+	go informer.RunWithContext(ctx)
+	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		t.Fatal("the informer did not start")
+	}
+	return f
+}
+
+func (f *follower) hears(t *testing.T, within time.Duration, want ...string) {
+	t.Helper()
+	err := bed.Eventually(within, func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, w := range want {
+			if !slices.Contains(f.heard, w) {
+				return fmt.Errorf("%q was not heard: %v", w, f.heard)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever gains access hears of what is there, whoever loses it hears that it is
+// gone: by a right on everybody's, by a label, and when an administrator takes a
+// namespace away from tenama.
+func TestGainedAndLostAccess(t *testing.T) {
+	t.Parallel() // it waits for watches to look
+	c, port := own(t)
+	start(t, c, port, "broker-0")
+	alice, erik := as(t, c.Config("alice")), as(t, c.Config("erik"))
+	for _, name := range []string{"tmp-a", "tmp-b"} {
+		if _, err := alice.Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := erik.Create(t.Context(), tns("tmp-e", time.Hour), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	quiet, err := as(t, c.Config("bob")).Watch(t.Context(), metav1.ListOptions{AllowWatchBookmarks: true, FieldSelector: "metadata.name=tmp-nothing"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer quiet.Stop()
+	begun := time.Now()
+	f, own := follow(t, erik), follow(t, alice)
+	f.hears(t, 5*time.Second, "ADDED tmp-e")
+	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "erik-views", "--clusterrole=tenama:viewall", "--user=erik"); err != nil {
+		t.Fatal(out)
+	}
+	f.hears(t, 60*time.Second, "ADDED tmp-a", "ADDED tmp-b")
+	if out, err := c.Kubectl("admin", "delete", "clusterrolebinding", "erik-views"); err != nil {
+		t.Fatal(out)
+	}
+	f.hears(t, 60*time.Second, "DELETED tmp-a", "DELETED tmp-b")
+	f.mu.Lock()
+	if slices.Contains(f.heard, "DELETED tmp-e") {
+		t.Errorf("erik lost what is his own: %v", f.heard)
+	}
+	f.mu.Unlock()
+
+	// Nothing happens on a watch: it is told from time to time how far it is.
+	select {
+	case e := <-quiet.ResultChan():
+		if tn, ok := e.Object.(*v1alpha1.TemporaryNamespace); e.Type != watch.Bookmark || !ok || tn.ResourceVersion == "" {
+			t.Errorf("got %s %v, want a bookmark", e.Type, e.Object)
+		}
+	case <-time.After(90*time.Second - time.Since(begun)):
+		t.Error("a quiet watch got no bookmark in 90 s")
+	}
+
+	// By label, on one watch.
+	w, err := alice.Watch(t.Context(), metav1.ListOptions{LabelSelector: "stage=x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	for _, label := range []string{`"x"`, `"y"`} {
+		if _, err := alice.Patch(t.Context(), "tmp-a", types.MergePatchType, []byte(`{"metadata":{"labels":{"stage":`+label+`}}}`), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []watch.EventType{watch.Added, watch.Deleted} {
+		select {
+		case e := <-w.ResultChan():
+			if tn, ok := e.Object.(*v1alpha1.TemporaryNamespace); !ok || e.Type != want || tn.Name != "tmp-a" {
+				t.Errorf("got %s %v, want %s", e.Type, e.Object, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s did not come", want)
+		}
+	}
+
+	// And on one that is resumed from before.
+	label := func(name, stage string) {
+		t.Helper()
+		if _, err := alice.Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"labels":{"stage":"`+stage+`"}}}`), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	label("tmp-a", "x")
+	before, err := alice.List(t.Context(), metav1.ListOptions{LabelSelector: "stage=x"})
+	if err != nil || !has(before, "tmp-a") {
+		t.Fatal(before, err)
+	}
+	label("tmp-a", "y")
+	label("tmp-b", "x")
+	label("tmp-a", "z")
+	label("tmp-b", "y")
+	resumed, err := alice.Watch(t.Context(), metav1.ListOptions{LabelSelector: "stage=x", ResourceVersion: before.ResourceVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resumed.Stop()
+	for _, want := range []string{"DELETED tmp-a", "ADDED tmp-b", "DELETED tmp-b"} {
+		select {
+		case e := <-resumed.ResultChan():
+			tn, ok := e.Object.(*v1alpha1.TemporaryNamespace)
+			if got := fmt.Sprint(e.Type, " ", tn.GetName()); !ok || got != want {
+				t.Errorf("resumed: got %s, want %s", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("resumed: %s did not come", want)
+		}
+	}
+
+	// Not tenama's any more: an administrator keeps it for good.
+	for _, binding := range []string{"tenama-namespaces", "tenama-broker"} {
+		if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicybinding", binding); err != nil {
+			t.Fatal(out)
+		}
+	}
+	if err := bed.Eventually(10*time.Second, func() error {
+		_, err := c.Client("admin").CoreV1().Namespaces().Patch(t.Context(), "tmp-b", types.MergePatchType, []byte(`{"metadata":{"labels":{"tenama.dev/managed":null}}}`), metav1.PatchOptions{})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	own.hears(t, 10*time.Second, "DELETED tmp-b")
+	if ns := namespace(t, c.Client("admin"), "tmp-b"); ns.Status.Phase != corev1.NamespaceActive {
+		t.Errorf("it is %s", ns.Status.Phase)
+	}
+}

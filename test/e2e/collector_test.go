@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/test/bed"
+)
+
+// The garbage collector takes what depends on a temporary namespace when that
+// has gone, and never before: not while the broker is killed, drained for longer
+// than its discovery lasts, or away while it starts anew itself.
+func TestGarbageCollector(t *testing.T) {
+	t.Parallel() // with a control plane of its own, and much waiting
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "c")
+	c, err := bed.StartCluster(ctx, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	port, err := c.Install(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, c, port, "broker-0")
+	kube, alice := c.Client("admin"), as(t, c.Config("alice"))
+	tn, err := alice.Create(ctx, tns("tmp-owner", time.Hour), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ns := namespace(t, kube, tn.Name); ns.UID == tn.UID || tn.UID == "" {
+		t.Errorf("the Namespace and its view share the UID %q", tn.UID)
+	}
+	owner := metav1.OwnerReference{APIVersion: "tenama.dev/v1alpha1", Kind: "TemporaryNamespace", Name: tn.Name, UID: tn.UID}
+	depend := func(name string) {
+		t.Helper()
+		meta := metav1.ObjectMeta{Name: name, OwnerReferences: []metav1.OwnerReference{owner}}
+		for _, ns := range []string{"default", tn.Name} {
+			if _, err := kube.CoreV1().ConfigMaps(ns).Create(ctx, &corev1.ConfigMap{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := kube.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func(when string, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			for _, ns := range []string{"default", tn.Name} {
+				if _, err := kube.CoreV1().ConfigMaps(ns).Get(ctx, name, metav1.GetOptions{}); err != nil {
+					t.Errorf("%s: %v", when, err)
+				}
+			}
+			if _, err := kube.RbacV1().ClusterRoles().Get(ctx, name, metav1.GetOptions{}); err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+	}
+	depend("a")
+	time.Sleep(2 * time.Second)
+	there("up", "a")
+	b.Kill()
+	depend("b") // while nobody answers for the owner
+	time.Sleep(3 * time.Second)
+	there("killed", "a", "b")
+	b = start(t, c, port, "broker-0")
+	time.Sleep(2 * time.Second)
+	there("restarted", "a", "b")
+	if err := b.Stop(); err != nil {
+		t.Error(err)
+	}
+	depend("c") // while the API is not there, as far as anybody knows
+	time.Sleep(40 * time.Second)
+	there("drained", "a", "b", "c")
+	c.Stop() // a collector that starts anew knows nothing of the API
+	c = again(t, dir)
+	kube, alice = c.Client("admin"), as(t, c.Config("alice"))
+	depend("d")
+	time.Sleep(10 * time.Second)
+	there("with a new collector", "a", "b", "c", "d")
+	b = start(t, c, port, "broker-0")
+	time.Sleep(5 * time.Second)
+	there("back again", "a", "b", "c", "d")
+
+	// A temporary namespace that belongs to somebody goes with them.
+	app, err := kube.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "preview-app"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned := tns("tmp-owned", time.Hour)
+	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: app.Name, UID: app.UID}}
+	if _, err := alice.Create(ctx, owned, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	orphan := tns("tmp-dangling", time.Hour)
+	orphan.OwnerReferences = []metav1.OwnerReference{{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "nobody", UID: "00000000-0000-0000-0000-000000000000"}}
+	if _, err := alice.Create(ctx, orphan, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ends := func(name string) {
+		t.Helper()
+		if err := bed.Eventually(60*time.Second, func() error {
+			if _, err := alice.Get(ctx, name); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("%s is there: %v", name, err)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	ends("tmp-dangling") // its owner is not there, as for any object
+	if _, err := alice.Get(ctx, "tmp-owned"); err != nil {
+		t.Errorf("its owner is there: %v", err)
+	}
+	if err := kube.RbacV1().ClusterRoles().Delete(ctx, app.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ends("tmp-owned")
+	there("before the end", "a", "b", "c", "d")
+
+	if _, err := alice.Delete(ctx, tn.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ends(tn.Name)
+	err = bed.Eventually(60*time.Second, func() error {
+		for _, name := range []string{"a", "b", "c", "d"} {
+			if _, err := kube.CoreV1().ConfigMaps("default").Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("ConfigMap %s outlives its owner: %v", name, err)
+			}
+			if _, err := kube.RbacV1().ClusterRoles().Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("ClusterRole %s outlives its owner: %v", name, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := b.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// again starts a control plane on what another left.
+func again(t *testing.T, dir string, flags ...string) *bed.Cluster {
+	t.Helper()
+	c, err := bed.StartCluster(t.Context(), dir, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	return c
+}

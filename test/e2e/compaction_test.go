@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/conformance"
+)
+
+// etcd forgets old versions, and kube-apiserver starts anew, while the broker's
+// watch is cut off: it lists again and misses nothing. Clients that come with old
+// versions are told so as by any other API: 410, and a token to go on with.
+func TestCompactionWhileTheWatchLags(t *testing.T) {
+	t.Parallel() // with a control plane of its own, and much waiting
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "c")
+	const often = "--etcd-compaction-interval=1s"
+	c, err := bed.StartCluster(ctx, dir, often)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	port, err := c.Install(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := c.StartProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	kubeconfig, err := proxy.Kubeconfig(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
+	twin(t, c)
+	ours, theirs := side(t, c, "tenama.dev"), side(t, c, twinGroup)
+	both := func(e conformance.Exchange, want int) {
+		t.Helper()
+		var answers []conformance.Answer
+		for _, s := range []*conformance.Side{theirs, ours} {
+			err := bed.Eventually(20*time.Second, func() error {
+				a, err := s.Do(ctx, e)
+				if err == nil && a.Code != want {
+					return fmt.Errorf("%s: %+v, want %d", e.Name, a, want)
+				}
+				if len(answers) < 2 && err == nil {
+					answers = append(answers, a)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.Differs = ""
+		answers[0].Object = strings.ReplaceAll(answers[0].Object, " remainingItemCount", "")
+		if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
+			t.Errorf("%s: another answer than of a custom resource (-), but (+):\n%s", e.Name, diff)
+		}
+	}
+	create := func(name string) {
+		t.Helper()
+		both(conformance.Exchange{
+			Name: "create " + name, Method: "POST", Path: "?fieldManager=conform",
+			Body: `{"apiVersion":"$GROUP/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":"` + name + `"},"spec":{"className":"default","ttlSeconds":3600}}`,
+		}, 201)
+	}
+	for _, name := range []string{conformance.Main, "tmp-conform-b", "tmp-conform-c"} {
+		create(name)
+	}
+	both(conformance.Exchange{Name: "get", Path: "/" + conformance.Main}, 200)
+	both(conformance.Exchange{Name: "a page", Path: "?limit=1"}, 200)
+	alice := as(t, c.Config("alice"))
+	short, err := alice.Create(ctx, tns("tmp-short", 30*time.Second), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// From here on the broker hears nothing.
+	proxy.Break(func(r *http.Request) *bed.Fault {
+		if r.URL.Path == "/api/v1/namespaces" && r.Method == http.MethodGet {
+			return &bed.Fault{}
+		}
+		return nil
+	})
+	c.Stop()
+	c = again(t, dir, often)
+	kube := c.Client("admin")
+	if err := kube.CoreV1().Namespaces().Delete(ctx, "tmp-conform-c", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 { // versions to forget
+		if _, err := kube.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("v%d", i)}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+	}
+	c.Stop() // and the caches of kube-apiserver, again
+	c = again(t, dir, often)
+	kube = c.Client("admin")
+	proxy.Break(nil)
+	if err := c.WaitServed(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Client, ours.Client = side(t, c, twinGroup).Client, side(t, c, "tenama.dev").Client
+	both(conformance.Exchange{Name: "exactly an old version", Path: "?resourceVersion=$RV&resourceVersionMatch=Exact"}, 410)
+	both(conformance.Exchange{Name: "go on with an old token", Path: "?limit=1&continue=$CONTINUE"}, 410)
+	both(conformance.Exchange{Name: "watch from an old version", Path: "?watch=1&timeoutSeconds=2&resourceVersion=$RV"}, 200) // with the event ERROR, 410
+
+	// The broker has missed nothing: what is gone is gone, what is due comes, and it
+	// makes new ones.
+	if err := bed.Eventually(30*time.Second, func() error {
+		list, err := alice.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err == nil && (has(list, "tmp-conform-c") || !has(list, "tmp-conform-b")) {
+			err = fmt.Errorf("the broker knows %d namespaces, and not the truth", len(list.Items))
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	if _, err := alice.Create(ctx, tns("tmp-after", time.Hour), metav1.CreateOptions{}); err != nil {
+		t.Error(err)
+	}
+	if err := bed.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+30*time.Second, func() error { return absent(ctx, kube, short.Name) }); err != nil {
+		t.Error(errors.Join(err, errors.New("what was due while the watch lagged did not come")))
+	}
+	if err := b.Stop(); err != nil {
+		t.Error(err)
+	}
+}

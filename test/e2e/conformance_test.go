@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
+
+	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/conformance"
+)
+
+const twinGroup = "twin.example.test"
+
+// twin makes a custom resource of the same schema, and lets alice use it.
+func twin(t *testing.T, c *bed.Cluster) {
+	t.Helper()
+	crd, err := os.ReadFile("testdata/twin.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("tenama.dev", twinGroup, "    storage: true", "    storage: true\n    subresources: {status: {}}", "shortNames:\n    - tns", "shortNames:\n    - twins").Replace(string(crd))
+	if out, err := c.KubectlIn("admin", text, "apply", "-f", "-"); err != nil {
+		t.Fatal(out)
+	}
+	for _, args := range [][]string{
+		{"wait", "--for=condition=Established", "--timeout=20s", "crd/temporarynamespaces." + twinGroup},
+		{"create", "clusterrole", "twins", "--verb=*", "--resource=temporarynamespaces." + twinGroup, "--resource=temporarynamespaces." + twinGroup + "/status", "--resource=temporarynamespaces.tenama.dev/status"},
+		{"create", "clusterrolebinding", "twins", "--clusterrole=twins", "--user=alice"},
+	} {
+		if out, err := c.Kubectl("admin", args...); err != nil && !strings.Contains(out, "already exists") {
+			t.Fatal(out)
+		}
+	}
+}
+
+func side(t *testing.T, c *bed.Cluster, group string) *conformance.Side {
+	t.Helper()
+	client, err := rest.HTTPClientFor(c.Config("alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &conformance.Side{Group: group, Collection: c.Server + "/apis/" + group + "/v1alpha1/temporarynamespaces", Client: client}
+}
+
+// To a client, the API is a custom resource: the same requests have the same
+// answers, but for what docs/conformance.md says.
+func TestConformance(t *testing.T) {
+	t.Parallel() // with a control plane of its own, and much waiting
+	ctx := t.Context()
+	c, port := own(t)
+	start(t, c, port, "broker-0")
+	twin(t, c)
+	ours, theirs := side(t, c, "tenama.dev"), side(t, c, twinGroup)
+	if err := bed.Eventually(20*time.Second, func() error {
+		a, err := theirs.Do(ctx, conformance.Exchange{Name: "wait"})
+		if err == nil && a.Code != 200 {
+			err = fmt.Errorf("%+v", a)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	docs, err := os.ReadFile(filepath.Join(bed.Root(), "docs", "conformance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(docs), "## Differences")
+	list, _, _ = strings.Cut(list, "## Reading")
+	told := strings.Join(strings.Fields(list), " ")
+	used := map[string]bool{}
+	for _, group := range []struct {
+		name string
+		rows []conformance.Exchange
+	}{{"creates", conformance.Creates}, {"reads", conformance.Reads}, {"updates", conformance.Updates}, {"deletes", conformance.Deletes}} {
+		for _, e := range group.rows {
+			if e.Hold {
+				name, _, _ := strings.Cut(strings.TrimPrefix(e.Path, "/"), "?")
+				if err := theirs.Hold(ctx, name, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := theirs.Do(ctx, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := ours.Do(ctx, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff := cmp.Diff(want, got)
+			used[e.Differs] = true
+			if e.Rewrite != nil {
+				e.Rewrite(&want)
+			}
+			switch answer := fmt.Sprint(got.Code, " ", got.Status); {
+			case e.Differs != "" && (e.Is == "") == (e.Rewrite == nil):
+				t.Errorf("%s: %s: the row does not say how the answers differ", group.name, e.Name)
+			case e.Is != "" && !strings.HasPrefix(answer, e.Is):
+				t.Errorf("%s: %s: the answer is %q, want %q", group.name, e.Name, answer, e.Is)
+			case e.Rewrite != nil && !cmp.Equal(want, got):
+				t.Errorf("%s: %s: other than meant (-), but (+):\n%s", group.name, e.Name, cmp.Diff(want, got))
+			case diff != "" && e.Differs == "":
+				t.Errorf("%s: %s: another answer than of a custom resource (-), but (+):\n%s", group.name, e.Name, diff)
+			case diff == "" && e.Differs != "":
+				t.Errorf("%s: %s: the answers are the same; why say that they differ?", group.name, e.Name)
+			case e.Differs != "" && !strings.Contains(told, e.Differs):
+				t.Errorf("%s: %s: docs/conformance.md does not say: %s", group.name, e.Name, e.Differs)
+			}
+		}
+	}
+	delete(used, "")
+	if bullets := strings.Count(list, "\n- "); bullets != len(used) {
+		t.Errorf("docs/conformance.md lists %d differences, there are %d", bullets, len(used))
+	}
+	for _, name := range []string{conformance.Main, "tmp-conform-b"} {
+		if err := theirs.Hold(ctx, name, false); err != nil {
+			t.Error(err)
+		}
+	}
+}

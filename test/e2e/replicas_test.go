@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/test/bed"
+)
+
+// One replica hangs in the middle of a creation, at every call in turn; the
+// client gives up and its repeated request meets another replica, which goes on
+// with what is there. Then the first goes on, too. There is one namespace, whole,
+// and it is the one that the client was told of.
+func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
+	t.Parallel() // with a control plane of its own, and much waiting
+	ctx := t.Context()
+	c, port, proxy, kubeconfig := proxied(t)
+	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
+	other, err := c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := bed.Eventually(20*time.Second, func() error {
+		return errors.Join(logged(other, `"msg":"Serving"`, 1), logged(other, `"msg":"Contained`, 1))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	breaks := &breaker{plans: map[string]*plan{}}
+	proxy.Break(breaks.decide)
+	kube, alice := kubernetesFor(t, c.Config("admin")), as(t, c.Config("alice"))
+	cert, key, err := c.Certificate("front-proxy", "front-proxy-client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := direct(t, cert, key) // as kube-apiserver would reach the other replica
+
+	create := func(name string) *v1alpha1.TemporaryNamespace {
+		tn := tns(name, time.Hour)
+		tn.Annotations = map[string]string{v1alpha1.AnnotationRequestID: "request-" + name}
+		return tn
+	}
+	const first = "tmp-f-0"
+	breaks.plan(first, call{}, bed.Fault{}, 0)
+	if _, err := alice.Create(ctx, create(first), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	calls := breaks.done(first).calls
+	if len(calls) < 8 {
+		t.Fatalf("a creation makes the calls %v", calls)
+	}
+	var wg sync.WaitGroup
+	var hung atomic.Int64
+	for i, at := range calls {
+		name := fmt.Sprintf("tmp-f-%d", i+1)
+		breaks.plan(name, at, bed.Fault{Hang: 4 * time.Second, Pass: true}, 1)
+		wg.Go(func() {
+			where := fmt.Sprintf("hanging at %s, time %d", at.what, at.nth)
+			cctx, cancel := context.WithTimeout(ctx, time.Second)
+			_, err := alice.Create(cctx, create(name), metav1.CreateOptions{})
+			cancel()
+			if breaks.done(name).fired == 0 { // a call that is not made each time
+				return
+			}
+			hung.Add(1)
+			if err == nil {
+				t.Errorf("%s: it did not hang", where)
+			}
+			var told v1alpha1.TemporaryNamespace
+			err = bed.Eventually(20*time.Second, func() error {
+				body, err := json.Marshal(create(name))
+				if err != nil {
+					return err
+				}
+				r, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("https://127.96.0.10:%d%s", port-1, collection), strings.NewReader(string(body)))
+				if err != nil {
+					return err
+				}
+				r.Header = http.Header{"X-Remote-User": {"alice"}, "X-Remote-Group": {"devs", "system:authenticated"}, "Content-Type": {"application/json"}, "Accept": {"application/json"}}
+				resp, err := second.Do(r)
+				if err != nil {
+					return err
+				}
+				defer resp.Body.Close()
+				answer, err := io.ReadAll(resp.Body)
+				if err == nil && resp.StatusCode != http.StatusCreated {
+					err = fmt.Errorf("%s: %s", resp.Status, answer)
+				}
+				return errors.Join(err, json.Unmarshal(answer, &told))
+			})
+			if err != nil {
+				t.Errorf("%s: the other replica: %v", where, err)
+				return
+			}
+			if err := complete(ctx, kube, name, "alice"); err != nil {
+				t.Errorf("%s, when the other replica answered: %v", where, err)
+			}
+			time.Sleep(6 * time.Second) // the first one goes on
+			now, err := alice.Get(ctx, name)
+			if err != nil || now.UID != told.UID || now.DeletionTimestamp != nil || now.Status.Phase != v1alpha1.PhaseReady {
+				t.Errorf("%s, in the end: %v, %v", where, now, err)
+				return
+			}
+			if err := complete(ctx, kube, name, "alice"); err != nil {
+				t.Errorf("%s, in the end: %v", where, err)
+			}
+		})
+	}
+	wg.Wait()
+	if hung.Load() < 8 {
+		t.Errorf("it hung at %d calls only", hung.Load())
+	}
+	if err := other.Stop(); err != nil {
+		t.Error(err)
+	}
+}
