@@ -15,7 +15,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -36,15 +35,24 @@ func main() {
 	n := flag.Int("n", 1000, "samples of each kind, one caller, interleaved")
 	burst := flag.Int("burst", 320, "creates of each kind with 8 and with 32 callers; 0 for none")
 	others := flag.Int("policies", 2000, "creates of each kind in an unrelated namespace, with the policies and without; 0 for none")
+	among := flag.Int("among", 5000, "namespaces among which to list one's own and to watch; 0 for none")
+	long := flag.Duration("soak", 0, "instead: how long to keep informers and a kubectl wait on the API")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := error(nil)
+	if *long > 0 {
+		*n, *others, *among = 0, 0, 0
+		err = soak(ctx, *long)
+	}
 	if *n > 0 {
 		err = run(ctx, *n, *burst)
 	}
 	if err == nil && *others > 0 {
 		err = errors.Join(policies(ctx, *others, false), policies(ctx, *others, true))
+	}
+	if err == nil && *among > 0 {
+		err = reads(ctx, *among)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -59,25 +67,11 @@ type way struct {
 }
 
 func run(ctx context.Context, n, burst int) error {
-	dir, err := os.MkdirTemp("", "tenama-bench-")
+	cluster, _, broker, stop, err := stage(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	cluster, err := bed.StartCluster(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer cluster.Stop()
-	port, err := cluster.Install(ctx)
-	if err != nil {
-		return err
-	}
-	broker, err := cluster.StartBroker(ctx, port, "broker-0")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = broker.Stop() }()
+	defer stop()
 	if err := sizes(broker); err != nil {
 		return err
 	}
@@ -120,6 +114,31 @@ func run(ctx context.Context, n, burst int) error {
 		}
 	}
 	return nil
+}
+
+// stage starts a control plane with tenama on it; stop ends both.
+func stage(ctx context.Context) (c *bed.Cluster, port int, b *bed.Broker, stop func(), _ error) {
+	dir, err := os.MkdirTemp("", "tenama-bench-")
+	if err != nil {
+		return nil, 0, nil, nil, err
+	}
+	if c, err = bed.StartCluster(ctx, dir); err != nil {
+		return nil, 0, nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if port, err = c.Install(ctx); err == nil {
+		b, err = c.StartBroker(ctx, port, "broker-0")
+	}
+	stop = func() {
+		if b != nil {
+			_ = b.Stop()
+		}
+		c.Stop()
+		_ = os.RemoveAll(dir)
+	}
+	if err != nil {
+		stop()
+	}
+	return c, port, b, stop, err
 }
 
 // latency makes namespaces one after the other, each way in turn.
@@ -186,17 +205,7 @@ func sizes(broker *bed.Broker) error {
 		fmt.Printf("%-28s %6.1f MB\n", name, float64(i.Size())/1e6)
 	}
 	time.Sleep(2 * time.Second)
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", broker.PID()))
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(b)) {
-		if strings.HasPrefix(line, "VmRSS") {
-			var kb float64
-			fmt.Sscanf(strings.TrimPrefix(line, "VmRSS:"), "%f", &kb)
-			fmt.Printf("%-28s %6.1f MiB\n", "broker, idle, resident", kb/1024)
-		}
-	}
+	fmt.Printf("%-28s %6.1f MiB\n", "broker, idle, resident", resident(broker))
 	var took []time.Duration
 	for range 30 {
 		begun := time.Now()
