@@ -33,6 +33,9 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 	for range 5 {
 		ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
 		if apierrors.IsNotFound(err) && forceAllowCreate { // server-side apply of what is not there
+			if taken != nil { // it is there, and somebody else's
+				return nil, false, taken
+			}
 			obj, err := info.UpdatedObject(ctx, &v1alpha1.TemporaryNamespace{})
 			if err != nil {
 				return nil, false, err
@@ -116,9 +119,6 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 			cancel()
 		}
 		return view(out), false, nil
-	}
-	if taken != nil {
-		return nil, false, taken
 	}
 	return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
 }

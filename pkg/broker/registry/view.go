@@ -22,11 +22,13 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// What clients may store about one TemporaryNamespace; a Namespace holds 256 KiB
-// of annotations in all.
+// What clients may store about one TemporaryNamespace. Each replica keeps it in
+// memory, so it is little; what only changes the spec may add a manager to what is
+// full.
 const (
 	maxObjectBytes  = 16 << 10 // what they say
-	maxManagedBytes = 64 << 10 // and who said it
+	maxManagedBytes = 32 << 10 // and who said it
+	spareBytes      = 8 << 10
 )
 
 // uidSpace is the name space of derived UIDs (RFC 9562, version 5).
@@ -123,8 +125,8 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready bool) {
 }
 
 // store writes into the metadata of ns what clients may say in tn, which was old
-// before. What clients keep there is bounded, but a write that does not add to it
-// always passes: somebody's full annotations must not keep them from extending.
+// before. What clients keep there is bounded, but somebody's full annotations must
+// not keep them from extending.
 func store(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	a := ns.Annotations
 	a[v1alpha1.AnnotationTTL] = strconv.FormatInt(*tn.Spec.TTLSeconds, 10)
@@ -150,7 +152,7 @@ func store(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 		if err := e.Encode(cm); err != nil {
 			return fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
 		}
-		if adds && b.Len() > part.most {
+		if b.Len() > part.most+spareBytes || adds && b.Len() > part.most {
 			return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s take %d bytes, at most %d are kept", part.what, b.Len(), part.most))
 		}
 		a[v1alpha1.AnnotationObject] = strings.TrimSpace(b.String())

@@ -96,6 +96,36 @@ func TestViewUID(t *testing.T) {
 	}
 }
 
+// What clients keep is bounded, whoever adds to it and by whatever write; but what
+// is full can still be extended.
+func TestStoreIsBounded(t *testing.T) {
+	full := func(labels int, managed int) *v1alpha1.TemporaryNamespace {
+		ttl := int64(60)
+		tn := &v1alpha1.TemporaryNamespace{Spec: v1alpha1.TemporaryNamespaceSpec{TTLSeconds: &ttl}}
+		tn.Annotations = map[string]string{"a": strings.Repeat("<", labels)}
+		tn.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: strings.Repeat("m", managed)}}
+		return tn
+	}
+	for name, c := range map[string]struct {
+		old, tn *v1alpha1.TemporaryNamespace
+		fits    bool
+	}{
+		"little":                            {full(1, 1), full(2, 2), true},
+		"16,000 signs, one byte each":       {full(1, 1), full(16000, 1), true},
+		"more":                              {full(1, 1), full(17000, 1), false},
+		"many managers":                     {full(1, 1), full(2, 33000), false},
+		"full, and one manager more":        {full(16000, 16500), full(16000, 18000), true},
+		"full, and managers without an end": {full(16000, 16500), full(16000, 26000), false},
+		"full of old, and the spec alone":   {full(17000, 1), full(17000, 1), true},
+		"far too full, and the spec alone":  {full(50000, 1), full(50000, 1), false},
+	} {
+		ns := sampleNamespace("tmp-a", func(*corev1.Namespace) {})
+		if err := store(ns, c.tn, c.old); (err == nil) != c.fits || err != nil && !apierrors.IsRequestEntityTooLargeError(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // With a selector, what begins to match is new to the client, and what ceases
 // to match is gone.
 func TestWatchFilter(t *testing.T) {
