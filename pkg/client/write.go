@@ -104,7 +104,7 @@ func (c *Client) Apply(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o m
 	return c.Patch(ctx, tn.Name, types.ApplyPatchType, data, o.ToPatchOptions())
 }
 
-// Delete begins the end of a temporary namespace and returns it as it was.
+// Delete begins the end of a temporary namespace and returns it, Terminating.
 // Reasons: NotFound, Conflict (a precondition).
 func (c *Client) Delete(ctx context.Context, name string, o metav1.DeleteOptions) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
@@ -112,8 +112,8 @@ func (c *Client) Delete(ctx context.Context, name string, o metav1.DeleteOptions
 	return out, c.rest.Delete().Resource(v1alpha1.Resource.Resource).Name(name).Body(&o).Do(ctx).Into(out)
 }
 
-// DeleteCollection begins the end of all that List returns for the same list
-// options and that the caller may delete.
+// DeleteCollection begins the end of the caller's own that List returns for the
+// same list options; of everybody's for those who may administer.
 func (c *Client) DeleteCollection(ctx context.Context, o metav1.DeleteOptions, list metav1.ListOptions) error {
 	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
 	return c.rest.Delete().Resource(v1alpha1.Resource.Resource).VersionedParams(&list, parameterCodec).Body(&o).Do(ctx).Error()
