@@ -23,15 +23,7 @@ func TestGarbageCollector(t *testing.T) {
 	t.Parallel() // with a control plane of its own, and much waiting
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "c")
-	c, err := bed.StartCluster(ctx, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Stop)
-	port, err := c.Install(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, port := ownIn(t, dir)
 	b := start(t, c, port, "broker-0")
 	kube, alice := c.Client("admin"), as(t, c.Config("alice"))
 	tn, err := alice.Create(ctx, tns("tmp-owner", time.Hour), metav1.CreateOptions{})
@@ -150,15 +142,4 @@ func TestGarbageCollector(t *testing.T) {
 	if err := b.Stop(); err != nil {
 		t.Error(err)
 	}
-}
-
-// again starts a control plane on what another left.
-func again(t *testing.T, dir string, flags ...string) *bed.Cluster {
-	t.Helper()
-	c, err := bed.StartCluster(t.Context(), dir, flags...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Stop)
-	return c
 }

@@ -27,15 +27,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "c")
 	const often = "--etcd-compaction-interval=1s"
-	c, err := bed.StartCluster(ctx, dir, often)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Stop)
-	port, err := c.Install(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, port := ownIn(t, dir, often)
 	proxy, err := c.StartProxy()
 	if err != nil {
 		t.Fatal(err)

@@ -77,16 +77,29 @@ func tail(s string, n int) string {
 // broker running.
 func own(t *testing.T) (*bed.Cluster, int) {
 	t.Helper()
-	c, err := bed.StartCluster(t.Context(), filepath.Join(t.TempDir(), "c"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Stop)
+	return ownIn(t, filepath.Join(t.TempDir(), "c"))
+}
+
+// ownIn is own with its data in dir, for tests that start it again.
+func ownIn(t *testing.T, dir string, flags ...string) (*bed.Cluster, int) {
+	t.Helper()
+	c := again(t, dir, flags...)
 	port, err := c.Install(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c, port
+}
+
+// again starts a control plane on what another left in dir, if anything.
+func again(t *testing.T, dir string, flags ...string) *bed.Cluster {
+	t.Helper()
+	c, err := bed.StartCluster(t.Context(), dir, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	return c
 }
 
 // proxied is own with a proxy in between: the kubeconfig is that of the broker.

@@ -18,8 +18,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 	"tenama.dev/tenama/test/bed"
 )
@@ -237,6 +239,23 @@ func TestWatch(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+	// From an open version, as kubectl get NAME -w and curl ask; older versions of
+	// kube-apiserver know no initial events.
+	for _, version := range []string{"", "0"} {
+		w, err := user(t, "alice").Watch(ctx, metav1.ListOptions{ResourceVersion: version, FieldSelector: "metadata.name=" + other.Name})
+		if err != nil {
+			t.Fatalf("resourceVersion %q: %v", version, err)
+		}
+		select {
+		case e := <-w.ResultChan():
+			if tn, ok := e.Object.(*v1alpha1.TemporaryNamespace); !ok || e.Type != watch.Added || tn.Name != other.Name {
+				t.Errorf("resourceVersion %q: got %s %v", version, e.Type, e.Object)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("resourceVersion %q: nothing came", version)
+		}
+		w.Stop()
 	}
 	if strings.Contains(out.String(), other.Name) {
 		t.Errorf("the watch shows somebody else's:\n%s", out.String())
