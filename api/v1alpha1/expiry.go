@@ -20,16 +20,30 @@ const MaxTTLSeconds int64 = 100 * 366 * 24 * 3600
 //
 // +kubebuilder:object:generate=false
 type Lifetime struct {
+	Type        LifetimeType
 	TTL         time.Duration // from creation
-	MaximumTTL  time.Duration // from creation; the ceiling
+	MaximumTTL  time.Duration // from creation, or from now if Renewable
 	ExtendUntil time.Time     // zero if it was never extended
+
+	Extensions        int32  // so many were made
+	MaximumExtensions *int32 // so many may be; nil is any number
 }
 
 // ReadLifetime reads the lifetime from the metadata of a Namespace. An error
 // means that the expiry is not known; such a namespace must be kept.
 func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
-	var l Lifetime
+	l := Lifetime{Type: LifetimeFixed}
 	var err error
+	switch t := LifetimeType(m.Annotations[AnnotationLifetime]); t {
+	case LifetimeUnbounded:
+		l.Type = t
+		return l, nil
+	case LifetimeRenewable:
+		l.Type = t
+	case LifetimeFixed, "":
+	default:
+		return l, fmt.Errorf("read annotation %q: %q is no type of a lifetime", AnnotationLifetime, t)
+	}
 	if l.TTL, err = seconds(m, AnnotationTTL); err != nil {
 		return l, err
 	}
@@ -41,24 +55,50 @@ func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
 			return l, fmt.Errorf("read annotation %q: %w", AnnotationExtendUntil, err)
 		}
 	}
-	return l, nil
+	if n, err := count(m, AnnotationExtensions); err != nil {
+		return l, err
+	} else if n != nil {
+		l.Extensions = *n
+	}
+	l.MaximumExtensions, err = count(m, AnnotationMaximumExtensions)
+	return l, err
 }
 
-// Expiry is when a namespace created at the given time expires.
+// Expiry is when a namespace created at the given time expires; zero is never.
 func (l Lifetime) Expiry(created time.Time) time.Time {
+	if l.Type == LifetimeUnbounded {
+		return time.Time{}
+	}
 	at := created.Add(l.TTL)
 	if l.ExtendUntil.After(at) {
 		at = l.ExtendUntil
 	}
-	if ceiling := l.Ceiling(created); at.After(ceiling) {
+	if ceiling := l.Ceiling(created); !ceiling.IsZero() && at.After(ceiling) {
 		at = ceiling
 	}
 	return at
 }
 
-// Ceiling is the latest possible expiry of a namespace created at the given time.
+// Ceiling is the latest possible expiry of a namespace created at the given time;
+// zero if no such time is fixed.
 func (l Lifetime) Ceiling(created time.Time) time.Time {
+	if l.Type == LifetimeRenewable || l.Type == LifetimeUnbounded {
+		return time.Time{}
+	}
 	return created.Add(l.MaximumTTL)
+}
+
+func count(m *metav1.ObjectMeta, key string) (*int32, error) {
+	s, ok := m.Annotations[key]
+	if !ok {
+		return nil, nil
+	}
+	v, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return nil, fmt.Errorf("read annotation %q: %w", key, err)
+	}
+	n := int32(v)
+	return &n, nil
 }
 
 func seconds(m *metav1.ObjectMeta, key string) (time.Duration, error) {
@@ -76,5 +116,11 @@ func seconds(m *metav1.ObjectMeta, key string) (time.Duration, error) {
 // value: 32 hexadecimal digits of its SHA-256.
 func OwnerHash(user string) string {
 	sum := sha256.Sum256([]byte(user))
+	return hex.EncodeToString(sum[:16])
+}
+
+// GroupHash is OwnerHash for a group. No user has the hash of a group.
+func GroupHash(group string) string {
+	sum := sha256.Sum256([]byte("group\x00" + group))
 	return hex.EncodeToString(sum[:16])
 }

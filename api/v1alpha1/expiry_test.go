@@ -19,6 +19,7 @@ func TestExpiry(t *testing.T) {
 		"TTL alone":                  {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour}, time.Hour},
 		"extended":                   {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(3 * time.Hour)}, 3 * time.Hour},
 		"an extension that is less":  {Lifetime{TTL: 4 * time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(3 * time.Hour)}, 4 * time.Hour},
+		"renewed beyond":             {Lifetime{Type: LifetimeRenewable, TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(300 * time.Hour)}, 300 * time.Hour},
 		"the ceiling holds":          {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(300 * time.Hour)}, 10 * time.Hour},
 		"the ceiling holds for TTLs": {Lifetime{TTL: 20 * time.Hour, MaximumTTL: 10 * time.Hour}, 10 * time.Hour},
 	} {
@@ -27,6 +28,22 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// A namespace without an end never expires; one whose kind of lifetime is not
+// known is kept.
+func TestUnbounded(t *testing.T) {
+	read := func(kind string) (Lifetime, error) {
+		return ReadLifetime(&metav1.ObjectMeta{Annotations: map[string]string{AnnotationLifetime: kind}})
+	}
+	if l, err := read("Unbounded"); err != nil || !l.Expiry(time.Now()).IsZero() || !l.Ceiling(time.Now()).IsZero() {
+		t.Errorf("it expires: %+v, %v", l, err)
+	}
+	for _, kind := range []string{"Eternal", "Fixed", "Renewable", ""} { // the last three have a TTL
+		if _, err := read(kind); err == nil {
+			t.Errorf("%q is read without an error", kind)
+		}
 	}
 }
 

@@ -30,6 +30,16 @@ const (
 	VerbAdminister = "administer"
 )
 
+// Causes, in the details of a Status, that tell why a namespace cannot be had now.
+const (
+	// CauseBudgetExceeded: a budget is full; its field is the name of the budget.
+	CauseBudgetExceeded metav1.CauseType = "BudgetExceeded"
+	// CauseBudgetImpossible: waiting does not help, an administrator has to act.
+	CauseBudgetImpossible metav1.CauseType = "BudgetImpossible"
+	// CauseInLine: the creator waits in line; the message tells the place.
+	CauseInLine metav1.CauseType = "InLine"
+)
+
 // AddToScheme adds the types of this package to s.
 func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion, &TemporaryNamespace{}, &TemporaryNamespaceList{})

@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -33,15 +34,35 @@ type TemporaryNamespaceSpec struct {
 	// +optional
 	ClassName string `json:"className,omitempty"`
 
+	// ClassRevision is the revision of the class that the namespace has. Left out, it
+	// is the one at creation, and stays so when the class changes. To write the
+	// present one (status.revision of the class) is to refresh the namespace: its
+	// objects become those of the class as it is now. Any other is refused.
+	// +optional
+	ClassRevision string `json:"classRevision,omitempty"`
+
+	// Parameters are choices that the class leaves to its users, by name. What is
+	// left out has the default of the class. They cannot be changed afterwards.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Parameters map[string]string `json:"parameters,omitempty"`
+
+	// OwnerGroup makes a group the owner, in place of the user who creates the
+	// namespace: one of the groups of that user, and none of the system. It cannot
+	// be changed afterwards.
+	// +optional
+	OwnerGroup string `json:"ownerGroup,omitempty"`
+
 	// TTLSeconds is how long the namespace lives, in seconds from its creation.
 	// Empty means the default of the class. It may be raised up to the maximum
-	// of the class, never lowered: delete the namespace to end it early.
+	// of the class, never lowered: delete the namespace to end it early. A class
+	// whose namespaces do not expire has none.
 	// +optional
 	TTLSeconds *int64 `json:"ttlSeconds,omitempty"`
 
 	// ExtendUntil keeps the namespace at least until this time (RFC 3339), if
-	// that is later than its TTL, up to status.maximumExpirationTimestamp. It is
-	// what `kubectl tenama extend` writes. A manifest leaves it out: to apply or
+	// that is later than its TTL, up to status.maximumExpirationTimestamp or, where
+	// the lifetime is Renewable, status.maximumTTLSeconds from now. It is what `kubectl tenama extend` writes. A manifest leaves it out: to apply or
 	// replace by one that does takes back no extension.
 	// +optional
 	ExtendUntil *metav1.Time `json:"extendUntil,omitempty"`
@@ -66,6 +87,20 @@ const (
 	PhaseTerminating TemporaryNamespacePhase = "Terminating"
 )
 
+// LifetimeType says what bounds the life of a namespace.
+// +kubebuilder:validation:Enum=Fixed;Renewable;Unbounded
+type LifetimeType string
+
+// The lifetimes of a TemporaryNamespace.
+const (
+	// LifetimeFixed: there is a latest time, fixed at creation.
+	LifetimeFixed LifetimeType = "Fixed"
+	// LifetimeRenewable: an extension can reach so far from the moment it is made.
+	LifetimeRenewable LifetimeType = "Renewable"
+	// LifetimeUnbounded: it ends by deletion only.
+	LifetimeUnbounded LifetimeType = "Unbounded"
+)
+
 // Conditions of a TemporaryNamespace, and their reasons.
 const (
 	// ConditionReady is true from the moment its owner can use the namespace
@@ -75,6 +110,7 @@ const (
 	ReasonProvisioning = "Provisioning"
 	ReasonProvisioned  = "Provisioned"
 	ReasonTerminating  = "Terminating"
+	ReasonRefused      = "Refused"
 )
 
 // TemporaryNamespaceStatus is what was granted.
@@ -83,19 +119,47 @@ type TemporaryNamespaceStatus struct {
 	// +optional
 	Phase TemporaryNamespacePhase `json:"phase,omitempty"`
 
-	// Owner is the name of the user who created it and who has access.
+	// Owner is the name of the user who created it, and who has access unless a group
+	// does.
 	// +optional
 	Owner string `json:"owner,omitempty"`
 
-	// ExpirationTimestamp is when the namespace is deleted. Empty if it cannot be
-	// read from the Namespace, which then is kept.
+	// OwnerGroup is the group whose members own it and have access, if one does.
+	// +optional
+	OwnerGroup string `json:"ownerGroup,omitempty"`
+
+	// Lifetime is that of the class when the namespace was made: Fixed, Renewable or
+	// Unbounded.
+	// +optional
+	Lifetime LifetimeType `json:"lifetime,omitempty"`
+
+	// ExpirationTimestamp is when the namespace is deleted. Empty if it does not
+	// expire, or if that cannot be read from the Namespace, which then is kept.
 	// +optional
 	ExpirationTimestamp *metav1.Time `json:"expirationTimestamp,omitempty"`
 
 	// MaximumExpirationTimestamp is the latest time that an extension can reach.
-	// It was fixed at creation.
+	// It was fixed at creation. Empty if the lifetime is not Fixed.
 	// +optional
 	MaximumExpirationTimestamp *metav1.Time `json:"maximumExpirationTimestamp,omitempty"`
+
+	// MaximumTTLSeconds is, where the lifetime is Renewable, how far from now an
+	// extension can reach.
+	// +optional
+	MaximumTTLSeconds *int64 `json:"maximumTTLSeconds,omitempty"`
+
+	// Extensions is how often the namespace has been extended.
+	// +optional
+	Extensions int32 `json:"extensions,omitempty"`
+
+	// MaximumExtensions is how often it may be. Empty if that is not bounded.
+	// +optional
+	MaximumExtensions *int32 `json:"maximumExtensions,omitempty"`
+
+	// Reserved is what the namespace takes of the budgets of the cluster, used or
+	// not, until it is gone.
+	// +optional
+	Reserved map[string]resource.Quantity `json:"reserved,omitempty"`
 
 	// ObservedGeneration is the generation of the spec that the rest of the
 	// status answers; it is always the present one.

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -20,7 +21,11 @@ import (
 const (
 	maxReason    = 256
 	maxRequestID = 64
+	maxGroup     = 253
 )
+
+// MaxWait bounds how long a creator may wait for capacity.
+const MaxWait = time.Hour
 
 // ValidateName reports what is wrong with the name of a TemporaryNamespace: it
 // must be a DNS-1123 label (RFC 1123), as every namespace's, and begin with
@@ -79,45 +84,103 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 			errs = append(errs, field.Invalid(spec.Child("className"), name, msg))
 		}
 	}
+	if w := tn.Annotations[AnnotationWait]; w != "" {
+		if d, err := time.ParseDuration(w); err != nil || d <= 0 || d > MaxWait {
+			errs = append(errs, field.Invalid(meta.Child("annotations").Key(AnnotationWait), w, fmt.Sprintf("must be a duration such as 10m, at most %s", MaxWait)))
+		}
+	}
+	if g := tn.Spec.OwnerGroup; strings.HasPrefix(g, "system:") {
+		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g, "must not be a group of the system"))
+	} else if len(g) > maxGroup || strings.ContainsFunc(g, unprintable) {
+		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g, fmt.Sprintf("must be at most %d printable characters", maxGroup)))
+	}
 	if r := tn.Spec.Reason; utf8.RuneCountInString(r) > maxReason || strings.ContainsFunc(r, unprintable) {
 		errs = append(errs, field.Invalid(spec.Child("reason"), r, fmt.Sprintf("must be one line of at most %d printable characters", maxReason)))
 	}
 	return errs
 }
 
-// ValidateUpdate reports what is wrong with replacing old by tn: the class is
-// immutable, the ceiling holds, and no write brings the expiry nearer.
-func ValidateUpdate(tn, old *TemporaryNamespace) field.ErrorList {
+// ValidateUpdate reports what is wrong with replacing old by tn at the time now:
+// what is fixed at creation stays, the longest life holds, and no write brings the
+// expiry nearer.
+func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList {
 	spec := field.NewPath("spec")
 	var errs field.ErrorList
 	if tn.Spec.ClassName != old.Spec.ClassName {
 		errs = append(errs, field.Invalid(spec.Child("className"), tn.Spec.ClassName, fmt.Sprintf("is immutable: it is %q", old.Spec.ClassName)))
 	}
+	if !maps.Equal(tn.Spec.Parameters, old.Spec.Parameters) {
+		errs = append(errs, field.Invalid(spec.Child("parameters"), tn.Spec.Parameters, "are immutable"))
+	}
+	if tn.Spec.OwnerGroup != old.Spec.OwnerGroup {
+		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), tn.Spec.OwnerGroup, fmt.Sprintf("is immutable: it is %q", old.Spec.OwnerGroup)))
+	}
 	if id, was := tn.Annotations[AnnotationRequestID], old.Annotations[AnnotationRequestID]; id != was && id != "" {
 		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(AnnotationRequestID), id, "is immutable"))
 	}
-	created := old.CreationTimestamp.Time
-	maximum := old.Status.MaximumExpirationTimestamp
-	if until := tn.Spec.ExtendUntil; until != nil && maximum != nil && until.After(maximum.Time) && !until.Equal(old.Spec.ExtendUntil) {
-		errs = append(errs, field.Invalid(spec.Child("extendUntil"), until.UTC().Format(time.RFC3339),
-			fmt.Sprintf("must not be after %s, the most that class %q allows", maximum.UTC().Format(time.RFC3339), old.Spec.ClassName)))
+	return append(errs, validateLifetime(tn, old, now)...)
+}
+
+// validateLifetime is ValidateUpdate for what decides about the expiry.
+func validateLifetime(tn, old *TemporaryNamespace, now time.Time) field.ErrorList {
+	spec := field.NewPath("spec")
+	var errs field.ErrorList
+	until, before := tn.Spec.ExtendUntil, old.Spec.ExtendUntil
+	ttl, was := deref(tn.Spec.TTLSeconds), deref(old.Spec.TTLSeconds)
+	if old.Status.Lifetime == LifetimeUnbounded {
+		if until != nil {
+			errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "the namespace does not expire"))
+		}
+		if ttl != 0 {
+			errs = append(errs, field.Forbidden(spec.Child("ttlSeconds"), "the namespace does not expire"))
+		}
+		return errs
 	}
-	if until := tn.Spec.ExtendUntil; until != nil && until.Time.Before(created) {
+	created := old.CreationTimestamp.Time
+	latest, allows := time.Time{}, fmt.Sprintf("the most that class %q allows", old.Spec.ClassName)
+	switch {
+	case old.Status.MaximumExpirationTimestamp != nil:
+		latest = old.Status.MaximumExpirationTimestamp.Time
+	case old.Status.MaximumTTLSeconds != nil:
+		most := time.Duration(*old.Status.MaximumTTLSeconds) * time.Second
+		latest, allows = now.Add(most), fmt.Sprintf("%s from now, %s", most, allows)
+	}
+	if until != nil && !latest.IsZero() && until.After(latest) && !until.Equal(before) {
+		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until), fmt.Sprintf("must not be after %s, %s", latest.UTC().Format(time.RFC3339), allows)))
+	}
+	if until != nil && until.Time.Before(created) {
 		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until), "must not be before the creation"))
 	}
-	now, was := deref(tn.Spec.TTLSeconds), deref(old.Spec.TTLSeconds)
-	if maximum != nil && now > was && created.Add(time.Duration(now)*time.Second).After(maximum.Time) {
-		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), now,
-			fmt.Sprintf("must be at most %d, the maximum of class %q", int64(maximum.Sub(created)/time.Second), old.Spec.ClassName)))
+	if !latest.IsZero() && ttl > was && created.Add(time.Duration(ttl)*time.Second).After(latest) {
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl,
+			fmt.Sprintf("must be at most %d, the maximum of class %q", int64(latest.Sub(created)/time.Second), old.Spec.ClassName)))
 	}
-	if now < was {
-		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), now, fmt.Sprintf("must not be lower than %d: no write brings the expiry nearer; delete the namespace to end it early", was)))
+	if most := old.Status.MaximumTTLSeconds; most != nil && ttl > was && ttl > *most {
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must be at most %d: use extendUntil to go on", *most)))
 	}
-	if before := old.Spec.ExtendUntil; before != nil && (tn.Spec.ExtendUntil == nil || tn.Spec.ExtendUntil.Time.Before(before.Time)) {
-		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(tn.Spec.ExtendUntil),
-			fmt.Sprintf("must not be earlier than %s: no write brings the expiry nearer; delete the namespace to end it early", before.UTC().Format(time.RFC3339))))
+	if ttl < was {
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must not be lower than %d: no write brings the expiry nearer; delete the namespace to end it early", was)))
+	}
+	if before != nil && (until == nil || until.Time.Before(before.Time)) {
+		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until),
+			fmt.Sprintf("must not be earlier than %s: no write brings the expiry nearer; delete the namespace to end it early", text(before))))
+	}
+	if most := old.Status.MaximumExtensions; most != nil && old.Status.Extensions >= *most && Extends(tn, old) {
+		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), fmt.Sprintf("the namespace has been extended %d times, as often as class %q allows", old.Status.Extensions, old.Spec.ClassName)))
 	}
 	return errs
+}
+
+// Extends tells whether tn lives longer than old.
+func Extends(tn, old *TemporaryNamespace) bool {
+	expiry := func(tn *TemporaryNamespace) time.Time {
+		l := Lifetime{Type: LifetimeRenewable, TTL: time.Duration(deref(tn.Spec.TTLSeconds)) * time.Second}
+		if tn.Spec.ExtendUntil != nil {
+			l.ExtendUntil = tn.Spec.ExtendUntil.Time
+		}
+		return l.Expiry(old.CreationTimestamp.Time)
+	}
+	return expiry(tn).After(expiry(old))
 }
 
 func deref(v *int64) int64 {

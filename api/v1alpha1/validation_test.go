@@ -21,6 +21,19 @@ func sample() *TemporaryNamespace {
 	}
 }
 
+func extensions(made, most int32) func(*TemporaryNamespace) {
+	return func(tn *TemporaryNamespace) { tn.Status.Extensions, tn.Status.MaximumExtensions = made, &most }
+}
+
+func renewable(tn *TemporaryNamespace) {
+	two := int64(7200)
+	tn.Status.Lifetime, tn.Status.MaximumExpirationTimestamp, tn.Status.MaximumTTLSeconds = LifetimeRenewable, nil, &two
+}
+
+func unbounded(tn *TemporaryNamespace) {
+	tn.Status.Lifetime, tn.Status.MaximumExpirationTimestamp, tn.Spec.TTLSeconds = LifetimeUnbounded, nil, nil
+}
+
 func TestValidateUpdate(t *testing.T) {
 	born := sample().CreationTimestamp
 	at := func(d time.Duration) *metav1.Time { v := metav1.NewTime(born.Add(d)); return &v }
@@ -49,6 +62,20 @@ func TestValidateUpdate(t *testing.T) {
 		"request left out":          {nil, func(tn *TemporaryNamespace) { tn.Annotations = nil }, ""},
 		"reason":                    {nil, func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
 		"apply after an extension":  {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3600) }, ""},
+		"other parameters":          {nil, func(tn *TemporaryNamespace) { tn.Spec.Parameters = map[string]string{"cpu": "4"} }, "spec.parameters"},
+		"another owner group":       {nil, func(tn *TemporaryNamespace) { tn.Spec.OwnerGroup = "devs" }, "spec.ownerGroup"},
+		"another revision":          {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassRevision = "b" }, ""}, // the registry knows which
+		"the last extension":        {extensions(2, 3), func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, ""},
+		"one extension too many":    {extensions(3, 3), func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, "spec.extendUntil"},
+		"no extension at all":       {extensions(0, 0), func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, "spec.extendUntil"},
+		"a reason is no extension":  {extensions(3, 3), func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
+		"renewed":                   {renewable, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(7 * time.Hour) }, ""}, // it is 5 h after birth
+		"renewed too far":           {renewable, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(7*time.Hour + time.Second) }, "spec.extendUntil"},
+		"renewed by TTL":            {renewable, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7201) }, "spec.ttlSeconds"},
+		"renewal taken back":        {renewable, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(60) }, "spec.ttlSeconds"},
+		"unbounded, and extended":   {unbounded, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, "spec.extendUntil"},
+		"unbounded, and a TTL":      {unbounded, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(60) }, "spec.ttlSeconds"},
+		"unbounded, and a reason":   {unbounded, func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
 		"ceiling unknown: TTL more": {func(tn *TemporaryNamespace) { tn.Status.MaximumExpirationTimestamp = nil }, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +85,7 @@ func TestValidateUpdate(t *testing.T) {
 			}
 			tn := old.DeepCopy()
 			c.change(tn)
-			errs := ValidateUpdate(tn, old)
+			errs := ValidateUpdate(tn, old, born.Add(5*time.Hour))
 			switch {
 			case c.field == "" && len(errs) > 0:
 				t.Errorf("refused: %v", errs)

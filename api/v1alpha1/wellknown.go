@@ -7,7 +7,8 @@ const (
 	// LabelManaged is "true" on every Namespace and guard rail that the broker
 	// made, and on nothing else: a policy sees to that.
 	LabelManaged = "tenama.dev/managed"
-	// LabelOwner is OwnerHash of the owner; the name itself is in AnnotationOwner.
+	// LabelOwner is OwnerHash of the owner, or GroupHash of the group that owns it;
+	// the names themselves are in AnnotationOwner and AnnotationOwnerGroup.
 	LabelOwner = "tenama.dev/owner-hash"
 	// LabelClass is the name of the NamespaceClass.
 	LabelClass = "tenama.dev/class"
@@ -15,7 +16,8 @@ const (
 
 // Annotations of a Namespace that tenama lends out: all its state.
 const (
-	// AnnotationOwner is the user name of the owner. Immutable.
+	// AnnotationOwner is the name of the user who created the namespace, and owns it
+	// unless a group does. Immutable.
 	AnnotationOwner = "tenama.dev/owner"
 	// AnnotationOwnerGroup is the group that owns the namespace, if one does.
 	// Immutable.
@@ -39,12 +41,32 @@ const (
 	// that a repeated one finds it. Clients set it on the TemporaryNamespace.
 	// Immutable.
 	AnnotationRequestID = "tenama.dev/request-id"
-	// AnnotationClassRevision is the revision of the class that the namespace was
-	// born with.
+	// AnnotationClassRevision is the revision of the class that the namespace has.
 	AnnotationClassRevision = "tenama.dev/class-revision"
-	// AnnotationTTL is spec.ttlSeconds, in seconds.
+	// AnnotationParameters is spec.parameters, as JSON. Immutable.
+	AnnotationParameters = "tenama.dev/parameters"
+	// AnnotationGroups lists, as JSON, the groups of the creator that budgets named
+	// when the namespace was made. Immutable.
+	AnnotationGroups = "tenama.dev/groups"
+	// AnnotationReserved is what the namespace takes of the budgets: amounts by key,
+	// as JSON.
+	AnnotationReserved = "tenama.dev/reserved"
+	// AnnotationRefused, on a namespace that did not fit into a budget, says so: it
+	// counts for nothing and is deleted.
+	AnnotationRefused = "tenama.dev/refused"
+	// AnnotationLifetime is a LifetimeType; absent is Fixed. Immutable.
+	AnnotationLifetime = "tenama.dev/lifetime"
+	// AnnotationExtensions is how often the namespace has been extended.
+	AnnotationExtensions = "tenama.dev/extensions"
+	// AnnotationMaximumExtensions is how often it may be. Immutable.
+	AnnotationMaximumExtensions = "tenama.dev/max-extensions"
+	// AnnotationWait, on a TemporaryNamespace that is to be created, says how long its
+	// creator is ready to wait for capacity, such as 10m. It is not kept.
+	AnnotationWait = "tenama.dev/wait-for-capacity"
+	// AnnotationTTL is spec.ttlSeconds, in seconds; absent if it does not expire.
 	AnnotationTTL = "tenama.dev/ttl-seconds"
-	// AnnotationMaximumTTL bounds the lifetime, in seconds from creation. Immutable.
+	// AnnotationMaximumTTL bounds the lifetime, in seconds: from creation, or from
+	// each extension if it is Renewable. Immutable.
 	AnnotationMaximumTTL = "tenama.dev/max-ttl-seconds"
 	// AnnotationExtendUntil is spec.extendUntil, RFC 3339 in UTC.
 	AnnotationExtendUntil = "tenama.dev/extend-until"

@@ -35,10 +35,14 @@ var guardRails = func() runtime.Decoder {
 // carries a copy.
 const MaxObjectsBytes = 128 << 10
 
-// GuardRails returns the objects of the class, decoded, new at each call. The
-// error names every entry that cannot work, and why.
-func (s *NamespaceClassSpec) GuardRails() ([]runtime.Object, error) {
-	return DecodeGuardRails(s.Objects)
+// GuardRails returns the objects of the class, with the values in place, decoded,
+// new at each call. The error names every entry that cannot work, and why.
+func (s *NamespaceClassSpec) GuardRails(values Values) ([]runtime.Object, error) {
+	raw, err := s.Expand(values)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeGuardRails(raw)
 }
 
 // DecodeGuardRails is GuardRails for objects that were kept outside of a class.
@@ -98,13 +102,8 @@ func guardRail(raw []byte) (runtime.Object, error) {
 		return nil, errors.New("ServiceAccount \"default\" is made by Kubernetes in every namespace; give yours another name")
 	}
 	if q, ok := obj.(*corev1.ResourceQuota); ok {
-		for k, v := range q.Spec.Hard {
-			if !knownQuotaKey(string(k)) {
-				return nil, fmt.Errorf("ResourceQuota %q: spec.hard: Kubernetes knows no quota %q%s", m.GetName(), k, hint(string(k)))
-			}
-			if v.Sign() < 0 {
-				return nil, fmt.Errorf("ResourceQuota %q: spec.hard[%s]: %s is negative", m.GetName(), k, v.String())
-			}
+		if err := checkAmounts(q.Spec.Hard, "spec.hard"); err != nil {
+			return nil, fmt.Errorf("ResourceQuota %q: %w", m.GetName(), err)
 		}
 	}
 	return obj, nil
@@ -155,40 +154,12 @@ func KeyPasses(userKeys []string, key string) bool {
 	return false
 }
 
-// quotaKeys are the unqualified keys that ResourceQuota accepts
-// (k8s.io/kubernetes pkg/apis/core/helper, IsStandardQuotaResourceName).
-var quotaKeys = map[string]bool{
-	"cpu": true, "memory": true, "ephemeral-storage": true,
-	"requests.cpu": true, "requests.memory": true, "requests.storage": true, "requests.ephemeral-storage": true,
-	"limits.cpu": true, "limits.memory": true, "limits.ephemeral-storage": true,
-	"pods": true, "services": true, "replicationcontrollers": true, "resourcequotas": true, "secrets": true,
-	"configmaps": true, "persistentvolumeclaims": true, "services.nodeports": true, "services.loadbalancers": true,
-}
-
-func knownQuotaKey(k string) bool {
-	return quotaKeys[k] || strings.Contains(k, "/") || // count/deployments.apps, requests.example.com/gpu
-		strings.HasPrefix(k, "hugepages-") || strings.HasPrefix(k, "requests.hugepages-") ||
-		strings.Contains(k, ".storageclass.storage.k8s.io") || strings.Contains(k, ".deviceclass.resource.k8s.io")
-}
-
-// hint names what somebody who wrote k may have meant.
-func hint(k string) string {
-	meant := map[string]string{
-		"cores": "requests.cpu", "cpus": "requests.cpu", "requests.cores": "requests.cpu", "limits.cores": "limits.cpu",
-		"ram": "requests.memory", "storage": "requests.storage", "disk": "requests.storage", "pvcs": "persistentvolumeclaims",
-		"loadbalancers": "services.loadbalancers", "nodeports": "services.nodeports", "pod": "pods",
-		"deployments": "count/deployments.apps", "jobs": "count/jobs.batch", "ingresses": "count/ingresses.networking.k8s.io",
-	}[k]
-	if meant == "" {
-		return ""
-	}
-	return fmt.Sprintf("; use %q", meant)
-}
-
 // Revision identifies what the spec gives to namespaces: 10 hexadecimal digits.
+// What is for people, for those who come, or fixed in each namespace when it is
+// made, leaves it as it is.
 func (s *NamespaceClassSpec) Revision() string {
 	what := *s
-	what.Description = "" // for people
+	what.Description, what.Lifetime, what.Prefix, what.Parameters = "", Lifetime{}, "", nil
 	b, err := json.Marshal(what)
 	if err != nil {
 		return "" // cannot be: the spec came as JSON

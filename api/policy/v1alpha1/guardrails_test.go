@@ -39,11 +39,14 @@ func TestGuardRails(t *testing.T) {
 		"a class":          {spec(`{"apiVersion":"policy.tenama.dev/v1alpha1","kind":"NamespaceClass","metadata":{"name":"c"}}`), "is not one of"},
 		"an unknown field": {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci"},"tokens":1}`), `unknown field "tokens"`},
 		"an unknown quota": {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"cores":"1"}}}`), `no quota "cores"; use "requests.cpu"`},
+		"cores, negative":  {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"-1"}}}`), "-1 is negative"},
+		"too many":         {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"2E"}}}`), "more than 1E"},
+		"namespaces":       {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"namespaces":"1"}}}`), "bounded by a NamespaceBudget"},
 		"object counts":    {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"count/jobs.batch":"1","requests.example.test/gpu":"1","gold.storageclass.storage.k8s.io/requests.storage":"1Gi"}}}`), ""},
 		"both are named":   {spec(`{}`, `{"apiVersion":"v1","kind":"Secret"}`), "spec.objects[1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			objs, err := c.spec.GuardRails()
+			objs, err := c.spec.GuardRails(Given("tmp-a", "alice", nil))
 			switch {
 			case c.want == "" && (err != nil || len(objs) != len(c.spec.Objects)):
 				t.Errorf("got %d objects, %v", len(objs), err)
@@ -62,7 +65,11 @@ func TestRevision(t *testing.T) {
 	if b.Description = "for people"; a.Revision() != b.Revision() {
 		t.Error("another description makes all namespaces look outdated")
 	}
-	b.Lifetime.DefaultTTLSeconds = 1
+	b.Lifetime.DefaultTTLSeconds, b.Parameters = 1, []Parameter{{Name: "cpu", Values: []string{"1"}}}
+	if a.Revision() != b.Revision() {
+		t.Error("what reaches no namespace that lives makes all look outdated")
+	}
+	b.OwnerRole = "edit"
 	if a.Revision() == b.Revision() {
 		t.Error("another content has the same revision")
 	}

@@ -13,11 +13,17 @@ var (
 	GroupVersion = schema.GroupVersion{Group: "policy.tenama.dev", Version: "v1alpha1"}
 	Kind         = GroupVersion.WithKind("NamespaceClass")
 	Resource     = GroupVersion.WithResource("namespaceclasses")
+
+	BudgetKind     = GroupVersion.WithKind("NamespaceBudget")
+	BudgetResource = GroupVersion.WithResource("namespacebudgets")
 )
+
+// VerbUse on namespaceclasses lets a user create namespaces of a class.
+const VerbUse = "use"
 
 // AddToScheme adds the types of this package to s.
 func AddToScheme(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &NamespaceClass{}, &NamespaceClassList{})
+	s.AddKnownTypes(GroupVersion, &NamespaceClass{}, &NamespaceClassList{}, &NamespaceBudget{}, &NamespaceBudgetList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }
