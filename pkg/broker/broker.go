@@ -17,12 +17,16 @@ import (
 	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/admission"
 	"tenama.dev/tenama/pkg/broker/auth"
+	"tenama.dev/tenama/pkg/broker/budgets"
 	"tenama.dev/tenama/pkg/broker/classes"
 	"tenama.dev/tenama/pkg/broker/containment"
 	"tenama.dev/tenama/pkg/broker/drift"
@@ -42,6 +46,9 @@ const reapers = 16
 func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err := o.Validate(); err != nil {
 		return err
+	}
+	if o.Pod == "" { // it names this process among the replicas
+		o.Pod = uuid.NewString()
 	}
 	config, err := o.restConfig()
 	if err != nil {
@@ -66,9 +73,10 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 
 	var cache *registry.Cache
 	var store *classes.Store
+	view := admission.New()
 	prover := containment.New(&containment.Prover{
-		Client: client, Prefix: o.Prefix, Namespace: o.Namespace, ServiceAccount: o.ServiceAccount,
-		Managed: func() []string { return cache.Some(5, o.Prefix) }, Like: func() (map[string]string, map[string]string) { return store.Like() },
+		Client: client, Prefix: o.Prefixes[0], Namespace: o.Namespace, ServiceAccount: o.ServiceAccount,
+		Managed: func() []string { return cache.Some(5, o.Prefixes) }, Like: func() (map[string]string, map[string]string) { return store.Like() },
 		Interval: o.ContainmentInterval, Log: log,
 	})
 	prover.Count = func(result string) { countProof(result, prover.Proof()) }
@@ -102,13 +110,21 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	store, err = classes.New(config, client, o.Namespace, log)
+	policies, err := policyClient(config)
+	if err != nil {
+		return err
+	}
+	store, err = classes.New(policies, client, o.Namespace, o.Prefixes, log)
+	if err != nil {
+		return err
+	}
+	limits, err := budgets.New(policies, &budgets.Store{View: view, Reserved: store.Reserved, Replica: o.Pod, Log: log})
 	if err != nil {
 		return err
 	}
 	var reap *reaper.Reaper
 	tns := &registry.Registry{
-		Client: client, Classes: store, Authorizer: authz, Log: log, Prefix: o.Prefix, Replica: replica(o),
+		Client: client, Classes: store, Admission: view, Authorizer: authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
 		Self: registry.Subject{Namespace: o.Namespace, Name: o.ServiceAccount}, ServerTime: clock.now,
 		Contained: func() error {
 			if o.AllowUncontained {
@@ -118,7 +134,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 		},
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
-	cache, err = registry.NewCache(client, func(ns *corev1.Namespace) {
+	cache = registry.NewCache(client, view, func(ns *corev1.Namespace) {
 		if ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil {
 			prover.Lives()
 		}
@@ -129,9 +145,6 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 			reap.At(ns.Name, at)
 		}
 	})
-	if err != nil {
-		return err
-	}
 	tns.Cache = cache
 	reap = reaper.New(tns, log)
 	router, err := routes(tns, authz)
@@ -160,7 +173,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	background.Go(func() { failed <- server.ServeTLS(listener, "", "") })
 	defer server.Close()
 	background.Go(func() { cert.Run(work) })
-	for _, start := range []func(context.Context) error{store.Start, tns.Cache.Start} {
+	for _, start := range []func(context.Context) error{store.Start, limits.Start, tns.Cache.Start} {
 		if err := within(ctx, work, start); err != nil {
 			return err
 		}
@@ -168,10 +181,11 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	prover.Try(ctx)
 	background.Go(func() { prover.Run(work) })
 	background.Go(func() { store.Run(work) })
+	background.Go(func() { limits.Run(work) })
 	background.Go(func() { reap.Run(work, reapers) })
 	background.Go(func() { drift.Walk(work, tns, o.InspectInterval, log) })
 	state.serving.Store(true)
-	log.Info("Serving", "address", listener.Addr().String(), "replica", tns.Replica, "prefix", o.Prefix)
+	log.Info("Serving", "address", listener.Addr().String(), "replica", tns.Replica, "prefixes", o.Prefixes)
 
 	reg := &registration.Registration{
 		Client: client, APIServices: aggregation.ApiregistrationV1().APIServices(), Namespace: o.Namespace, Service: o.Service,
@@ -251,10 +265,16 @@ func protobuf(c *rest.Config) *rest.Config {
 	return c
 }
 
-// replica names this process among the replicas.
-func replica(o *Options) string {
-	if o.Pod != "" {
-		return o.Pod
+// policyClient talks about the custom resources of administrators.
+func policyClient(c *rest.Config) (rest.Interface, error) {
+	s := runtime.NewScheme()
+	if err := policyv1alpha1.AddToScheme(s); err != nil {
+		return nil, err
 	}
-	return uuid.NewString()
+	c = rest.CopyConfig(c)
+	c.APIPath = "/apis"
+	c.GroupVersion = &policyv1alpha1.GroupVersion
+	c.NegotiatedSerializer = serializer.NewCodecFactory(s).WithoutConversion()
+	c.ContentType, c.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	return rest.RESTClientFor(c)
 }

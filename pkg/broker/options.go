@@ -31,7 +31,7 @@ type Options struct {
 	ServicePort    int
 	Pod            string
 
-	Prefix        string
+	Prefixes      []string
 	ShutdownDelay time.Duration
 
 	ContainmentInterval time.Duration
@@ -44,7 +44,7 @@ func NewOptions() *Options {
 	return &Options{
 		BindAddress: "0.0.0.0", SecurePort: 10250, HealthAddress: "0.0.0.0:8081",
 		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
-		Pod: os.Getenv("POD_NAME"), Prefix: v1alpha1.DefaultPrefix, ShutdownDelay: 15 * time.Second,
+		Pod: os.Getenv("POD_NAME"), Prefixes: []string{v1alpha1.DefaultPrefix}, ShutdownDelay: 15 * time.Second,
 		ContainmentInterval: 2 * time.Minute, InspectInterval: 5 * time.Minute,
 	}
 }
@@ -60,7 +60,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
 	fs.IntVar(&o.ServicePort, "service-port", o.ServicePort, "port of that Service")
 	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME)")
-	fs.StringVar(&o.Prefix, "prefix", o.Prefix, "prefix of the name of every temporary namespace; the policies must agree")
+	fs.StringSliceVar(&o.Prefixes, "prefix", o.Prefixes, "prefixes, with commas, one of which begins the name of every temporary namespace; the first is that of classes that name none; the policies must agree")
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long to go on serving after a signal to stop")
 	fs.DurationVar(&o.ContainmentInterval, "containment-interval", o.ContainmentInterval, "how often to prove, by dry-run, that the admission policies hold the broker")
 	fs.BoolVar(&o.AllowUncontained, "allow-uncontained", o.AllowUncontained, "DANGEROUS: change namespaces although the policies do not hold the broker")
@@ -88,8 +88,13 @@ func (o *Options) Validate() error {
 			bad(flag, v, "a name")
 		}
 	}
-	if !prefixPattern.MatchString(o.Prefix) {
-		bad("prefix", o.Prefix, "lower-case letters, digits and dashes, ending in a dash, such as tmp-")
+	for _, p := range o.Prefixes {
+		if !prefixPattern.MatchString(p) {
+			bad("prefix", p, "lower-case letters, digits and dashes, ending in a dash, such as tmp-")
+		}
+	}
+	if len(o.Prefixes) == 0 {
+		bad("prefix", "", "at least one prefix, such as tmp-")
 	}
 	for flag, d := range map[string]time.Duration{"containment-interval": o.ContainmentInterval, "inspect-interval": o.InspectInterval} {
 		if d < 100*time.Millisecond || d > time.Hour {

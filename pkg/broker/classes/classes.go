@@ -11,8 +11,8 @@
 package classes
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,13 +20,14 @@ import (
 	"sync"
 	"time"
 
-	rbacv1 "k8s.io/api/rbac/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -41,11 +42,21 @@ type Store struct {
 	rest      rest.Interface
 	informer  cache.SharedIndexInformer
 	namespace string // of the broker
+	prefixes  []string
 	log       *slog.Logger
 
-	mu       sync.Mutex        // guards bindable
+	mu       sync.Mutex        // guards the two below
 	bindable map[string]review // by role
+	checked  map[types.UID]check
 	wake     chan struct{}
+}
+
+// check is what was found in one generation of a class.
+type check struct {
+	generation int64
+	err        error
+	revision   string
+	reserved   corev1.ResourceList
 }
 
 type review struct {
@@ -56,22 +67,13 @@ type review struct {
 // reviewed is how long the answer to "may the broker bind this role" holds.
 const reviewed = time.Minute
 
-// New returns a store for a broker that runs in namespace; call Start.
-func New(config *rest.Config, client kubernetes.Interface, namespace string, log *slog.Logger) (*Store, error) {
-	scheme := runtime.NewScheme()
-	if err := policyv1alpha1.AddToScheme(scheme); err != nil {
-		return nil, err
+// New returns a store for a broker that runs in namespace and makes namespaces with
+// the prefixes; c is a client of group policy.tenama.dev. Call Start.
+func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string, log *slog.Logger) (*Store, error) {
+	s := &Store{
+		client: client, rest: c, namespace: namespace, prefixes: prefixes, log: log,
+		bindable: map[string]review{}, checked: map[types.UID]check{}, wake: make(chan struct{}, 1),
 	}
-	config = rest.CopyConfig(config)
-	config.APIPath = "/apis"
-	config.GroupVersion = &policyv1alpha1.GroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
-	c, err := rest.RESTClientFor(config)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{client: client, rest: c, namespace: namespace, log: log, bindable: map[string]review{}, wake: make(chan struct{}, 1)}
 	all := cache.NewListWatchFromClient(c, policyv1alpha1.Resource.Resource, metav1.NamespaceAll, fields.Everything())
 	s.informer = cache.NewSharedIndexInformer(all, &policyv1alpha1.NamespaceClass{}, 0, cache.Indexers{})
 	poke := func(any) {
@@ -80,7 +82,7 @@ func New(config *rest.Config, client kubernetes.Interface, namespace string, log
 		default:
 		}
 	}
-	_, err = s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: poke, DeleteFunc: poke, UpdateFunc: func(_, o any) { poke(o) },
 	})
 	return s, err
@@ -134,19 +136,23 @@ func (s *Store) Like() (labels, annotations map[string]string) {
 	labels, annotations = map[string]string{}, map[string]string{}
 	var like *policyv1alpha1.NamespaceClass
 	for _, c := range s.list() {
-		if (like == nil || isDefault(c)) && c.Spec.ValidateKeys() == nil {
+		if (like == nil || isDefault(c)) && s.check(c).err == nil {
 			like = c
 		}
 	}
-	if like != nil {
-		for k, v := range like.Spec.NamespaceLabels {
-			labels[k] = string(v)
-		}
-		for k, v := range like.Spec.NamespaceAnnotations {
-			annotations[k] = string(v)
-		}
+	if like == nil {
+		return labels, annotations
 	}
-	return labels, annotations
+	values := policyv1alpha1.Given(s.prefixes[0]+"proof", "nobody", like.Spec.Defaults())
+	l, err := like.Spec.Labels(values)
+	if err != nil {
+		return labels, annotations
+	}
+	a, err := like.Spec.Annotations(values)
+	if err != nil {
+		return labels, annotations
+	}
+	return l, a
 }
 
 func offer(all []*policyv1alpha1.NamespaceClass) string {
@@ -174,65 +180,49 @@ func isDefault(c *policyv1alpha1.NamespaceClass) bool {
 	return c.Annotations[policyv1alpha1.AnnotationDefaultClass] == "true"
 }
 
-// judge is the Ready condition that a class deserves.
-func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass) metav1.Condition {
-	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: class.Generation}
-	_, err := class.Spec.GuardRails()
-	if err := errors.Join(class.Spec.ValidateKeys(), err); err != nil {
-		c.Reason, c.Message = policyv1alpha1.ReasonInvalidObject, oneLine(err)
-		return c
-	}
-	if why := s.refuses(ctx, class.Spec.OwnerRole); why != "" {
-		c.Reason = policyv1alpha1.ReasonRoleNotBindable
-		c.Message = fmt.Sprintf("the broker may not bind ClusterRole %q: %s", class.Spec.OwnerRole, why)
-		return c
-	}
-	c.Status, c.Reason, c.Message = metav1.ConditionTrue, policyv1alpha1.ReasonUsable, "The class can make namespaces."
-	return c
-}
-
-func oneLine(err error) string {
-	return strings.Join(strings.Split(err.Error(), "\n"), "; ")
-}
-
-// Both have to name a role before the broker can give it.
-const (
-	byRBAC   = "ClusterRole tenama:broker (deploy/base/rbac.yaml) does not let it; use a role that it names, or add yours there and to deploy/policies/broker.yaml"
-	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not name it; use a role that it names, or add yours there"
-)
-
-// refuses tells what keeps the broker from binding a ClusterRole to an owner;
-// empty is nothing. It tries, by dry-run, in the broker's own namespace: RBAC
-// and the policy answer about the role before the policy refuses the place.
-// Without an answer it assumes that nothing does: the real attempt will tell.
-func (s *Store) refuses(ctx context.Context, role string) string {
+// check looks at what a class gives; the answer for one generation is kept.
+func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 	s.mu.Lock()
-	known, ok := s.bindable[role]
+	known, ok := s.checked[class.UID]
 	s.mu.Unlock()
-	if ok && time.Since(known.at) < reviewed {
-		return known.refused
+	if ok && known.generation == class.Generation {
+		return known
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	_, err := s.client.RbacV1().RoleBindings(s.namespace).Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "tenama-"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
-	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	refused := ""
+	found := check{generation: class.Generation, revision: class.Spec.Revision(), err: class.Spec.Check()}
+	if found.err == nil {
+		var objs []runtime.Object
+		objs, found.err = class.Spec.GuardRails(policyv1alpha1.Given(s.prefixes[0]+"x", "x", class.Spec.Defaults()))
+		found.reserved = policyv1alpha1.Reserved(objs)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checked[class.UID] = found; len(s.checked) > 1000 { // classes that have gone
+		s.checked = map[types.UID]check{class.UID: found}
+	}
+	return found
+}
+
+// Reserved is what a namespace of each class takes of the budgets.
+func (s *Store) Reserved() map[string]corev1.ResourceList {
+	out := map[string]corev1.ResourceList{}
+	for _, c := range s.list() {
+		if found := s.check(c); found.err == nil {
+			out[c.Name] = found.reserved
+		}
+	}
+	return out
+}
+
+// Outdated tells, in a word, whether a revision is the present one of a class.
+func (s *Store) Outdated(name, revision string) string {
+	o, ok, err := s.informer.GetStore().GetByKey(name)
 	switch {
-	case err == nil: // not contained; that is reported elsewhere
-	case !apierrors.IsForbidden(err):
-		s.log.Warn("Trying to bind a role failed", "role", role, "err", err)
-		return ""
-	case strings.Contains(err.Error(), "may not bind the role"):
-		refused = byPolicy
-	case !strings.Contains(err.Error(), "ValidatingAdmissionPolicy"):
-		refused = byRBAC
+	case err != nil || !ok:
+		return "classless"
+	case s.check(o.(*policyv1alpha1.NamespaceClass)).revision == revision:
+		return "current"
 	}
-	s.mu.Lock()
-	s.bindable[role] = review{refused, time.Now()}
-	s.mu.Unlock()
-	return refused
+	return "outdated"
 }
 
 // Run keeps the status of the classes true, until ctx is done.
@@ -271,13 +261,14 @@ func (s *Store) Run(ctx context.Context) {
 
 // report writes the condition into the status of class, if it is not there yet.
 func (s *Store) report(ctx context.Context, class *policyv1alpha1.NamespaceClass, c metav1.Condition) error {
+	before := class.Status
 	class = class.DeepCopy()
-	revision := class.Spec.Revision()
-	changed := meta.SetStatusCondition(&class.Status.Conditions, c)
-	if !changed && class.Status.ObservedGeneration == class.Generation && class.Status.Revision == revision {
+	meta.SetStatusCondition(&class.Status.Conditions, c)
+	class.Status.ObservedGeneration, class.Status.Revision = class.Generation, s.check(class).revision
+	class.Status.Prefix, class.Status.Reserved = cmp.Or(class.Spec.Prefix, s.prefixes[0]), s.check(class).reserved
+	if equality.Semantic.DeepEqual(before, class.Status) {
 		return nil
 	}
-	class.Status.ObservedGeneration, class.Status.Revision = class.Generation, revision
 	err := s.rest.Put().Resource(policyv1alpha1.Resource.Resource).Name(class.Name).SubResource("status").Body(class).Do(ctx).Error()
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil // its event comes, or it is gone

@@ -9,7 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +23,9 @@ import (
 // fingerprint tells whether two requests ask for the same: it is of all that the
 // client says in tn, before anything is filled in.
 func fingerprint(tn *v1alpha1.TemporaryNamespace) string {
-	b, err := json.Marshal([]any{tn.Labels, tn.Annotations, tn.OwnerReferences, tn.Spec})
+	said := maps.Clone(tn.Annotations)
+	delete(said, v1alpha1.AnnotationWait) // how long somebody waits for it makes it no other
+	b, err := json.Marshal([]any{tn.Labels, said, tn.OwnerReferences, tn.Spec})
 	if err != nil { // there is nothing in it that cannot be encoded
 		return ""
 	}
@@ -45,14 +47,16 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 	id := ns.Annotations[v1alpha1.AnnotationRequestID]
 	ready := now.Annotations[v1alpha1.AnnotationReady] == "true"
 	switch {
-	case !managed(now) || now.Annotations[v1alpha1.AnnotationOwner] != owner.GetName():
-		return nil, r.taken(ns.Name, owner.GetName())
+	case !managed(now) || !owned(owner, now):
+		return nil, r.taken(ns.Name, owner)
 	case now.DeletionTimestamp != nil:
 		err := apierrors.NewConflict(groupResource, ns.Name, errors.New("your namespace of that name is still being deleted; its name is free in some seconds"))
 		err.ErrStatus.Details.RetryAfterSeconds = 2
 		return nil, err
 	case id == "" || id != now.Annotations[v1alpha1.AnnotationRequestID]:
 		return nil, apierrors.NewAlreadyExists(groupResource, ns.Name)
+	case now.Annotations[v1alpha1.AnnotationRefused] != "":
+		return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
 	case requestOf(now) != requestOf(ns):
 		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already made it, and asked for something else", id))
 	case dry:
@@ -75,9 +79,9 @@ func requestOf(ns *corev1.Namespace) string {
 }
 
 // taken says that a name is somebody else's, and offers one that is free.
-func (r *Registry) taken(name, owner string) error {
+func (r *Registry) taken(name string, owner user.Info) error {
 	err := apierrors.NewAlreadyExists(groupResource, name)
-	free := r.generate(r.Prefix+strings.TrimPrefix(name, r.Prefix)+"-", owner, "")
+	free := r.generate(name+"-", owner, "")
 	err.ErrStatus.Message = fmt.Sprintf("the name %q is taken by somebody else; %q is free", name, free)
 	return err
 }

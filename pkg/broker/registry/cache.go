@@ -4,177 +4,194 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-const ownerIndex = "owner"
+// Order is told of every managed namespace in the order of the cluster, by one
+// goroutine, before anybody who waits for an event goes on.
+type Order interface {
+	// Reset tells what is there; in which order it came is not known.
+	Reset(all []*corev1.Namespace)
+	// Saw tells of one that is new or has changed.
+	Saw(ns *corev1.Namespace)
+	// Lost tells of one that is gone, as it was last.
+	Lost(ns *corev1.Namespace)
+}
 
-// quarantine keeps the name of a namespace that is gone from other owners: a
-// token of its ServiceAccounts may stay valid in kube-apiserver's cache for
-// ten seconds more, and would open a namespace of the same name.
-const quarantine = 15 * time.Second
-
-// Cache is the one watch of all managed namespaces. Lists, expiry and the
-// moment at which a new namespace may be written to come from it.
+// Cache is the one watch of all managed namespaces. Lists, expiry, admission and
+// the moment at which a new namespace may be written to come from it.
+//
+// It is fed by a reflector rather than an informer: an informer may merge events
+// and does not tell a list from a watch, and admission lives by their order.
 type Cache struct {
-	informer cache.SharedIndexInformer
-	onChange func(*corev1.Namespace)
+	reflector *cache.Reflector
+	order     Order
+	onChange  func(*corev1.Namespace)
+	synced    chan struct{}
 
-	mu      sync.Mutex // guards the three below
-	waiters map[string][]*waiter
-	gone    map[string]grave
-	swept   time.Time
+	mu      sync.RWMutex // guards the two below
+	byName  map[string]*corev1.Namespace
+	byOwner map[string]map[string]*corev1.Namespace // by LabelOwner and name
+
+	expected // who waits for what, and who had a name last
 }
 
-// waiter waits until the cache shows a version of one namespace.
-type waiter struct {
-	atLeast uint64 // resourceVersion
-	done    chan struct{}
-}
-
-// grave remembers who had a name last.
-type grave struct {
-	owner string
-	at    time.Time
-}
-
-// NewCache returns a cache that calls onChange with each namespace that it sees
-// new or changed. Call Start.
-func NewCache(client kubernetes.Interface, onChange func(*corev1.Namespace)) (*Cache, error) {
-	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+// NewCache returns a cache that tells order of what it sees, and calls onChange
+// with each namespace that is new or has changed. Call Start.
+func NewCache(client kubernetes.Interface, order Order, onChange func(*corev1.Namespace)) *Cache {
+	c := &Cache{
+		order: order, onChange: onChange, synced: make(chan struct{}),
+		byName: map[string]*corev1.Namespace{}, byOwner: map[string]map[string]*corev1.Namespace{}, expected: newExpected(),
+	}
+	managed := func(o metav1.ListOptions) metav1.ListOptions {
 		o.LabelSelector = v1alpha1.LabelManaged + "=true"
-	}))
-	c := &Cache{informer: factory.Core().V1().Namespaces().Informer(), onChange: onChange, waiters: map[string][]*waiter{}, gone: map[string]grave{}}
-	_, err := c.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { c.saw(o.(*corev1.Namespace)) },
-		UpdateFunc: func(_, o any) { c.saw(o.(*corev1.Namespace)) },
-		DeleteFunc: c.lost,
-	})
-	return c, errors.Join(err,
-		c.informer.SetTransform(func(o any) (any, error) {
-			if ns, ok := o.(*corev1.Namespace); ok {
-				ns.ManagedFields = nil // the Namespace's own; nobody here reads them, and they are a third of its size
-			}
-			return o, nil
-		}),
-		c.informer.AddIndexers(cache.Indexers{ownerIndex: func(o any) ([]string, error) {
-			return []string{o.(*corev1.Namespace).Labels[v1alpha1.LabelOwner]}, nil
-		}}))
+		return o
+	}
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return client.CoreV1().Namespaces().List(ctx, managed(o))
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return client.CoreV1().Namespaces().Watch(ctx, managed(o))
+		},
+	}
+	c.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), &corev1.Namespace{}, c, cache.ReflectorOptions{Name: "namespaces"})
+	return c
 }
 
 // Start follows the cluster until ctx is done, and returns once the cache holds
 // all that is there.
 func (c *Cache) Start(ctx context.Context) error {
-	go c.informer.RunWithContext(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), c.informer.HasSynced) {
-		return ctx.Err()
-	}
-	return nil
-}
-
-func (c *Cache) saw(ns *corev1.Namespace) {
-	v := version(ns.ResourceVersion)
-	c.mu.Lock()
-	left := c.waiters[ns.Name][:0]
-	for _, w := range c.waiters[ns.Name] {
-		if w.atLeast <= v {
-			close(w.done)
-		} else {
-			left = append(left, w)
-		}
-	}
-	if len(left) == 0 {
-		delete(c.waiters, ns.Name)
-	} else {
-		c.waiters[ns.Name] = left
-	}
-	c.mu.Unlock()
-	c.onChange(ns)
-}
-
-func (c *Cache) lost(o any) {
-	if t, ok := o.(cache.DeletedFinalStateUnknown); ok {
-		o = t.Obj
-	}
-	ns, ok := o.(*corev1.Namespace)
-	if !ok {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	c.gone[ns.Name] = grave{ns.Annotations[v1alpha1.AnnotationOwner], now}
-	if now.Sub(c.swept) > quarantine {
-		c.swept = now
-		for name, g := range c.gone {
-			if now.Sub(g.at) > quarantine {
-				delete(c.gone, name)
-			}
-		}
-	}
-	for _, w := range c.waiters[ns.Name] {
-		close(w.done) // it will not come any more: whoever waits reads again
-	}
-	delete(c.waiters, ns.Name)
-}
-
-// quarantined returns for how long owner must not have the name yet.
-func (c *Cache) quarantined(name, owner string) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	g, ok := c.gone[name]
-	if !ok || g.owner == owner {
-		return 0
-	}
-	return max(0, quarantine-time.Since(g.at))
-}
-
-// wait returns once the cache has shown ns, or a later version of it.
-func (c *Cache) wait(ctx context.Context, ns *corev1.Namespace) error {
-	w := &waiter{atLeast: version(ns.ResourceVersion), done: make(chan struct{})}
-	c.mu.Lock()
-	if now := c.get(ns.Name); now != nil && version(now.ResourceVersion) >= w.atLeast {
-		c.mu.Unlock()
-		return nil
-	}
-	c.waiters[ns.Name] = append(c.waiters[ns.Name], w)
-	c.mu.Unlock()
+	go c.reflector.RunWithContext(ctx)
 	select {
-	case <-w.done:
+	case <-c.synced:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// get returns the namespace as last seen, or nil. It must not be changed.
-func (c *Cache) get(name string) *corev1.Namespace {
-	o, ok, _ := c.informer.GetStore().GetByKey(name)
-	if !ok {
-		return nil
-	}
-	return o.(*corev1.Namespace)
+// Add is for the reflector, as the next four.
+func (c *Cache) Add(o any) error {
+	ns := slim(o)
+	c.order.Saw(ns) // first: who finds it here may ask whether it is admitted
+	c.put(ns)
+	c.arrived(ns)
+	c.onChange(ns)
+	return nil
 }
 
-// Some returns the names of up to n namespaces with the prefix that are complete
-// and alive, others each time.
-func (c *Cache) Some(n int, prefix string) []string {
+// Update tells of a change.
+func (c *Cache) Update(o any) error { return c.Add(o) }
+
+// Delete tells that a namespace is gone.
+func (c *Cache) Delete(o any) error {
+	ns := slim(o)
+	c.order.Lost(ns)
+	c.remove(ns)
+	c.left(ns)
+	return nil
+}
+
+// Replace tells all that is there, after a list.
+func (c *Cache) Replace(all []any, _ string) error {
+	there := map[string]*corev1.Namespace{}
+	list := make([]*corev1.Namespace, 0, len(all))
+	for _, o := range all {
+		ns := slim(o)
+		there[ns.Name] = ns
+		list = append(list, ns)
+	}
+	before, _ := c.list()
+	c.order.Reset(list)
+	for _, was := range before {
+		if now := there[was.Name]; now == nil || now.UID != was.UID {
+			c.remove(was)
+			c.left(was)
+		}
+	}
+	for _, ns := range list {
+		c.put(ns)
+		c.arrived(ns)
+		c.onChange(ns)
+	}
+	select {
+	case <-c.synced:
+	default:
+		close(c.synced)
+	}
+	return nil
+}
+
+// Resync does nothing: nobody asks for what has not changed.
+func (c *Cache) Resync() error { return nil }
+
+// slim drops the Namespace's own managed fields; nobody here reads them, and they
+// are a third of its size.
+func slim(o any) *corev1.Namespace {
+	ns := o.(*corev1.Namespace)
+	ns.ManagedFields = nil
+	return ns
+}
+
+func (c *Cache) put(ns *corev1.Namespace) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if was := c.byName[ns.Name]; was != nil {
+		c.unindex(was)
+	}
+	c.byName[ns.Name] = ns
+	own := c.byOwner[ns.Labels[v1alpha1.LabelOwner]]
+	if own == nil {
+		own = map[string]*corev1.Namespace{}
+		c.byOwner[ns.Labels[v1alpha1.LabelOwner]] = own
+	}
+	own[ns.Name] = ns
+}
+
+func (c *Cache) remove(ns *corev1.Namespace) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if was := c.byName[ns.Name]; was != nil {
+		c.unindex(was)
+		delete(c.byName, ns.Name)
+	}
+}
+
+func (c *Cache) unindex(ns *corev1.Namespace) {
+	hash := ns.Labels[v1alpha1.LabelOwner]
+	if delete(c.byOwner[hash], ns.Name); len(c.byOwner[hash]) == 0 {
+		delete(c.byOwner, hash)
+	}
+}
+
+// get returns the namespace as last seen, or nil. It must not be changed.
+func (c *Cache) get(name string) *corev1.Namespace {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.byName[name]
+}
+
+// Some returns the names of up to n namespaces with one of the prefixes that are
+// complete and alive, others each time.
+func (c *Cache) Some(n int, prefixes []string) []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	var out []string
-	for _, key := range c.informer.GetStore().ListKeys() { // in the order of a map
-		if ns := c.get(key); ns != nil && ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil && strings.HasPrefix(ns.Name, prefix) {
-			if out = append(out, ns.Name); len(out) == n {
+	for name, ns := range c.byName { // in the order of a map
+		if ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil && begins(name, prefixes) {
+			if out = append(out, name); len(out) == n {
 				break
 			}
 		}
@@ -182,28 +199,35 @@ func (c *Cache) Some(n int, prefix string) []string {
 	return out
 }
 
-// list returns the namespaces of one owner, or all if owner is empty, in no
-// order, and the resourceVersion up to which it has seen the cluster.
-func (c *Cache) list(owner string) ([]*corev1.Namespace, string) {
-	version := c.informer.GetStore().LastStoreSyncResourceVersion() // first: what is listed may be newer, never older
-	if version == "" {
-		// The store does not keep it where client-go's feature AtomicFIFO is off.
-		version = c.informer.LastSyncResourceVersion()
+// list returns the namespaces of one or several owners, by the hashes of their
+// labels, or all if there is none, in no order, and the resourceVersion up to
+// which it has seen the cluster.
+func (c *Cache) list(owners ...string) ([]*corev1.Namespace, string) {
+	version := c.reflector.LastSyncResourceVersion() // first: what is listed may be newer, never older
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var out []*corev1.Namespace
+	if len(owners) == 0 {
+		out = make([]*corev1.Namespace, 0, len(c.byName))
+		for _, ns := range c.byName {
+			out = append(out, ns)
+		}
 	}
-	var objs []any
-	if owner == "" {
-		objs = c.informer.GetStore().List()
-	} else {
-		objs, _ = c.informer.GetIndexer().ByIndex(ownerIndex, v1alpha1.OwnerHash(owner))
-	}
-	out := make([]*corev1.Namespace, 0, len(objs))
-	for _, o := range objs {
-		ns := o.(*corev1.Namespace)
-		if owner == "" || ns.Annotations[v1alpha1.AnnotationOwner] == owner {
+	for _, hash := range owners {
+		for _, ns := range c.byOwner[hash] {
 			out = append(out, ns)
 		}
 	}
 	return out, version
+}
+
+func begins(name string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // version makes a resourceVersion comparable (KEP-5504). What cannot be read

@@ -4,10 +4,9 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,15 +40,19 @@ var (
 	errNotOwner = fmt.Errorf("it belongs to somebody else, and you lack the verb %q", v1alpha1.VerbAdminister)
 )
 
-// Create makes a namespace and answers once its owner, the caller, can use it.
+// Create makes a namespace and answers once its owner, the caller or a group of
+// theirs, can use it.
 //
 // A request with the annotation tenama.dev/request-id may be repeated: it finds
 // what the first one made, and goes on with it. A generateName is completed
-// with words derived from the owner and that id.
+// with words derived from the owner and that id. With the annotation
+// tenama.dev/wait-for-capacity it stands in line where a budget is full.
 //
-// Errors: Invalid (with the field), Forbidden (a user that cannot own),
+// Errors: Invalid (with the field), Forbidden (a user that cannot own, a class that
+// the caller may not use, a budget that is full; then details.causes tells which),
 // AlreadyExists, Conflict (the name was used by somebody else seconds ago, or
-// the namespace is being deleted), ServerTimeout (repeat it), InternalError.
+// the namespace is being deleted), TooManyRequests (in line, come again),
+// ServerTimeout (repeat it), InternalError.
 func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, o *metav1.CreateOptions) (runtime.Object, error) {
 	tn, ok := obj.(*v1alpha1.TemporaryNamespace)
 	if !ok {
@@ -59,14 +62,19 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 		return nil, apierrors.NewBadRequest("metadata.resourceVersion must not be set on an object to be created")
 	}
 	owner := userOf(ctx)
-	if err := r.mayOwn(ctx, tn.Name, owner); err != nil {
+	if err := r.mayOwn(ctx, tn, owner); err != nil {
 		return nil, err
 	}
+	waits := tn.Annotations[v1alpha1.AnnotationWait] != ""
 	request := fingerprint(tn)
 	class, err := r.complete(ctx, tn, owner)
 	if err != nil {
 		return nil, err
 	}
+	if err := r.mayUse(ctx, class.Name); err != nil {
+		return nil, err
+	}
+	delete(tn.Annotations, v1alpha1.AnnotationWait)
 	if validate != nil {
 		if err := validate(ctx, tn); err != nil {
 			return nil, err
@@ -81,6 +89,11 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 		err.ErrStatus.Details.RetryAfterSeconds = int32(wait/time.Second) + 1
 		return nil, err
 	}
+	release, err := r.reserve(ctx, ns, owner, waits && len(o.DryRun) == 0)
+	if err != nil {
+		return nil, r.translate(ctx, err, tn.Name)
+	}
+	defer release()
 	if len(o.DryRun) > 0 {
 		out, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{DryRun: o.DryRun})
 		if apierrors.IsAlreadyExists(err) {
@@ -96,7 +109,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 
 // mayOwn refuses identities that are not one person or program, and users of
 // the system, who are never given access, unless they have it anyway.
-func (r *Registry) mayOwn(ctx context.Context, name string, u user.Info) error {
+func (r *Registry) mayOwn(ctx context.Context, tn *v1alpha1.TemporaryNamespace, u user.Info) error {
 	refuse := func(why string) error {
 		return apierrors.NewForbidden(groupResource, "", fmt.Errorf("%s cannot own a temporary namespace", why))
 	}
@@ -106,7 +119,7 @@ func (r *Registry) mayOwn(ctx context.Context, name string, u user.Info) error {
 	case strings.HasPrefix(u.GetName(), "system:node:"):
 		return refuse("a node")
 	}
-	if ns, _, err := serviceaccount.SplitUsername(u.GetName()); err == nil && strings.HasPrefix(ns, r.Prefix) {
+	if ns, _, err := serviceaccount.SplitUsername(u.GetName()); err == nil && begins(ns, r.Prefixes) {
 		// It ends with its namespace, and whoever has the name next would be it.
 		return refuse("a ServiceAccount of a temporary namespace")
 	}
@@ -115,12 +128,15 @@ func (r *Registry) mayOwn(ctx context.Context, name string, u user.Info) error {
 			return refuse("an unauthenticated user")
 		}
 	}
-	if binds(u.GetName()) {
+	if g := tn.Spec.OwnerGroup; g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(groupsOf(u), g) {
+		return apierrors.NewForbidden(groupResource, tn.Name, fmt.Errorf("you are not in group %q, and so cannot make it the owner", g))
+	}
+	if bindsUser(u.GetName()) || tn.Spec.OwnerGroup != "" {
 		return nil
 	}
-	switch ok, err := r.allowed(ctx, u, authorizationv1.ResourceAttributes{Namespace: name, Verb: "create", Resource: "configmaps"}); {
+	switch ok, err := r.allowed(ctx, u, authorizationv1.ResourceAttributes{Namespace: tn.Name, Verb: "create", Resource: "configmaps"}); {
 	case err != nil:
-		return r.translate(ctx, err, name)
+		return r.translate(ctx, err, tn.Name)
 	case !ok:
 		return refuse(fmt.Sprintf("the system user %q is never given access, has none of its own, and so", u.GetName()))
 	}
@@ -132,30 +148,35 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	invalid := func(errs field.ErrorList) error {
 		return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), tn.Name, errs)
 	}
-	if tn.Name == "" && tn.GenerateName != "" {
-		tn.Name = r.generate(tn.GenerateName, owner.GetName(), tn.Annotations[v1alpha1.AnnotationRequestID])
-	}
-	errs := v1alpha1.Validate(tn, r.Prefix)
-	if tn.Spec.ExtendUntil != nil {
-		errs = append(errs, field.Forbidden(field.NewPath("spec", "extendUntil"), "set ttlSeconds to create; extendUntil is for later"))
-	}
+	spec := field.NewPath("spec")
 	class, err := r.Classes.Class(ctx, tn.Spec.ClassName)
 	var bad *field.Error
-	switch {
-	case errors.As(err, &bad):
-		errs = append(errs, bad)
-	case err != nil:
+	if err != nil && !errors.As(err, &bad) {
 		return nil, err
-	default:
-		life := class.Spec.Lifetime
-		if tn.Spec.TTLSeconds == nil {
-			tn.Spec.TTLSeconds = &life.DefaultTTLSeconds
-		} else if ttl := *tn.Spec.TTLSeconds; ttl > life.MaximumTTLSeconds {
-			errs = append(errs, field.Invalid(field.NewPath("spec", "ttlSeconds"), ttl,
-				fmt.Sprintf("must be at most %d (%s), the maximum of class %q", life.MaximumTTLSeconds, duration.HumanDuration(time.Duration(life.MaximumTTLSeconds)*time.Second), class.Name)))
-		}
-		tn.Spec.ClassName = class.Name
 	}
+	prefix := r.Prefixes[0]
+	if class != nil && class.Spec.Prefix != "" {
+		prefix = class.Spec.Prefix
+	}
+	if tn.Name == "" && tn.GenerateName != "" {
+		tn.Name = r.generate(tn.GenerateName, owner, tn.Annotations[v1alpha1.AnnotationRequestID])
+	}
+	errs := v1alpha1.Validate(tn, prefix)
+	if tn.Spec.ExtendUntil != nil {
+		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "set ttlSeconds to create; extendUntil is for later"))
+	}
+	if bad != nil {
+		return nil, invalid(append(errs, bad))
+	}
+	errs = append(errs, lifetime(tn, class)...)
+	chosen, wrong := class.Spec.Choose(tn.Spec.Parameters, spec.Child("parameters"))
+	errs = append(errs, wrong...)
+	if rev := class.Spec.Revision(); tn.Spec.ClassRevision != "" && tn.Spec.ClassRevision != rev {
+		errs = append(errs, field.Invalid(spec.Child("classRevision"), tn.Spec.ClassRevision, fmt.Sprintf("leave it out; that of the class is %q", rev)))
+	} else {
+		tn.Spec.ClassRevision = rev
+	}
+	tn.Spec.ClassName, tn.Spec.Parameters = class.Name, chosen
 	if len(errs) > 0 {
 		return nil, invalid(errs)
 	}
@@ -163,39 +184,21 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	return class, nil
 }
 
-// namespace is the Namespace that tn asks for.
-func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info, request string) (*corev1.Namespace, error) {
-	labels, annotations := map[string]string{}, map[string]string{}
-	for k, v := range class.Spec.NamespaceLabels {
-		labels[k] = string(v)
+// lifetime gives tn the TTL of the class, where it has none.
+func lifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass) field.ErrorList {
+	path := field.NewPath("spec", "ttlSeconds")
+	life := class.Spec.Lifetime
+	switch ttl := tn.Spec.TTLSeconds; {
+	case life.Type == policyv1alpha1.LifetimeUnbounded && ttl != nil:
+		return field.ErrorList{field.Invalid(path, *ttl, fmt.Sprintf("must be left out: namespaces of class %q do not expire", class.Name))}
+	case life.Type == policyv1alpha1.LifetimeUnbounded:
+	case ttl == nil:
+		tn.Spec.TTLSeconds = &life.DefaultTTLSeconds
+	case *ttl > life.MaximumTTLSeconds:
+		return field.ErrorList{field.Invalid(path, *ttl,
+			fmt.Sprintf("must be at most %d (%s), the maximum of class %q", life.MaximumTTLSeconds, duration.HumanDuration(time.Duration(life.MaximumTTLSeconds)*time.Second), class.Name))}
 	}
-	for k, v := range class.Spec.NamespaceAnnotations {
-		annotations[k] = string(v)
-	}
-	labels[labelManagedBy] = managedBy
-	labels[labelPodSecurity] = string(class.Spec.PodSecurity)
-	labels[v1alpha1.LabelManaged] = "true"
-	labels[v1alpha1.LabelOwner] = v1alpha1.OwnerHash(owner.GetName())
-	labels[v1alpha1.LabelClass] = class.Name
-	annotations[v1alpha1.AnnotationOwner] = owner.GetName()
-	annotations[v1alpha1.AnnotationOwnerRole] = class.Spec.OwnerRole
-	annotations[v1alpha1.AnnotationPodSecurity] = string(class.Spec.PodSecurity)
-	put(annotations, v1alpha1.AnnotationUserKeys, strings.Join(class.Spec.UserKeys, ","))
-	if class.Spec.NetworkPolicyAccess == policyv1alpha1.NetworkPolicyReadWrite {
-		annotations[v1alpha1.AnnotationNetworkPolicyAccess] = string(policyv1alpha1.NetworkPolicyReadWrite)
-	}
-	annotations[v1alpha1.AnnotationClassRevision] = class.Spec.Revision()
-	annotations[v1alpha1.AnnotationMaximumTTL] = strconv.FormatInt(class.Spec.Lifetime.MaximumTTLSeconds, 10)
-	annotations[v1alpha1.AnnotationCreator] = r.Replica
-	put(annotations, v1alpha1.AnnotationRequestID, tn.Annotations[v1alpha1.AnnotationRequestID])
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, GenerateName: tn.GenerateName, Labels: labels, Annotations: annotations}}
-	pass(ns, &v1alpha1.TemporaryNamespace{}, tn)
-	first, err := json.Marshal(clientMeta{Request: request})
-	if err != nil {
-		return nil, fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
-	}
-	annotations[v1alpha1.AnnotationObject] = string(first)
-	return ns, store(ns, tn, &v1alpha1.TemporaryNamespace{})
+	return nil
 }
 
 // begin creates ns, or adopts what an earlier try of the same request made,
@@ -207,7 +210,8 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 	defer r.work.Add(-1)
 
 	made, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
+	adopted := apierrors.IsAlreadyExists(err)
+	if adopted {
 		if made, err = r.adopt(ctx, ns, owner, false); err == nil && made.Annotations[v1alpha1.AnnotationReady] == "true" {
 			return view(made), nil
 		}
@@ -217,6 +221,16 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 	}
 	if err := r.Cache.wait(ctx, made); err != nil {
 		return nil, r.translate(ctx, err, ns.Name) // the watch lags: a repeated request, or recovery, goes on from here
+	}
+	if err := r.Admission.Admitted(made); err != nil {
+		if adopted { // whoever made it is about to say so, or it ends as what is left half-made does
+			return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
+		}
+		ready, err := r.refuse(ctx, made, err)
+		if err != nil {
+			return nil, r.translate(ctx, err, ns.Name)
+		}
+		return view(ready), nil
 	}
 	time.Sleep(settle)
 	ready, err := r.finish(ctx, made, class, owner)
@@ -229,10 +243,4 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 	}
 	r.Log.Info("Created", "namespace", ready.Name, "uid", ready.UID, "owner", owner.GetName(), "class", class.Name, "auditID", auditID(ctx))
 	return view(ready), nil
-}
-
-// binds tells whether an owner gets a RoleBinding: a user of the system other
-// than a ServiceAccount never does.
-func binds(owner string) bool {
-	return !strings.HasPrefix(owner, "system:") || strings.HasPrefix(owner, serviceaccount.ServiceAccountUsernamePrefix)
 }

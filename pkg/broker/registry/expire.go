@@ -4,14 +4,13 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apiserver/pkg/authentication/serviceaccount"
-	"k8s.io/apiserver/pkg/authentication/user"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
@@ -24,6 +23,8 @@ const (
 	clockError = 2 * time.Second
 	// uncontained is when to look again for leave to do what is due.
 	uncontained = 5 * time.Second
+	// refusedFor is how long a namespace that was refused is left to who did that.
+	refusedFor = 10 * time.Second
 	// giveUp is when a namespace that cannot be finished is deleted.
 	giveUp = 10 * time.Minute
 )
@@ -39,8 +40,11 @@ func (r *Registry) Due(ns *corev1.Namespace) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the expiry of %q: %w", ns.Name, err)
 	}
+	if ns.Annotations[v1alpha1.AnnotationRefused] != "" { // at once, but for whoever refused it
+		return ns.CreationTimestamp.Add(refusedFor), nil
+	}
 	at := life.Expiry(ns.CreationTimestamp.Time)
-	if finish := ns.CreationTimestamp.Add(takeover); ns.Annotations[v1alpha1.AnnotationReady] != "true" && finish.Before(at) {
+	if finish := ns.CreationTimestamp.Add(takeover); ns.Annotations[v1alpha1.AnnotationReady] != "true" && (at.IsZero() || finish.Before(at)) {
 		at = finish
 	}
 	return at, nil
@@ -69,7 +73,10 @@ func (r *Registry) Tend(ctx context.Context, name string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, nil
 	}
-	if expiry := life.Expiry(ns.CreationTimestamp.Time); !time.Now().Before(expiry) {
+	if ns.Annotations[v1alpha1.AnnotationRefused] != "" {
+		return time.Time{}, r.discard(ctx, ns, errors.New("it did not fit into a budget"))
+	}
+	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !time.Now().Before(expiry) {
 		// Both clocks must say so: one that jumps ahead must not delete everything.
 		if early := r.early(expiry); early > 0 {
 			// Ask anew: a machine that was suspended knows an old time.
@@ -124,8 +131,16 @@ func (r *Registry) recover(ctx context.Context, ns *corev1.Namespace) (time.Time
 	if err != nil { // what it was to get is not known any more
 		return time.Time{}, r.discard(ctx, ns, err)
 	}
-	owner := ns.Annotations[v1alpha1.AnnotationOwner]
-	if _, err := r.finish(ctx, ns, class, assume(owner)); err != nil {
+	if err := r.Admission.Admitted(ns); apierrors.IsNotFound(err) {
+		return time.Time{}, nil
+	} else if err != nil {
+		_, err := r.refuse(ctx, ns, err)
+		if apierrors.IsForbidden(err) {
+			err = nil // it is done
+		}
+		return time.Time{}, err
+	}
+	if _, err := r.finish(ctx, ns, class, assume(ns)); err != nil {
 		if definite(err) || time.Since(ns.CreationTimestamp.Time) > giveUp {
 			return time.Time{}, r.discard(ctx, ns, err)
 		}
@@ -142,13 +157,4 @@ func (r *Registry) discard(ctx context.Context, ns *corev1.Namespace, cause erro
 		return fmt.Errorf("delete half-made namespace %q: %w", ns.Name, err)
 	}
 	return nil
-}
-
-// assume is the owner as far as the Namespace tells: enough to ask what the
-// RoleBinding gives.
-func assume(name string) user.Info {
-	if ns, sa, err := serviceaccount.SplitUsername(name); err == nil {
-		return serviceaccount.UserInfo(ns, sa, "")
-	}
-	return &user.DefaultInfo{Name: name, Groups: []string{user.AllAuthenticated}}
 }

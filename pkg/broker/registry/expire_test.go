@@ -15,6 +15,12 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
+type noOrder struct{}
+
+func (noOrder) Reset([]*corev1.Namespace) {}
+func (noOrder) Saw(*corev1.Namespace)     {}
+func (noOrder) Lost(*corev1.Namespace)    {}
+
 // A namespace is deleted when both clocks say that it has expired, and exactly
 // the version that was seen.
 func TestTend(t *testing.T) {
@@ -36,6 +42,8 @@ func TestTend(t *testing.T) {
 			ns.Annotations[v1alpha1.AnnotationExtendUntil] = now.Add(30 * time.Minute).Format(time.RFC3339)
 		}, now, false, 30 * time.Minute},
 		"being deleted":             {func(ns *corev1.Namespace) { ns.DeletionTimestamp = &deleting }, now, false, 0},
+		"unbounded":                 {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationLifetime] = "Unbounded" }, now, false, 0},
+		"refused, and left":         {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationRefused] = "true" }, now, true, 0},
 		"unreadable":                {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationTTL] = "soon" }, now, false, 0},
 		"extended into an odd year": {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationExtendUntil] = "-0001-12-31T01:00:00Z" }, now, false, 0},
 		"not ready, and not yet late": {func(ns *corev1.Namespace) {
@@ -49,14 +57,11 @@ func TestTend(t *testing.T) {
 				c.change(ns)
 			}
 			client := fake.NewClientset(ns)
-			cache, err := NewCache(client, func(*corev1.Namespace) {})
-			if err != nil {
-				t.Fatal(err)
-			}
+			cache := NewCache(client, noOrder{}, func(*corev1.Namespace) {})
 			if err := cache.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			r := &Registry{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Prefix: "tmp-", Contained: func() error { return nil }, ServerTime: func() time.Time { return c.server }}
+			r := &Registry{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Prefixes: []string{"tmp-"}, Contained: func() error { return nil }, ServerTime: func() time.Time { return c.server }}
 			again, err := r.Tend(t.Context(), "tmp-a")
 			if err != nil {
 				t.Fatal(err)

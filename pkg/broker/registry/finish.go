@@ -15,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
@@ -42,12 +41,16 @@ const patience = 3 * time.Second
 // is what makes it safe; see the package comment. After an error it returns the
 // namespace if it was marked as ready already.
 func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, owner user.Info) (*corev1.Namespace, error) {
-	objs, err := class.Spec.GuardRails()
+	raw, err := class.Spec.Expand(values(ns))
+	if err != nil {
+		return nil, fmt.Errorf("fill in class %q: %w", class.Name, err)
+	}
+	objs, err := policyv1alpha1.DecodeGuardRails(raw)
 	if err != nil {
 		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
 	}
 	// The broker has no rights inside the namespace until it binds itself.
-	if _, err := r.bindSelf(ctx, ns.Name, class.Spec.Objects); err != nil {
+	if _, err := r.bindSelf(ctx, ns.Name, raw); err != nil {
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -59,14 +62,14 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if binds(owner.GetName()) {
-		if _, err := r.bind(ctx, ns.Name, ownerBinding, class.Spec.OwnerRole, subjectOf(owner.GetName()), nil); err != nil {
+	if binds(ns) {
+		if _, err := r.bind(ctx, ns.Name, ownerBinding, class.Spec.OwnerRole, subjectOf(ns), nil); err != nil {
 			return nil, fmt.Errorf("bind the owner to %q: %w", class.Spec.OwnerRole, err)
 		}
 	}
 	g, gctx = errgroup.WithContext(ctx)
 	var ready *corev1.Namespace
-	if binds(owner.GetName()) {
+	if binds(ns) {
 		g.Go(func() error { return r.usable(gctx, ns.Name, class.Spec.OwnerRole, owner) })
 	}
 	g.Go(func() (err error) { ready, err = r.mark(gctx, ns); return err })
@@ -106,13 +109,6 @@ func (r *Registry) bind(ctx context.Context, ns, name, role string, subject rbac
 		return false, nil
 	}
 	return err == nil, err
-}
-
-func subjectOf(owner string) rbacv1.Subject {
-	if ns, name, err := serviceaccount.SplitUsername(owner); err == nil {
-		return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: ns, Name: name}
-	}
-	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: owner}
 }
 
 // usable waits until kube-apiserver lets the owner in. What a role of the
@@ -171,6 +167,9 @@ func (r *Registry) mark(ctx context.Context, ns *corev1.Namespace) (*corev1.Name
 			uid := ns.UID
 			if ns, err = r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{}); err == nil && ns.UID != uid {
 				return nil, apierrors.NewConflict(groupResource, ns.Name, errUID)
+			}
+			if err == nil && ns.Annotations[v1alpha1.AnnotationRefused] != "" { // by whoever made it
+				return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
 			}
 			if err == nil {
 				continue

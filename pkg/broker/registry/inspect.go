@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,7 +35,7 @@ const (
 
 // Names lists the namespaces that are complete and alive, by name.
 func (r *Registry) Names() []string {
-	all, _ := r.Cache.list("")
+	all, _ := r.Cache.list()
 	var names []string
 	for _, ns := range all {
 		if ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil {
@@ -65,6 +66,9 @@ func (r *Registry) Inspect(ctx context.Context, name string) error {
 	}
 	objs, unreadable := policyv1alpha1.DecodeGuardRails(raw)
 	err = errors.Join(err, unreadable)
+	if unreadable == nil {
+		err = errors.Join(err, r.inspectReserved(ctx, ns, objs))
+	}
 	for _, want := range objs {
 		err = errors.Join(err, r.inspectOne(ctx, ns, want))
 	}
@@ -96,7 +100,9 @@ func (r *Registry) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtim
 	class, lost := r.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
 	switch {
 	case lost == nil && class.Spec.Revision() == ns.Annotations[v1alpha1.AnnotationClassRevision]:
-		objects = class.Spec.Objects
+		if objects, lost = class.Spec.Expand(values(ns)); lost != nil {
+			objects = nil
+		}
 	case lost == nil:
 		lost = fmt.Errorf("class %q has changed since", class.Name)
 	}
@@ -129,6 +135,38 @@ func (r *Registry) inspectLabel(ctx context.Context, ns *corev1.Namespace) error
 	}
 	r.tell(ctx, ns, drift{object: corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: ns.Name, UID: ns.UID}, was: Changed, became: Restored, where: "metadata.labels[" + labelPodSecurity + "]"})
 	return nil
+}
+
+// odd is a version of a namespace that reserves other amounts than it takes, and
+// when that was first seen.
+type odd struct {
+	version string
+	at      time.Time
+}
+
+// inspectReserved gives back to the budgets what a refresh that was interrupted
+// has left reserved.
+func (r *Registry) inspectReserved(ctx context.Context, ns *corev1.Namespace, objs []runtime.Object) error {
+	had := corev1.ResourceList{}
+	if json.Unmarshal([]byte(ns.Annotations[v1alpha1.AnnotationReserved]), &had) != nil || len(had) == 0 {
+		return nil // made by a release that did not record it
+	}
+	takes := policyv1alpha1.Reserved(objs)
+	if equality.Semantic.DeepEqual(had, takes) {
+		r.odd.Delete(ns.Name)
+		return nil
+	}
+	// A refresh that is going on reserves first, and changes the rest then.
+	now := odd{ns.ResourceVersion, time.Now()}
+	if was, _ := r.odd.LoadOrStore(ns.Name, now); was.(odd).version != ns.ResourceVersion {
+		r.odd.Store(ns.Name, now)
+		return nil
+	} else if time.Since(was.(odd).at) < takeover {
+		return nil
+	}
+	r.odd.Delete(ns.Name)
+	r.Log.Warn("A namespace reserved other amounts than its quotas allow; corrected", "namespace", ns.Name, "was", ns.Annotations[v1alpha1.AnnotationReserved])
+	return r.reserves(ctx, ns, takes)
 }
 
 func (r *Registry) inspectOne(ctx context.Context, ns *corev1.Namespace, want runtime.Object) error {
@@ -197,16 +235,19 @@ func (r *Registry) get(ctx context.Context, ns, name string, like runtime.Object
 
 func (r *Registry) apply(ctx context.Context, ns, name string, like runtime.Object, patch []byte) (runtime.Object, error) {
 	force := true
-	o := metav1.PatchOptions{FieldManager: managedBy, Force: &force}
+	return r.patch(ctx, ns, name, like, types.ApplyPatchType, patch, metav1.PatchOptions{FieldManager: managedBy, Force: &force})
+}
+
+func (r *Registry) patch(ctx context.Context, ns, name string, like runtime.Object, pt types.PatchType, patch []byte, o metav1.PatchOptions) (runtime.Object, error) {
 	switch like.(type) {
 	case *corev1.ResourceQuota:
-		return r.Client.CoreV1().ResourceQuotas(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
+		return r.Client.CoreV1().ResourceQuotas(ns).Patch(ctx, name, pt, patch, o)
 	case *corev1.LimitRange:
-		return r.Client.CoreV1().LimitRanges(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
+		return r.Client.CoreV1().LimitRanges(ns).Patch(ctx, name, pt, patch, o)
 	case *networkingv1.NetworkPolicy:
-		return r.Client.NetworkingV1().NetworkPolicies(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
+		return r.Client.NetworkingV1().NetworkPolicies(ns).Patch(ctx, name, pt, patch, o)
 	case *corev1.ServiceAccount:
-		return r.Client.CoreV1().ServiceAccounts(ns).Patch(ctx, name, types.ApplyPatchType, patch, o)
+		return r.Client.CoreV1().ServiceAccounts(ns).Patch(ctx, name, pt, patch, o)
 	}
 	return nil, fmt.Errorf("no guard rail: %T", like)
 }

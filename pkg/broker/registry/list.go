@@ -57,7 +57,7 @@ func (r *Registry) list(ctx context.Context, s selection, o *internalversion.Lis
 	out := &v1alpha1.TemporaryNamespaceList{}
 	var found []*corev1.Namespace
 	if o != nil && o.ResourceVersion == "0" && o.ResourceVersionMatch != metav1.ResourceVersionMatchExact && o.Continue == "" {
-		found, out.ResourceVersion = r.Cache.list(s.owner)
+		found, out.ResourceVersion = r.Cache.list(s.mine...)
 		slices.SortFunc(found, func(a, b *corev1.Namespace) int { return cmp.Compare(a.Name, b.Name) })
 	} else {
 		list, err := r.page(ctx, s.upstream(o))
@@ -110,7 +110,7 @@ func (r *Registry) DeleteCollection(ctx context.Context, validate apirest.Valida
 	if admin, err := r.may(ctx, v1alpha1.VerbAdminister); err != nil {
 		return nil, err
 	} else if !admin { // to see everybody's is not to delete them
-		s.owner = userName(ctx)
+		s.mine = hashes(userOf(ctx))
 	}
 	out, err := r.list(ctx, s, list)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apiserver/pkg/authentication/user"
+
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
@@ -21,11 +23,12 @@ const (
 // the request, so that a repeated request gets the same name. A request that
 // has made its namespace keeps its name even if others were in the way then
 // and are gone now.
-func (r *Registry) generate(base, owner, requestID string) string {
+func (r *Registry) generate(base string, by user.Info, requestID string) string {
+	owner := by.GetName()
 	if requestID == "" {
 		requestID = rand.Text()
 	} else {
-		own, _ := r.Cache.list(owner)
+		own, _ := r.Cache.list(hashes(by)...)
 		for _, ns := range own {
 			if ns.Annotations[v1alpha1.AnnotationRequestID] == requestID && strings.HasPrefix(ns.Name, base) {
 				return ns.Name

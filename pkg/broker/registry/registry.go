@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,23 @@ import (
 // errors are field errors of spec.className, ready for the caller.
 type Classes interface {
 	Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error)
+	// Outdated tells, in a word, whether a revision is the present one of a class.
+	Outdated(name, revision string) string
+}
+
+// Admission decides what fits into the budgets.
+type Admission interface {
+	Order
+	// Hold reserves what ns, which is to be made, will take; release gives it back.
+	Hold(ctx context.Context, ns *corev1.Namespace) (release func(), err error)
+	// HoldMore is Hold for a namespace that is there and is to take more.
+	HoldMore(ns *corev1.Namespace) (release func(), err error)
+	// Wait is Hold in a line, in which id keeps a place between requests.
+	Wait(ctx context.Context, ns *corev1.Namespace, id string) (release func(), err error)
+	// Admitted tells whether ns, which Order has been told of, may be finished.
+	Admitted(ns *corev1.Namespace) error
+	// Groups are those of the given groups that some budget names.
+	Groups(of []string) []string
 }
 
 // Registry serves TemporaryNamespaces. All exported fields are required.
@@ -34,10 +52,11 @@ type Registry struct {
 	Client     kubernetes.Interface
 	Cache      *Cache
 	Classes    Classes
+	Admission  Admission
 	Authorizer authorizer.Authorizer
 	Log        *slog.Logger
-	Prefix     string // of every name
-	Replica    string // this process, among the replicas of the broker
+	Prefixes   []string // one of them begins every name; the first is that of classes that say nothing
+	Replica    string   // this process, among the replicas of the broker
 	Self       Subject
 	ServerTime func() time.Time // kube-apiserver's clock, within two seconds; zero if it is not known
 	// Contained is nil while the policies are known to hold the broker; until
@@ -49,6 +68,7 @@ type Registry struct {
 	Drifted func(kind, was, became string)
 
 	work atomic.Int64 // creates under way; they go on although their caller may be gone
+	odd  sync.Map     // by name
 }
 
 // Subject is the ServiceAccount that the broker runs as.
@@ -178,11 +198,6 @@ func (r *Registry) read(ctx context.Context, name, verb, version string) (*corev
 		}
 	}
 	return nil, notFound(name)
-}
-
-func owns(ctx context.Context, ns *corev1.Namespace) bool {
-	name := userName(ctx)
-	return name != "" && ns.Annotations[v1alpha1.AnnotationOwner] == name
 }
 
 func userName(ctx context.Context) string {

@@ -5,6 +5,8 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
@@ -32,12 +34,12 @@ func Fields(label, value string) (string, string, error) {
 type selection struct {
 	labels labels.Selector
 	fields fields.Selector
-	all    bool   // the caller may see everybody's
-	owner  string // only this owner's; empty for all
+	all    bool     // the caller may see everybody's
+	mine   []string // only what the owners with these hashes own; empty for all
 }
 
 func (r *Registry) selection(ctx context.Context, o *internalversion.ListOptions) (selection, error) {
-	s := selection{labels: labels.Everything(), fields: fields.Everything(), owner: userName(ctx)}
+	s := selection{labels: labels.Everything(), fields: fields.Everything(), mine: hashes(userOf(ctx))}
 	if o != nil && o.LabelSelector != nil {
 		s.labels = o.LabelSelector
 	}
@@ -46,8 +48,8 @@ func (r *Registry) selection(ctx context.Context, o *internalversion.ListOptions
 	}
 	var err error
 	if s.all, err = r.may(ctx, v1alpha1.VerbViewAll); s.all {
-		s.owner, _ = s.fields.RequiresExactMatch(FieldOwner)
-	} else if s.owner == "" { // never everybody's by mistake
+		s.mine = nil
+	} else if len(s.mine) == 0 { // never everybody's by mistake
 		return s, apierrors.NewForbidden(groupResource, "", errors.New("a request without a user sees nothing"))
 	}
 	return s, err
@@ -57,19 +59,27 @@ func (r *Registry) selection(ctx context.Context, o *internalversion.ListOptions
 func (s selection) trivial() bool { return s.labels.Empty() && s.fields.Empty() }
 
 func (s selection) matches(tn *v1alpha1.TemporaryNamespace) bool {
-	if s.owner != "" && tn.Status.Owner != s.owner {
+	if len(s.mine) > 0 && !slices.Contains(s.mine, ownerHash(tn)) {
 		return false
 	}
 	return s.labels.Matches(labels.Set(tn.Labels)) &&
 		s.fields.Matches(fields.Set{"metadata.name": tn.Name, FieldOwner: tn.Status.Owner})
 }
 
+// ownerHash is LabelOwner on the Namespace of tn.
+func ownerHash(tn *v1alpha1.TemporaryNamespace) string {
+	if g := tn.Status.OwnerGroup; g != "" {
+		return v1alpha1.GroupHash(g)
+	}
+	return v1alpha1.OwnerHash(tn.Status.Owner)
+}
+
 // upstream is the list of Namespaces that holds what is selected; what
 // kube-apiserver cannot select by is left to matches.
 func (s selection) upstream(o *internalversion.ListOptions) metav1.ListOptions {
 	out := metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"}
-	if s.owner != "" {
-		out.LabelSelector += "," + v1alpha1.LabelOwner + "=" + v1alpha1.OwnerHash(s.owner)
+	if len(s.mine) > 0 {
+		out.LabelSelector += "," + v1alpha1.LabelOwner + " in (" + strings.Join(s.mine, ",") + ")"
 	}
 	if name, ok := s.fields.RequiresExactMatch("metadata.name"); ok {
 		out.FieldSelector = fields.OneTermEqualSelector("metadata.name", name).String()

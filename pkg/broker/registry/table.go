@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -21,10 +22,11 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "Status", Type: "string", Description: "Pending, Ready or Terminating."},
 	// A string: the type date is for the past, and shows the future as invalid.
 	{Name: "Expires", Type: "string", Description: "How long it still lives."},
-	{Name: "Owner", Type: "string", Description: "User who has access."},
+	{Name: "Owner", Type: "string", Description: "User or group that has access."},
 	{Name: "Age", Type: "string", Description: "How long it has lived."},
 	{Name: "Expires-At", Type: "string", Format: "date-time", Priority: 1, Description: "When it is deleted."},
 	{Name: "At-Most-Until", Type: "string", Format: "date-time", Priority: 1, Description: "The latest time that an extension can reach."},
+	{Name: "Revision", Type: "string", Priority: 1, Description: "Whether its class has changed since: current or outdated."},
 	{Name: "Reason", Type: "string", Priority: 1, Description: "What it is for, in its owner's words."},
 }
 
@@ -37,10 +39,10 @@ func (r *Registry) ConvertToTable(_ context.Context, obj, opts runtime.Object) (
 	now := time.Now()
 	switch o := obj.(type) {
 	case *v1alpha1.TemporaryNamespace:
-		t.Rows = []metav1.TableRow{row(o, now)}
+		t.Rows = []metav1.TableRow{r.row(o, now)}
 	case *v1alpha1.TemporaryNamespaceList:
 		for i := range o.Items {
-			t.Rows = append(t.Rows, row(&o.Items[i], now))
+			t.Rows = append(t.Rows, r.row(&o.Items[i], now))
 		}
 	default:
 		return nil, fmt.Errorf("no table for %T", obj)
@@ -53,30 +55,48 @@ func (r *Registry) ConvertToTable(_ context.Context, obj, opts runtime.Object) (
 	return t, nil
 }
 
-func row(tn *v1alpha1.TemporaryNamespace, now time.Time) metav1.TableRow {
+func (r *Registry) row(tn *v1alpha1.TemporaryNamespace, now time.Time) metav1.TableRow {
 	return metav1.TableRow{
 		Cells: []any{
-			tn.Name, tn.Spec.ClassName, string(tn.Status.Phase), left(tn.Status.ExpirationTimestamp, now), tn.Status.Owner,
+			tn.Name, tn.Spec.ClassName, string(tn.Status.Phase), left(tn, now), cmp.Or(tn.Status.OwnerGroup, tn.Status.Owner),
 			duration.HumanDuration(now.Sub(tn.CreationTimestamp.Time)),
-			at(tn.Status.ExpirationTimestamp), at(tn.Status.MaximumExpirationTimestamp), tn.Spec.Reason,
+			at(tn, tn.Status.ExpirationTimestamp), most(tn), r.Classes.Outdated(tn.Spec.ClassName, tn.Spec.ClassRevision), tn.Spec.Reason,
 		},
 		Object: runtime.RawExtension{Object: tn},
 	}
 }
 
-func left(t *metav1.Time, now time.Time) string {
-	switch {
+const (
+	never   = "never"
+	unknown = "<unknown>"
+)
+
+func left(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
+	switch t := tn.Status.ExpirationTimestamp; {
+	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
+		return never
 	case t == nil:
-		return "<unknown>"
+		return unknown
 	case t.After(now):
 		return duration.HumanDuration(t.Sub(now))
 	}
 	return "expired"
 }
 
-func at(t *metav1.Time) string {
-	if t == nil {
-		return "<unknown>"
+func at(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
+	switch {
+	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
+		return never
+	case t == nil:
+		return unknown
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// most is the latest time that an extension can reach, or how far from now.
+func most(tn *v1alpha1.TemporaryNamespace) string {
+	if s := tn.Status.MaximumTTLSeconds; s != nil {
+		return "now+" + duration.HumanDuration(time.Duration(*s)*time.Second)
+	}
+	return at(tn, tn.Status.MaximumExpirationTimestamp)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -76,7 +77,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, errs)
 		}
 		keep(tn, old)
-		if errs := append(v1alpha1.Validate(tn, r.Prefix), v1alpha1.ValidateUpdate(tn, old)...); len(errs) > 0 {
+		if errs := append(v1alpha1.Validate(tn, ""), v1alpha1.ValidateUpdate(tn, old, time.Now())...); len(errs) > 0 {
 			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, errs)
 		}
 		if validateUpdate != nil {
@@ -94,8 +95,18 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 			tn.Generation++
 		}
 		ns = ns.DeepCopy()
+		if tn.Spec.ClassRevision != old.Spec.ClassRevision {
+			if ns, err = r.refresh(ctx, ns, tn.Spec.ClassRevision, len(o.DryRun) > 0); apierrors.IsConflict(err) && !definite(err) {
+				continue
+			} else if err != nil {
+				return nil, false, r.translate(ctx, err, name)
+			}
+		}
 		if err := store(ns, tn, old); err != nil {
 			return nil, false, err
+		}
+		if v1alpha1.Extends(tn, old) {
+			ns.Annotations[v1alpha1.AnnotationExtensions] = strconv.Itoa(int(old.Status.Extensions) + 1)
 		}
 		pass(ns, old, tn)
 		if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
@@ -145,6 +156,16 @@ func keep(tn, old *v1alpha1.TemporaryNamespace) {
 	if tn.Spec.ClassName == "" {
 		tn.Spec.ClassName = old.Spec.ClassName
 	}
+	if tn.Spec.ClassRevision == "" {
+		tn.Spec.ClassRevision = old.Spec.ClassRevision
+	}
+	if tn.Spec.OwnerGroup == "" {
+		tn.Spec.OwnerGroup = old.Spec.OwnerGroup
+	}
+	if tn.Spec.Parameters == nil {
+		tn.Spec.Parameters = old.Spec.Parameters
+	}
+	delete(tn.Annotations, v1alpha1.AnnotationWait) // for creation only
 	if tn.Spec.TTLSeconds == nil {
 		tn.Spec.TTLSeconds = old.Spec.TTLSeconds
 	}

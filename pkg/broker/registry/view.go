@@ -70,8 +70,10 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 			CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp.DeepCopy(), Generation: 1,
 		},
 		Spec:   v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: a[v1alpha1.AnnotationReason]},
-		Status: v1alpha1.TemporaryNamespaceStatus{Owner: a[v1alpha1.AnnotationOwner]},
+		Status: v1alpha1.TemporaryNamespaceStatus{Owner: a[v1alpha1.AnnotationOwner], OwnerGroup: a[v1alpha1.AnnotationOwnerGroup]},
 	}
+	tn.Spec.ClassRevision, tn.Spec.OwnerGroup, tn.Spec.Parameters = a[v1alpha1.AnnotationClassRevision], a[v1alpha1.AnnotationOwnerGroup], parameters(ns)
+	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationReserved]), &tn.Status.Reserved)
 	var cm clientMeta
 	if json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) == nil {
 		tn.Labels, tn.Annotations, tn.OwnerReferences, tn.ManagedFields = cm.Labels, cm.Annotations, cm.OwnerReferences, cm.ManagedFields
@@ -84,26 +86,40 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 		tn.Annotations[v1alpha1.AnnotationRequestID] = id
 	}
 	if l, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil {
-		ttl := int64(l.TTL / time.Second)
-		tn.Spec.TTLSeconds = &ttl
-		if !l.ExtendUntil.IsZero() {
-			tn.Spec.ExtendUntil = &metav1.Time{Time: l.ExtendUntil}
-		}
-		if !ns.CreationTimestamp.IsZero() {
-			tn.Status.ExpirationTimestamp = &metav1.Time{Time: l.Expiry(ns.CreationTimestamp.Time)}
-			tn.Status.MaximumExpirationTimestamp = &metav1.Time{Time: l.Ceiling(ns.CreationTimestamp.Time)}
-		}
+		viewLifetime(tn, l)
 	}
 	if tn.DeletionTimestamp != nil { // deletion is a change of what is wanted, as for any object
 		tn.Generation++
 		tn.DeletionGracePeriodSeconds = new(int64)
 	}
 	tn.Status.ObservedGeneration = tn.Generation
-	setPhase(tn, a[v1alpha1.AnnotationReady] == "true")
+	setPhase(tn, a[v1alpha1.AnnotationReady] == "true", a[v1alpha1.AnnotationRefused] != "")
 	return tn
 }
 
-func setPhase(tn *v1alpha1.TemporaryNamespace, ready bool) {
+func viewLifetime(tn *v1alpha1.TemporaryNamespace, l v1alpha1.Lifetime) {
+	tn.Status.Lifetime, tn.Status.Extensions, tn.Status.MaximumExtensions = l.Type, l.Extensions, l.MaximumExtensions
+	if l.Type == v1alpha1.LifetimeUnbounded {
+		return
+	}
+	ttl := int64(l.TTL / time.Second)
+	tn.Spec.TTLSeconds = &ttl
+	if l.Type == v1alpha1.LifetimeRenewable {
+		most := int64(l.MaximumTTL / time.Second)
+		tn.Status.MaximumTTLSeconds = &most
+	}
+	if !l.ExtendUntil.IsZero() {
+		tn.Spec.ExtendUntil = &metav1.Time{Time: l.ExtendUntil}
+	}
+	if created := tn.CreationTimestamp.Time; !created.IsZero() {
+		tn.Status.ExpirationTimestamp = &metav1.Time{Time: l.Expiry(created)}
+		if ceiling := l.Ceiling(created); !ceiling.IsZero() {
+			tn.Status.MaximumExpirationTimestamp = &metav1.Time{Time: ceiling}
+		}
+	}
+}
+
+func setPhase(tn *v1alpha1.TemporaryNamespace, ready, refused bool) {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: tn.Generation,
 		LastTransitionTime: tn.CreationTimestamp,
@@ -117,6 +133,9 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready bool) {
 		tn.Status.Phase = v1alpha1.PhaseReady
 		c.Status = metav1.ConditionTrue
 		c.Reason, c.Message = v1alpha1.ReasonProvisioned, "The owner can use the namespace."
+	case refused:
+		tn.Status.Phase = v1alpha1.PhasePending
+		c.Reason, c.Message = v1alpha1.ReasonRefused, "It does not fit into the budgets of the cluster, and is about to be deleted."
 	default:
 		tn.Status.Phase = v1alpha1.PhasePending
 		c.Reason, c.Message = v1alpha1.ReasonProvisioning, "The guard rails of the namespace are being put in place."
@@ -129,7 +148,11 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready bool) {
 // not keep them from extending.
 func store(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	a := ns.Annotations
-	a[v1alpha1.AnnotationTTL] = strconv.FormatInt(*tn.Spec.TTLSeconds, 10)
+	put(a, v1alpha1.AnnotationTTL, "")
+	if ttl := tn.Spec.TTLSeconds; ttl != nil {
+		a[v1alpha1.AnnotationTTL] = strconv.FormatInt(*ttl, 10)
+	}
+	a[v1alpha1.AnnotationClassRevision] = tn.Spec.ClassRevision
 	put(a, v1alpha1.AnnotationReason, tn.Spec.Reason)
 	put(a, v1alpha1.AnnotationExtendUntil, "")
 	if t := tn.Spec.ExtendUntil; t != nil {

@@ -138,7 +138,7 @@ func TestWatchFilter(t *testing.T) {
 			ns.Annotations[v1alpha1.AnnotationObject] = `{"labels":{"team":"` + team + `"}}`
 		})
 	}
-	f := &watchFilter{selection: selection{labels: selector, fields: fields.Everything(), owner: "alice"}, has: map[string]bool{}}
+	f := &watchFilter{selection: selection{labels: selector, fields: fields.Everything(), mine: []string{v1alpha1.OwnerHash("alice")}}, has: map[string]bool{}}
 	other := team("tmp-b", "a")
 	other.Annotations[v1alpha1.AnnotationOwner] = "mallory" // with the same hash, as it were
 	for i, step := range []struct {

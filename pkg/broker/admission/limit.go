@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+)
+
+// budget is a NamespaceBudget and what is taken of it.
+type budget struct {
+	name   string
+	spec   *policyv1alpha1.NamespaceBudgetSpec
+	broken error // it cannot be understood
+
+	total  *limit // nil if it has none
+	users  map[string]*limit
+	groups map[string]*limit
+}
+
+func newBudget(b *policyv1alpha1.NamespaceBudget) *budget {
+	out := &budget{name: b.Name, spec: &b.Spec, broken: b.Spec.Check(), users: map[string]*limit{}, groups: map[string]*limit{}}
+	if out.broken != nil {
+		return out
+	}
+	if len(b.Spec.Total) > 0 {
+		out.total = newLimit(out, "", "", b.Spec.Total)
+	}
+	for _, g := range b.Spec.Groups {
+		out.groups[g.Name] = newLimit(out, group, g.Name, g.Hard)
+	}
+	return out
+}
+
+// Whom a limit is about, if not all.
+const (
+	user  = "user"
+	group = "group"
+)
+
+// limit is one of the limits of a budget, and what is taken of it.
+type limit struct {
+	budget *budget
+	scope  string // "", user or group
+	who    string
+	hard   corev1.ResourceList
+
+	used    corev1.ResourceList // by what is there
+	held    corev1.ResourceList // by own creations under way
+	claims  int                 // that are charged
+	refused time.Time           // somebody, the last time
+	grace   time.Time           // until then what became free is for those who wait in line
+	next    forecast
+}
+
+func newLimit(b *budget, scope, who string, hard corev1.ResourceList) *limit {
+	return &limit{budget: b, scope: scope, who: who, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{}, held: corev1.ResourceList{}}
+}
+
+// limits are those that a claim is charged to.
+func (v *View) limits(c *claim) []*limit {
+	var out []*limit
+	for _, b := range v.budgets {
+		if !b.spec.Counts(c.class) || b.broken != nil {
+			continue
+		}
+		if b.total != nil {
+			out = append(out, b.total)
+		}
+		if len(b.spec.PerUser) > 0 {
+			l := b.users[c.owner]
+			if l == nil {
+				l = newLimit(b, user, c.owner, b.spec.PerUser)
+				b.users[c.owner] = l
+			}
+			out = append(out, l)
+		}
+		for _, g := range c.groups {
+			if l := b.groups[g]; l != nil {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+// forget drops the limits of users who have nothing.
+func forget(limits []*limit) {
+	for _, l := range limits {
+		if l.scope == user && l.claims == 0 && len(l.held) == 0 {
+			delete(l.budget.users, l.who)
+		}
+	}
+}
+
+// add adds those of the amounts that hard limits.
+func add(to, amounts, hard corev1.ResourceList) {
+	for k := range hard {
+		if v, ok := amounts[k]; ok {
+			sum := to[k].DeepCopy()
+			sum.Add(v)
+			to[k] = sum
+		}
+	}
+}
+
+func sub(from, amounts, hard corev1.ResourceList) {
+	for k := range hard {
+		if v, ok := amounts[k]; ok {
+			sum := from[k].DeepCopy()
+			sum.Sub(v)
+			from[k] = sum
+			if sum.IsZero() {
+				delete(from, k)
+			}
+		}
+	}
+}
+
+// shortage is a limit that leaves no room for what is asked.
+type shortage struct {
+	limit *limit
+	key   corev1.ResourceName
+}
+
+// short finds the first thing of which more than hard would be taken with the
+// amounts: of what is there alone, or with what is held.
+func (l *limit) short(amounts corev1.ResourceList, withHeld bool) (corev1.ResourceName, bool) {
+	for _, k := range l.keys() {
+		want, ok := amounts[k]
+		if !ok || want.Sign() <= 0 {
+			continue
+		}
+		sum := l.used[k].DeepCopy()
+		sum.Add(want)
+		if withHeld {
+			sum.Add(l.held[k])
+		}
+		if sum.Cmp(l.hard[k]) > 0 {
+			return k, true
+		}
+	}
+	return "", false
+}
+
+func (l *limit) keys() []corev1.ResourceName {
+	keys := make([]corev1.ResourceName, 0, len(l.hard))
+	for k := range l.hard {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

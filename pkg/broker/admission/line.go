@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+const (
+	// contended is for how long after a refusal a limit is taken to be wanted.
+	contended = 5 * time.Second
+	// grace is for how long what becomes free in such a limit is for those who wait
+	// in line, in this replica or another. Others have it then.
+	grace = 300 * time.Millisecond
+	// spread keeps the first in line of several replicas apart: they see the same
+	// room at the same moment, and only one can have it.
+	spread = 100 * time.Millisecond
+
+	// atFront are held on to until there is room; those further back are told their
+	// place, and come again: a request that waits takes a seat in kube-apiserver.
+	atFront = 3
+	// holdOn is for how long.
+	holdOn = 10 * time.Second
+	// between is for how long room is kept for somebody who is just coming again.
+	between = 3 * time.Second
+	// keepPlace is for how long the place of somebody who does not come again is kept.
+	keepPlace = 15 * time.Second
+
+	maxPlaces, maxPlacesOfOne = 1000, 10
+)
+
+// line is where those wait who said so, for all limits. People are served in
+// turns: who has been served stands behind those who came before that.
+type line struct {
+	places  []*place
+	served  map[string]time.Time // by owner
+	blocked map[*limit]bool      // somebody waits for these
+	timer   *time.Timer
+}
+
+// place is one request that waits.
+type place struct {
+	claim *claim
+	id    string // of the request, beside its owner
+	since time.Time
+	seen  time.Time // the last time that it was asked for
+	wake  time.Time // there is room, and it is not to be taken before this
+	ready chan func()
+}
+
+// waiting is how many wait for a limit.
+func (l *line) waiting(what *limit) int {
+	n := 0
+	for _, p := range l.places {
+		for _, own := range p.claim.waitsFor {
+			if own == what {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Wait is Hold for somebody who is ready to wait, in a line in which id keeps their
+// place between requests. At the front it waits for some seconds. Errors: Forbidden
+// where waiting cannot help; TooManyRequests with the place in line, and when to
+// come again.
+func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (release func(), err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := claimOf(ns)
+	if err := v.impossible(c); err != nil {
+		return nil, err
+	}
+	p, err := v.join(c, id)
+	if err != nil {
+		return nil, err
+	}
+	ready := make(chan func(), 1)
+	p.seen, p.ready = time.Now(), ready
+	v.sweep()
+	if v.before(p) < atFront {
+		timer := time.NewTimer(holdOn)
+		defer timer.Stop()
+		v.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case release = <-ready:
+		}
+		v.mu.Lock()
+	}
+	if release == nil {
+		select { // while the lock was taken again
+		case release = <-ready:
+		default:
+		}
+	}
+	if release != nil {
+		return release, nil
+	}
+	if p.ready == ready {
+		p.ready = nil
+	}
+	p.seen = time.Now()
+	v.sweep()
+	return nil, v.inLine(p)
+}
+
+// join returns the place of a request, at the end of the line if it has none.
+func (v *View) join(c *claim, id string) (*place, error) {
+	of := 0
+	for _, p := range v.line.places {
+		if p.claim.owner != c.owner {
+			continue
+		}
+		if p.id == id {
+			p.claim = c
+			return p, nil
+		}
+		of++
+	}
+	if of >= maxPlacesOfOne || len(v.line.places) >= maxPlaces {
+		return nil, apierrors.NewTooManyRequests("too many wait in line already; try again later", 10)
+	}
+	p := &place{claim: c, id: id, since: time.Now()}
+	v.line.places = append(v.line.places, p)
+	return p, nil
+}
+
+// before is how many stand before p who wait for the same.
+func (v *View) before(p *place) int {
+	n := 0
+	for _, other := range v.line.places {
+		if other == p {
+			break
+		}
+		if slices.ContainsFunc(other.claim.waitsFor, func(l *limit) bool { return slices.Contains(p.claim.waitsFor, l) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// sweep gives whatever has become free to those who wait, in their order.
+func (v *View) sweep() {
+	l := &v.line
+	l.blocked = nil
+	if len(l.places) == 0 {
+		return
+	}
+	now := time.Now()
+	l.blocked = map[*limit]bool{}
+	turn := func(p *place) time.Time {
+		if served := l.served[p.claim.owner]; served.After(p.since) {
+			return served
+		}
+		return p.since
+	}
+	slices.SortStableFunc(l.places, func(a, b *place) int { return turn(a).Compare(turn(b)) })
+	next := now.Add(time.Minute)
+	soon := func(t time.Time) {
+		if t.Before(next) {
+			next = t
+		}
+	}
+	left := l.places[:0]
+	for _, p := range l.places {
+		if p.ready == nil && now.Sub(p.seen) > keepPlace {
+			forget(v.limits(p.claim))
+			continue
+		}
+		limits := v.limits(p.claim)
+		p.claim.waitsFor = nil
+		room := true
+		for _, limit := range limits {
+			_, short := limit.short(p.claim.reserved, true)
+			if short || l.blocked[limit] {
+				room = false
+				p.claim.waitsFor = append(p.claim.waitsFor, limit)
+				limit.refused = now
+			}
+		}
+		switch {
+		case !room:
+			p.wake = time.Time{}
+		case p.ready == nil && now.Sub(p.seen) > between: // not there, and not about to be
+		case p.ready == nil:
+			p.claim.waitsFor = limits
+			soon(p.seen.Add(between))
+		case p.wake.IsZero() && now.Sub(p.since) > spread: // it has waited, and others most likely have elsewhere
+			p.wake = now.Add(rand.N(spread))
+			fallthrough
+		case now.Before(p.wake):
+			p.claim.waitsFor = limits
+			soon(p.wake)
+		default:
+			if release, err := v.grant(p); err == nil {
+				p.ready <- release
+				l.served[p.claim.owner] = now
+				continue
+			}
+		}
+		for _, limit := range p.claim.waitsFor {
+			l.blocked[limit] = true
+		}
+		if p.ready == nil {
+			soon(p.seen.Add(keepPlace))
+		}
+		left = append(left, p)
+	}
+	clear(l.places[len(left):])
+	l.places = left
+	for owner, at := range l.served {
+		if now.Sub(at) > time.Hour {
+			delete(l.served, owner)
+		}
+	}
+	v.alarm(time.Until(next))
+}
+
+// grant takes what p waits for.
+func (v *View) grant(p *place) (func(), error) {
+	blocked := v.line.blocked
+	v.line.blocked = nil // it is its turn
+	defer func() { v.line.blocked = blocked }()
+	return v.hold(p.claim, p.claim.reserved)
+}
+
+// alarm has the line swept once more after d.
+func (v *View) alarm(d time.Duration) {
+	if v.line.timer != nil {
+		v.line.timer.Stop()
+		v.line.timer = nil
+	}
+	if len(v.line.places) > 0 {
+		v.line.timer = time.AfterFunc(max(d, time.Millisecond), func() {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.sweep()
+		})
+	}
+}
+
+// patience is how long somebody who does not wait in line has to leave to others
+// what has just become free.
+func (v *View) patience(c *claim) time.Duration {
+	var until time.Time
+	for _, l := range v.limits(c) {
+		if _, short := l.short(c.reserved, true); short || v.line.blocked[l] {
+			return 0
+		}
+		if l.grace.After(until) {
+			until = l.grace
+		}
+	}
+	return time.Until(until)
+}
+
+// inLine tells somebody their place.
+func (v *View) inLine(p *place) error {
+	what := "room"
+	if len(p.claim.waitsFor) > 0 {
+		what = p.claim.waitsFor[0].String()
+	}
+	why := fmt.Sprintf("you are number %d in line for %s", v.before(p)+1, what)
+	if len(p.claim.waitsFor) > 0 {
+		l := p.claim.waitsFor[0]
+		for _, k := range l.keys() {
+			if at := v.free(shortage{l, k}, p.claim.reserved[k]); !at.IsZero() {
+				why += "; room at " + at.UTC().Format(time.RFC3339) + " at the latest"
+				break
+			}
+		}
+	}
+	again := 1
+	if v.before(p) >= atFront {
+		again = 2
+	}
+	err := apierrors.NewTooManyRequests(why, again)
+	err.ErrStatus.Details.Group, err.ErrStatus.Details.Kind, err.ErrStatus.Details.Name = groupResource.Group, groupResource.Resource, p.claim.name
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: v1alpha1.CauseInLine, Message: why}}
+	return err
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+)
+
+// Usage is what is taken of each budget, by name: the status but for its
+// conditions. Nobody's name is in it.
+func (v *View) Usage() map[string]policyv1alpha1.NamespaceBudgetStatus {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := map[string]policyv1alpha1.NamespaceBudgetStatus{}
+	counts := map[*budget]int32{}
+	for _, c := range v.claims {
+		for _, b := range v.budgets {
+			if !c.refused && b.spec.Counts(c.class) {
+				counts[b]++
+			}
+		}
+	}
+	for _, b := range v.budgets {
+		s := policyv1alpha1.NamespaceBudgetStatus{Namespaces: counts[b]}
+		fullest := -1.0
+		look := func(l *limit) {
+			for _, k := range l.keys() {
+				used, hard := l.used[k], l.hard[k]
+				share := 1.0
+				if !hard.IsZero() {
+					share = used.AsApproximateFloat64() / hard.AsApproximateFloat64()
+				}
+				if share > fullest {
+					fullest = share
+					s.Full = fmt.Sprintf("%d%%", int(100*share))
+					s.Nearest = fmt.Sprintf("%s %s of %s%s", k, used.String(), hard.String(), aside(l))
+				}
+			}
+		}
+		if l := b.total; l != nil {
+			s.Hard, s.Used = l.hard.DeepCopy(), l.taken()
+			look(l)
+		}
+		for _, g := range b.spec.Groups {
+			if l := b.groups[g.Name]; l != nil {
+				s.Groups = append(s.Groups, policyv1alpha1.GroupUsage{Name: g.Name, Used: l.taken()})
+				look(l)
+			}
+		}
+		for _, l := range b.users {
+			for k, used := range l.taken() {
+				if s.UsedByOne == nil {
+					s.UsedByOne = corev1.ResourceList{}
+				}
+				if had := s.UsedByOne[k]; used.Cmp(had) >= 0 {
+					s.UsedByOne[k] = used
+				}
+			}
+		}
+		if len(s.UsedByOne) > 0 {
+			look(&limit{budget: b, scope: user, hard: policyv1alpha1.Normal(b.spec.PerUser), used: s.UsedByOne})
+		}
+		out[b.name] = s
+	}
+	return out
+}
+
+// taken is what is used, of every key that is limited.
+func (l *limit) taken() corev1.ResourceList {
+	out := corev1.ResourceList{}
+	for k, hard := range l.hard {
+		used := l.used[k].DeepCopy()
+		if used.IsZero() {
+			used = hard.DeepCopy()
+			used.Set(0)
+		}
+		out[k] = used
+	}
+	return out
+}
+
+func aside(l *limit) string {
+	switch l.scope {
+	case user:
+		return " by one user"
+	case group:
+		return " by group " + l.who
+	}
+	return ""
+}
+
+// NeverFit tells, for each budget, which classes can make no namespace because of
+// it, and why. Reserved is what a namespace of each class takes.
+func (v *View) NeverFit(reserved map[string]corev1.ResourceList) map[string]string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := map[string]string{}
+	for _, b := range v.budgets {
+		if b.broken != nil {
+			continue
+		}
+		var why []string
+		for class, amounts := range reserved {
+			if !b.spec.Counts(class) {
+				continue
+			}
+			limits := []*limit{}
+			if b.total != nil {
+				limits = append(limits, b.total)
+			}
+			if len(b.spec.PerUser) > 0 {
+				limits = append(limits, newLimit(b, user, "", b.spec.PerUser))
+			}
+			for _, l := range limits {
+				if w := l.never(class, amounts); w != "" {
+					why = append(why, w)
+					break
+				}
+			}
+		}
+		for _, name := range b.spec.ClassNames {
+			if _, known := reserved[name]; !known {
+				why = append(why, fmt.Sprintf("there is no class %q", name))
+			}
+		}
+		slices.Sort(why)
+		out[b.name] = strings.Join(why, "; ")
+	}
+	return out
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+var groupResource = v1alpha1.Resource.GroupResource()
+
+// View is what one replica knows of all namespaces, and of the budgets. Reset, Saw
+// and Lost have to be called in the order of the cluster, by one goroutine.
+type View struct {
+	mu      sync.Mutex // guards all
+	claims  map[string]*claim
+	owners  map[string]map[string]*claim
+	budgets []*budget
+	holds   map[string][]*hold // by name of the namespace to be
+	line    line
+}
+
+// New returns an empty view, without budgets.
+func New() *View {
+	return &View{claims: map[string]*claim{}, owners: map[string]map[string]*claim{}, holds: map[string][]*hold{}, line: line{served: map[string]time.Time{}}}
+}
+
+// SetBudgets puts these budgets in force, and no others.
+func (v *View) SetBudgets(all []*policyv1alpha1.NamespaceBudget) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.budgets = nil
+	for _, b := range all {
+		v.budgets = append(v.budgets, newBudget(b.DeepCopy()))
+	}
+	v.recount()
+}
+
+// recount charges everything anew.
+func (v *View) recount() {
+	for _, b := range v.budgets {
+		b.users = map[string]*limit{}
+		for _, l := range b.groups {
+			l.used, l.held, l.claims = corev1.ResourceList{}, corev1.ResourceList{}, 0
+		}
+		if l := b.total; l != nil {
+			l.used, l.held, l.claims = corev1.ResourceList{}, corev1.ResourceList{}, 0
+		}
+	}
+	for _, c := range v.claims {
+		v.charge(c)
+	}
+	for _, held := range v.holds {
+		for _, h := range held {
+			if h.limits != nil {
+				v.take(h)
+			}
+		}
+	}
+	v.sweep()
+}
+
+func (v *View) charge(c *claim) {
+	if c.refused {
+		return
+	}
+	for _, l := range v.limits(c) {
+		l.claims++
+		add(l.used, c.reserved, l.hard)
+	}
+}
+
+// discharge gives back what c took; what becomes free where somebody was refused
+// is for a moment only for those who wait in line.
+func (v *View) discharge(c *claim) {
+	if c.refused {
+		return
+	}
+	limits := v.limits(c)
+	for _, l := range limits {
+		l.claims--
+		sub(l.used, c.reserved, l.hard)
+		if l.scope != user && time.Since(l.refused) < contended {
+			l.grace = time.Now().Add(grace)
+		}
+	}
+	forget(limits)
+}
+
+// Groups are those of the given groups that some budget names.
+func (v *View) Groups(of []string) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var out []string
+	for _, g := range of {
+		for _, b := range v.budgets {
+			if b.groups[g] != nil && !slices.Contains(out, g) {
+				out = append(out, g)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Saw tells of a namespace that is new or has changed.
+func (v *View) Saw(ns *corev1.Namespace) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.saw(claimOf(ns), false)
+	v.sweep()
+}
+
+func (v *View) saw(c *claim, listed bool) {
+	before := v.claims[c.name]
+	if before != nil && before.uid != c.uid { // gone, and made anew
+		v.lost(before)
+		before = nil
+	}
+	if before == nil {
+		for _, h := range v.holds[c.name] {
+			v.give(h) // from here on it counts itself
+		}
+	} else {
+		c.fits, c.listed = before.fits, before.listed
+		if same(c, before) {
+			v.keep(c)
+			return
+		}
+		v.discharge(before)
+	}
+	v.keep(c)
+	v.charge(c)
+	if before == nil || c.grew(before) {
+		c.listed = listed
+		c.fits = !listed && v.within(c)
+	}
+}
+
+func same(a, b *claim) bool { return a.refused == b.refused && !a.grew(b) && !b.grew(a) }
+
+func (v *View) keep(c *claim) {
+	v.claims[c.name] = c
+	own := v.owners[c.owner]
+	if own == nil {
+		own = map[string]*claim{}
+		v.owners[c.owner] = own
+	}
+	own[c.name] = c
+}
+
+// Lost tells of a namespace that is gone.
+func (v *View) Lost(ns *corev1.Namespace) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c := v.claims[ns.Name]; c != nil && c.uid == ns.UID {
+		v.lost(c)
+		v.sweep()
+	}
+}
+
+func (v *View) lost(c *claim) {
+	v.discharge(c)
+	delete(v.claims, c.name)
+	if own := v.owners[c.owner]; own != nil {
+		if delete(own, c.name); len(own) == 0 {
+			delete(v.owners, c.owner)
+		}
+	}
+}
+
+// Reset tells what is there, after the order of events was lost.
+func (v *View) Reset(all []*corev1.Namespace) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	there := map[string]bool{}
+	for _, ns := range all {
+		there[ns.Name] = true
+	}
+	for name, c := range v.claims {
+		if !there[name] {
+			v.lost(c)
+		}
+	}
+	for _, ns := range all {
+		v.saw(claimOf(ns), true)
+	}
+	v.sweep()
+}
+
+// within tells whether all that is there fits, as far as c has a part in it.
+func (v *View) within(c *claim) bool {
+	for _, l := range v.limits(c) {
+		for k, hard := range l.hard {
+			if want := c.reserved[k]; want.Sign() > 0 && hard.Cmp(l.used[k]) < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Admitted tells whether a namespace that Saw has been told of, and that is not
+// ready yet, may be finished. Errors: Forbidden where it does not fit, with the
+// reason; ServerTimeout where that is not known; NotFound.
+func (v *View) Admitted(ns *corev1.Namespace) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := v.claims[ns.Name]
+	switch {
+	case c == nil || c.uid != ns.UID:
+		return apierrors.NewNotFound(groupResource, ns.Name)
+	case c.refused:
+		return apierrors.NewServerTimeout(groupResource, "create", 1)
+	case c.fits || v.within(c):
+		return nil
+	case c.listed:
+		return apierrors.NewServerTimeout(groupResource, "create", 1)
+	}
+	for _, l := range v.limits(c) {
+		for _, k := range l.keys() {
+			want, hard := c.reserved[k], l.hard[k]
+			if want.Sign() > 0 && hard.Cmp(l.used[k]) < 0 {
+				return v.full(c, shortage{l, k})
+			}
+		}
+	}
+	return apierrors.NewServerTimeout(groupResource, "create", 1)
+}
+
+// Hold reserves, in this replica's view, what a namespace that is to be made will
+// take; nothing is written if that does not fit. Release gives it back; the event
+// of the namespace does that, too. Errors: Forbidden with the reason.
+func (v *View) Hold(ctx context.Context, ns *corev1.Namespace) (release func(), err error) {
+	c := claimOf(ns)
+	for {
+		v.mu.Lock()
+		wait := v.patience(c)
+		if wait <= 0 {
+			defer v.mu.Unlock()
+			return v.hold(c, c.reserved)
+		}
+		v.mu.Unlock()
+		select { // what has just become free is not for whoever asks most often
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// HoldMore is Hold for a namespace that is there and is to take more than now.
+func (v *View) HoldMore(ns *corev1.Namespace) (release func(), err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := claimOf(ns)
+	before := v.claims[ns.Name]
+	if before == nil || before.uid != c.uid {
+		return nil, apierrors.NewServerTimeout(groupResource, "update", 1)
+	}
+	c.groups = before.groups
+	return v.hold(c, c.beyond(before))
+}
+
+// hold is what a creation under way is going to take.
+type hold struct {
+	claim   *claim
+	amounts corev1.ResourceList
+	limits  []*limit // nil once it is given back
+}
+
+func (v *View) hold(c *claim, amounts corev1.ResourceList) (func(), error) {
+	if err := v.impossible(c); err != nil {
+		return nil, err
+	}
+	if there := v.claims[c.name]; there == nil || there.uid == c.uid { // else kube-apiserver will say that the name is taken
+		for _, l := range v.limits(c) {
+			if k, short := l.short(amounts, true); short || v.line.blocked[l] {
+				if !short {
+					k = l.keys()[0]
+				}
+				l.refused = time.Now()
+				err := v.full(c, shortage{l, k})
+				forget([]*limit{l})
+				return nil, err
+			}
+		}
+	}
+	h := &hold{claim: c, amounts: amounts}
+	v.take(h)
+	v.holds[c.name] = append(v.holds[c.name], h)
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.give(h)
+		v.drop(h)
+		v.sweep()
+	}, nil
+}
+
+func (v *View) take(h *hold) {
+	h.limits = v.limits(h.claim)
+	if h.limits == nil {
+		h.limits = []*limit{}
+	}
+	for _, l := range h.limits {
+		add(l.held, h.amounts, l.hard)
+	}
+}
+
+func (v *View) give(h *hold) {
+	for _, l := range h.limits {
+		sub(l.held, h.amounts, l.hard)
+	}
+	forget(h.limits)
+	h.limits = nil
+}
+
+func (v *View) drop(h *hold) {
+	left := v.holds[h.claim.name][:0]
+	for _, other := range v.holds[h.claim.name] {
+		if other != h {
+			left = append(left, other)
+		}
+	}
+	if v.holds[h.claim.name] = left; len(left) == 0 {
+		delete(v.holds, h.claim.name)
+	}
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package classes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+)
+
+// judge is the Ready condition that a class deserves.
+func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass) metav1.Condition {
+	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: class.Generation}
+	if err := s.check(class).err; err != nil {
+		c.Reason, c.Message = policyv1alpha1.ReasonInvalidObject, oneLine(err)
+		return c
+	}
+	if p := class.Spec.Prefix; p != "" && !slices.Contains(s.prefixes, p) {
+		c.Reason = policyv1alpha1.ReasonPrefixNotContained
+		c.Message = fmt.Sprintf("spec.prefix %q is none of this installation: use one of %s, or add it in deploy/settings", p, strings.Join(s.prefixes, ", "))
+		return c
+	}
+	if why := s.refuses(ctx, class.Spec.OwnerRole); why != "" {
+		c.Reason = policyv1alpha1.ReasonRoleNotBindable
+		c.Message = fmt.Sprintf("the broker may not bind ClusterRole %q: %s", class.Spec.OwnerRole, why)
+		return c
+	}
+	c.Status, c.Reason, c.Message = metav1.ConditionTrue, policyv1alpha1.ReasonUsable, "The class can make namespaces."
+	return c
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Split(err.Error(), "\n"), "; ")
+}
+
+// Both have to name a role before the broker can give it.
+const (
+	byRBAC   = "ClusterRole tenama:broker (deploy/base/rbac.yaml) does not let it; use a role that it names, or add yours there and to deploy/policies/broker.yaml"
+	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not name it; use a role that it names, or add yours there"
+)
+
+// refuses tells what keeps the broker from binding a ClusterRole to an owner;
+// empty is nothing. It tries, by dry-run, in the broker's own namespace: RBAC
+// and the policy answer about the role before the policy refuses the place.
+// Without an answer it assumes that nothing does: the real attempt will tell.
+func (s *Store) refuses(ctx context.Context, role string) string {
+	s.mu.Lock()
+	known, ok := s.bindable[role]
+	s.mu.Unlock()
+	if ok && time.Since(known.at) < reviewed {
+		return known.refused
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := s.client.RbacV1().RoleBindings(s.namespace).Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "tenama-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	refused := ""
+	switch {
+	case err == nil: // not contained; that is reported elsewhere
+	case !apierrors.IsForbidden(err):
+		s.log.Warn("Trying to bind a role failed", "role", role, "err", err)
+		return ""
+	case strings.Contains(err.Error(), "may not bind the role"):
+		refused = byPolicy
+	case !strings.Contains(err.Error(), "ValidatingAdmissionPolicy"):
+		refused = byRBAC
+	}
+	s.mu.Lock()
+	s.bindable[role] = review{refused, time.Now()}
+	s.mu.Unlock()
+	return refused
+}
