@@ -8,7 +8,7 @@
 //     progress, times and warnings go to stderr.
 //   - An error is one line, and at most one line of advice. Exit codes: 0 done, or
 //     so already; 1 error; 3 done in the cluster, but the kubeconfig was not
-//     changed; 4 not logged in or not allowed; 124 timed out; 130 interrupted.
+//     changed; 4 not logged in or not allowed; 5 no room in a budget; 124 timed out; 130 interrupted.
 //   - Colour never carries meaning alone, and appears only on a terminal.
 //   - What others wrote is stripped of control characters before it is shown.
 //   - Nothing depends on whether there is a terminal, but colour.
@@ -82,7 +82,7 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 	root.SetErr(f.ErrOut)
 	root.SetIn(f.In)
 	addGlobalFlags(f, root.PersistentFlags())
-	root.AddCommand(newCreateCommand(f), newExtendCommand(f), newListCommand(f), newDeleteCommand(f), newUseCommand(f), newVersionCommand(f), newOptionsCommand())
+	root.AddCommand(newCreateCommand(f), newExtendCommand(f), newListCommand(f), newDescribeCommand(f), newClassesCommand(f), newUseCommand(f), newRefreshCommand(f), newDeleteCommand(f), newVersionCommand(f), newOptionsCommand())
 	return root
 }
 

@@ -29,6 +29,9 @@ type createOptions struct {
 	name        string
 	ttl         durationValue
 	class       string
+	set         map[string]string
+	ownerGroup  string
+	capacity    durationValue
 	reason      string
 	contextName string
 	switchTo    bool
@@ -54,6 +57,12 @@ NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.`,
   # With a name of your own: tmp-mr-42
   kubectl tenama create mr-42 --ttl 1d --reason "review of !42"
 
+  # Of another class, and larger than usual; in line if there is no room
+  kubectl tenama create --class large --set cpu=16 --wait-for-capacity 30m
+
+  # What would I get, and would it fit?
+  kubectl tenama create --class large --dry-run=server
+
   # Only the name, for a script
   kubectl tenama create -o name`,
 		Args: cobra.MaximumNArgs(1),
@@ -70,6 +79,9 @@ NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.`,
 	fs := cmd.Flags()
 	fs.Var(&o.ttl, "ttl", "how long it lives, such as 90m, 2h, 1d or 1w (default: what its class says)")
 	fs.StringVar(&o.class, "class", "", "class of the namespace (default: the cluster's default class)")
+	fs.StringToStringVar(&o.set, "set", nil, "choose a parameter of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
+	fs.StringVar(&o.ownerGroup, "owner-group", "", "make one of your groups the owner, in place of you: for pipelines whose user name differs from job to job")
+	fs.Var(&o.capacity, "wait-for-capacity", "stand in line for at most so long if a budget of the cluster is full")
 	fs.StringVar(&o.reason, "reason", "", "what it is for; shown in lists")
 	fs.StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
 	fs.BoolVar(&o.switchTo, "switch-context", true, "make the new context current")
@@ -81,6 +93,9 @@ NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.`,
 func (o *createOptions) validate() error {
 	if o.dryRun != "none" && o.dryRun != "server" {
 		return fmt.Errorf("--dry-run %q: use none or server", o.dryRun)
+	}
+	if o.capacity.d > v1alpha1.MaxWait {
+		return fmt.Errorf("--wait-for-capacity %s: at most %s", human(o.capacity.d), human(v1alpha1.MaxWait))
 	}
 	if o.name != "" {
 		if errs := v1alpha1.ValidateName(withPrefix(o.name), "", nil); len(errs) > 0 {
@@ -98,7 +113,7 @@ func (o *createOptions) run(ctx context.Context) error {
 	tn := &v1alpha1.TemporaryNamespace{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
 		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationRequestID: uuid.NewString()}},
-		Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: o.class, Reason: o.reason},
+		Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: o.class, Reason: o.reason, Parameters: o.set, OwnerGroup: o.ownerGroup},
 	}
 	if o.ttl.d > 0 {
 		ttl := int64(o.ttl.d / time.Second)
@@ -124,7 +139,10 @@ func (o *createOptions) run(ctx context.Context) error {
 		return o.explain(ctx, err)
 	}
 	if o.dryRun == "server" {
-		return o.object(o.output, made, made.Name, "created (server dry run)")
+		if err := o.object(o.output, made, made.Name, "created (server dry run)"); err != nil || !o.output.human() {
+			return err
+		}
+		return o.preview(ctx, c, made)
 	}
 	printed := o.object(o.output, made, made.Name, "created")
 	if err := o.remember(ctx, made, o.contextName, o.switchTo); err != nil {
@@ -135,6 +153,8 @@ func (o *createOptions) run(ctx context.Context) error {
 	}
 	if t := made.Status.ExpirationTimestamp; t != nil {
 		fmt.Fprintf(o.ErrOut, "Expires %s. More time: kubectl tenama extend. Back: kubectl tenama use -\n", in(t.Time, c.Now()))
+	} else if made.Status.Lifetime == v1alpha1.LifetimeUnbounded {
+		fmt.Fprintln(o.ErrOut, "It does not expire: kubectl tenama delete gives it back. Back: kubectl tenama use -")
 	}
 	return nil
 }
@@ -152,11 +172,19 @@ func (o *createOptions) create(ctx context.Context, c *client.Client, tn *v1alph
 	if o.dryRun == "server" {
 		opts.DryRun = []string{metav1.DryRunAll}
 	}
+	send := func() (*v1alpha1.TemporaryNamespace, error) {
+		if o.capacity.d == 0 || o.dryRun == "server" {
+			return c.Create(ctx, tn, opts)
+		}
+		return c.CreateInLine(ctx, tn, o.capacity.d, func(said string) {
+			fmt.Fprintf(o.ErrOut, "Waiting for room: %s\n", clean(said))
+		}, opts)
+	}
 	name(v1alpha1.DefaultPrefix)
-	made, err := c.Create(ctx, tn, opts)
+	made, err := send()
 	if prefix := otherPrefix(err); prefix != "" && prefix != v1alpha1.DefaultPrefix {
 		name(prefix)
-		made, err = c.Create(ctx, tn, opts)
+		made, err = send()
 	}
 	return made, err
 }
@@ -181,6 +209,13 @@ func otherPrefix(err error) string {
 // explain adds to an error what only create knows.
 func (o *createOptions) explain(ctx context.Context, err error) error {
 	name := withPrefix(o.name)
+	if budget, wait := client.IsOverBudget(err); budget != "" {
+		if others := o.fitting(ctx); others != "" {
+			return advise(err, others)
+		} else if !wait {
+			return err
+		}
+	}
 	switch {
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
 		return advise(err, "the namespace may still be made; see: kubectl tenama list")

@@ -22,6 +22,7 @@ const (
 	exitError       = 1
 	exitKubeconfig  = 3
 	exitDenied      = 4
+	exitBudget      = 5
 	exitTimeout     = 124
 	exitInterrupted = 130
 )
@@ -92,11 +93,21 @@ func explain(err error) (line, hint string, code int) {
 		return "error: " + err.Error(), "", exitError
 	}
 	s := status.Status()
+	if budget, wait := client.IsOverBudget(err); wait {
+		return "error: " + s.Message, "give one back with kubectl tenama delete NAME, or wait for room: kubectl tenama create --wait-for-capacity 30m", exitBudget
+	} else if budget != "" {
+		return "error: " + s.Message, "", exitBudget
+	}
+	if said, _ := client.InLine(err); said != "" {
+		return "error: timed out waiting: " + said, "", exitTimeout
+	}
 	line = fmt.Sprintf("Error from server (%s): %s", s.Reason, message(s))
 	switch s.Reason {
 	case metav1.StatusReasonForbidden:
 		code = exitDenied
-		if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {
+		if s.Details != nil && strings.Contains(s.Message, "may not use this class") {
+			hint = "see which you may use with: kubectl tenama classes"
+		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {
 			hint = "an administrator lets you with: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"
 		}
 	default:

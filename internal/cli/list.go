@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,10 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
 )
 
 // soon is when an expiry is worth a warning.
@@ -28,6 +29,8 @@ type listOptions struct {
 	all       bool
 	selector  string
 	noHeaders bool
+
+	revisions map[string]string // the present ones, by class
 }
 
 func newListCommand(f *factory) *cobra.Command {
@@ -70,9 +73,7 @@ func (o *listOptions) run(ctx context.Context) error {
 	}
 	opts := metav1.ListOptions{LabelSelector: o.selector}
 	if !o.all {
-		if user, err := c.User(ctx); err == nil { // else the server alone decides, and for most users that is the same
-			opts.FieldSelector = fields.OneTermEqualSelector("status.owner", user).String()
-		}
+		o.mine(ctx, c, &opts)
 	}
 	list, err := c.List(ctx, opts)
 	if err != nil {
@@ -98,6 +99,9 @@ func (o *listOptions) run(ctx context.Context) error {
 		fmt.Fprintln(o.ErrOut, "No namespaces found.")
 		return nil
 	}
+	if o.output.format == "wide" {
+		o.revisions = revisions(ctx, c)
+	}
 	o.table(list.Items, o.currentNamespace(), c.Now()).print(o.Out)
 	return nil
 }
@@ -118,7 +122,7 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, current string,
 	if !o.noHeaders {
 		t.head = []string{"", "NAME", "CLASS", "STATUS", "EXPIRES", "OWNER", "AGE"}
 		if wide {
-			t.head = append(t.head, "EXPIRES-AT", "AT-MOST-UNTIL", "REASON")
+			t.head = append(t.head, "EXPIRES-AT", "AT-MOST-UNTIL", "REVISION", "REASON")
 		}
 	}
 	slices.SortFunc(items, func(a, b v1alpha1.TemporaryNamespace) int { return strings.Compare(a.Name, b.Name) })
@@ -129,10 +133,10 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, current string,
 			mark = "*"
 		}
 		status, expires, tone := state(tn, now)
-		row := []cell{{text: mark}, {text: tn.Name}, {text: tn.Spec.ClassName}, {status, tone}, {expires, tone}, {text: tn.Status.Owner},
+		row := []cell{{text: mark}, {text: tn.Name}, {text: tn.Spec.ClassName}, {status, tone}, {expires, tone}, {text: cmp.Or(tn.Status.OwnerGroup, tn.Status.Owner)},
 			{text: duration.HumanDuration(now.Sub(tn.CreationTimestamp.Time))}}
 		if wide {
-			row = append(row, cell{text: stamp(tn.Status.ExpirationTimestamp)}, cell{text: stamp(tn.Status.MaximumExpirationTimestamp)}, cell{text: tn.Spec.Reason})
+			row = append(row, cell{text: stamp(tn, tn.Status.ExpirationTimestamp)}, cell{text: most(tn)}, revision(tn, o.revisions), cell{text: tn.Spec.Reason})
 		}
 		t.rows = append(t.rows, row)
 	}
@@ -144,6 +148,8 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 	status = string(tn.Status.Phase)
 	at := tn.Status.ExpirationTimestamp
 	switch {
+	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
+		expires = "never"
 	case at == nil:
 		return status, "<unknown>", bad
 	case !at.After(now):
@@ -156,7 +162,7 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 		t = dim
 	case tn.Status.Phase == v1alpha1.PhasePending:
 		t = warn
-	case at.Sub(now) < soon:
+	case at != nil && at.Sub(now) < soon:
 		status, t = "Expiring", bad
 	default:
 		t = good
@@ -164,9 +170,42 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 	return status, expires, t
 }
 
-func stamp(t *metav1.Time) string {
-	if t == nil {
+func stamp(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
+	switch {
+	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
+		return "never"
+	case t == nil:
 		return "<unknown>"
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// most is the latest time that an extension can reach, or how far from now.
+func most(tn *v1alpha1.TemporaryNamespace) string {
+	if s := tn.Status.MaximumTTLSeconds; s != nil {
+		return "now+" + human(time.Duration(*s)*time.Second)
+	}
+	return stamp(tn, tn.Status.MaximumExpirationTimestamp)
+}
+
+// revisions are the present ones of the classes, by name.
+func revisions(ctx context.Context, c *client.Client) map[string]string {
+	out := map[string]string{}
+	if classes, err := c.Classes(ctx); err == nil {
+		for i := range classes.Items {
+			out[classes.Items[i].Name] = classes.Items[i].Status.Revision
+		}
+	}
+	return out
+}
+
+// revision tells whether a namespace is as its class is now.
+func revision(tn *v1alpha1.TemporaryNamespace, present map[string]string) cell {
+	switch now, known := present[tn.Spec.ClassName]; {
+	case !known:
+		return cell{text: "classless", tone: dim}
+	case now != tn.Spec.ClassRevision:
+		return cell{text: "outdated", tone: warn}
+	}
+	return cell{text: "current"}
 }

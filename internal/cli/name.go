@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,26 +42,34 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 	if !client.IsGone(err) {
 		return tn, err
 	}
-	if prefix := f.prefix(ctx, c); prefix != v1alpha1.DefaultPrefix {
+	for _, prefix := range f.prefixes(ctx, c) {
+		full := name
 		if !strings.HasPrefix(name, prefix) {
-			name = prefix + name
+			full = prefix + name
 		}
-		return c.Get(ctx, name)
+		if full == withPrefix(name) {
+			continue
+		}
+		if tn, other := c.Get(ctx, full); !client.IsGone(other) {
+			return tn, other
+		}
 	}
 	return nil, err
 }
 
-// prefix is that of this installation. The broker names it when it refuses a
-// name without it.
-func (f *factory) prefix(ctx context.Context, c *client.Client) string {
-	_, err := c.Create(ctx, &v1alpha1.TemporaryNamespace{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
-		ObjectMeta: metav1.ObjectMeta{Name: "x"}, // no prefix is so short
-	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	if p := otherPrefix(err); p != "" {
-		return p
+// prefixes are those that the classes of this installation have.
+func (f *factory) prefixes(ctx context.Context, c *client.Client) []string {
+	classes, err := c.Classes(ctx)
+	if err != nil {
+		return nil
 	}
-	return v1alpha1.DefaultPrefix
+	var out []string
+	for i := range classes.Items {
+		if p := classes.Items[i].Status.Prefix; p != "" && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // current is the temporary namespace of the current context.
@@ -87,13 +96,22 @@ func (f *factory) current(ctx context.Context, c *client.Client) (string, error)
 	return "", fmt.Errorf("the current context is not a temporary namespace: name one of yours: %s", strings.Join(names, ", "))
 }
 
-// own lists the caller's namespaces. Who may see everybody's gets them all from
-// the server, so the owner is named where it is known.
-func (f *factory) own(ctx context.Context, c *client.Client) ([]v1alpha1.TemporaryNamespace, error) {
-	o := metav1.ListOptions{}
+// mine narrows a list to what the caller owns. Who may see everybody's gets them
+// all from the server, so for them the owner is named; what a group owns they find
+// with -A.
+func (f *factory) mine(ctx context.Context, c *client.Client, o *metav1.ListOptions) {
+	if all, err := c.MayViewAll(ctx); err != nil || !all {
+		return
+	}
 	if user, err := c.User(ctx); err == nil {
 		o.FieldSelector = fields.OneTermEqualSelector("status.owner", user).String()
 	}
+}
+
+// own lists the caller's namespaces.
+func (f *factory) own(ctx context.Context, c *client.Client) ([]v1alpha1.TemporaryNamespace, error) {
+	o := metav1.ListOptions{}
+	f.mine(ctx, c, &o)
 	list, err := c.List(ctx, o)
 	if err != nil {
 		return nil, err

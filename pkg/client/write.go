@@ -51,8 +51,12 @@ func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 	}
 }
 
-// passing tells whether a request may have been cut off, or come too early.
+// passing tells whether a request may have been cut off, or come too early. To wait
+// in line is neither.
 func passing(err error) bool {
+	if said, _ := InLine(err); said != "" {
+		return false
+	}
 	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) ||
 		apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) ||
 		apierrors.ReasonForError(err) == metav1.StatusReasonServiceUnavailable && cutOff(err)

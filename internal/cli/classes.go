@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// classesOptions is one invocation of kubectl tenama classes.
+type classesOptions struct {
+	*factory
+	output *outputFlag
+
+	name      string
+	noHeaders bool
+}
+
+func newClassesCommand(f *factory) *cobra.Command {
+	o := &classesOptions{factory: f}
+	cmd := &cobra.Command{
+		Use:     "classes [CLASS]",
+		Aliases: []string{"class"},
+		Short:   "Show which classes of namespaces there are, and what they give",
+		Long: `Show which classes of namespaces there are, and what they give.
+
+What a namespace takes of the budgets of the cluster is what its quotas let it
+have, used or not. With CLASS, all of that class is shown: parameters with their
+values, every quota, and what else each namespace gets.`,
+		Example: `  kubectl tenama classes
+  kubectl tenama classes large`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				o.name = args[0]
+			}
+			if err := o.output.validate(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "leave out the headings")
+	o.output = addOutputFlag(cmd, true)
+	return cmd
+}
+
+func (o *classesOptions) run(ctx context.Context) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	list, err := c.Classes(ctx)
+	if err != nil {
+		return err
+	}
+	list.TypeMeta = metav1.TypeMeta{APIVersion: policyv1alpha1.GroupVersion.String(), Kind: policyv1alpha1.Kind.Kind + "List"}
+	for i := range list.Items {
+		list.Items[i].TypeMeta = metav1.TypeMeta{APIVersion: policyv1alpha1.GroupVersion.String(), Kind: policyv1alpha1.Kind.Kind}
+	}
+	slices.SortFunc(list.Items, func(a, b policyv1alpha1.NamespaceClass) int { return strings.Compare(a.Name, b.Name) })
+	if o.name != "" {
+		i := slices.IndexFunc(list.Items, func(c policyv1alpha1.NamespaceClass) bool { return c.Name == o.name })
+		if i < 0 {
+			var names []string
+			for _, c := range list.Items {
+				names = append(names, c.Name)
+			}
+			return fmt.Errorf("there is no class %q: known classes: %s", o.name, strings.Join(names, ", "))
+		}
+		list.Items = list.Items[i : i+1]
+	}
+	switch {
+	case o.output.format == "name":
+		for i := range list.Items {
+			fmt.Fprintf(o.Out, "%s/%s\n", policyv1alpha1.Resource.GroupResource(), list.Items[i].Name)
+		}
+		return nil
+	case !o.output.human():
+		p, err := o.output.print.ToPrinter()
+		if err != nil {
+			return err
+		}
+		if o.name != "" {
+			return p.PrintObj(&list.Items[0], o.Out)
+		}
+		return p.PrintObj(list, o.Out)
+	case len(list.Items) == 0:
+		fmt.Fprintln(o.ErrOut, "No classes found; an administrator makes them: kubectl apply -k deploy/classes")
+		return nil
+	}
+	use, err := o.usable(ctx, c, list.Items)
+	if err != nil {
+		return err
+	}
+	if o.name != "" && o.output.format == "" {
+		o.describe(&list.Items[0], use[0])
+		return nil
+	}
+	o.table(list.Items, use).print(o.Out)
+	return nil
+}
+
+// usable tells for each class whether the caller may use it: yes, no, or why not
+// even that.
+func (o *classesOptions) usable(ctx context.Context, c *client.Client, classes []policyv1alpha1.NamespaceClass) ([]string, error) {
+	out := make([]string, len(classes))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i := range classes {
+		if ready := meta.FindStatusCondition(classes[i].Status.Conditions, policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
+			out[i] = "broken"
+			continue
+		}
+		g.Go(func() error {
+			ok, err := c.MayUse(ctx, classes[i].Name)
+			switch {
+			case apierrors.IsForbidden(err):
+				out[i] = "<unknown>"
+			case err != nil:
+				return err
+			case ok:
+				out[i] = "yes"
+			default:
+				out[i] = "no"
+			}
+			return nil
+		})
+	}
+	return out, g.Wait()
+}
+
+func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []string) *table {
+	wide := o.output.format == "wide"
+	t := &table{}
+	if !o.noHeaders {
+		t.head = []string{"NAME", "USE", "TTL", "AT-MOST", "CPU", "MEMORY", "STORAGE", "PODS", "PARAMETERS", "DESCRIPTION"}
+		if wide {
+			t.head = append(t.head, "ROLE", "POD-SECURITY", "PREFIX", "REVISION")
+		}
+	}
+	for i := range classes {
+		c := &classes[i]
+		name := c.Name
+		if isDefault(c) {
+			name += " (default)"
+		}
+		ttl, most := lifetimeOf(&c.Spec.Lifetime)
+		tones := map[string]tone{"yes": good, "no": dim, "broken": bad}
+		var params []string
+		for _, p := range c.Spec.Parameters {
+			params = append(params, p.Name)
+		}
+		amount := func(k corev1.ResourceName) cell {
+			if q, ok := c.Status.Reserved[k]; ok {
+				return cell{text: q.String()}
+			}
+			return cell{text: "-"}
+		}
+		row := []cell{{text: name}, {use[i], tones[use[i]]}, {text: ttl}, {text: most}, amount("requests.cpu"), amount("requests.memory"), amount("requests.storage"), amount("pods"),
+			{text: orDash(strings.Join(params, ","))}, {text: c.Spec.Description}}
+		if wide {
+			row = append(row, cell{text: c.Spec.OwnerRole}, cell{text: string(c.Spec.PodSecurity)}, cell{text: c.Status.Prefix}, cell{text: c.Status.Revision})
+		}
+		t.rows = append(t.rows, row)
+	}
+	return t
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// lifetimeOf shows how long a namespace of a class lives, and how long it can.
+func lifetimeOf(l *policyv1alpha1.Lifetime) (ttl, most string) {
+	long := func(s int64) string { return human(time.Duration(s) * time.Second) }
+	switch l.Type {
+	case policyv1alpha1.LifetimeUnbounded:
+		return "never", "-"
+	case policyv1alpha1.LifetimeRenewable:
+		return long(l.DefaultTTLSeconds), "now+" + long(l.MaximumTTLSeconds)
+	}
+	return long(l.DefaultTTLSeconds), long(l.MaximumTTLSeconds)
+}
+
+// describe shows all of one class.
+func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) {
+	t := &facts{}
+	t.add("Name", c.Name)
+	t.add("Description", c.Spec.Description)
+	if isDefault(c) {
+		t.add("Default", "yes")
+	}
+	t.add("May I use it", use)
+	if ready := meta.FindStatusCondition(c.Status.Conditions, policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
+		t.add("Broken", ready.Message)
+	}
+	ttl, most := lifetimeOf(&c.Spec.Lifetime)
+	switch c.Spec.Lifetime.Type {
+	case policyv1alpha1.LifetimeUnbounded:
+		t.add("Lives", "until it is deleted")
+	case policyv1alpha1.LifetimeRenewable:
+		t.add("Lives", ttl+"; each extension reaches "+strings.TrimPrefix(most, "now+")+" from then at most")
+	default:
+		t.add("Lives", ttl+", "+most+" at most with extensions")
+	}
+	if n := c.Spec.Lifetime.MaximumExtensions; n != nil {
+		t.add("Extensions", fmt.Sprintf("%d at most", *n))
+	}
+	t.add("Name begins with", c.Status.Prefix)
+	t.add("Your role", c.Spec.OwnerRole)
+	t.add("Pod security", string(c.Spec.PodSecurity))
+	t.add("Objects", strings.Join(objects(c), ", "))
+	t.add("Revision", c.Status.Revision)
+	t.print(o.Out)
+	if len(c.Spec.Parameters) > 0 {
+		fmt.Fprintln(o.Out)
+		p := &table{head: []string{"PARAMETER", "VALUES", "DEFAULT", "DESCRIPTION"}}
+		for _, one := range c.Spec.Parameters {
+			byDefault := "(choose one)"
+			if one.Default != nil {
+				byDefault = *one.Default
+			}
+			p.rows = append(p.rows, []cell{{text: one.Name}, {text: strings.Join(one.Values, ",")}, {text: byDefault}, {text: one.Description}})
+		}
+		p.print(o.Out)
+	}
+	if len(c.Status.Reserved) > 0 {
+		fmt.Fprintln(o.Out)
+		amountsTable("TAKES", c.Status.Reserved).print(o.Out)
+	}
+}
+
+func amountsTable(head string, l corev1.ResourceList) *table {
+	t := &table{head: []string{"RESOURCE", head}}
+	for _, k := range sortedNames(l) {
+		q := l[k]
+		t.rows = append(t.rows, []cell{{text: string(k)}, {text: q.String()}})
+	}
+	return t
+}
+
+func sortedNames(l map[corev1.ResourceName]resource.Quantity) []corev1.ResourceName {
+	out := make([]corev1.ResourceName, 0, len(l))
+	for k := range l {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}

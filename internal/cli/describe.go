@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// describeOptions is one invocation of kubectl tenama describe.
+type describeOptions struct {
+	*factory
+	name string
+}
+
+func newDescribeCommand(f *factory) *cobra.Command {
+	o := &describeOptions{factory: f}
+	cmd := &cobra.Command{
+		Use:   "describe [NAME]",
+		Short: "Show all about a namespace: expiry, quota, guard rails, budgets",
+		Long: `Show all about a namespace: when it expires and how long it can live, what is used
+of its quotas, what else holds it, and how full the budgets are that it counts in.
+
+Without NAME it is the one of the current context.`,
+		Example: `  kubectl tenama describe
+  kubectl tenama describe mr-42`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.name, err = f.one(args); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	return cmd
+}
+
+func (o *describeOptions) run(ctx context.Context) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	tn, err := o.find(ctx, c, o.name)
+	if err != nil {
+		return err
+	}
+	rails, err := c.GuardRails(ctx, tn.Name)
+	if err != nil {
+		return err
+	}
+	now := c.Now()
+	status, _, _ := state(tn, now)
+	t := &facts{}
+	t.add("Name", tn.Name)
+	t.add("Status", status)
+	t.add("Owner", ownerOf(tn))
+	class := tn.Spec.ClassName
+	switch present, known := revisions(ctx, c)[class]; {
+	case !known:
+		class += " (which is gone)"
+	case present != tn.Spec.ClassRevision:
+		class += " (outdated: kubectl tenama refresh " + tn.Name + ")"
+	}
+	t.add("Class", class)
+	t.add("Parameters", pairs(tn.Spec.Parameters))
+	if at := tn.Status.ExpirationTimestamp; at != nil {
+		t.add("Expires", in(at.Time, now))
+	}
+	t.add("Lives", lifeOf(tn, now))
+	t.add("Reason", tn.Spec.Reason)
+	t.add("Labels", pairs(tn.Labels))
+	t.add("Guard rails", guardRails(rails))
+	t.print(o.Out)
+	o.quotas(rails)
+	return o.budgets(ctx, c, tn)
+}
+
+func guardRails(rails *client.GuardRails) string {
+	var out []string
+	for i := range rails.LimitRanges.Items {
+		out = append(out, "LimitRange/"+rails.LimitRanges.Items[i].Name)
+	}
+	for i := range rails.NetworkPolicies.Items {
+		out = append(out, "NetworkPolicy/"+rails.NetworkPolicies.Items[i].Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// quotas shows what is used of each quota, the fullest first to the eye: what
+// nothing is used of stands in one line.
+func (o *describeOptions) quotas(rails *client.GuardRails) {
+	for i := range rails.Quotas.Items {
+		q := &rails.Quotas.Items[i]
+		fmt.Fprintf(o.Out, "\nQuota %s\n", clean(q.Name))
+		t := &table{head: []string{"RESOURCE", "USED", "HARD"}}
+		unused := 0
+		for _, k := range sortedNames(q.Spec.Hard) {
+			used, hard := q.Status.Used[k], q.Spec.Hard[k]
+			if used.IsZero() && !shownUnused[k] {
+				unused++
+				continue
+			}
+			tone := plain
+			if share := ratio(used, hard); share >= 1 {
+				tone = bad
+			} else if share >= 0.8 {
+				tone = warn
+			}
+			t.rows = append(t.rows, []cell{{text: string(k)}, {used.String(), tone}, {text: hard.String()}})
+		}
+		t.print(o.Out)
+		if unused > 0 {
+			fmt.Fprintf(o.Out, "and %d more, of which nothing is used\n", unused)
+		}
+	}
+}
+
+// shownUnused are the resources that are shown although nothing is used of them.
+var shownUnused = map[corev1.ResourceName]bool{
+	"requests.cpu": true, "requests.memory": true, "limits.cpu": true, "limits.memory": true, "requests.storage": true, "pods": true,
+}
+
+// budgets shows how full the budgets are that a namespace counts in.
+func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
+	list, err := c.Budgets(ctx)
+	if err != nil {
+		return nil // not everybody may read them
+	}
+	t := &table{head: []string{"BUDGET", "RESOURCE", "TAKEN", "OF", "BY"}}
+	row := func(budget, by string, used, hard corev1.ResourceList) {
+		for _, k := range sortedNames(hard) {
+			u, h := used[k], hard[k]
+			t.rows = append(t.rows, []cell{{text: budget}, {text: string(k)}, {text: u.String()}, {text: h.String()}, {text: by}})
+		}
+	}
+	for i := range list.Items {
+		b := &list.Items[i]
+		if !b.Spec.Counts(tn.Spec.ClassName) {
+			continue
+		}
+		row(b.Name, "all", b.Status.Used, policyv1alpha1.Normal(b.Spec.Total))
+		for _, g := range b.Spec.Groups {
+			for _, u := range b.Status.Groups {
+				if u.Name == g.Name {
+					row(b.Name, "group "+g.Name, u.Used, policyv1alpha1.Normal(g.Hard))
+				}
+			}
+		}
+		if len(b.Spec.PerUser) > 0 {
+			own, err := o.own(ctx, c)
+			if err != nil {
+				return err
+			}
+			row(b.Name, tn.Status.Owner, taken(own, tn.Status.Owner, &b.Spec), policyv1alpha1.Normal(b.Spec.PerUser))
+		}
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintln(o.Out)
+		t.print(o.Out)
+	}
+	return nil
+}
+
+// taken is what a user has taken of a budget, as far as the given namespaces tell.
+func taken(all []v1alpha1.TemporaryNamespace, user string, b *policyv1alpha1.NamespaceBudgetSpec) corev1.ResourceList {
+	out := corev1.ResourceList{}
+	for i := range all {
+		if all[i].Status.Owner != user || !b.Counts(all[i].Spec.ClassName) {
+			continue
+		}
+		for k, q := range all[i].Status.Reserved {
+			sum := out[corev1.ResourceName(k)]
+			sum.Add(q)
+			out[corev1.ResourceName(k)] = sum
+		}
+	}
+	return out
+}

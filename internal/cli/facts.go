@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// facts print as kubectl describe does: a name, a colon, a value; what is empty
+// is left out.
+type facts struct{ rows [][2]string }
+
+func (f *facts) add(name, value string) {
+	if value != "" {
+		f.rows = append(f.rows, [2]string{name + ":", value})
+	}
+}
+
+func (f *facts) print(w io.Writer) {
+	width := 0
+	for _, r := range f.rows {
+		width = max(width, len(r[0]))
+	}
+	for _, r := range f.rows {
+		_, _ = fmt.Fprintf(w, "%-*s  %s\n", width, r[0], clean(r[1]))
+	}
+}
+
+// pairs shows parameters as they are chosen.
+func pairs(m map[string]string) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, k+"="+m[k])
+	}
+	return strings.Join(out, " ")
+}
+
+// takes shows what a namespace takes of the budgets: itself last, and of the rest
+// what costs most first.
+func takes(reserved map[string]resource.Quantity) string {
+	var out []string
+	first := []string{"requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods"}
+	for _, k := range first {
+		if q, ok := reserved[k]; ok {
+			out = append(out, k+" "+q.String())
+		}
+	}
+	if rest := len(reserved) - len(out) - 1; rest > 0 {
+		out = append(out, fmt.Sprintf("%d more", rest))
+	}
+	return strings.Join(out, ", ")
+}
+
+func ownerOf(tn *v1alpha1.TemporaryNamespace) string {
+	if g := tn.Status.OwnerGroup; g != "" {
+		return fmt.Sprintf("group %s (made by %s)", g, tn.Status.Owner)
+	}
+	return tn.Status.Owner
+}
+
+// lifeOf says how long a namespace lives, and how long it can.
+func lifeOf(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
+	at := tn.Status.ExpirationTimestamp
+	switch {
+	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
+		return "until it is deleted"
+	case at == nil && tn.Spec.TTLSeconds != nil:
+		return "for " + human(time.Duration(*tn.Spec.TTLSeconds)*time.Second)
+	case at == nil:
+		return "until somebody knows when it expires"
+	}
+	out := "until " + clockTime(at.Time, now)
+	if s := tn.Status.MaximumTTLSeconds; s != nil {
+		out += fmt.Sprintf("; each extension reaches %s from then at most", human(time.Duration(*s)*time.Second))
+	} else if t := tn.Status.MaximumExpirationTimestamp; t != nil {
+		out += "; at most until " + clockTime(t.Time, now)
+	}
+	if n := tn.Status.MaximumExtensions; n != nil {
+		out += fmt.Sprintf("; extended %d of %d times", tn.Status.Extensions, *n)
+	}
+	return out
+}
+
+func isDefault(c *policyv1alpha1.NamespaceClass) bool {
+	return c.Annotations[policyv1alpha1.AnnotationDefaultClass] == "true"
+}
+
+// objects names what a class puts into each namespace.
+func objects(c *policyv1alpha1.NamespaceClass) []string {
+	var out []string
+	raw, err := c.Spec.Expand(policyv1alpha1.Given("NAMESPACE", "OWNER", c.Spec.Defaults()))
+	if err != nil {
+		return nil
+	}
+	objs, err := policyv1alpha1.DecodeGuardRails(raw)
+	if err != nil {
+		return nil
+	}
+	for _, obj := range objs {
+		kind := obj.GetObjectKind().GroupVersionKind().Kind
+		if m, ok := obj.(interface{ GetName() string }); ok {
+			out = append(out, kind+"/"+m.GetName())
+		}
+	}
+	return out
+}
+
+// ratio is how much of hard is used.
+func ratio(used, hard resource.Quantity) float64 {
+	if hard.IsZero() {
+		return 0
+	}
+	return used.AsApproximateFloat64() / hard.AsApproximateFloat64()
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+var policyPath = "/apis/" + policyv1alpha1.GroupVersion.String() + "/"
+
+// Classes returns the classes of the cluster. Reasons: Forbidden.
+func (c *Client) Classes(ctx context.Context) (*policyv1alpha1.NamespaceClassList, error) {
+	out := &policyv1alpha1.NamespaceClassList{}
+	return out, c.rest.Get().AbsPath(policyPath + policyv1alpha1.Resource.Resource).Do(ctx).Into(out)
+}
+
+// Class returns one class. Reasons: NotFound, Forbidden.
+func (c *Client) Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error) {
+	out := &policyv1alpha1.NamespaceClass{}
+	return out, c.rest.Get().AbsPath(policyPath+policyv1alpha1.Resource.Resource, name).Do(ctx).Into(out)
+}
+
+// Budgets returns the budgets of the cluster. Reasons: Forbidden.
+func (c *Client) Budgets(ctx context.Context) (*policyv1alpha1.NamespaceBudgetList, error) {
+	out := &policyv1alpha1.NamespaceBudgetList{}
+	return out, c.rest.Get().AbsPath(policyPath + policyv1alpha1.BudgetResource.Resource).Do(ctx).Into(out)
+}
+
+// May tells whether the caller may do something.
+func (c *Client) May(ctx context.Context, what authorizationv1.ResourceAttributes) (bool, error) {
+	review := &authorizationv1.SelfSubjectAccessReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SelfSubjectAccessReview"},
+		Spec:     authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &what},
+	}
+	out := &authorizationv1.SelfSubjectAccessReview{}
+	err := c.rest.Post().AbsPath("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews").Body(review).Do(ctx).Into(out)
+	return out.Status.Allowed, err
+}
+
+// MayUse tells whether the caller may create namespaces of a class.
+func (c *Client) MayUse(ctx context.Context, class string) (bool, error) {
+	return c.May(ctx, authorizationv1.ResourceAttributes{Verb: policyv1alpha1.VerbUse, Group: policyv1alpha1.GroupVersion.Group, Resource: policyv1alpha1.Resource.Resource, Name: class})
+}
+
+// MayViewAll tells whether the caller sees everybody's temporary namespaces.
+func (c *Client) MayViewAll(ctx context.Context) (bool, error) {
+	for _, verb := range []string{v1alpha1.VerbViewAll, v1alpha1.VerbAdminister} {
+		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource})
+		if ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// GuardRails reads what holds the tenants of a namespace, with the caller's own
+// rights: its quotas with what is used of them, limit ranges and network policies.
+// What the caller may not read is left out.
+func (c *Client) GuardRails(ctx context.Context, ns string) (*GuardRails, error) {
+	out := &GuardRails{}
+	for _, part := range []struct {
+		path string
+		into runtime.Object
+	}{
+		{"/api/v1/namespaces/" + ns + "/resourcequotas", &out.Quotas}, {"/api/v1/namespaces/" + ns + "/limitranges", &out.LimitRanges},
+		{"/apis/networking.k8s.io/v1/namespaces/" + ns + "/networkpolicies", &out.NetworkPolicies},
+	} {
+		if err := c.rest.Get().AbsPath(part.path).Do(ctx).Into(part.into); err != nil && !apierrors.IsForbidden(err) {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// GuardRails are what holds the tenants of a namespace.
+type GuardRails struct {
+	Quotas          corev1.ResourceQuotaList
+	LimitRanges     corev1.LimitRangeList
+	NetworkPolicies networkingv1.NetworkPolicyList
+}
+
+// Refresh gives a temporary namespace the objects that its class has now. Reasons:
+// NotFound, Conflict, Invalid (the class differs in what is fixed at creation, or
+// has changed once more), Forbidden (a budget has no room for what it takes more).
+func (c *Client) Refresh(ctx context.Context, tn *v1alpha1.TemporaryNamespace, revision string, o metav1.PatchOptions) (*v1alpha1.TemporaryNamespace, error) {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"classRevision": revision}})
+	if err != nil {
+		return nil, fmt.Errorf("encode the revision: %w", err)
+	}
+	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, o)
+}
+
+// CreateInLine is Create for somebody who is ready to wait for room in a budget:
+// it keeps asking for at most d, and calls told with what the broker says about
+// the place in line whenever that changes. A request id is required; with it the
+// place is kept. Reasons: those of Create; TooManyRequests if d is over.
+func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespace, d time.Duration, told func(string), o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
+	if tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
+		return nil, fmt.Errorf("the annotation %q is required to wait in line", v1alpha1.AnnotationRequestID)
+	}
+	tn = tn.DeepCopy()
+	tn.Annotations[v1alpha1.AnnotationWait] = d.String()
+	end, last := time.Now().Add(d), ""
+	for {
+		made, err := c.Create(ctx, tn, o)
+		said, again := InLine(err)
+		if said == "" {
+			return made, err
+		}
+		if said != last {
+			told(said)
+			last = said
+		}
+		if time.Now().Add(again).After(end) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
+// InLine tells what err says about the place in line, and when to ask again; empty
+// if it is another error.
+func InLine(err error) (said string, again time.Duration) {
+	if status := cause(err, v1alpha1.CauseInLine); status != nil {
+		return status.Message, time.Duration(status.Details.RetryAfterSeconds) * time.Second
+	}
+	return "", 0
+}
+
+// IsOverBudget tells whether err says that a budget of the cluster is full, and
+// which one. Waiting does not help where an administrator has to act.
+func IsOverBudget(err error) (budget string, wait bool) {
+	if status := cause(err, v1alpha1.CauseBudgetExceeded); status != nil {
+		return status.Details.Causes[0].Field, true
+	}
+	if status := cause(err, v1alpha1.CauseBudgetImpossible); status != nil {
+		return status.Details.Causes[0].Field, false
+	}
+	return "", false
+}
+
+func cause(err error, what metav1.CauseType) *metav1.Status {
+	var api apierrors.APIStatus
+	if !errors.As(err, &api) {
+		return nil
+	}
+	s := api.Status()
+	if s.Details == nil || len(s.Details.Causes) == 0 || s.Details.Causes[0].Type != what {
+		return nil
+	}
+	return &s
+}
