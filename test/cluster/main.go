@@ -5,6 +5,7 @@
 // The first argument, or the name the binary is called under, selects one.
 //
 //	cluster up --dir DIR [--port PORT]   run a control plane in DIR
+//	cluster second --dir DIR             run a second kube-apiserver on the etcd of that
 //	cluster down --dir DIR               stop it
 //	cluster kubectl ...                  kubectl of the same version
 //	cluster sources                      the hash of the sources it was built from
@@ -34,6 +35,7 @@ func init() {
 func main() {
 	tools := map[string]func() int{
 		"up":                      runUp,
+		"second":                  runSecond,
 		"down":                    runDown,
 		"sources":                 func() int { fmt.Println(sources); return 0 },
 		"etcd":                    runEtcd,
@@ -50,7 +52,7 @@ func main() {
 		}
 	}
 	if !ok {
-		fmt.Fprintln(os.Stderr, "usage: cluster up|down|sources|kubectl|etcd|kube-apiserver|kube-controller-manager [flags]")
+		fmt.Fprintln(os.Stderr, "usage: cluster up|second|down|sources|kubectl|etcd|kube-apiserver|kube-controller-manager [flags]")
 		os.Exit(2)
 	}
 	os.Exit(run())

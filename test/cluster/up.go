@@ -119,7 +119,7 @@ func up(o options) error {
 	ready := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
-	go func() { ready <- waitReady(ctx, filepath.Join(dir, "admin.kubeconfig")) }()
+	go func() { ready <- waitReady(ctx, filepath.Join(dir, "admin.kubeconfig"), server) }()
 	for {
 		select {
 		case err := <-ready:
@@ -152,8 +152,8 @@ func port(dir, addr string) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func waitReady(ctx context.Context, kubeconfig string) error {
-	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+func waitReady(ctx context.Context, kubeconfig, server string) error {
+	cfg, err := clientcmd.BuildConfigFromFlags(server, kubeconfig)
 	if err != nil {
 		return err
 	}

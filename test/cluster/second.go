@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// runSecond runs a second kube-apiserver on the etcd of a control plane that is up,
+// as one of several would. It prints, once it is ready:
+//
+//	ready https://127.0.0.1:PORT DIR SECONDS
+func runSecond() int {
+	fs := flag.NewFlagSet("second", flag.ContinueOnError)
+	dir := fs.String("dir", "", "data directory of the control plane")
+	if err := fs.Parse(os.Args[1:]); err != nil {
+		return 2
+	}
+	if err := second(*dir); err != nil {
+		fmt.Fprintln(os.Stderr, "cluster:", err)
+		return 1
+	}
+	return 0
+}
+
+func second(dir string) error {
+	began := time.Now()
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	go func() { // no death of the caller leaves anything running
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop <- syscall.SIGTERM
+	}()
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	own := filepath.Join(dir, "second")
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return err
+	}
+	const addr = "127.0.0.1"
+	at, err := port(own, addr)
+	if err != nil {
+		return err
+	}
+	api, err := start(own, "kube-apiserver", apiserverFlags(dir, "unix://"+filepath.Join(dir, "etcd.sock"), addr, at)...)
+	if err != nil {
+		return err
+	}
+	defer api.stop()
+	server := fmt.Sprintf("https://%s:%d", addr, at)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	ready := make(chan error, 1)
+	go func() { ready <- waitReady(ctx, filepath.Join(dir, "admin.kubeconfig"), server) }()
+	for {
+		select {
+		case err := <-ready:
+			if err != nil {
+				return err
+			}
+			fmt.Printf("ready %s %s %.1f\n", server, own, time.Since(began).Seconds())
+		case <-stop:
+			return nil
+		case <-api.done:
+			return errors.Join(errors.New("the second kube-apiserver"), api.ended())
+		}
+	}
+}

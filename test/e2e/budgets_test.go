@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/test/bed"
+)
+
+// apply has an administrator apply a manifest.
+func apply(t *testing.T, c *bed.Cluster, manifest string) {
+	t.Helper()
+	if out, err := c.KubectlIn("admin", manifest, "apply", "-f", "-"); err != nil {
+		t.Fatal(out)
+	}
+}
+
+const metered = `
+apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceClass
+metadata: {name: metered}
+spec:
+  lifetime: {defaultTTLSeconds: 3600, maximumTTLSeconds: 7200}
+  parameters: [{name: cpu, values: ["1", "2", "4"], default: "1"}]
+  objects:
+  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {requests.cpu: $(cpu), pods: "10"}}}
+`
+
+func budget(name, spec string) string {
+	return "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceBudget\nmetadata: {name: " + name + "}\nspec: " + spec + "\n"
+}
+
+func of(class string, parameters map[string]string, name string) *v1alpha1.TemporaryNamespace {
+	tn := tns(name, time.Hour)
+	tn.Spec.ClassName, tn.Spec.Parameters = class, parameters
+	return tn
+}
+
+// fill has users create namespaces, all at once, and returns who got one.
+func fill(t *testing.T, c *bed.Cluster, users int, parameters map[string]string) map[string]*client.Client {
+	t.Helper()
+	var mu sync.Mutex
+	got := map[string]*client.Client{}
+	var wg sync.WaitGroup
+	for i := range users {
+		config, err := c.ConfigFor(fmt.Sprintf("user-%d", i), "devs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		who := as(t, config)
+		wg.Go(func() {
+			name := unique("fill")
+			_, err := who.Create(t.Context(), of("metered", parameters, name), metav1.CreateOptions{})
+			if budget, _ := client.IsOverBudget(err); err != nil && budget == "" {
+				t.Errorf("user-%d: %v", i, err)
+			}
+			if err == nil {
+				mu.Lock()
+				got[name] = who
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return got
+}
+
+// Several replicas let in exactly what a budget allows, counts and sums, and what
+// they refuse holds nothing.
+func TestBudgetIsExact(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c, port := own(t)
+	replicas, err := c.StartReplicas(ctx, port, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(replicas.Stop)
+	apply(t, c, metered+"---\n"+budget("shared", "{classNames: [metered], total: {count/temporarynamespaces: 7, requests.cpu: 10}}"))
+	time.Sleep(time.Second) // replicas hear of it
+	kube := c.Client("admin")
+	left := func() (ready, refused int) {
+		t.Helper()
+		list, err := kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelClass + "=metered"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ns := range list.Items {
+			if ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil {
+				ready++
+			} else if ns.Annotations[v1alpha1.AnnotationRefused] == "" && ns.DeletionTimestamp == nil {
+				t.Errorf("%s is neither ready nor refused", ns.Name)
+			} else {
+				refused++
+			}
+		}
+		return ready, refused
+	}
+	got := fill(t, c, 40, nil) // by count
+	if ready, refused := left(); len(got) != 7 || ready != 7 {
+		t.Fatalf("%d were let in, %d are there (%d refused), the limit is 7", len(got), ready, refused)
+	}
+	for name, who := range got {
+		if _, err := who.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		delete(got, name)
+		if len(got) == 4 {
+			break
+		}
+	}
+	err = bed.Eventually(60*time.Second, func() error { // those that end count until they are gone
+		out, err := c.Kubectl("admin", "get", "namespacebudget", "shared", "-o", "jsonpath={.status.namespaces} {.status.used} {.status.nearest}")
+		if err != nil || !strings.HasPrefix(out, `4 {"count/temporarynamespaces":"4","requests.cpu":"4"} count/temporarynamespaces 4 of 7`) {
+			return errOf(out)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := fill(t, c, 20, map[string]string{"cpu": "4"}) // by sum: 4 + 4, and 4 would be too many
+	if ready, _ := left(); len(more) != 1 || ready != 5 {
+		t.Errorf("%d of 4 cpu each were let in, %d are there: 4 of 10 were taken", len(more), ready)
+	}
+	more = fill(t, c, 20, map[string]string{"cpu": "2"})
+	if ready, _ := left(); len(more) != 1 || ready != 6 {
+		t.Errorf("%d of 2 cpu each were let in, %d are there: 8 of 10 were taken", len(more), ready)
+	}
+}
+
+// A budget holds whom it is about; a refusal says what is full, what of it is the
+// caller's, and when there is room; and whoever may not see others sees none.
+func TestBudgetRefusals(t *testing.T) {
+	ctx := t.Context()
+	c, port := own(t)
+	start(t, c, port, "broker-0")
+	apply(t, c, metered+"---\n"+budget("each", "{classNames: [metered], perUser: {count/temporarynamespaces: 2}}")+"---\n"+
+		budget("ops", "{groups: [{name: ops, hard: {requests.cpu: 4}}]}")+"---\n"+budget("all", "{classNames: [metered], total: {requests.cpu: 9}}"))
+	alice, bob, carol := as(t, c.Config("alice")), as(t, c.Config("bob")), as(t, c.Config("carol"))
+	make := func(who *client.Client, name, cpu string) error {
+		_, err := who.Create(ctx, of("metered", map[string]string{"cpu": cpu}, name), metav1.CreateOptions{})
+		return err
+	}
+	if err := bed.Eventually(10*time.Second, func() error { return make(alice, "tmp-a1", "1") }); err != nil { // the class is new
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		who       *client.Client
+		name, cpu string
+		want      string // in the refusal; empty: it is let in
+	}{
+		{alice, "tmp-a2", "1", ""},
+		{alice, "tmp-a3", "1", `budget "each" for each user is full: 2 of 2 count/temporarynamespaces taken; yours: tmp-a1 (until 20`},
+		{carol, "tmp-c1", "4", ""},
+		{carol, "tmp-c2", "1", `budget "ops" for group "ops" is full: 4 of 4 requests.cpu taken, and class "metered" takes 1; yours: tmp-c1 (until 20`},
+		{bob, "tmp-b1", "4", `budget "all" is full: 6 of 9 requests.cpu taken, and class "metered" takes 4; room at 20`},
+		{bob, "tmp-b2", "2", ""},
+	} {
+		err := make(step.who, step.name, step.cpu)
+		if (err == nil) != (step.want == "") || err != nil && !strings.Contains(err.Error(), step.want) {
+			t.Errorf("step %d: %s: %v, want %q", i, step.name, err, step.want)
+		}
+		if err != nil {
+			for _, prefix := range []string{"tmp-a", "tmp-b", "tmp-c"} {
+				if !strings.HasPrefix(step.name, prefix) && strings.Contains(err.Error(), prefix) {
+					t.Errorf("%s is told of %s: %v", step.name, prefix, err)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"tmp-a3", "tmp-b1", "tmp-c2"} { // the view was full: nothing was written
+		if _, err := c.Client("admin").CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); reason(err) != metav1.StatusReasonNotFound {
+			t.Errorf("%s was made: %v", name, err)
+		}
+	}
+	// A dry run tells the same.
+	_, err := bob.Create(ctx, of("metered", map[string]string{"cpu": "4"}, "tmp-b3"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if name, wait := client.IsOverBudget(err); name != "each" && name != "all" || !wait {
+		t.Errorf("a dry run: %v", err)
+	}
+	// A namespace of a group that has left the budget's eye stays charged to it.
+	ns := namespace(t, c.Client("admin"), "tmp-c1")
+	if d := cmp.Diff(`["ops"]`, ns.Annotations[v1alpha1.AnnotationGroups]); d != "" {
+		t.Error(d)
+	}
+	// The broker starts anew and knows all; the class goes, and what it made counts on.
+	if out, err := c.Kubectl("admin", "delete", "namespaceclass", "metered"); err != nil {
+		t.Fatal(out)
+	}
+	apply(t, c, strings.Replace(metered, "name: metered", "name: other", 1)+"---\n"+budget("all", "{total: {requests.cpu: 9}}"))
+	err = bed.Eventually(10*time.Second, func() error {
+		_, err := bob.Create(ctx, of("other", map[string]string{"cpu": "2"}, "tmp-b4"), metav1.CreateOptions{})
+		if err == nil || !strings.Contains(err.Error(), `budget "all" is full: 8 of 9`) {
+			return fmt.Errorf("got %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	// Lowered below what is taken: what lives stays.
+	apply(t, c, budget("all", "{total: {requests.cpu: 1}}"))
+	err = bed.Eventually(10*time.Second, func() error {
+		if err := other(ctx, bob, "tmp-b5", "1"); err == nil || !strings.Contains(err.Error(), "8 of 1") {
+			return fmt.Errorf("got %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if tn, err := alice.Get(ctx, "tmp-a1"); err != nil || tn.Status.Phase != v1alpha1.PhaseReady {
+		t.Errorf("tmp-a1: %v, %v", tn, err)
+	}
+	out, err := c.Kubectl("admin", "get", "namespacebudgets")
+	if err != nil || !strings.Contains(out, "NAME   NAMESPACES   FULL   NEAREST") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func other(ctx context.Context, who *client.Client, name, cpu string) error {
+	_, err := who.Create(ctx, of("other", map[string]string{"cpu": cpu}, name), metav1.CreateOptions{})
+	return err
+}
+
+// A budget that cannot work is refused where CEL can tell; what only the broker
+// knows stands in its condition, and whoever meets it is told in one line.
+func TestBudgetsThatCannotWork(t *testing.T) {
+	for name, c := range map[string]struct{ spec, want string }{
+		"nothing":           {"{}", "say what the budget limits"},
+		"an unknown key":    {"{total: {cores: 4}}", `Kubernetes knows no quota "cores": use requests.cpu`},
+		"namespaces":        {"{total: {namespaces: 4}}", `Kubernetes knows no quota "namespaces": use count/temporarynamespaces`},
+		"count/namespaces":  {"{perUser: {count/namespaces: 4}}", "use count/temporarynamespaces"},
+		"negative":          {"{total: {pods: -1}}", "negative"},
+		"overflowing":       {"{total: {requests.memory: 9999999999999E}}", "more than 1E"},
+		"no quantity":       {"{total: {pods: many}}", "spec.total"},
+		"user above total":  {"{total: {pods: 1}, perUser: {pods: 2}}", "above that of spec.total"},
+		"group above total": {"{total: {requests.cpu: 1}, groups: [{name: g, hard: {requests.cpu: 1001m}}]}", "above that of spec.total"},
+		"a group twice":     {"{groups: [{name: g, hard: {pods: 1}}, {name: g, hard: {pods: 2}}]}", "Duplicate value"},
+		"an empty limit":    {"{total: {}}", "limits nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out, err := shared.KubectlIn("admin", budget("bad", c.spec), "apply", "-f", "-"); err == nil || !strings.Contains(out, c.want) {
+				t.Errorf("got %s, want it refused with %q", out, c.want)
+			}
+		})
+	}
+	apply(t, shared.Cluster, strings.Replace(metered, "name: metered", "name: doubtful", 1))
+	defer func() { _, _ = shared.Kubectl("admin", "delete", "namespaceclass,namespacebudget", "doubtful") }()
+	for name, c := range map[string]struct{ spec, message string }{
+		"more than is allowed": {"{classNames: [doubtful], total: {pods: 5}}", `a namespace of class "doubtful" takes 10 of pods, and budget "doubtful" allows 5: none can ever be made`},
+		"without a quota":      {"{classNames: [doubtful], perUser: {requests.memory: 5}}", `class "doubtful" has no quota on requests.memory, which budget "doubtful" for each user bounds`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			apply(t, shared.Cluster, budget("doubtful", c.spec))
+			err := bed.Eventually(10*time.Second, func() error {
+				out, _ := shared.Kubectl("admin", "get", "namespacebudget", "doubtful", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}`)
+				if !strings.HasPrefix(out, "ClassesDoNotFit: ") || !strings.Contains(out, c.message) {
+					return errOf(out)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("the condition is %v", err)
+			}
+			_, err = user(t, "alice").Create(t.Context(), of("doubtful", nil, unique("doubt")), metav1.CreateOptions{})
+			if name, wait := client.IsOverBudget(err); name != "doubtful" || wait || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("create: %v", err)
+			}
+		})
+		if out, err := shared.Kubectl("admin", "delete", "namespacebudget", "doubtful"); err != nil {
+			t.Fatal(out)
+		}
+	}
+}
