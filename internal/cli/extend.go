@@ -95,6 +95,9 @@ func (o *extendOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if tn.Status.Lifetime == v1alpha1.LifetimeUnbounded {
+		return fmt.Errorf("namespace %q does not expire", tn.Name)
+	}
 	if at := target(tn, c.Now()); o.until != "" && !at.After(c.Now()) {
 		return fmt.Errorf("--until %s is in the past", o.until)
 	}
@@ -147,6 +150,12 @@ func (o *extendOptions) tell(before, after *v1alpha1.TemporaryNamespace, now tim
 	}
 	if most != nil {
 		line += "; at most until " + clockTime(most.Time, now)
+	}
+	if s := after.Status.MaximumTTLSeconds; s != nil {
+		line += fmt.Sprintf("; each extension reaches %s from then at most", human(time.Duration(*s)*time.Second))
+	}
+	if n := after.Status.MaximumExtensions; n != nil {
+		line += fmt.Sprintf("; extended %d of %d times", after.Status.Extensions, *n)
 	}
 	fmt.Fprintln(o.ErrOut, line+".")
 }

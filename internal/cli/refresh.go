@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/pkg/client"
 )
 
 // refreshOptions is one invocation of kubectl tenama refresh.
@@ -81,6 +83,9 @@ func (o *refreshOptions) run(ctx context.Context) error {
 		opts.DryRun, done = []string{metav1.DryRunAll}, "refreshed (server dry run)"
 	}
 	after, err := c.Refresh(ctx, tn, class.Status.Revision, opts)
+	if _, wait := client.IsOverBudget(err); wait {
+		return advise(err, "give another namespace back with kubectl tenama delete NAME, and try again")
+	}
 	if err != nil {
 		return err
 	}

@@ -114,9 +114,9 @@ func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 		return nil, fmt.Errorf("the annotation %q is required to wait in line", v1alpha1.AnnotationRequestID)
 	}
 	tn = tn.DeepCopy()
-	tn.Annotations[v1alpha1.AnnotationWait] = d.String()
 	end, last := time.Now().Add(d), ""
 	for {
+		tn.Annotations[v1alpha1.AnnotationWait] = max(time.Until(end), time.Second).Round(time.Second).String()
 		made, err := c.Create(ctx, tn, o)
 		said, again := InLine(err)
 		if said == "" {

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TZ", "UTC")
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("SERVER", shared.Server)
+			e.Setenv("DOLLAR", "$")
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // names do not meet those of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},

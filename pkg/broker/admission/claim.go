@@ -29,7 +29,7 @@ type claim struct {
 	fits   bool // at the event that brought it, all that was there fitted
 	listed bool // it came, or grew, by a list: its place in the order is not known
 
-	waitsFor []*limit // while it stands in line
+	waitsFor []shortage // while it stands in line
 }
 
 // claimOf reads the claim of a namespace from its annotations. One that was made

@@ -121,30 +121,31 @@ func sub(from, amounts, hard corev1.ResourceList) {
 	}
 }
 
-// shortage is a limit that leaves no room for what is asked.
+// shortage is one thing of a limit of which there is not enough.
 type shortage struct {
 	limit *limit
 	key   corev1.ResourceName
 }
 
-// short finds the first thing of which more than hard would be taken with the
-// amounts: of what is there alone, or with what is held.
-func (l *limit) short(amounts corev1.ResourceList, withHeld bool) (corev1.ResourceName, bool) {
-	for _, k := range l.keys() {
-		want, ok := amounts[k]
-		if !ok || want.Sign() <= 0 {
-			continue
-		}
-		sum := l.used[k].DeepCopy()
-		sum.Add(want)
-		if withHeld {
+// short finds everything of which there would be taken more than allowed, with the
+// amounts and what is held, or for which somebody waits in line.
+func (v *View) short(limits []*limit, amounts corev1.ResourceList) []shortage {
+	var out []shortage
+	for _, l := range limits {
+		for _, k := range l.keys() {
+			want, ok := amounts[k]
+			if !ok || want.Sign() <= 0 {
+				continue
+			}
+			sum := l.used[k].DeepCopy()
+			sum.Add(want)
 			sum.Add(l.held[k])
-		}
-		if sum.Cmp(l.hard[k]) > 0 {
-			return k, true
+			if sum.Cmp(l.hard[k]) > 0 || v.line.blocked[shortage{l, k}] {
+				out = append(out, shortage{l, k})
+			}
 		}
 	}
-	return "", false
+	return out
 }
 
 func (l *limit) keys() []corev1.ResourceName {

@@ -44,7 +44,7 @@ const (
 type line struct {
 	places  []*place
 	served  map[string]time.Time // by owner
-	blocked map[*limit]bool      // somebody waits for these
+	blocked map[shortage]bool    // somebody waits for these
 	timer   *time.Timer
 }
 
@@ -59,13 +59,11 @@ type place struct {
 }
 
 // waiting is how many wait for a limit.
-func (l *line) waiting(what *limit) int {
+func (l *line) waiting(what shortage) int {
 	n := 0
 	for _, p := range l.places {
-		for _, own := range p.claim.waitsFor {
-			if own == what {
-				n++
-			}
+		if slices.Contains(p.claim.waitsFor, what) {
+			n++
 		}
 	}
 	return n
@@ -145,7 +143,7 @@ func (v *View) before(p *place) int {
 		if other == p {
 			break
 		}
-		if slices.ContainsFunc(other.claim.waitsFor, func(l *limit) bool { return slices.Contains(p.claim.waitsFor, l) }) {
+		if slices.ContainsFunc(other.claim.waitsFor, func(s shortage) bool { return slices.Contains(p.claim.waitsFor, s) }) {
 			n++
 		}
 	}
@@ -160,7 +158,7 @@ func (v *View) sweep() {
 		return
 	}
 	now := time.Now()
-	l.blocked = map[*limit]bool{}
+	l.blocked = map[shortage]bool{}
 	turn := func(p *place) time.Time {
 		if served := l.served[p.claim.owner]; served.After(p.since) {
 			return served
@@ -181,28 +179,22 @@ func (v *View) sweep() {
 			continue
 		}
 		limits := v.limits(p.claim)
-		p.claim.waitsFor = nil
-		room := true
-		for _, limit := range limits {
-			_, short := limit.short(p.claim.reserved, true)
-			if short || l.blocked[limit] {
-				room = false
-				p.claim.waitsFor = append(p.claim.waitsFor, limit)
-				limit.refused = now
-			}
+		p.claim.waitsFor = v.short(limits, p.claim.reserved)
+		for _, s := range p.claim.waitsFor {
+			s.limit.refused = now
 		}
 		switch {
-		case !room:
+		case len(p.claim.waitsFor) > 0:
 			p.wake = time.Time{}
 		case p.ready == nil && now.Sub(p.seen) > between: // not there, and not about to be
 		case p.ready == nil:
-			p.claim.waitsFor = limits
+			p.claim.waitsFor = all(limits, p.claim)
 			soon(p.seen.Add(between))
 		case p.wake.IsZero() && now.Sub(p.since) > spread: // it has waited, and others most likely have elsewhere
 			p.wake = now.Add(rand.N(spread))
 			fallthrough
 		case now.Before(p.wake):
-			p.claim.waitsFor = limits
+			p.claim.waitsFor = all(limits, p.claim)
 			soon(p.wake)
 		default:
 			if release, err := v.grant(p); err == nil {
@@ -211,8 +203,8 @@ func (v *View) sweep() {
 				continue
 			}
 		}
-		for _, limit := range p.claim.waitsFor {
-			l.blocked[limit] = true
+		for _, s := range p.claim.waitsFor {
+			l.blocked[s] = true
 		}
 		if p.ready == nil {
 			soon(p.seen.Add(keepPlace))
@@ -227,6 +219,19 @@ func (v *View) sweep() {
 		}
 	}
 	v.alarm(time.Until(next))
+}
+
+// all is everything that a claim takes of limits.
+func all(limits []*limit, c *claim) []shortage {
+	var out []shortage
+	for _, l := range limits {
+		for _, k := range l.keys() {
+			if want := c.reserved[k]; want.Sign() > 0 {
+				out = append(out, shortage{l, k})
+			}
+		}
+	}
+	return out
 }
 
 // grant takes what p waits for.
@@ -255,11 +260,13 @@ func (v *View) alarm(d time.Duration) {
 // patience is how long somebody who does not wait in line has to leave to others
 // what has just become free.
 func (v *View) patience(c *claim) time.Duration {
+	limits := v.limits(c)
+	defer forget(limits)
+	if len(v.short(limits, c.reserved)) > 0 {
+		return 0
+	}
 	var until time.Time
-	for _, l := range v.limits(c) {
-		if _, short := l.short(c.reserved, true); short || v.line.blocked[l] {
-			return 0
-		}
+	for _, l := range limits {
 		if l.grace.After(until) {
 			until = l.grace
 		}
@@ -271,16 +278,13 @@ func (v *View) patience(c *claim) time.Duration {
 func (v *View) inLine(p *place) error {
 	what := "room"
 	if len(p.claim.waitsFor) > 0 {
-		what = p.claim.waitsFor[0].String()
+		what = p.claim.waitsFor[0].limit.String()
 	}
 	why := fmt.Sprintf("you are number %d in line for %s", v.before(p)+1, what)
 	if len(p.claim.waitsFor) > 0 {
-		l := p.claim.waitsFor[0]
-		for _, k := range l.keys() {
-			if at := v.free(shortage{l, k}, p.claim.reserved[k]); !at.IsZero() {
-				why += "; room at " + at.UTC().Format(time.RFC3339) + " at the latest"
-				break
-			}
+		s := p.claim.waitsFor[0]
+		if at := v.free(s, p.claim.reserved[s.key]); !at.IsZero() {
+			why += "; room at " + at.UTC().Format(time.RFC3339) + " at the latest"
 		}
 	}
 	again := 1

@@ -76,7 +76,7 @@ func (v *View) full(c *claim, s shortage) error {
 	if own := v.own(c, s); own != "" {
 		fmt.Fprintf(b, "; yours: %s", own)
 	}
-	if n := v.line.waiting(s.limit); n > 0 {
+	if n := v.line.waiting(s); n > 0 {
 		fmt.Fprintf(b, "; %d wait in line", n)
 	}
 	if at := v.free(s, want); !at.IsZero() {

@@ -282,16 +282,14 @@ func (v *View) hold(c *claim, amounts corev1.ResourceList) (func(), error) {
 		return nil, err
 	}
 	if there := v.claims[c.name]; there == nil || there.uid == c.uid { // else kube-apiserver will say that the name is taken
-		for _, l := range v.limits(c) {
-			if k, short := l.short(amounts, true); short || v.line.blocked[l] {
-				if !short {
-					k = l.keys()[0]
-				}
-				l.refused = time.Now()
-				err := v.full(c, shortage{l, k})
-				forget([]*limit{l})
-				return nil, err
+		limits := v.limits(c)
+		if short := v.short(limits, amounts); len(short) > 0 {
+			for _, s := range short {
+				s.limit.refused = time.Now()
 			}
+			err := v.full(c, short[0])
+			forget(limits)
+			return nil, err
 		}
 	}
 	h := &hold{claim: c, amounts: amounts}

@@ -5,11 +5,11 @@ package registry
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
@@ -37,10 +37,16 @@ func (r *Registry) mayUse(ctx context.Context, class string) error {
 // reserve has what ns takes held in the view of the budgets, or waits in line for
 // that. A name that is there already is not counted twice: kube-apiserver, or what
 // an earlier try of the same request made, has the last word.
-func (r *Registry) reserve(ctx context.Context, ns *corev1.Namespace, owner user.Info, waits bool) (func(), error) {
-	if !waits || r.Cache.get(ns.Name) != nil {
+func (r *Registry) reserve(ctx context.Context, ns *corev1.Namespace, wait string, dry bool) (func(), error) {
+	if wait == "" || dry || r.Cache.get(ns.Name) != nil {
 		return r.Admission.Hold(ctx, ns)
 	}
+	d, err := time.ParseDuration(wait)
+	if err != nil { // it was validated
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
 	id := ns.Annotations[v1alpha1.AnnotationRequestID]
 	if id == "" {
 		id = "name/" + ns.Name

@@ -65,7 +65,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	if err := r.mayOwn(ctx, tn, owner); err != nil {
 		return nil, err
 	}
-	waits := tn.Annotations[v1alpha1.AnnotationWait] != ""
+	wait := tn.Annotations[v1alpha1.AnnotationWait]
 	request := fingerprint(tn)
 	class, err := r.complete(ctx, tn, owner)
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 		err.ErrStatus.Details.RetryAfterSeconds = int32(wait/time.Second) + 1
 		return nil, err
 	}
-	release, err := r.reserve(ctx, ns, owner, waits && len(o.DryRun) == 0)
+	release, err := r.reserve(ctx, ns, wait, len(o.DryRun) > 0)
 	if err != nil {
 		return nil, r.translate(ctx, err, tn.Name)
 	}
