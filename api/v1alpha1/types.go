@@ -48,8 +48,8 @@ type TemporaryNamespaceSpec struct {
 	Parameters map[string]string `json:"parameters,omitempty"`
 
 	// OwnerGroup makes a group the owner, in place of the user who creates the
-	// namespace: one of the groups of that user, and none of the system. It cannot
-	// be changed afterwards.
+	// namespace: one of the groups of that user, or any for those who may administer,
+	// and none of the system. It cannot be changed afterwards.
 	// +optional
 	OwnerGroup string `json:"ownerGroup,omitempty"`
 

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
@@ -102,14 +104,10 @@ func objects(c *policyv1alpha1.NamespaceClass) []string {
 	if err != nil {
 		return nil
 	}
-	objs, err := policyv1alpha1.DecodeGuardRails(raw)
-	if err != nil {
-		return nil
-	}
-	for _, obj := range objs {
-		kind := obj.GetObjectKind().GroupVersionKind().Kind
-		if m, ok := obj.(interface{ GetName() string }); ok {
-			out = append(out, kind+"/"+m.GetName())
+	for _, r := range raw {
+		var obj metav1.PartialObjectMetadata
+		if json.Unmarshal(r.Raw, &obj) == nil {
+			out = append(out, obj.Kind+"/"+obj.Name)
 		}
 	}
 	return out

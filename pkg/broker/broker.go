@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
@@ -110,11 +111,19 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	kinds, err := o.kinds()
+	if err != nil {
+		return err
+	}
+	any, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
 	policies, err := policyClient(config)
 	if err != nil {
 		return err
 	}
-	store, err = classes.New(policies, client, o.Namespace, o.Prefixes, log)
+	store, err = classes.New(policies, client, o.Namespace, o.Prefixes, kinds, log)
 	if err != nil {
 		return err
 	}
@@ -124,7 +133,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	}
 	var reap *reaper.Reaper
 	tns := &registry.Registry{
-		Client: client, Classes: store, Admission: view, Authorizer: authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
+		Client: client, Dynamic: any, Kinds: kinds, Classes: store, Admission: view, Authorizer: authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
 		Self: registry.Subject{Namespace: o.Namespace, Name: o.ServiceAccount}, ServerTime: clock.now,
 		Contained: func() error {
 			if o.AllowUncontained {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
@@ -32,6 +33,7 @@ type Options struct {
 	Pod            string
 
 	Prefixes      []string
+	ObjectKinds   []string
 	ShutdownDelay time.Duration
 
 	ContainmentInterval time.Duration
@@ -61,6 +63,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.ServicePort, "service-port", o.ServicePort, "port of that Service")
 	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME)")
 	fs.StringSliceVar(&o.Prefixes, "prefix", o.Prefixes, "prefixes, with commas, one of which begins the name of every temporary namespace; the first is that of classes that name none; the policies must agree")
+	fs.StringSliceVar(&o.ObjectKinds, "object-kinds", o.ObjectKinds, "kinds, with commas, that classes may contain beside the guard rails, each as GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps; RBAC and the policies must agree (deploy/kinds)")
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long to go on serving after a signal to stop")
 	fs.DurationVar(&o.ContainmentInterval, "containment-interval", o.ContainmentInterval, "how often to prove, by dry-run, that the admission policies hold the broker")
 	fs.BoolVar(&o.AllowUncontained, "allow-uncontained", o.AllowUncontained, "DANGEROUS: change namespaces although the policies do not hold the broker")
@@ -93,6 +96,9 @@ func (o *Options) Validate() error {
 			bad("prefix", p, "lower-case letters, digits and dashes, ending in a dash, such as tmp-")
 		}
 	}
+	if _, err := o.kinds(); err != nil {
+		errs = append(errs, fmt.Errorf("--object-kinds: %w", err))
+	}
 	if len(o.Prefixes) == 0 {
 		bad("prefix", "", "at least one prefix, such as tmp-")
 	}
@@ -105,6 +111,21 @@ func (o *Options) Validate() error {
 		bad("shutdown-delay", o.ShutdownDelay.String(), "zero or more")
 	}
 	return errors.Join(errs...)
+}
+
+// kinds reads ObjectKinds.
+func (o *Options) kinds() (policyv1alpha1.ObjectKinds, error) {
+	var out policyv1alpha1.ObjectKinds
+	var errs []error
+	for _, s := range o.ObjectKinds {
+		if s == "" {
+			continue
+		}
+		k, err := policyv1alpha1.ParseObjectKind(s)
+		errs = append(errs, err)
+		out = append(out, k)
+	}
+	return out, errors.Join(errs...)
 }
 
 // restConfig is how the broker talks to kube-apiserver: with protobuf, and

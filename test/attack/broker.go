@@ -34,6 +34,7 @@ var broker = []Row{
 	{What: "write a namespace's status", Method: put, Path: managed + "/status", Body: ns("$managed", goodLabels, owned+timed), Stop: RBAC},
 	{What: "delete all namespaces", Method: del, Path: namespaces, Stop: RBAC},
 	{What: "take over another API", Method: put, Path: apiservices + "/v1.apps", Body: "{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.apps}}", Stop: RBAC},
+	{What: "raise a budget", Method: patch, Path: budgets + "/stage", Body: "{spec: {total: {count/temporarynamespaces: 99}}}", Stop: RBAC},
 	{What: "change a class", Method: patch, Path: classes + "/default", Body: "{spec: {description: x}}", Stop: RBAC},
 	{What: "bind cluster-admin to the owner", Method: post, Path: bindings, Body: binding("cluster-admin", theUser("alice")), Stop: RBAC},
 	{What: "remove the owner's binding", Method: del, Path: bindings + "/tenama:owner", Stop: RBAC},

@@ -5,6 +5,7 @@ package attack
 const (
 	apiservices = "/apis/apiregistration.k8s.io/v1/apiservices"
 	admission   = "/apis/admissionregistration.k8s.io/v1"
+	budgets     = "/apis/policy.tenama.dev/v1alpha1/namespacebudgets"
 	classes     = "/apis/policy.tenama.dev/v1alpha1/namespaceclasses"
 )
 
@@ -36,5 +37,8 @@ var brokerAsAdminElsewhere = []Row{
 	{What: "ask whether somebody may", Method: post, Path: "/apis/authorization.k8s.io/v1/subjectaccessreviews", Body: "{apiVersion: authorization.k8s.io/v1, kind: SubjectAccessReview, spec: {user: alice, resourceAttributes: {verb: get, resource: pods, namespace: $managed}}}", Stop: Nothing},
 	{What: "ask whether it may itself", Method: post, Path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", Body: "{apiVersion: authorization.k8s.io/v1, kind: SelfSubjectAccessReview, spec: {resourceAttributes: {verb: get, resource: pods}}}", Stop: Nothing},
 	{What: "judge a class", Method: patch, Path: classes + "/default/status", Body: "{status: {observedGeneration: 7}}", Stop: Nothing},
+	{What: "report on a budget", Method: patch, Path: budgets + "/stage/status", Body: "{status: {namespaces: 7}}", Stop: Nothing},
+	{What: "raise a budget", Method: patch, Path: budgets + "/stage", Body: "{spec: {total: {count/temporarynamespaces: 99}}}", Stop: Containment},
+	{What: "remove a budget", Method: del, Path: budgets + "/stage", Stop: Containment},
 	{What: "change a class", Method: patch, Path: classes + "/default", Body: "{spec: {description: x}}", Stop: Containment},
 }

@@ -61,6 +61,10 @@ var brokerAsAdminInside = []Row{
 	{What: "bind itself in an unmanaged namespace within the prefix", Method: post, Path: rbac + "/namespaces/$manual/rolebindings", Body: binding(manager, account("$home", "$sa")), Stop: Containment},
 	{What: "bind itself in its own namespace", Method: post, Path: rbac + "/namespaces/$home/rolebindings", Body: binding(manager, account("$home", "$sa")), Stop: Containment},
 	{What: "bind without marking", Method: post, Path: bindings, Body: `{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, subjects: [` + theUser("alice") + `]}`, Stop: Containment},
+	{What: "record in its own binding what the namespace is made with", Method: patch, Path: bindings + "/tenama:broker", Body: annotations(`tenama.dev/guard-rails: "[]"`), Stop: Nothing},
+	{What: "label its own binding", Method: patch, Path: bindings + "/tenama:broker", Body: labels("a: b"), Stop: Containment},
+	{What: "annotate its own binding for others", Method: patch, Path: bindings + "/tenama:broker", Body: annotations("a: b"), Stop: Containment},
+	{What: "give its own binding to somebody", Method: patch, Path: bindings + "/tenama:broker", Body: "{subjects: [" + account("$plain", "ci") + "]}", Stop: Containment},
 	{What: "change the owner's binding", Method: patch, Path: bindings + "/tenama:owner", Body: "{metadata: {labels: {a: b}}}", Stop: Containment},
 	{What: "remove the owner's binding", Method: del, Path: bindings + "/tenama:owner", Stop: Containment},
 

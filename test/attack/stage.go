@@ -72,6 +72,11 @@ rules:
 - {apiGroups: [net.example.test], resources: [networkpolicies], verbs: ["*"]}
 ---
 apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceBudget
+metadata: {name: stage}
+spec: {total: {count/temporarynamespaces: 50}}
+---
+apiVersion: policy.tenama.dev/v1alpha1
 kind: NamespaceClass
 metadata: {name: open}
 spec:

@@ -124,7 +124,7 @@ func (f *floor) bind(ctx context.Context, ns, name, role, user string) error {
 }
 
 func (f *floor) guards(ctx context.Context, ns string, inForce bool) error {
-	objs, err := f.class.Spec.GuardRails(policyv1alpha1.Given(ns, "bench", nil))
+	objs, err := f.class.Spec.GuardRails(policyv1alpha1.Given(ns, "bench", nil), nil)
 	if err != nil {
 		return err
 	}

@@ -126,10 +126,10 @@ func (s *NamespaceClassSpec) Annotations(values Values) (map[string]string, erro
 }
 
 // Check reports everything in the class that cannot work, whatever users choose.
-func (s *NamespaceClassSpec) Check() error {
+func (s *NamespaceClassSpec) Check(kinds ObjectKinds) error {
 	errs := []error{s.ValidateKeys()}
 	for _, values := range s.samples() {
-		_, bad := s.GuardRails(values)
+		_, bad := s.GuardRails(values, kinds)
 		_, labels := s.Labels(values)
 		_, annotations := s.Annotations(values)
 		if err := errors.Join(bad, labels, annotations); err != nil {

@@ -76,7 +76,7 @@ func TestCheckTriesEveryValue(t *testing.T) {
 			s := spec(quota("$(cpu)"))
 			s.Parameters = []Parameter{{Name: "cpu", Values: []string{"1", "2", "4"}, Default: &two}}
 			c.change(s)
-			if err := s.Check(); (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			if err := s.Check(nil); (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("got %v, want %q", err, c.err)
 			}
 		})

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -37,26 +38,27 @@ const MaxObjectsBytes = 128 << 10
 
 // GuardRails returns the objects of the class, with the values in place, decoded,
 // new at each call. The error names every entry that cannot work, and why.
-func (s *NamespaceClassSpec) GuardRails(values Values) ([]runtime.Object, error) {
+func (s *NamespaceClassSpec) GuardRails(values Values, kinds ObjectKinds) ([]runtime.Object, error) {
 	raw, err := s.Expand(values)
 	if err != nil {
 		return nil, err
 	}
-	return DecodeGuardRails(raw)
+	return DecodeGuardRails(raw, kinds)
 }
 
-// DecodeGuardRails is GuardRails for objects that were kept outside of a class.
-func DecodeGuardRails(objects []runtime.RawExtension) ([]runtime.Object, error) {
+// DecodeGuardRails is GuardRails for objects that were kept outside of a class. Those
+// of further kinds are *unstructured.Unstructured.
+func DecodeGuardRails(objects []runtime.RawExtension, kinds ObjectKinds) ([]runtime.Object, error) {
 	var out []runtime.Object
 	var errs []error
 	size := 0
 	seen := map[string]bool{}
 	for i, raw := range objects {
 		size += len(raw.Raw)
-		obj, err := guardRail(raw.Raw)
+		obj, err := guardRail(raw.Raw, kinds)
 		if err == nil {
 			m, _ := meta.Accessor(obj)
-			id := fmt.Sprintf("%T %q", obj, m.GetName())
+			id := fmt.Sprintf("%s %q", obj.GetObjectKind().GroupVersionKind(), m.GetName())
 			if seen[id] {
 				err = fmt.Errorf("%s %q stands twice", obj.GetObjectKind().GroupVersionKind().Kind, m.GetName())
 			}
@@ -74,12 +76,15 @@ func DecodeGuardRails(objects []runtime.RawExtension) ([]runtime.Object, error) 
 	return out, errors.Join(errs...)
 }
 
-func guardRail(raw []byte) (runtime.Object, error) {
+func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 	obj, gvk, err := guardRails.Decode(raw, nil, nil)
-	switch {
-	case runtime.IsNotRegisteredError(err):
-		return nil, fmt.Errorf("kind %q of %q is not one of ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy (networking.k8s.io/v1)", gvk.Kind, gvk.GroupVersion())
-	case err != nil:
+	if runtime.IsNotRegisteredError(err) {
+		if _, ok := kinds.Find(*gvk); !ok {
+			return nil, fmt.Errorf("kind %q of %q is not one of %s", gvk.Kind, gvk.GroupVersion(), kinds)
+		}
+		obj, _, err = unstructured.UnstructuredJSONScheme.Decode(raw, gvk, nil)
+	}
+	if err != nil {
 		return nil, err
 	}
 	m, err := meta.Accessor(obj)

@@ -46,7 +46,7 @@ func TestGuardRails(t *testing.T) {
 		"both are named":   {spec(`{}`, `{"apiVersion":"v1","kind":"Secret"}`), "spec.objects[1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			objs, err := c.spec.GuardRails(Given("tmp-a", "alice", nil))
+			objs, err := c.spec.GuardRails(Given("tmp-a", "alice", nil), nil)
 			switch {
 			case c.want == "" && (err != nil || len(objs) != len(c.spec.Objects)):
 				t.Errorf("got %d objects, %v", len(objs), err)

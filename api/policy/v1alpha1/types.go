@@ -119,7 +119,6 @@ type NamespaceClassSpec struct {
 	// LimitRange, NetworkPolicy, ServiceAccount.
 	// +optional
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:XEmbeddedResource
 	// +kubebuilder:validation:items:XPreserveUnknownFields
 	// +kubebuilder:validation:items:Type=object
 	Objects []runtime.RawExtension `json:"objects,omitempty"`

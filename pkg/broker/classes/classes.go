@@ -43,6 +43,7 @@ type Store struct {
 	informer  cache.SharedIndexInformer
 	namespace string // of the broker
 	prefixes  []string
+	kinds     policyv1alpha1.ObjectKinds
 	log       *slog.Logger
 
 	mu       sync.Mutex        // guards the two below
@@ -68,10 +69,11 @@ type review struct {
 const reviewed = time.Minute
 
 // New returns a store for a broker that runs in namespace and makes namespaces with
-// the prefixes; c is a client of group policy.tenama.dev. Call Start.
-func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string, log *slog.Logger) (*Store, error) {
+// the prefixes, and objects of further kinds in them; c is a client of group
+// policy.tenama.dev. Call Start.
+func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string, kinds policyv1alpha1.ObjectKinds, log *slog.Logger) (*Store, error) {
 	s := &Store{
-		client: client, rest: c, namespace: namespace, prefixes: prefixes, log: log,
+		client: client, rest: c, namespace: namespace, prefixes: prefixes, kinds: kinds, log: log,
 		bindable: map[string]review{}, checked: map[types.UID]check{}, wake: make(chan struct{}, 1),
 	}
 	all := cache.NewListWatchFromClient(c, policyv1alpha1.Resource.Resource, metav1.NamespaceAll, fields.Everything())
@@ -188,10 +190,10 @@ func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 	if ok && known.generation == class.Generation {
 		return known
 	}
-	found := check{generation: class.Generation, revision: class.Spec.Revision(), err: class.Spec.Check()}
+	found := check{generation: class.Generation, revision: class.Spec.Revision(), err: class.Spec.Check(s.kinds)}
 	if found.err == nil {
 		var objs []runtime.Object
-		objs, found.err = class.Spec.GuardRails(policyv1alpha1.Given(s.prefixes[0]+"x", "x", class.Spec.Defaults()))
+		objs, found.err = class.Spec.GuardRails(policyv1alpha1.Given(s.prefixes[0]+"x", "x", class.Spec.Defaults()), s.kinds)
 		found.reserved = policyv1alpha1.Reserved(objs)
 	}
 	s.mu.Lock()

@@ -129,6 +129,9 @@ func (r *Registry) mayOwn(ctx context.Context, tn *v1alpha1.TemporaryNamespace, 
 		}
 	}
 	if g := tn.Spec.OwnerGroup; g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(groupsOf(u), g) {
+		if admin, err := r.may(ctx, v1alpha1.VerbAdminister); admin || err != nil { // who adds a team need not be in it
+			return err
+		}
 		return apierrors.NewForbidden(groupResource, tn.Name, fmt.Errorf("you are not in group %q, and so cannot make it the owner", g))
 	}
 	if bindsUser(u.GetName()) || tn.Spec.OwnerGroup != "" {

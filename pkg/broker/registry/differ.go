@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -62,6 +63,14 @@ func differs(want, have runtime.Object) string {
 		if !same(withDefaults(w.Spec), withDefaults(have.(*networkingv1.NetworkPolicy).Spec)) {
 			return "spec"
 		}
+	case *unstructured.Unstructured:
+		for k, v := range w.Object {
+			if k != "metadata" && k != "status" {
+				if where := beyond(v, have.(*unstructured.Unstructured).Object[k], k); where != "" {
+					return where
+				}
+			}
+		}
 	case *corev1.ServiceAccount:
 		h := have.(*corev1.ServiceAccount)
 		if !within(w.AutomountServiceAccountToken, h.AutomountServiceAccountToken) {
@@ -69,6 +78,38 @@ func differs(want, have runtime.Object) string {
 		}
 		if !within(w.ImagePullSecrets, h.ImagePullSecrets) {
 			return "imagePullSecrets"
+		}
+	}
+	return ""
+}
+
+// beyond returns the field in which have is other than want; what want does not set
+// may be anything.
+func beyond(want, have any, where string) string {
+	switch w := want.(type) {
+	case map[string]any:
+		h, ok := have.(map[string]any)
+		if !ok {
+			return where
+		}
+		for k, v := range w {
+			if at := beyond(v, h[k], where+"."+k); at != "" {
+				return at
+			}
+		}
+	case []any:
+		h, ok := have.([]any)
+		if !ok || len(h) != len(w) {
+			return where
+		}
+		for i, v := range w {
+			if at := beyond(v, h[i], fmt.Sprintf("%s[%d]", where, i)); at != "" {
+				return at
+			}
+		}
+	default:
+		if !equality.Semantic.DeepEqual(want, have) {
+			return where
 		}
 	}
 	return ""

@@ -45,7 +45,7 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *poli
 	if err != nil {
 		return nil, fmt.Errorf("fill in class %q: %w", class.Name, err)
 	}
-	objs, err := policyv1alpha1.DecodeGuardRails(raw)
+	objs, err := policyv1alpha1.DecodeGuardRails(raw, r.Kinds)
 	if err != nil {
 		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
 	}

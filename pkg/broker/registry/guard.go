@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -85,22 +84,6 @@ func (r *Registry) patiently(ctx context.Context, do func() error) error {
 		case <-time.After(pause):
 		}
 	}
-}
-
-func (r *Registry) createGuard(ctx context.Context, ns string, obj runtime.Object) (err error) {
-	switch o := obj.(type) {
-	case *corev1.ResourceQuota:
-		return r.quota(ctx, o)
-	case *corev1.LimitRange:
-		_, err = r.Client.CoreV1().LimitRanges(ns).Create(ctx, o, metav1.CreateOptions{})
-	case *networkingv1.NetworkPolicy:
-		_, err = r.Client.NetworkingV1().NetworkPolicies(ns).Create(ctx, o, metav1.CreateOptions{})
-	case *corev1.ServiceAccount:
-		_, err = r.Client.CoreV1().ServiceAccounts(ns).Create(ctx, o, metav1.CreateOptions{})
-	default:
-		err = fmt.Errorf("no guard rail: %T", obj)
-	}
-	return err
 }
 
 // quota makes a quota and puts it in force. A new ResourceQuota does nothing

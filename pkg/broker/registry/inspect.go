@@ -11,13 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
@@ -64,7 +62,7 @@ func (r *Registry) Inspect(ctx context.Context, name string) error {
 	if unknown != nil {
 		return errors.Join(err, unknown)
 	}
-	objs, unreadable := policyv1alpha1.DecodeGuardRails(raw)
+	objs, unreadable := policyv1alpha1.DecodeGuardRails(raw, r.Kinds)
 	err = errors.Join(err, unreadable)
 	if unreadable == nil {
 		err = errors.Join(err, r.inspectReserved(ctx, ns, objs))
@@ -216,40 +214,6 @@ func (r *Registry) inspectOne(ctx context.Context, ns *corev1.Namespace, want ru
 		return fmt.Errorf("put back %s %q in %q: %w", d.object.Kind, d.object.Name, ns.Name, err)
 	}
 	return nil
-}
-
-// get reads an object of the kind of like.
-func (r *Registry) get(ctx context.Context, ns, name string, like runtime.Object, o metav1.GetOptions) (runtime.Object, error) {
-	switch like.(type) {
-	case *corev1.ResourceQuota:
-		return r.Client.CoreV1().ResourceQuotas(ns).Get(ctx, name, o)
-	case *corev1.LimitRange:
-		return r.Client.CoreV1().LimitRanges(ns).Get(ctx, name, o)
-	case *networkingv1.NetworkPolicy:
-		return r.Client.NetworkingV1().NetworkPolicies(ns).Get(ctx, name, o)
-	case *corev1.ServiceAccount:
-		return r.Client.CoreV1().ServiceAccounts(ns).Get(ctx, name, o)
-	}
-	return nil, fmt.Errorf("no guard rail: %T", like)
-}
-
-func (r *Registry) apply(ctx context.Context, ns, name string, like runtime.Object, patch []byte) (runtime.Object, error) {
-	force := true
-	return r.patch(ctx, ns, name, like, types.ApplyPatchType, patch, metav1.PatchOptions{FieldManager: managedBy, Force: &force})
-}
-
-func (r *Registry) patch(ctx context.Context, ns, name string, like runtime.Object, pt types.PatchType, patch []byte, o metav1.PatchOptions) (runtime.Object, error) {
-	switch like.(type) {
-	case *corev1.ResourceQuota:
-		return r.Client.CoreV1().ResourceQuotas(ns).Patch(ctx, name, pt, patch, o)
-	case *corev1.LimitRange:
-		return r.Client.CoreV1().LimitRanges(ns).Patch(ctx, name, pt, patch, o)
-	case *networkingv1.NetworkPolicy:
-		return r.Client.NetworkingV1().NetworkPolicies(ns).Patch(ctx, name, pt, patch, o)
-	case *corev1.ServiceAccount:
-		return r.Client.CoreV1().ServiceAccounts(ns).Patch(ctx, name, pt, patch, o)
-	}
-	return nil, fmt.Errorf("no guard rail: %T", like)
 }
 
 // drift is what was found, and what became of it.

@@ -52,7 +52,7 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 	put(annotations, v1alpha1.AnnotationRequestID, tn.Annotations[v1alpha1.AnnotationRequestID])
 	ns.Labels, ns.Annotations = labels, annotations
 
-	objs, err := class.Spec.GuardRails(values)
+	objs, err := class.Spec.GuardRails(values, r.Kinds)
 	if err != nil {
 		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
 	}

@@ -63,7 +63,7 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, to string,
 	if err != nil {
 		return nil, fmt.Errorf("fill in class %q: %w", class.Name, err)
 	}
-	objs, err := policyv1alpha1.DecodeGuardRails(raw)
+	objs, err := policyv1alpha1.DecodeGuardRails(raw, r.Kinds)
 	if err != nil {
 		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
 	}
@@ -204,7 +204,7 @@ func reserveAnnotation(ns *corev1.Namespace, takes corev1.ResourceList) error {
 // is emptied, so that it holds nothing.
 func (r *Registry) exchange(ctx context.Context, ns *corev1.Namespace, recorded []runtime.RawExtension, objs []runtime.Object) error {
 	before := map[string]runtime.Object{}
-	old, err := policyv1alpha1.DecodeGuardRails(recorded)
+	old, err := policyv1alpha1.DecodeGuardRails(recorded, r.Kinds)
 	if err != nil {
 		return fmt.Errorf("read what namespace %q was made with: %w", ns.Name, err)
 	}

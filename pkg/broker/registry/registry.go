@@ -18,6 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
@@ -50,6 +51,8 @@ type Admission interface {
 // Registry serves TemporaryNamespaces. All exported fields are required.
 type Registry struct {
 	Client     kubernetes.Interface
+	Dynamic    dynamic.Interface          // for objects of Kinds
+	Kinds      policyv1alpha1.ObjectKinds // that classes may contain beside the guard rails
 	Cache      *Cache
 	Classes    Classes
 	Admission  Admission

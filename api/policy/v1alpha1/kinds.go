@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// ObjectKind is a kind of object that classes may contain beside the guard rails,
+// because an installation lets them (deploy/kinds).
+type ObjectKind struct {
+	schema.GroupVersionKind
+	Resource string // plural
+}
+
+// ObjectKinds are those of an installation.
+type ObjectKinds []ObjectKind
+
+// ParseObjectKind reads GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps.
+// Kinds that hold credentials, or run code beside that of tenants, are refused: the
+// policies deny them, too.
+func ParseObjectKind(s string) (ObjectKind, error) {
+	p := strings.Split(s, "/")
+	if len(p) != 4 || p[1] == "" || p[2] == "" || p[3] == "" {
+		return ObjectKind{}, fmt.Errorf("%q is not GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps", s)
+	}
+	k := ObjectKind{schema.GroupVersionKind{Group: p[0], Version: p[1], Kind: p[2]}, p[3]}
+	switch {
+	case k.Group == "" && (k.Resource == "secrets" || k.Resource == "pods" || k.Resource == "replicationcontrollers" || k.Resource == "namespaces"), k.Group == "apps", k.Group == "batch":
+		return ObjectKind{}, fmt.Errorf("%q: the broker makes no secrets, and nothing that runs", s)
+	case guardRailKinds[k.GroupKind()]:
+		return ObjectKind{}, fmt.Errorf("%q is a guard rail, which classes may contain anyway", s)
+	}
+	return k, nil
+}
+
+var guardRailKinds = map[schema.GroupKind]bool{
+	{Kind: "ResourceQuota"}: true, {Kind: "LimitRange"}: true, {Kind: "ServiceAccount"}: true, {Group: "networking.k8s.io", Kind: "NetworkPolicy"}: true,
+}
+
+// Find returns the one of a kind.
+func (l ObjectKinds) Find(gvk schema.GroupVersionKind) (ObjectKind, bool) {
+	for _, k := range l {
+		if k.GroupVersionKind == gvk {
+			return k, true
+		}
+	}
+	return ObjectKind{}, false
+}
+
+// String names the kinds to somebody who used another.
+func (l ObjectKinds) String() string {
+	out := []string{"ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy (networking.k8s.io/v1)"}
+	for _, k := range l {
+		out = append(out, fmt.Sprintf("%s (%s)", k.Kind, k.GroupVersion()))
+	}
+	return strings.Join(out, ", ")
+}
