@@ -9,7 +9,7 @@ ARGS    ?=
 OLDEST  := TestAttacks/rows|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain
 
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-oldest demo prove-contained test unit e2e e2e-oldest engines lint verify generate bench clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
+.PHONY: help build cluster cluster-oldest demo prove-contained prove-limits test unit e2e e2e-oldest engines lint verify generate bench clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,9 +33,12 @@ demo: build cluster ## Show the main job on a real control plane; KEEP=1 leaves 
 	@$(GO) run -trimpath ./test/demo
 
 prove-contained: build cluster ## Attack with the broker's own token, and as a tenant; print what stopped it
-	@$(GO) run -trimpath ./test/prove
+	@$(GO) run -trimpath ./test/prove contained
 
-test: build cluster lint verify unit e2e engines e2e-oldest demo prove-contained ## Run everything that must pass
+prove-limits: build cluster ## Push against a budget with 200 users, three replicas and kill -9; count what gets in
+	@$(GO) run -trimpath ./test/prove limits $(ARGS)
+
+test: build cluster lint verify unit e2e engines e2e-oldest demo prove-contained prove-limits ## Run everything that must pass
 
 unit: ## Run the tests that need no cluster
 	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./test/arch

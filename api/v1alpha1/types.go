@@ -34,10 +34,10 @@ type TemporaryNamespaceSpec struct {
 	// +optional
 	ClassName string `json:"className,omitempty"`
 
-	// ClassRevision is the revision of the class that the namespace has. Left out, it
-	// is the one at creation, and stays so when the class changes. To write the
-	// present one (status.revision of the class) is to refresh the namespace: its
-	// objects become those of the class as it is now. Any other is refused.
+	// ClassRevision asks for a revision of the class. Left out, a namespace keeps the
+	// one that it was made with when the class changes. To write the present one
+	// (status.revision of the class) is to refresh the namespace: its objects become
+	// those of the class as it is now. Any other is refused.
 	// +optional
 	ClassRevision string `json:"classRevision,omitempty"`
 
@@ -127,6 +127,10 @@ type TemporaryNamespaceStatus struct {
 	// OwnerGroup is the group whose members own it and have access, if one does.
 	// +optional
 	OwnerGroup string `json:"ownerGroup,omitempty"`
+
+	// ClassRevision is the revision of the class that the namespace has.
+	// +optional
+	ClassRevision string `json:"classRevision,omitempty"`
 
 	// Lifetime is that of the class when the namespace was made: Fixed, Renewable or
 	// Unbounded.

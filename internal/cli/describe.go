@@ -66,7 +66,7 @@ func (o *describeOptions) run(ctx context.Context) error {
 	switch present, known := revisions(ctx, c)[class]; {
 	case !known:
 		class += " (which is gone)"
-	case present != tn.Spec.ClassRevision:
+	case present != tn.Status.ClassRevision:
 		class += " (outdated: kubectl tenama refresh " + tn.Name + ")"
 	}
 	t.add("Class", class)

@@ -204,7 +204,7 @@ func revision(tn *v1alpha1.TemporaryNamespace, present map[string]string) cell {
 	switch now, known := present[tn.Spec.ClassName]; {
 	case !known:
 		return cell{text: "classless", tone: dim}
-	case now != tn.Spec.ClassRevision:
+	case now != tn.Status.ClassRevision:
 		return cell{text: "outdated", tone: warn}
 	}
 	return cell{text: "current"}

@@ -74,7 +74,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if class.Status.Revision == tn.Spec.ClassRevision {
+	if class.Status.Revision == tn.Status.ClassRevision {
 		return o.object(o.output, tn, tn.Name, "unchanged")
 	}
 	opts := metav1.PatchOptions{}

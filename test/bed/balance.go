@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"k8s.io/client-go/rest"
 )
 
 // Replicas are brokers behind one Service: what kube-proxy does with the
@@ -20,7 +23,7 @@ type Replicas struct {
 
 	cluster *Cluster
 	port    int
-	flags   []string
+	flags   func(i int) []string
 	next    atomic.Uint64
 	l       net.Listener
 
@@ -28,9 +31,10 @@ type Replicas struct {
 	dead map[int]bool
 }
 
-// StartReplicas runs n brokers and returns once kube-apiserver serves their API.
-// Replica i listens on the port of the Service plus 1 plus i.
-func (c *Cluster) StartReplicas(ctx context.Context, port, n int, flags ...string) (*Replicas, error) {
+// StartReplicas runs n brokers, each with flags of its own, and returns once
+// kube-apiserver serves their API. Replica i listens on the port of the Service plus
+// 1 plus i.
+func (c *Cluster) StartReplicas(ctx context.Context, port, n int, flags func(i int) []string) (*Replicas, error) {
 	r := &Replicas{cluster: c, port: port, flags: flags, dead: map[int]bool{}}
 	var err error
 	if r.l, err = net.Listen("tcp", net.JoinHostPort(clusterIP, strconv.Itoa(port))); err != nil {
@@ -54,8 +58,12 @@ func (c *Cluster) StartReplicas(ctx context.Context, port, n int, flags ...strin
 }
 
 // Start runs one of the replicas, which has not run yet or was killed.
-func (r *Replicas) Start(ctx context.Context, i int, flags ...string) error {
-	b, err := r.cluster.LaunchBroker(ctx, r.port, fmt.Sprintf("broker-%d", i), append(append([]string{fmt.Sprintf("--secure-port=%d", r.Port(i))}, r.flags...), flags...)...)
+func (r *Replicas) Start(ctx context.Context, i int) error {
+	flags := []string{fmt.Sprintf("--secure-port=%d", r.Port(i))}
+	if r.flags != nil {
+		flags = append(flags, r.flags(i)...)
+	}
+	b, err := r.cluster.LaunchBroker(ctx, r.port, fmt.Sprintf("broker-%d", i), flags...)
 	if err != nil {
 		return err
 	}
@@ -74,6 +82,29 @@ func (r *Replicas) Start(ctx context.Context, i int, flags ...string) error {
 
 // Port is where replica i listens.
 func (r *Replicas) Port(i int) int { return r.port + 1 + i }
+
+// Direct is how kube-apiserver would speak to replica i for a user, with the front
+// proxy's certificate.
+func (r *Replicas) Direct(i int, certPEM, keyPEM []byte, user string, groups ...string) *rest.Config {
+	return &rest.Config{
+		Host:            fmt.Sprintf("https://%s", net.JoinHostPort(clusterIP, strconv.Itoa(r.Port(i)))),
+		TLSClientConfig: rest.TLSClientConfig{Insecure: true, CertData: certPEM, KeyData: keyPEM}, // it is about what the broker believes
+		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(req *http.Request) (*http.Response, error) {
+				req = req.Clone(req.Context())
+				req.Header.Set("X-Remote-User", user)
+				for _, g := range groups {
+					req.Header.Add("X-Remote-Group", g)
+				}
+				return next.RoundTrip(req)
+			})
+		},
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Kill ends replica i at once.
 func (r *Replicas) Kill(i int) {

@@ -114,16 +114,7 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 	}
 	c.stdin = stdin
 	ready := make(chan string, 1)
-	go func() {
-		s := bufio.NewScanner(stdout)
-		for s.Scan() {
-			if f := strings.Fields(s.Text()); len(f) > 1 && f[0] == "ready" {
-				ready <- f[1]
-			}
-		}
-		_ = cmd.Wait()
-		close(c.done)
-	}()
+	go func() { follow(cmd, stdout, ready, c.done) }()
 	select {
 	case c.Server = <-ready:
 		return c, nil
@@ -132,6 +123,49 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 	case <-ctx.Done():
 		c.Stop()
 		return nil, ctx.Err()
+	}
+}
+
+// follow waits for a command to be ready, and for its end.
+func follow(cmd *exec.Cmd, stdout io.Reader, ready chan<- string, done chan<- struct{}) {
+	s := bufio.NewScanner(stdout)
+	for s.Scan() {
+		if f := strings.Fields(s.Text()); len(f) > 1 && f[0] == "ready" {
+			ready <- f[1]
+		}
+	}
+	_ = cmd.Wait()
+	close(done)
+}
+
+// StartSecond runs a second kube-apiserver on the same etcd, and returns its URL.
+func (c *Cluster) StartSecond(ctx context.Context) (url string, stop func(), err error) {
+	bin, _ := controlPlane()
+	cmd := exec.Command(Bin(bin), "second", "--dir", c.Dir)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	var out bytes.Buffer
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	ready, done := make(chan string, 1), make(chan struct{})
+	go follow(cmd, stdout, ready, done)
+	stop = func() { _ = stdin.Close(); <-done }
+	select {
+	case url = <-ready:
+		return url, stop, nil
+	case <-done:
+		return "", nil, fmt.Errorf("start a second kube-apiserver: %s", strings.TrimSpace(out.String()))
+	case <-ctx.Done():
+		stop()
+		return "", nil, ctx.Err()
 	}
 }
 

@@ -82,7 +82,7 @@ func TestBudgetIsExact(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
-	replicas, err := c.StartReplicas(ctx, port, 3)
+	replicas, err := c.StartReplicas(ctx, port, 3, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -281,7 +281,9 @@ func (v *View) hold(c *claim, amounts corev1.ResourceList) (func(), error) {
 	if err := v.impossible(c); err != nil {
 		return nil, err
 	}
-	if there := v.claims[c.name]; there == nil || there.uid == c.uid { // else kube-apiserver will say that the name is taken
+	// Of a name that is taken kube-apiserver has the last word; it may be a repeated
+	// request, whose namespace counts already.
+	if there := v.claims[c.name]; there == nil || there.uid == c.uid || there.refused || there.ending {
 		limits := v.limits(c)
 		if short := v.short(limits, amounts); len(short) > 0 {
 			for _, s := range short {

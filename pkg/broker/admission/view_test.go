@@ -92,6 +92,13 @@ func TestLimits(t *testing.T) {
 	} else {
 		release()
 	}
+	// But one that was refused, and is going, is asked for anew.
+	gone := made(wanted("tmp-e1", "eve", "large", cpu(1)), "refused")
+	gone.Annotations[v1alpha1.AnnotationRefused] = "true"
+	v.Saw(gone)
+	if _, err := v.Hold(t.Context(), wanted("tmp-e1", "eve", "large", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
+		t.Errorf("a name that was refused is let in unseen: %v", err)
+	}
 	usage := v.Usage()
 	for name, want := range map[string]string{"total": "100% requests.cpu 10 of 10", "each": "100% count/temporarynamespaces 2 of 2 by one user", "devs": "100% requests.cpu 4 of 4 by group devs"} {
 		if u := usage[name]; u.Full+" "+u.Nearest != want {

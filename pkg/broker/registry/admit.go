@@ -38,7 +38,8 @@ func (r *Registry) mayUse(ctx context.Context, class string) error {
 // that. A name that is there already is not counted twice: kube-apiserver, or what
 // an earlier try of the same request made, has the last word.
 func (r *Registry) reserve(ctx context.Context, ns *corev1.Namespace, wait string, dry bool) (func(), error) {
-	if wait == "" || dry || r.Cache.get(ns.Name) != nil {
+	now := r.Cache.get(ns.Name)
+	if wait == "" || dry || now != nil && now.DeletionTimestamp == nil && now.Annotations[v1alpha1.AnnotationRefused] == "" {
 		return r.Admission.Hold(ctx, ns)
 	}
 	d, err := time.ParseDuration(wait)

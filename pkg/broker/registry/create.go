@@ -176,8 +176,6 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	errs = append(errs, wrong...)
 	if rev := class.Spec.Revision(); tn.Spec.ClassRevision != "" && tn.Spec.ClassRevision != rev {
 		errs = append(errs, field.Invalid(spec.Child("classRevision"), tn.Spec.ClassRevision, fmt.Sprintf("leave it out; that of the class is %q", rev)))
-	} else {
-		tn.Spec.ClassRevision = rev
 	}
 	tn.Spec.ClassName, tn.Spec.Parameters = class.Name, chosen
 	if len(errs) > 0 {
@@ -222,8 +220,12 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 	if err != nil {
 		return nil, r.translate(ctx, err, ns.Name)
 	}
+	begun := time.Now()
 	if err := r.Cache.wait(ctx, made); err != nil {
 		return nil, r.translate(ctx, err, ns.Name) // the watch lags: a repeated request, or recovery, goes on from here
+	}
+	if lag := time.Since(begun); lag > time.Second {
+		r.Log.Warn("The watch of namespaces lags; until it has caught up, creations may be written that are refused then", "lagMilliseconds", lag.Milliseconds())
 	}
 	if err := r.Admission.Admitted(made); err != nil {
 		if adopted { // whoever made it is about to say so, or it ends as what is left half-made does

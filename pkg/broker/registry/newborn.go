@@ -47,6 +47,7 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 	if class.Spec.NetworkPolicyAccess == policyv1alpha1.NetworkPolicyReadWrite {
 		annotations[v1alpha1.AnnotationNetworkPolicyAccess] = string(policyv1alpha1.NetworkPolicyReadWrite)
 	}
+	annotations[v1alpha1.AnnotationClassRevision] = class.Spec.Revision()
 	bound(annotations, class.Spec.Lifetime)
 	annotations[v1alpha1.AnnotationCreator] = r.Replica
 	put(annotations, v1alpha1.AnnotationRequestID, tn.Annotations[v1alpha1.AnnotationRequestID])

@@ -60,7 +60,7 @@ func (r *Registry) row(tn *v1alpha1.TemporaryNamespace, now time.Time) metav1.Ta
 		Cells: []any{
 			tn.Name, tn.Spec.ClassName, string(tn.Status.Phase), left(tn, now), cmp.Or(tn.Status.OwnerGroup, tn.Status.Owner),
 			duration.HumanDuration(now.Sub(tn.CreationTimestamp.Time)),
-			at(tn, tn.Status.ExpirationTimestamp), most(tn), r.Classes.Outdated(tn.Spec.ClassName, tn.Spec.ClassRevision), tn.Spec.Reason,
+			at(tn, tn.Status.ExpirationTimestamp), most(tn), r.Classes.Outdated(tn.Spec.ClassName, tn.Status.ClassRevision), tn.Spec.Reason,
 		},
 		Object: runtime.RawExtension{Object: tn},
 	}

@@ -95,7 +95,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 			tn.Generation++
 		}
 		ns = ns.DeepCopy()
-		if tn.Spec.ClassRevision != old.Spec.ClassRevision {
+		if rev := tn.Spec.ClassRevision; rev != "" && rev != old.Status.ClassRevision {
 			if ns, err = r.refresh(ctx, ns, tn.Spec.ClassRevision, len(o.DryRun) > 0); apierrors.IsConflict(err) && !definite(err) {
 				continue
 			} else if err != nil {

@@ -53,6 +53,7 @@ type clientMeta struct {
 	OwnerReferences []metav1.OwnerReference     `json:"ownerReferences,omitempty"`
 	ManagedFields   []metav1.ManagedFieldsEntry `json:"managedFields,omitempty"`
 	Generation      int64                       `json:"generation,omitempty"`
+	ClassRevision   string                      `json:"classRevision,omitempty"` // that was asked for
 	// Request is the fingerprint of what its creator sent; nobody sees it.
 	Request string `json:"request,omitempty"`
 }
@@ -72,12 +73,12 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 		Spec:   v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: a[v1alpha1.AnnotationReason]},
 		Status: v1alpha1.TemporaryNamespaceStatus{Owner: a[v1alpha1.AnnotationOwner], OwnerGroup: a[v1alpha1.AnnotationOwnerGroup]},
 	}
-	tn.Spec.ClassRevision, tn.Spec.OwnerGroup, tn.Spec.Parameters = a[v1alpha1.AnnotationClassRevision], a[v1alpha1.AnnotationOwnerGroup], parameters(ns)
+	tn.Status.ClassRevision, tn.Spec.OwnerGroup, tn.Spec.Parameters = a[v1alpha1.AnnotationClassRevision], a[v1alpha1.AnnotationOwnerGroup], parameters(ns)
 	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationReserved]), &tn.Status.Reserved)
 	var cm clientMeta
 	if json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) == nil {
 		tn.Labels, tn.Annotations, tn.OwnerReferences, tn.ManagedFields = cm.Labels, cm.Annotations, cm.OwnerReferences, cm.ManagedFields
-		tn.Generation = max(1, cm.Generation)
+		tn.Spec.ClassRevision, tn.Generation = cm.ClassRevision, max(1, cm.Generation)
 	}
 	if id := a[v1alpha1.AnnotationRequestID]; id != "" {
 		if tn.Annotations == nil {
@@ -152,7 +153,9 @@ func store(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	if ttl := tn.Spec.TTLSeconds; ttl != nil {
 		a[v1alpha1.AnnotationTTL] = strconv.FormatInt(*ttl, 10)
 	}
-	a[v1alpha1.AnnotationClassRevision] = tn.Spec.ClassRevision
+	if tn.Spec.ClassRevision != "" {
+		a[v1alpha1.AnnotationClassRevision] = tn.Spec.ClassRevision
+	}
 	put(a, v1alpha1.AnnotationReason, tn.Spec.Reason)
 	put(a, v1alpha1.AnnotationExtendUntil, "")
 	if t := tn.Spec.ExtendUntil; t != nil {
@@ -160,7 +163,8 @@ func store(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	}
 	var cm clientMeta
 	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) // what cannot be read is written anew
-	cm.Labels, cm.Annotations, cm.OwnerReferences, cm.Generation = tn.Labels, maps.Clone(tn.Annotations), tn.OwnerReferences, tn.Generation
+	cm.Labels, cm.Annotations, cm.OwnerReferences = tn.Labels, maps.Clone(tn.Annotations), tn.OwnerReferences
+	cm.Generation, cm.ClassRevision = tn.Generation, tn.Spec.ClassRevision
 	delete(cm.Annotations, v1alpha1.AnnotationRequestID) // has an annotation of its own
 	adds := !equality.Semantic.DeepEqual(tn.Labels, old.Labels) || !equality.Semantic.DeepEqual(tn.Annotations, old.Annotations) || !equality.Semantic.DeepEqual(tn.OwnerReferences, old.OwnerReferences)
 	for _, part := range []struct {
