@@ -36,13 +36,14 @@ func main() {
 	burst := flag.Int("burst", 320, "creates of each kind with 8 and with 32 callers; 0 for none")
 	others := flag.Int("policies", 2000, "creates of each kind in an unrelated namespace, with the policies and without; 0 for none")
 	among := flag.Int("among", 5000, "namespaces among which to list one's own and to watch; 0 for none")
+	counted := flag.Int("budgets", 1000, "creates of each kind, in ten budgets and in none; 0 for none")
 	long := flag.Duration("soak", 0, "instead: how long to keep informers and a kubectl wait on the API")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := error(nil)
 	if *long > 0 {
-		*n, *others, *among = 0, 0, 0
+		*n, *others, *among, *counted = 0, 0, 0, 0
 		err = soak(ctx, *long)
 	}
 	if *n > 0 {
@@ -50,6 +51,9 @@ func main() {
 	}
 	if err == nil && *others > 0 {
 		err = errors.Join(policies(ctx, *others, false), policies(ctx, *others, true))
+	}
+	if err == nil && *counted > 0 {
+		err = budgets(ctx, *counted)
 	}
 	if err == nil && *among > 0 {
 		err = reads(ctx, *among)
