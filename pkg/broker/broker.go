@@ -127,7 +127,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	limits, err := budgets.New(policies, &budgets.Store{View: view, Reserved: store.Reserved, Replica: o.Pod, Log: log})
+	limits, err := budgets.New(policies, &budgets.Store{View: view, Reserved: store.Reserved, Full: measureBudgets, Replica: o.Pod, Log: log})
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,20 @@ var (
 	}, []string{"kind", "was", "became"})
 )
 
+var metricBudgets = metrics.NewGaugeVec(&metrics.GaugeOpts{
+	Name: "tenama_budget_full_ratio", Help: "How much of a NamespaceBudget is taken: of its limit that is nearest to its end.", StabilityLevel: metrics.ALPHA,
+}, []string{"budget"})
+
 func init() {
-	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift)
+	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift, metricBudgets)
+}
+
+// measureBudgets keeps the metrics of budgets.
+func measureBudgets(shares map[string]float64) {
+	metricBudgets.Reset()
+	for name, share := range shares {
+		metricBudgets.WithLabelValues(name).Set(share)
+	}
 }
 
 // countProof keeps the metrics of containment.

@@ -13,11 +13,12 @@ import (
 )
 
 // Usage is what is taken of each budget, by name: the status but for its
-// conditions. Nobody's name is in it.
-func (v *View) Usage() map[string]policyv1alpha1.NamespaceBudgetStatus {
+// conditions, with nobody's name in it, and how much of the limit that is nearest to
+// its end.
+func (v *View) Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, full map[string]float64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	out := map[string]policyv1alpha1.NamespaceBudgetStatus{}
+	status, full = map[string]policyv1alpha1.NamespaceBudgetStatus{}, map[string]float64{}
 	counts := map[*budget]int32{}
 	for _, c := range v.claims {
 		for _, b := range v.budgets {
@@ -66,9 +67,9 @@ func (v *View) Usage() map[string]policyv1alpha1.NamespaceBudgetStatus {
 		if len(s.UsedByOne) > 0 {
 			look(&limit{budget: b, scope: user, hard: policyv1alpha1.Normal(b.spec.PerUser), used: s.UsedByOne})
 		}
-		out[b.name] = s
+		status[b.name], full[b.name] = s, max(0, fullest)
 	}
-	return out
+	return status, full
 }
 
 // taken is what is used, of every key that is limited.

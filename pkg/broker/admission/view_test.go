@@ -99,11 +99,14 @@ func TestLimits(t *testing.T) {
 	if _, err := v.Hold(t.Context(), wanted("tmp-e1", "eve", "large", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("a name that was refused is let in unseen: %v", err)
 	}
-	usage := v.Usage()
+	usage, full := v.Usage()
 	for name, want := range map[string]string{"total": "100% requests.cpu 10 of 10", "each": "100% count/temporarynamespaces 2 of 2 by one user", "devs": "100% requests.cpu 4 of 4 by group devs"} {
 		if u := usage[name]; u.Full+" "+u.Nearest != want {
 			t.Errorf("%s: got %s %s, want %s", name, u.Full, u.Nearest, want)
 		}
+	}
+	if full["total"] != 1 || full["large ones"] != 1 {
+		t.Errorf("got %v", full)
 	}
 	if n := usage["total"].Namespaces; n != 6 {
 		t.Errorf("%d namespaces count, want 6", n)

@@ -38,8 +38,9 @@ const (
 // View is what knows what is taken.
 type View interface {
 	SetBudgets(all []*policyv1alpha1.NamespaceBudget)
-	// Usage is the status of each budget, by name, but for its conditions.
-	Usage() map[string]policyv1alpha1.NamespaceBudgetStatus
+	// Usage is the status of each budget, by name, but for its conditions; and how
+	// much of it is taken.
+	Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, full map[string]float64)
 	// NeverFit tells of each budget why classes that take these amounts cannot make
 	// any namespace.
 	NeverFit(reserved map[string]corev1.ResourceList) map[string]string
@@ -49,6 +50,7 @@ type View interface {
 type Store struct {
 	View     View
 	Reserved func() map[string]corev1.ResourceList // what a namespace of each class takes
+	Full     func(shares map[string]float64)         // called with how much of each budget is taken
 	Replica  string
 	Log      *slog.Logger
 
@@ -105,10 +107,12 @@ func (s *Store) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		budgets := s.list()
+		usage, full := s.View.Usage()
+		s.Full(full)
 		if len(budgets) == 0 {
 			continue
 		}
-		usage, never := s.View.Usage(), s.View.NeverFit(s.Reserved())
+		never := s.View.NeverFit(s.Reserved())
 		for _, b := range budgets {
 			if err := s.report(ctx, b, usage[b.Name], never[b.Name]); err != nil && ctx.Err() == nil {
 				s.Log.Warn("Writing the status of a budget failed; trying again", "budget", b.Name, "err", err)
