@@ -50,7 +50,7 @@ type View interface {
 type Store struct {
 	View     View
 	Reserved func() map[string]corev1.ResourceList // what a namespace of each class takes
-	Full     func(shares map[string]float64)         // called with how much of each budget is taken
+	Full     func(shares map[string]float64)       // called with how much of each budget is taken
 	Replica  string
 	Log      *slog.Logger
 
