@@ -43,7 +43,7 @@ test: build cluster lint verify unit e2e engines e2e-oldest demo prove-contained
 unit: ## Run the tests that need no cluster
 	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./test/arch
 
-e2e: build cluster $(TOOLS)/helm ## Run the tests on a real control plane
+e2e: build cluster $(TOOLS)/helm $(TOOLS)/gatekeeper ## Run the tests on a real control plane
 	$(GO) test -trimpath -timeout 30m -parallel 4 $(ARGS) ./test/e2e/...
 
 # Policies as files are younger than the oldest Kubernetes. Tests that change
@@ -66,6 +66,9 @@ tools: ## Build the code generators, the linter and the krew validator into bin/
 
 $(TOOLS)/helm: tools/helm/go.mod
 	@cd tools/helm && $(GO) build -trimpath -o $(TOOLS)/ helm.sh/helm/v4/cmd/helm
+
+$(TOOLS)/gatekeeper: tools/gatekeeper/go.mod
+	@cd tools/gatekeeper && $(GO) build -trimpath -o $(TOOLS)/gatekeeper github.com/open-policy-agent/gatekeeper/v3
 
 lint: tools ## Check format, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }

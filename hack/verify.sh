@@ -16,6 +16,7 @@ go mod tidy -diff
 (cd tools && go mod tidy -diff)
 (cd tools/krew && go mod tidy -diff)
 (cd tools/helm && go mod tidy -diff)
+(cd tools/gatekeeper && go mod tidy -diff)
 (cd test/engines && go mod tidy -diff)
 (cd test/engines/argocd && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)
