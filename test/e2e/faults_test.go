@@ -23,6 +23,16 @@ import (
 	"tenama.dev/tenama/test/bed"
 )
 
+// operation is something that the broker does with one namespace.
+type operation struct {
+	name    string
+	prepare func() string
+	try     func(name string) error            // once
+	holds   func(name string, err error) error // after the first try
+	again   bool                               // until it succeeds
+	finally func(name string) error
+}
+
 // Whatever happens to any call that the broker makes, before or after it took
 // effect: a namespace is complete or not there, never accessible without its
 // guard rails, an expiry only moves on, an answer of success is the truth, and
@@ -47,15 +57,8 @@ func TestFaults(t *testing.T) {
 	}
 	later := func(tn *v1alpha1.TemporaryNamespace) time.Time { return tn.CreationTimestamp.Add(3 * time.Hour) }
 
-	// Each operation, on one namespace: once, and again until it succeeds.
-	operations := []struct {
-		name    string
-		prepare func() string
-		try     func(name string) error
-		holds   func(name string, err error) error // after the first try
-		again   bool
-		finally func(name string) error
-	}{
+	operations := []operation{
+		refreshes(t, c, fresh),
 		{
 			"put back", func() string { return made(time.Hour) },
 			func(name string) error { return raise(ctx, kube, name) }, nil,
