@@ -100,8 +100,8 @@ func (s *Store) Start(ctx context.Context) error {
 }
 
 // Class returns the class called name, or the default class if name is empty.
-// The error is a *field.Error about spec.className where the caller can mend it
-// by choosing another.
+// Its status.revision is that of its spec. The error is a *field.Error about
+// spec.className where the caller can mend it by choosing another.
 func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error) {
 	path := field.NewPath("spec", "className")
 	all := s.list()
@@ -129,7 +129,9 @@ func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.Namespa
 	if c := s.judge(ctx, class); c.Status != metav1.ConditionTrue {
 		return nil, field.Invalid(path, name, "the class cannot be used: "+c.Message)
 	}
-	return class, nil
+	out := *class // shallow: the spec is shared
+	out.Status.Revision = s.check(class).revision
+	return &out, nil
 }
 
 // Like returns the labels and annotations that the default class, or else the

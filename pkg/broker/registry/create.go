@@ -80,7 +80,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 			return nil, err
 		}
 	}
-	ns, err := r.namespace(tn, class, owner, request)
+	ns, what, err := r.namespace(tn, class, owner, request)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 		}
 		return view(out), nil
 	}
-	return r.begin(ctx, ns, class, owner)
+	return r.begin(ctx, ns, what, class, owner)
 }
 
 // mayOwn refuses identities that are not one person or program, and users of
@@ -174,7 +174,7 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	errs = append(errs, lifetime(tn, class)...)
 	chosen, wrong := class.Spec.Choose(tn.Spec.Parameters, spec.Child("parameters"))
 	errs = append(errs, wrong...)
-	if rev := class.Spec.Revision(); tn.Spec.ClassRevision != "" && tn.Spec.ClassRevision != rev {
+	if rev := class.Status.Revision; tn.Spec.ClassRevision != "" && tn.Spec.ClassRevision != rev {
 		errs = append(errs, field.Invalid(spec.Child("classRevision"), tn.Spec.ClassRevision, fmt.Sprintf("leave it out; that of the class is %q", rev)))
 	}
 	tn.Spec.ClassName, tn.Spec.Parameters = class.Name, chosen
@@ -204,7 +204,7 @@ func lifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceCl
 
 // begin creates ns, or adopts what an earlier try of the same request made,
 // and brings it to its usable end.
-func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, owner user.Info) (runtime.Object, error) {
+func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, what *content, class *policyv1alpha1.NamespaceClass, owner user.Info) (runtime.Object, error) {
 	ctx, cancel := detach(ctx, createTimeout)
 	defer cancel()
 	r.work.Add(1)
@@ -238,7 +238,7 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, class *polic
 		return view(ready), nil
 	}
 	time.Sleep(settle)
-	ready, err := r.finish(ctx, made, class, owner)
+	ready, err := r.finish(ctx, made, what, class, owner)
 	if err != nil {
 		if ready != nil {
 			made = ready

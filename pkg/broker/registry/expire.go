@@ -125,7 +125,7 @@ func (r *Registry) recover(ctx context.Context, ns *corev1.Namespace) (time.Time
 	defer cancel()
 
 	class, err := r.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
-	if err == nil && class.Spec.Revision() != ns.Annotations[v1alpha1.AnnotationClassRevision] {
+	if err == nil && class.Status.Revision != ns.Annotations[v1alpha1.AnnotationClassRevision] {
 		err = fmt.Errorf("class %q has changed since", class.Name)
 	}
 	if err != nil { // what it was to get is not known any more
@@ -140,7 +140,11 @@ func (r *Registry) recover(ctx context.Context, ns *corev1.Namespace) (time.Time
 		}
 		return time.Time{}, err
 	}
-	if _, err := r.finish(ctx, ns, class, assume(ns)); err != nil {
+	what, err := r.content(class, values(ns))
+	if err == nil {
+		_, err = r.finish(ctx, ns, what, class, assume(ns))
+	}
+	if err != nil {
 		if definite(err) || time.Since(ns.CreationTimestamp.Time) > giveUp {
 			return time.Time{}, r.discard(ctx, ns, err)
 		}

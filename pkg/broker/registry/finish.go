@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,22 +41,14 @@ const patience = 3 * time.Second
 // left it: each step makes what is missing and takes what is there. The order
 // is what makes it safe; see the package comment. After an error it returns the
 // namespace if it was marked as ready already.
-func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, owner user.Info) (*corev1.Namespace, error) {
-	raw, err := class.Spec.Expand(values(ns))
-	if err != nil {
-		return nil, fmt.Errorf("fill in class %q: %w", class.Name, err)
-	}
-	objs, err := policyv1alpha1.DecodeGuardRails(raw, r.Kinds)
-	if err != nil {
-		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
-	}
+func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, what *content, class *policyv1alpha1.NamespaceClass, owner user.Info) (*corev1.Namespace, error) {
 	// The broker has no rights inside the namespace until it binds itself.
-	if _, err := r.bindSelf(ctx, ns.Name, raw); err != nil {
+	if _, err := r.bindSelf(ctx, ns.Name, what.raw); err != nil {
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	// The default account is one of them: pods run as it, whoever makes it first.
-	objs = append(objs, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
+	objs := append(slices.Clip(what.objs), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
 	for _, obj := range objs {
 		g.Go(func() error { return r.guard(gctx, ns.Name, obj) })
 	}

@@ -97,7 +97,7 @@ func (r *Registry) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtim
 	var objects []runtime.RawExtension
 	class, lost := r.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
 	switch {
-	case lost == nil && class.Spec.Revision() == ns.Annotations[v1alpha1.AnnotationClassRevision]:
+	case lost == nil && class.Status.Revision == ns.Annotations[v1alpha1.AnnotationClassRevision]:
 		if objects, lost = class.Spec.Expand(values(ns)); lost != nil {
 			objects = nil
 		}

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
@@ -18,18 +19,18 @@ import (
 
 // namespace is the Namespace that tn asks for, with all that is known of it from
 // its birth on.
-func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info, request string) (*corev1.Namespace, error) {
+func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info, request string) (*corev1.Namespace, *content, error) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, GenerateName: tn.GenerateName, Annotations: map[string]string{
 		v1alpha1.AnnotationOwner: owner.GetName(), v1alpha1.AnnotationOwnerGroup: tn.Spec.OwnerGroup,
 	}}}
 	values := policyv1alpha1.Given(ns.Name, called(ns), tn.Spec.Parameters)
 	labels, err := class.Spec.Labels(values)
 	if err != nil {
-		return nil, fmt.Errorf("make labels of class %q: %w", class.Name, err)
+		return nil, nil, fmt.Errorf("make labels of class %q: %w", class.Name, err)
 	}
 	annotations, err := class.Spec.Annotations(values)
 	if err != nil {
-		return nil, fmt.Errorf("make annotations of class %q: %w", class.Name, err)
+		return nil, nil, fmt.Errorf("make annotations of class %q: %w", class.Name, err)
 	}
 	labels[labelManagedBy] = managedBy
 	labels[labelPodSecurity] = string(class.Spec.PodSecurity)
@@ -47,15 +48,15 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 	if class.Spec.NetworkPolicyAccess == policyv1alpha1.NetworkPolicyReadWrite {
 		annotations[v1alpha1.AnnotationNetworkPolicyAccess] = string(policyv1alpha1.NetworkPolicyReadWrite)
 	}
-	annotations[v1alpha1.AnnotationClassRevision] = class.Spec.Revision()
+	annotations[v1alpha1.AnnotationClassRevision] = class.Status.Revision
 	bound(annotations, class.Spec.Lifetime)
 	annotations[v1alpha1.AnnotationCreator] = r.Replica
 	put(annotations, v1alpha1.AnnotationRequestID, tn.Annotations[v1alpha1.AnnotationRequestID])
 	ns.Labels, ns.Annotations = labels, annotations
 
-	objs, err := class.Spec.GuardRails(values, r.Kinds)
+	what, err := r.content(class, values)
 	if err != nil {
-		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
+		return nil, nil, err
 	}
 	var groups, parameters any
 	if named := r.Admission.Groups(owner.GetGroups()); len(named) > 0 {
@@ -65,7 +66,7 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 		parameters = tn.Spec.Parameters
 	}
 	for key, v := range map[string]any{
-		v1alpha1.AnnotationReserved: policyv1alpha1.Reserved(objs), v1alpha1.AnnotationGroups: groups,
+		v1alpha1.AnnotationReserved: policyv1alpha1.Reserved(what.objs), v1alpha1.AnnotationGroups: groups,
 		v1alpha1.AnnotationParameters: parameters, v1alpha1.AnnotationObject: clientMeta{Request: request},
 	} {
 		if v == nil {
@@ -73,12 +74,30 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 		}
 		b, err := json.Marshal(v)
 		if err != nil {
-			return nil, fmt.Errorf("encode %q of %q: %w", key, tn.Name, err)
+			return nil, nil, fmt.Errorf("encode %q of %q: %w", key, tn.Name, err)
 		}
 		annotations[key] = string(b)
 	}
 	pass(ns, &v1alpha1.TemporaryNamespace{}, tn)
-	return ns, store(ns, tn, &v1alpha1.TemporaryNamespace{})
+	return ns, what, store(ns, tn, &v1alpha1.TemporaryNamespace{})
+}
+
+// content is what a class puts into a namespace: as it is recorded, and decoded.
+type content struct {
+	raw  []runtime.RawExtension
+	objs []runtime.Object
+}
+
+func (r *Registry) content(class *policyv1alpha1.NamespaceClass, values policyv1alpha1.Values) (*content, error) {
+	raw, err := class.Spec.Expand(values)
+	if err != nil {
+		return nil, fmt.Errorf("fill in class %q: %w", class.Name, err)
+	}
+	objs, err := policyv1alpha1.DecodeGuardRails(raw, r.Kinds)
+	if err != nil {
+		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
+	}
+	return &content{raw, objs}, nil
 }
 
 // bound records what bounds the life of a namespace of a class.

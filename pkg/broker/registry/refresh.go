@@ -43,8 +43,8 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, to string,
 		return nil, invalid(bad.ErrorBody())
 	case err != nil:
 		return nil, err
-	case class.Spec.Revision() != to:
-		return nil, invalid(fmt.Sprintf("must be %q, which the namespace has, or %q, the present one of class %q", ns.Annotations[v1alpha1.AnnotationClassRevision], class.Spec.Revision(), class.Name))
+	case class.Status.Revision != to:
+		return nil, invalid(fmt.Sprintf("must be %q, which the namespace has, or %q, the present one of class %q", ns.Annotations[v1alpha1.AnnotationClassRevision], class.Status.Revision, class.Name))
 	}
 	if err := r.mayUse(ctx, class.Name); err != nil {
 		return nil, err
@@ -59,15 +59,11 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, to string,
 	} else if len(other) > 0 {
 		return nil, invalid(fmt.Sprintf("class %q now has another %s, which is fixed when a namespace is made: make a new one", class.Name, strings.Join(other, ", ")))
 	}
-	raw, err := class.Spec.Expand(given)
+	what, err := r.content(class, given)
 	if err != nil {
-		return nil, fmt.Errorf("fill in class %q: %w", class.Name, err)
+		return nil, err
 	}
-	objs, err := policyv1alpha1.DecodeGuardRails(raw, r.Kinds)
-	if err != nil {
-		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
-	}
-	takes := policyv1alpha1.Reserved(objs)
+	takes := policyv1alpha1.Reserved(what.objs)
 	if ns, err = r.raise(ctx, ns, takes, dry); err != nil || dry {
 		return ns, err
 	}
@@ -76,10 +72,10 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, to string,
 	if err != nil {
 		return nil, err
 	}
-	if err := r.record(ctx, ns.Name, raw); err != nil {
+	if err := r.record(ctx, ns.Name, what.raw); err != nil {
 		return nil, err
 	}
-	if err := r.exchange(ctx, ns, before, objs); err != nil {
+	if err := r.exchange(ctx, ns, before, what.objs); err != nil {
 		return nil, err
 	}
 	r.Log.Info("Refreshed", "namespace", ns.Name, "uid", ns.UID, "user", userName(ctx), "class", class.Name, "revision", to, "was", ns.Annotations[v1alpha1.AnnotationClassRevision], "auditID", auditID(ctx))

@@ -25,8 +25,9 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Classes finds a class by name; the empty name is the default class. Its
-// errors are field errors of spec.className, ready for the caller.
+// Classes finds a class by name; the empty name is the default class. The revision
+// in its status is that of its spec. Its errors are field errors of spec.className,
+// ready for the caller.
 type Classes interface {
 	Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error)
 	// Outdated tells, in a word, whether a revision is the present one of a class.
