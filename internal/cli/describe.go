@@ -63,8 +63,10 @@ func (o *describeOptions) run(ctx context.Context) error {
 	t.add("Status", status)
 	t.add("Owner", ownerOf(tn))
 	class := tn.Spec.ClassName
-	switch present, known := revisions(ctx, c)[class]; {
-	case !known:
+	known := revisions(ctx, c)
+	switch present, there := known[class]; {
+	case known == nil: // it cannot be read
+	case !there:
 		class += " (which is gone)"
 	case present != tn.Status.ClassRevision:
 		class += " (outdated: kubectl tenama refresh " + tn.Name + ")"
@@ -155,11 +157,15 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 			}
 		}
 		if len(b.Spec.PerUser) > 0 {
+			user, err := c.User(ctx)
+			if err != nil || user != tn.Status.Owner { // what others have taken is not to be seen from here
+				continue
+			}
 			own, err := o.own(ctx, c)
 			if err != nil {
 				return err
 			}
-			row(b.Name, tn.Status.Owner, taken(own, tn.Status.Owner, &b.Spec), policyv1alpha1.Normal(b.Spec.PerUser))
+			row(b.Name, user, taken(own, user, &b.Spec), policyv1alpha1.Normal(b.Spec.PerUser))
 		}
 	}
 	if len(t.rows) > 0 {

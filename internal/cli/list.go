@@ -188,13 +188,15 @@ func most(tn *v1alpha1.TemporaryNamespace) string {
 	return stamp(tn, tn.Status.MaximumExpirationTimestamp)
 }
 
-// revisions are the present ones of the classes, by name.
+// revisions are the present ones of the classes, by name; nil if they cannot be read.
 func revisions(ctx context.Context, c *client.Client) map[string]string {
+	classes, err := c.Classes(ctx)
+	if err != nil {
+		return nil
+	}
 	out := map[string]string{}
-	if classes, err := c.Classes(ctx); err == nil {
-		for i := range classes.Items {
-			out[classes.Items[i].Name] = classes.Items[i].Status.Revision
-		}
+	for i := range classes.Items {
+		out[classes.Items[i].Name] = classes.Items[i].Status.Revision
 	}
 	return out
 }
@@ -202,6 +204,8 @@ func revisions(ctx context.Context, c *client.Client) map[string]string {
 // revision tells whether a namespace is as its class is now.
 func revision(tn *v1alpha1.TemporaryNamespace, present map[string]string) cell {
 	switch now, known := present[tn.Spec.ClassName]; {
+	case present == nil:
+		return cell{text: "<unknown>", tone: dim}
 	case !known:
 		return cell{text: "classless", tone: dim}
 	case now != tn.Status.ClassRevision:

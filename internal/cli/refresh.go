@@ -74,7 +74,8 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if class.Status.Revision == tn.Status.ClassRevision {
+	revision := class.Spec.Revision() // of the class as it is read: its status may lag
+	if revision == tn.Status.ClassRevision {
 		return o.object(o.output, tn, tn.Name, "unchanged")
 	}
 	opts := metav1.PatchOptions{}
@@ -82,7 +83,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	if o.dryRun == "server" {
 		opts.DryRun, done = []string{metav1.DryRunAll}, "refreshed (server dry run)"
 	}
-	after, err := c.Refresh(ctx, tn, class.Status.Revision, opts)
+	after, err := c.Refresh(ctx, tn, revision, opts)
 	if _, wait := client.IsOverBudget(err); wait {
 		return advise(err, "give another namespace back with kubectl tenama delete NAME, and try again")
 	}

@@ -119,6 +119,9 @@ func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 		tn.Annotations[v1alpha1.AnnotationWait] = max(time.Until(end), time.Second).Round(time.Second).String()
 		made, err := c.Create(ctx, tn, o)
 		said, again := InLine(err)
+		if s, ok := apierrors.SuggestsClientDelay(err); said == "" && last != "" && apierrors.IsConflict(err) && ok {
+			said, again = last, time.Duration(s)*time.Second // the name is on its way back from a race that was lost
+		}
 		if said == "" {
 			return made, err
 		}

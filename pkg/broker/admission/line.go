@@ -37,6 +37,12 @@ const (
 	keepPlace = 15 * time.Second
 
 	maxPlaces, maxPlacesOfOne = 1000, 10
+	// maxParked is how many requests wait here at once; each holds a place of the
+	// broker's and a seat of kube-apiserver's.
+	maxParked = 64
+	// many is a line that is not looked through at every event, but every so often.
+	many   = 64
+	seldom = 10 * time.Millisecond
 )
 
 // line is where those wait who said so, for all limits. People are served in
@@ -44,8 +50,12 @@ const (
 type line struct {
 	places  []*place
 	served  map[string]time.Time // by owner
+	given   map[string]*place    // by owner and id: those who were served just now, and may have lost a race
 	blocked map[shortage]bool    // somebody waits for these
 	timer   *time.Timer
+	due     time.Time // of the timer
+	swept   time.Time
+	parked  int
 }
 
 // place is one request that waits.
@@ -56,6 +66,8 @@ type place struct {
 	seen  time.Time // the last time that it was asked for
 	wake  time.Time // there is room, and it is not to be taken before this
 	ready chan func()
+
+	served time.Time // the time before, of its owner
 }
 
 // waiting is how many wait for a limit.
@@ -86,8 +98,9 @@ func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (relea
 	}
 	ready := make(chan func(), 1)
 	p.seen, p.ready = time.Now(), ready
-	v.sweep()
-	if v.before(p) < atFront {
+	v.stir()
+	if v.before(p) < atFront && v.line.parked < maxParked {
+		v.line.parked++
 		timer := time.NewTimer(holdOn)
 		defer timer.Stop()
 		v.mu.Unlock()
@@ -97,6 +110,7 @@ func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (relea
 		case release = <-ready:
 		}
 		v.mu.Lock()
+		v.line.parked--
 	}
 	if release == nil {
 		select { // while the lock was taken again
@@ -111,8 +125,36 @@ func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (relea
 		p.ready = nil
 	}
 	p.seen = time.Now()
-	v.sweep()
+	v.stir()
 	return nil, v.inLine(p)
+}
+
+// Again puts somebody back into their place who was served, and lost to another
+// replica that was faster. Errors: TooManyRequests, as of Wait; nil if it knows of no
+// such place.
+func (v *View) Again(ns *corev1.Namespace, id string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := claimOf(ns)
+	p := v.line.given[c.owner+"\x00"+id]
+	if p == nil {
+		return nil
+	}
+	delete(v.line.given, c.owner+"\x00"+id)
+	p.claim, p.ready, p.wake, p.seen = c, nil, time.Time{}, time.Now()
+	v.line.served[c.owner] = p.served
+	v.line.places = append(v.line.places, p)
+	v.sweep()
+	return v.inLine(p)
+}
+
+// stir has the line swept: at once, or soon where it is long.
+func (v *View) stir() {
+	if len(v.line.places) < many || time.Since(v.line.swept) > seldom {
+		v.sweep()
+		return
+	}
+	v.alarm(seldom)
 }
 
 // join returns the place of a request, at the end of the line if it has none.
@@ -154,10 +196,11 @@ func (v *View) before(p *place) int {
 func (v *View) sweep() {
 	l := &v.line
 	l.blocked = nil
+	now := time.Now()
+	l.swept = now
 	if len(l.places) == 0 {
 		return
 	}
-	now := time.Now()
 	l.blocked = map[shortage]bool{}
 	turn := func(p *place) time.Time {
 		if served := l.served[p.claim.owner]; served.After(p.since) {
@@ -180,13 +223,20 @@ func (v *View) sweep() {
 		}
 		limits := v.limits(p.claim)
 		p.claim.waitsFor = v.short(limits, p.claim.reserved)
+		// Who is at the end of a limit of their own cannot be served whatever becomes
+		// free, and holds up nobody else.
+		stuck := slices.ContainsFunc(p.claim.waitsFor, func(s shortage) bool { return s.limit.scope == user })
 		for _, s := range p.claim.waitsFor {
 			s.limit.refused = now
 		}
+		there := p.ready != nil || now.Sub(p.seen) <= between
+		going := v.claims[p.claim.name] // what it was given and lost again
 		switch {
+		case going != nil && (going.refused || going.ending):
+			there = false
 		case len(p.claim.waitsFor) > 0:
 			p.wake = time.Time{}
-		case p.ready == nil && now.Sub(p.seen) > between: // not there, and not about to be
+		case !there: // and not about to be
 		case p.ready == nil:
 			p.claim.waitsFor = all(limits, p.claim)
 			soon(p.seen.Add(between))
@@ -199,12 +249,16 @@ func (v *View) sweep() {
 		default:
 			if release, err := v.grant(p); err == nil {
 				p.ready <- release
+				p.seen, p.served = now, l.served[p.claim.owner]
 				l.served[p.claim.owner] = now
+				l.given[p.claim.owner+"\x00"+p.id] = p
 				continue
 			}
 		}
 		for _, s := range p.claim.waitsFor {
-			l.blocked[s] = true
+			if there && (!stuck || s.limit.scope == user) {
+				l.blocked[s] = true
+			}
 		}
 		if p.ready == nil {
 			soon(p.seen.Add(keepPlace))
@@ -218,7 +272,14 @@ func (v *View) sweep() {
 			delete(l.served, owner)
 		}
 	}
-	v.alarm(time.Until(next))
+	for key, p := range l.given {
+		if now.Sub(p.seen) > 2*keepPlace {
+			delete(l.given, key)
+		}
+	}
+	if len(l.places) > 0 {
+		v.alarm(time.Until(next))
+	}
 }
 
 // all is everything that a claim takes of limits.
@@ -244,17 +305,20 @@ func (v *View) grant(p *place) (func(), error) {
 
 // alarm has the line swept once more after d.
 func (v *View) alarm(d time.Duration) {
-	if v.line.timer != nil {
-		v.line.timer.Stop()
-		v.line.timer = nil
+	l, d := &v.line, max(d, time.Millisecond)
+	at := time.Now().Add(d)
+	if l.timer != nil && l.due.After(time.Now()) && l.due.Before(at) {
+		return // it rings before
 	}
-	if len(v.line.places) > 0 {
-		v.line.timer = time.AfterFunc(max(d, time.Millisecond), func() {
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			v.sweep()
-		})
+	if l.timer != nil {
+		l.timer.Stop()
 	}
+	l.due = at
+	l.timer = time.AfterFunc(d, func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.sweep()
+	})
 }
 
 // patience is how long somebody who does not wait in line has to leave to others

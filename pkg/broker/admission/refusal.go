@@ -70,6 +70,9 @@ func (v *View) full(c *claim, s shortage) error {
 	want, used, hard := c.reserved[s.key], s.limit.used[s.key], s.limit.hard[s.key]
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%s is full: %s of %s %s taken", s.limit, used.String(), hard.String(), s.key)
+	if held := s.limit.held[s.key]; !held.IsZero() {
+		fmt.Fprintf(b, " and %s being made", held.String())
+	}
 	if s.key != policyv1alpha1.ResourceTemporaryNamespaces {
 		fmt.Fprintf(b, ", and class %q takes %s", c.class, want.String())
 	}
@@ -112,7 +115,8 @@ func (v *View) own(c *claim, s shortage) string {
 }
 
 // forecast remembers when there will be room in a limit: to find out takes a look
-// at every namespace, and those who are refused come again and again.
+// at every namespace, and those who are refused come again and again. For whoever
+// wants something else than the last one it is not known for a second.
 type forecast struct {
 	key      corev1.ResourceName
 	want     string
@@ -123,7 +127,10 @@ type forecast struct {
 // zero if that is not known.
 func (v *View) free(s shortage, want resource.Quantity) time.Time {
 	f := &s.limit.next
-	if f.key == s.key && f.want == want.String() && time.Since(f.made) < time.Second {
+	if time.Since(f.made) < time.Second {
+		if f.key != s.key || f.want != want.String() {
+			return time.Time{}
+		}
 		return f.at
 	}
 	*f = forecast{key: s.key, want: want.String(), made: time.Now()}

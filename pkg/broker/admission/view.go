@@ -30,7 +30,7 @@ type View struct {
 
 // New returns an empty view, without budgets.
 func New() *View {
-	return &View{claims: map[string]*claim{}, owners: map[string]map[string]*claim{}, holds: map[string][]*hold{}, line: line{served: map[string]time.Time{}}}
+	return &View{claims: map[string]*claim{}, owners: map[string]map[string]*claim{}, holds: map[string][]*hold{}, line: line{served: map[string]time.Time{}, given: map[string]*place{}}}
 }
 
 // SetBudgets puts these budgets in force, and no others.
@@ -115,11 +115,13 @@ func (v *View) Groups(of []string) []string {
 func (v *View) Saw(ns *corev1.Namespace) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.saw(claimOf(ns), false)
-	v.sweep()
+	if v.saw(claimOf(ns), false) {
+		v.stir()
+	}
 }
 
-func (v *View) saw(c *claim, listed bool) {
+// saw tells whether anything is charged otherwise than before.
+func (v *View) saw(c *claim, listed bool) bool {
 	before := v.claims[c.name]
 	if before != nil && before.uid != c.uid { // gone, and made anew
 		v.lost(before)
@@ -133,7 +135,7 @@ func (v *View) saw(c *claim, listed bool) {
 		c.fits, c.listed = before.fits, before.listed
 		if same(c, before) {
 			v.keep(c)
-			return
+			return false
 		}
 		v.discharge(before)
 	}
@@ -143,6 +145,7 @@ func (v *View) saw(c *claim, listed bool) {
 		c.listed = listed
 		c.fits = !listed && v.within(c)
 	}
+	return true
 }
 
 func same(a, b *claim) bool { return a.refused == b.refused && !a.grew(b) && !b.grew(a) }
@@ -163,7 +166,7 @@ func (v *View) Lost(ns *corev1.Namespace) {
 	defer v.mu.Unlock()
 	if c := v.claims[ns.Name]; c != nil && c.uid == ns.UID {
 		v.lost(c)
-		v.sweep()
+		v.stir()
 	}
 }
 
@@ -241,9 +244,9 @@ func (v *View) Admitted(ns *corev1.Namespace) error {
 // of the namespace does that, too. Errors: Forbidden with the reason.
 func (v *View) Hold(ctx context.Context, ns *corev1.Namespace) (release func(), err error) {
 	c := claimOf(ns)
-	for {
+	for end := time.Now().Add(grace); ; {
 		v.mu.Lock()
-		wait := v.patience(c)
+		wait := min(v.patience(c), time.Until(end))
 		if wait <= 0 {
 			defer v.mu.Unlock()
 			return v.hold(c, c.reserved)
@@ -283,16 +286,17 @@ func (v *View) hold(c *claim, amounts corev1.ResourceList) (func(), error) {
 	}
 	// Of a name that is taken kube-apiserver has the last word; it may be a repeated
 	// request, whose namespace counts already.
-	if there := v.claims[c.name]; there == nil || there.uid == c.uid || there.refused || there.ending {
-		limits := v.limits(c)
-		if short := v.short(limits, amounts); len(short) > 0 {
-			for _, s := range short {
-				s.limit.refused = time.Now()
-			}
-			err := v.full(c, short[0])
-			forget(limits)
-			return nil, err
+	if there := v.claims[c.name]; there != nil && there.uid != c.uid && !there.refused && !there.ending {
+		return func() {}, nil
+	}
+	limits := v.limits(c)
+	if short := v.short(limits, amounts); len(short) > 0 {
+		for _, s := range short {
+			s.limit.refused = time.Now()
 		}
+		err := v.full(c, short[0])
+		forget(limits)
+		return nil, err
 	}
 	h := &hold{claim: c, amounts: amounts}
 	v.take(h)
@@ -302,7 +306,7 @@ func (v *View) hold(c *claim, amounts corev1.ResourceList) (func(), error) {
 		defer v.mu.Unlock()
 		v.give(h)
 		v.drop(h)
-		v.sweep()
+		v.stir()
 	}, nil
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -194,128 +192,6 @@ func TestMoreIsAdmittedByItsOrder(t *testing.T) {
 	if err := v.Admitted(more("6")); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("got %v", err)
 	}
-}
-
-// Those who wait are served in their order, one person after the other; who does
-// not wait does not pass them.
-func TestLine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
-		free := func(name string) { v.Lost(made(wanted(name, "", "", nil), "uid-"+name)) }
-		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
-			t.Fatal(err)
-		}
-		served := make(chan string, 10)
-		wait := func(owner, name string) {
-			for {
-				release, err := v.Wait(t.Context(), wanted(name, owner, "default", nil), name)
-				if apierrors.IsTooManyRequests(err) {
-					time.Sleep(100 * time.Millisecond)
-					continue
-				}
-				if err != nil {
-					t.Errorf("%s: %v", name, err)
-					return
-				}
-				v.Saw(made(wanted(name, owner, "default", nil), "uid-"+name))
-				release()
-				served <- name
-				return
-			}
-		}
-		// The greedy one has asked for three before anybody else came.
-		for _, x := range []struct{ owner, name string }{{"greedy", "tmp-g1"}, {"greedy", "tmp-g2"}, {"ann", "tmp-a1"}, {"bob", "tmp-b1"}} {
-			go wait(x.owner, x.name)
-			synctest.Wait()
-			time.Sleep(time.Millisecond)
-		}
-		last := "tmp-0"
-		for i, want := range []string{"tmp-g1", "tmp-a1", "tmp-b1", "tmp-g2"} {
-			free(last)
-			if _, err := v.Hold(t.Context(), wanted("tmp-pushy", "pushy", "default", nil)); cause(err) != v1alpha1.CauseBudgetExceeded {
-				t.Errorf("turn %d: somebody passes the line: %v", i, err)
-			}
-			if got := <-served; got != want {
-				t.Errorf("turn %d: got %s, want %s", i, got, want)
-			}
-			last = want
-		}
-		// The line is empty: what is free is for all, after a moment.
-		free(last)
-		begun := time.Now()
-		if err := create(t, v, wanted("tmp-pushy", "pushy", "default", nil)); err != nil || time.Since(begun) > grace {
-			t.Errorf("after %s: %v", time.Since(begun), err)
-		}
-	})
-}
-
-// Whoever does not come again loses the place; until then room is kept for a moment.
-func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
-		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := v.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil), "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in line") {
-			t.Fatal(err)
-		}
-		done := make(chan time.Time, 1)
-		begun := time.Now()
-		go func() {
-			for {
-				if _, err := v.Wait(t.Context(), wanted("tmp-2", "bob", "default", nil), "2"); err == nil {
-					done <- time.Now()
-					return
-				}
-			}
-		}()
-		synctest.Wait()
-		v.Lost(made(wanted("tmp-0", "", "", nil), "uid-tmp-0"))
-		if took := (<-done).Sub(begun); took < between-spread || took > between+2*spread {
-			t.Errorf("room was kept for %s", took)
-		}
-	})
-}
-
-// A line has an end, for each and for all.
-func TestLineIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
-		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
-			t.Fatal(err)
-		}
-		join := func(owner string, n int) error {
-			_, err := v.join(claimOf(wanted("tmp-x", owner, "default", nil)), fmt.Sprint(n))
-			return err
-		}
-		for i := range maxPlacesOfOne {
-			if err := join("greedy", i); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := join("greedy", maxPlacesOfOne); !apierrors.IsTooManyRequests(err) {
-			t.Errorf("got %v", err)
-		}
-		for i := range maxPlaces - maxPlacesOfOne {
-			if err := join(fmt.Sprint(i), 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := join("late", 0); !apierrors.IsTooManyRequests(err) {
-			t.Errorf("got %v", err)
-		}
-		time.Sleep(keepPlace + time.Second)
-		v.mu.Lock()
-		v.sweep()
-		left := len(v.line.places)
-		v.mu.Unlock()
-		if left != 0 {
-			t.Errorf("%d places are kept for nobody", left)
-		}
-	})
 }
 
 // A decision among 10,000 namespaces, with ten budgets, and a refusal of it.

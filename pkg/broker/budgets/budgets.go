@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,6 +58,7 @@ type Store struct {
 	rest     rest.Interface
 	informer cache.SharedIndexInformer
 	untrue   map[string]time.Time // by name of the budget, since when
+	putting  sync.Mutex           // what is read first is put in force first
 }
 
 // New returns s, ready to start; c is a client of group policy.tenama.dev.
@@ -67,7 +69,8 @@ func New(c rest.Interface, s *Store) (*Store, error) {
 	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { s.put() }, DeleteFunc: func(any) { s.put() },
 		UpdateFunc: func(was, is any) {
-			if was.(*policyv1alpha1.NamespaceBudget).Generation != is.(*policyv1alpha1.NamespaceBudget).Generation {
+			a, b := was.(*policyv1alpha1.NamespaceBudget), is.(*policyv1alpha1.NamespaceBudget)
+			if a.UID != b.UID || a.Generation != b.Generation { // made anew, or more than its status
 				s.put()
 			}
 		},
@@ -85,7 +88,11 @@ func (s *Store) Start(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) put() { s.View.SetBudgets(s.list()) }
+func (s *Store) put() {
+	s.putting.Lock()
+	defer s.putting.Unlock()
+	s.View.SetBudgets(s.list())
+}
 
 func (s *Store) list() []*policyv1alpha1.NamespaceBudget {
 	var out []*policyv1alpha1.NamespaceBudget

@@ -48,11 +48,15 @@ func (r *Registry) reserve(ctx context.Context, ns *corev1.Namespace, wait strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	id := ns.Annotations[v1alpha1.AnnotationRequestID]
-	if id == "" {
-		id = "name/" + ns.Name
+	return r.Admission.Wait(ctx, ns, placeOf(ns))
+}
+
+// placeOf identifies the place in line of a request, among those of its owner.
+func placeOf(ns *corev1.Namespace) string {
+	if id := ns.Annotations[v1alpha1.AnnotationRequestID]; id != "" {
+		return "request/" + id
 	}
-	return r.Admission.Wait(ctx, ns, id)
+	return "name/" + ns.Name
 }
 
 // refuse takes a namespace back that does not fit: marked so that it counts for
@@ -66,8 +70,11 @@ func (r *Registry) refuse(ctx context.Context, ns *corev1.Namespace, cause error
 		out, err := r.Client.CoreV1().Namespaces().Update(ctx, marked, metav1.UpdateOptions{})
 		if apierrors.IsConflict(err) {
 			if ns, err = r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{}); err == nil && ns.UID == uid {
-				if ns.Annotations[v1alpha1.AnnotationReady] == "true" && ns.DeletionTimestamp == nil {
+				if ns.Annotations[v1alpha1.AnnotationReady] == "true" {
 					return ns, nil
+				}
+				if ns.DeletionTimestamp != nil { // it counts until it is gone
+					return nil, cause
 				}
 				continue
 			}

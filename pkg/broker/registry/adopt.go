@@ -47,7 +47,7 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 	id := ns.Annotations[v1alpha1.AnnotationRequestID]
 	ready := now.Annotations[v1alpha1.AnnotationReady] == "true"
 	switch {
-	case !managed(now) || !owned(owner, now):
+	case !managed(now) || !owned(owner, now) && (id == "" || now.Annotations[v1alpha1.AnnotationOwner] != owner.GetName() || now.Annotations[v1alpha1.AnnotationRequestID] != id):
 		return nil, r.taken(ns.Name, owner)
 	case now.DeletionTimestamp != nil:
 		err := apierrors.NewConflict(groupResource, ns.Name, errors.New("your namespace of that name is still being deleted; its name is free in some seconds"))
@@ -81,7 +81,7 @@ func requestOf(ns *corev1.Namespace) string {
 // taken says that a name is somebody else's, and offers one that is free.
 func (r *Registry) taken(name string, owner user.Info) error {
 	err := apierrors.NewAlreadyExists(groupResource, name)
-	free := r.generate(name+"-", owner, "")
+	free := r.generate(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}}, owner)
 	err.ErrStatus.Message = fmt.Sprintf("the name %q is taken by somebody else; %q is free", name, free)
 	return err
 }

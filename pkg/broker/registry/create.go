@@ -84,7 +84,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	if err != nil {
 		return nil, err
 	}
-	if wait := r.Cache.quarantined(tn.Name, owner.GetName()); wait > 0 {
+	if wait := r.Cache.quarantined(tn.Name, ns.Labels[v1alpha1.LabelOwner]); wait > 0 {
 		err := apierrors.NewConflict(groupResource, tn.Name, fmt.Errorf("the name was somebody else's until just now; it is free in %d s", int(wait/time.Second)+1))
 		err.ErrStatus.Details.RetryAfterSeconds = int32(wait/time.Second) + 1
 		return nil, err
@@ -95,6 +95,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	}
 	defer release()
 	if len(o.DryRun) > 0 {
+		release()
 		out, err := r.Client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{DryRun: o.DryRun})
 		if apierrors.IsAlreadyExists(err) {
 			out, err = r.adopt(ctx, ns, owner, true)
@@ -104,7 +105,13 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 		}
 		return view(out), nil
 	}
-	return r.begin(ctx, ns, what, class, owner)
+	made, err := r.begin(ctx, ns, what, class, owner)
+	if wait != "" && apierrors.IsForbidden(err) { // another replica was faster
+		if again := r.Admission.Again(ns, placeOf(ns)); again != nil {
+			err = again
+		}
+	}
+	return made, err
 }
 
 // mayOwn refuses identities that are not one person or program, and users of
@@ -128,7 +135,7 @@ func (r *Registry) mayOwn(ctx context.Context, tn *v1alpha1.TemporaryNamespace, 
 			return refuse("an unauthenticated user")
 		}
 	}
-	if g := tn.Spec.OwnerGroup; g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(groupsOf(u), g) {
+	if g := tn.Spec.OwnerGroup; g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(u.GetGroups(), g) {
 		if admin, err := r.may(ctx, v1alpha1.VerbAdminister); admin || err != nil { // who adds a team need not be in it
 			return err
 		}
@@ -161,10 +168,14 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	if class != nil && class.Spec.Prefix != "" {
 		prefix = class.Spec.Prefix
 	}
+	var errs field.ErrorList
 	if tn.Name == "" && tn.GenerateName != "" {
-		tn.Name = r.generate(tn.GenerateName, owner, tn.Annotations[v1alpha1.AnnotationRequestID])
+		if tn.Annotations[v1alpha1.AnnotationWait] != "" && tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
+			errs = append(errs, field.Required(field.NewPath("metadata", "annotations").Key(v1alpha1.AnnotationRequestID), "keeps the place in line of a request without a name"))
+		}
+		tn.Name = r.generate(tn, owner)
 	}
-	errs := v1alpha1.Validate(tn, prefix)
+	errs = append(errs, v1alpha1.Validate(tn, prefix)...)
 	if tn.Spec.ExtendUntil != nil {
 		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "set ttlSeconds to create; extendUntil is for later"))
 	}
@@ -215,6 +226,9 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, what *conten
 	if adopted {
 		if made, err = r.adopt(ctx, ns, owner, false); err == nil && made.Annotations[v1alpha1.AnnotationReady] == "true" {
 			return view(made), nil
+		}
+		if err == nil { // by what it was begun with
+			what, err = r.content(class, values(made))
 		}
 	}
 	if err != nil {

@@ -5,7 +5,6 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -47,6 +46,9 @@ func differs(want, have runtime.Object) string {
 			if now, ok := h.Spec.Hard[k]; !ok || now.Cmp(v) != 0 {
 				return fmt.Sprintf("spec.hard[%s]", k)
 			}
+		}
+		if len(w.Spec.Hard) == 0 && len(h.Spec.Hard) > 0 { // which is to hold nothing any more
+			return "spec.hard"
 		}
 		if !same(w.Spec.Scopes, h.Spec.Scopes) { // each scope that is added counts fewer objects
 			return "spec.scopes"
@@ -150,12 +152,7 @@ func manifest(want runtime.Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels := maps.Clone(m.GetLabels())
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	maps.Copy(labels, ownLabels)
-	m.SetLabels(labels)
+	m.SetLabels(withOwn(m.GetLabels()))
 	np, isPolicy := want.(*networkingv1.NetworkPolicy)
 	if isPolicy { // a policy type that is not written is not owned, and would stay as somebody set it
 		np.Spec = *withDefaults(np.Spec)

@@ -4,10 +4,12 @@ package registry
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
@@ -33,7 +35,8 @@ type waiter struct {
 
 // grave remembers who had a name last.
 type grave struct {
-	owner string
+	uid   types.UID
+	owner string // LabelOwner
 	at    time.Time
 }
 
@@ -67,7 +70,7 @@ func (e *expected) left(ns *corev1.Namespace) {
 	e.lock.Lock()
 	defer e.lock.Unlock()
 	now := time.Now()
-	e.gone[ns.Name] = grave{ns.Annotations[v1alpha1.AnnotationOwner], now}
+	e.gone[ns.Name] = grave{ns.UID, ns.Labels[v1alpha1.LabelOwner], now}
 	if now.Sub(e.swept) > quarantine {
 		e.swept = now
 		for name, g := range e.gone {
@@ -82,7 +85,8 @@ func (e *expected) left(ns *corev1.Namespace) {
 	delete(e.waiters, ns.Name)
 }
 
-// quarantined returns for how long owner must not have the name yet.
+// quarantined returns for how long an owner, by LabelOwner, must not have the name
+// yet.
 func (e *expected) quarantined(name, owner string) time.Duration {
 	e.lock.Lock()
 	defer e.lock.Unlock()
@@ -101,12 +105,22 @@ func (c *Cache) wait(ctx context.Context, ns *corev1.Namespace) error {
 		c.lock.Unlock()
 		return nil
 	}
+	if g, ok := c.gone[ns.Name]; ok && g.uid == ns.UID { // it has come and gone
+		c.lock.Unlock()
+		return nil
+	}
 	c.waiters[ns.Name] = append(c.waiters[ns.Name], w)
 	c.lock.Unlock()
 	select {
 	case <-w.done:
 		return nil
 	case <-ctx.Done():
+		c.lock.Lock()
+		defer c.lock.Unlock()
+		c.waiters[ns.Name] = slices.DeleteFunc(c.waiters[ns.Name], func(other *waiter) bool { return other == w })
+		if len(c.waiters[ns.Name]) == 0 {
+			delete(c.waiters, ns.Name)
+		}
 		return ctx.Err()
 	}
 }

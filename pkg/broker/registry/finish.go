@@ -63,6 +63,9 @@ func (r *Registry) finish(ctx context.Context, ns *corev1.Namespace, what *conte
 	g, gctx = errgroup.WithContext(ctx)
 	var ready *corev1.Namespace
 	if binds(ns) {
+		if ns.Annotations[v1alpha1.AnnotationOwnerGroup] != "" { // whoever adds a team need not be in it
+			owner = assume(ns)
+		}
 		g.Go(func() error { return r.usable(gctx, ns.Name, class.Spec.OwnerRole, owner) })
 	}
 	g.Go(func() (err error) { ready, err = r.mark(gctx, ns); return err })

@@ -27,12 +27,7 @@ func (r *Registry) guard(ctx context.Context, ns string, obj runtime.Object) err
 	}
 	m.SetNamespace(ns)
 	if m.GetName() != "default" { // that one is as much the controller's
-		labels := maps.Clone(m.GetLabels())
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		maps.Copy(labels, ownLabels)
-		m.SetLabels(labels)
+		m.SetLabels(withOwn(m.GetLabels()))
 	}
 	err = r.patiently(ctx, func() error { return r.createGuard(ctx, ns, obj) })
 	if apierrors.IsAlreadyExists(err) {
@@ -42,6 +37,16 @@ func (r *Registry) guard(ctx context.Context, ns string, obj runtime.Object) err
 		return fmt.Errorf("create %T %q: %w", obj, m.GetName(), err)
 	}
 	return nil
+}
+
+// withOwn adds the marks of what the broker makes.
+func withOwn(labels map[string]string) map[string]string {
+	out := maps.Clone(labels)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, ownLabels)
+	return out
 }
 
 // occupied is an object of the class that somebody else makes in each new

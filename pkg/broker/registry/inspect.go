@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
@@ -64,11 +65,11 @@ func (r *Registry) Inspect(ctx context.Context, name string) error {
 	}
 	objs, unreadable := policyv1alpha1.DecodeGuardRails(raw, r.Kinds)
 	err = errors.Join(err, unreadable)
-	if unreadable == nil {
-		err = errors.Join(err, r.inspectReserved(ctx, ns, objs))
-	}
 	for _, want := range objs {
 		err = errors.Join(err, r.inspectOne(ctx, ns, want))
+	}
+	if err == nil && len(raw) > 0 { // all is as recorded, and it is known what that is
+		err = r.inspectReserved(ctx, ns, objs)
 	}
 	if apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil // it ended meanwhile
@@ -98,7 +99,11 @@ func (r *Registry) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtim
 	class, lost := r.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
 	switch {
 	case lost == nil && class.Status.Revision == ns.Annotations[v1alpha1.AnnotationClassRevision]:
-		if objects, lost = class.Spec.Expand(values(ns)); lost != nil {
+		chosen, wrong := class.Spec.Choose(parameters(ns), field.NewPath("parameters"))
+		if lost = wrong.ToAggregate(); lost == nil {
+			objects, lost = class.Spec.Expand(policyv1alpha1.Given(ns.Name, called(ns), chosen))
+		}
+		if lost != nil {
 			objects = nil
 		}
 	case lost == nil:
@@ -192,6 +197,9 @@ func (r *Registry) inspectOne(ctx context.Context, ns *corev1.Namespace, want ru
 			return nil
 		}
 		d.was, d.object.UID = Changed, hm.GetUID()
+	}
+	if q, ok := want.(*corev1.ResourceQuota); ok && len(q.Spec.Hard) == 0 && d.was == Changed { // a refresh empties it
+		return r.replace(ctx, ns.Name, have, want)
 	}
 	patch, err := manifest(want)
 	if err != nil {

@@ -23,12 +23,16 @@ const (
 // the request, so that a repeated request gets the same name. A request that
 // has made its namespace keeps its name even if others were in the way then
 // and are gone now.
-func (r *Registry) generate(base string, by user.Info, requestID string) string {
-	owner := by.GetName()
+func (r *Registry) generate(tn *v1alpha1.TemporaryNamespace, by user.Info) string {
+	base, requestID := tn.GenerateName, tn.Annotations[v1alpha1.AnnotationRequestID]
+	hash := v1alpha1.OwnerHash(by.GetName())
+	if g := tn.Spec.OwnerGroup; g != "" {
+		hash = v1alpha1.GroupHash(g)
+	}
 	if requestID == "" {
 		requestID = rand.Text()
 	} else {
-		own, _ := r.Cache.list(hashes(by)...)
+		own, _ := r.Cache.list(hash)
 		for _, ns := range own {
 			if ns.Annotations[v1alpha1.AnnotationRequestID] == requestID && strings.HasPrefix(ns.Name, base) {
 				return ns.Name
@@ -37,12 +41,12 @@ func (r *Registry) generate(base string, by user.Info, requestID string) string 
 	}
 	base = base[:min(len(base), maxName-maxWords)] // the words must stay
 	for try := 0; ; try++ {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", owner, requestID, try))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", by.GetName(), requestID, try))
 		name := base + words(sum[:])
 		if try >= 3 { // the words are getting scarce
 			name += fmt.Sprintf("-%x", sum[8:10])
 		}
-		if try == 16 || r.Cache.get(name) == nil && r.Cache.quarantined(name, owner) == 0 {
+		if try == 16 || r.Cache.get(name) == nil && r.Cache.quarantined(name, hash) == 0 {
 			return name
 		}
 	}

@@ -5,6 +5,7 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ func (r *Registry) namespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alp
 		return nil, nil, err
 	}
 	var groups, parameters any
-	if named := r.Admission.Groups(owner.GetGroups()); len(named) > 0 {
+	if named := r.Admission.Groups(append(slices.Clone(owner.GetGroups()), tn.Spec.OwnerGroup)); len(named) > 0 {
 		groups = named
 	}
 	if len(tn.Spec.Parameters) > 0 {

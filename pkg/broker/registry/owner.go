@@ -15,9 +15,9 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// maxGroups bounds how many groups of a user are looked at, so that a selector for
-// all that they own can be sent.
-const maxGroups = 100
+// maxOwners bounds the selector for all that a user owns; where they are in more
+// groups, all is read and looked through.
+const maxOwners = 100
 
 // owned tells whether u owns ns: as the user who made it, or as a member of the
 // group that owns it.
@@ -26,23 +26,12 @@ func owned(u user.Info, ns *corev1.Namespace) bool {
 		return false
 	}
 	if g := ns.Annotations[v1alpha1.AnnotationOwnerGroup]; g != "" {
-		return slices.Contains(groupsOf(u), g)
+		return slices.Contains(u.GetGroups(), g)
 	}
 	return ns.Annotations[v1alpha1.AnnotationOwner] == u.GetName()
 }
 
 func owns(ctx context.Context, ns *corev1.Namespace) bool { return owned(userOf(ctx), ns) }
-
-// groupsOf are the groups of a user that may own a namespace: none of the system.
-func groupsOf(u user.Info) []string {
-	var out []string
-	for _, g := range u.GetGroups() {
-		if !strings.HasPrefix(g, "system:") && g != "" && len(out) < maxGroups {
-			out = append(out, g)
-		}
-	}
-	return out
-}
 
 // hashes are the values of LabelOwner on what u owns.
 func hashes(u user.Info) []string {
@@ -50,8 +39,10 @@ func hashes(u user.Info) []string {
 		return nil
 	}
 	out := []string{v1alpha1.OwnerHash(u.GetName())}
-	for _, g := range groupsOf(u) {
-		out = append(out, v1alpha1.GroupHash(g))
+	for _, g := range u.GetGroups() {
+		if !strings.HasPrefix(g, "system:") && g != "" { // which never own
+			out = append(out, v1alpha1.GroupHash(g))
+		}
 	}
 	return out
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,20 +65,40 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, to string,
 	if err != nil {
 		return nil, err
 	}
+	if err := r.inUse(ctx, ns.Name, what.objs); err != nil {
+		return nil, err
+	}
 	takes := policyv1alpha1.Reserved(what.objs)
 	if ns, err = r.raise(ctx, ns, takes, dry); err != nil || dry {
 		return ns, err
 	}
 	ns = ns.DeepCopy()
-	before, err := r.recorded(ctx, ns)
+	recorded, err := r.recorded(ctx, ns)
 	if err != nil {
 		return nil, err
+	}
+	old, err := policyv1alpha1.DecodeGuardRails(recorded, r.Kinds)
+	if err != nil {
+		return nil, fmt.Errorf("read what namespace %q was made with: %w", ns.Name, err)
+	}
+	before := map[string]runtime.Object{}
+	for _, obj := range old {
+		before[identity(obj)] = obj
+	}
+	for _, left := range leftovers(ctx, ns.Name, before, what.objs) {
+		b, err := manifest(left)
+		if err != nil {
+			return nil, err
+		}
+		what.raw, what.objs = append(what.raw, runtime.RawExtension{Raw: b}), append(what.objs, left)
 	}
 	if err := r.record(ctx, ns.Name, what.raw); err != nil {
 		return nil, err
 	}
-	if err := r.exchange(ctx, ns, before, what.objs); err != nil {
-		return nil, err
+	for _, obj := range what.objs {
+		if err := r.replace(ctx, ns.Name, before[identity(obj)], obj); err != nil {
+			return nil, err
+		}
 	}
 	r.Log.Info("Refreshed", "namespace", ns.Name, "uid", ns.UID, "user", userName(ctx), "class", class.Name, "revision", to, "was", ns.Annotations[v1alpha1.AnnotationClassRevision], "auditID", auditID(ctx))
 	return ns, reserveAnnotation(ns, takes)
@@ -195,38 +217,53 @@ func reserveAnnotation(ns *corev1.Namespace, takes corev1.ResourceList) error {
 	return nil
 }
 
-// exchange puts the objects in place of those that were recorded. One that is not
-// to be any more stays, as the broker deletes no guard rail; a quota or limit range
-// is emptied, so that it holds nothing.
-func (r *Registry) exchange(ctx context.Context, ns *corev1.Namespace, recorded []runtime.RawExtension, objs []runtime.Object) error {
-	before := map[string]runtime.Object{}
-	old, err := policyv1alpha1.DecodeGuardRails(recorded, r.Kinds)
-	if err != nil {
-		return fmt.Errorf("read what namespace %q was made with: %w", ns.Name, err)
-	}
-	for _, obj := range old {
-		before[identity(obj)] = obj
-	}
+// leftovers are the objects of before that are not to be any more. They stay, as
+// the broker deletes no guard rail; a quota or limit range is emptied, so that it
+// holds nothing.
+func leftovers(ctx context.Context, ns string, before map[string]runtime.Object, objs []runtime.Object) []runtime.Object {
+	var out []runtime.Object
+	stays := map[string]bool{}
 	for _, obj := range objs {
-		was := before[identity(obj)]
-		delete(before, identity(obj))
-		if err := r.replace(ctx, ns.Name, was, obj); err != nil {
-			return err
-		}
+		stays[identity(obj)] = true
 	}
-	for id, obj := range before {
-		empty := obj.DeepCopyObject()
-		switch o := empty.(type) {
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		if stays[id] {
+			continue
+		}
+		left := before[id].DeepCopyObject()
+		switch o := left.(type) {
 		case *corev1.ResourceQuota:
 			o.Spec = corev1.ResourceQuotaSpec{}
 		case *corev1.LimitRange:
 			o.Spec = corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{}}
 		default:
-			warning.AddWarning(ctx, "", fmt.Sprintf("%s is not in the class any more, and stays in namespace %q", id, ns.Name))
+			warning.AddWarning(ctx, "", fmt.Sprintf("%s is not in the class any more, and stays in namespace %q", id, ns))
+		}
+		out = append(out, left)
+	}
+	return out
+}
+
+// inUse refuses a refresh that would leave a namespace with more than its quotas let
+// it have: what is in use goes on to be.
+func (r *Registry) inUse(ctx context.Context, ns string, objs []runtime.Object) error {
+	for _, obj := range objs {
+		want, ok := obj.(*corev1.ResourceQuota)
+		if !ok {
 			continue
 		}
-		if err := r.replace(ctx, ns.Name, obj, empty); err != nil {
-			return err
+		have, err := r.Client.CoreV1().ResourceQuotas(ns).Get(ctx, want.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read %s in %q: %w", identity(want), ns, err)
+		}
+		for k, hard := range want.Spec.Hard {
+			if used, ok := have.Status.Used[k]; ok && used.Cmp(hard) > 0 {
+				return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns, field.ErrorList{field.Forbidden(field.NewPath("spec", "classRevision"),
+					fmt.Sprintf("%s of %s are in use, and the class allows %s now: free some first", used.String(), k, hard.String()))})
+			}
 		}
 	}
 	return nil
@@ -248,6 +285,14 @@ func (r *Registry) replace(ctx context.Context, ns string, was, want runtime.Obj
 		return err
 	}
 	have, err := r.get(ctx, ns, m.GetName(), want, metav1.GetOptions{})
+	if q, ok := want.(*corev1.ResourceQuota); ok && apierrors.IsNotFound(err) { // what is used is not known here: the controller puts it in force
+		q = q.DeepCopy()
+		q.Namespace, q.Labels = ns, withOwn(q.Labels)
+		return r.patiently(ctx, func() error {
+			_, err := r.Client.CoreV1().ResourceQuotas(ns).Create(ctx, q, metav1.CreateOptions{})
+			return err
+		})
+	}
 	if apierrors.IsNotFound(err) {
 		return r.guard(ctx, ns, want)
 	}

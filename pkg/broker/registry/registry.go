@@ -43,6 +43,9 @@ type Admission interface {
 	HoldMore(ns *corev1.Namespace) (release func(), err error)
 	// Wait is Hold in a line, in which id keeps a place between requests.
 	Wait(ctx context.Context, ns *corev1.Namespace, id string) (release func(), err error)
+	// Again puts whoever had waited and lost a race back into their place; the error
+	// tells it.
+	Again(ns *corev1.Namespace, id string) error
 	// Admitted tells whether ns, which Order has been told of, may be finished.
 	Admitted(ns *corev1.Namespace) error
 	// Groups are those of the given groups that some budget names.

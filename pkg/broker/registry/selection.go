@@ -78,7 +78,7 @@ func ownerHash(tn *v1alpha1.TemporaryNamespace) string {
 // kube-apiserver cannot select by is left to matches.
 func (s selection) upstream(o *internalversion.ListOptions) metav1.ListOptions {
 	out := metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"}
-	if len(s.mine) > 0 {
+	if len(s.mine) > 0 && len(s.mine) <= maxOwners {
 		out.LabelSelector += "," + v1alpha1.LabelOwner + " in (" + strings.Join(s.mine, ",") + ")"
 	}
 	if name, ok := s.fields.RequiresExactMatch("metadata.name"); ok {

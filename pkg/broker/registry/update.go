@@ -162,8 +162,13 @@ func keep(tn, old *v1alpha1.TemporaryNamespace) {
 	if tn.Spec.OwnerGroup == "" {
 		tn.Spec.OwnerGroup = old.Spec.OwnerGroup
 	}
-	if tn.Spec.Parameters == nil {
-		tn.Spec.Parameters = old.Spec.Parameters
+	for name, value := range old.Spec.Parameters {
+		if _, said := tn.Spec.Parameters[name]; !said {
+			if tn.Spec.Parameters == nil {
+				tn.Spec.Parameters = map[string]string{}
+			}
+			tn.Spec.Parameters[name] = value
+		}
 	}
 	delete(tn.Annotations, v1alpha1.AnnotationWait) // for creation only
 	if tn.Spec.TTLSeconds == nil {
