@@ -3,6 +3,7 @@
 package admission
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -48,6 +49,7 @@ type limit struct {
 	scope  string // "", user or group
 	who    string
 	hard   corev1.ResourceList
+	keys   []corev1.ResourceName // of hard, in order
 
 	used    corev1.ResourceList // by what is there
 	held    corev1.ResourceList // by own creations under way
@@ -58,7 +60,9 @@ type limit struct {
 }
 
 func newLimit(b *budget, scope, who string, hard corev1.ResourceList) *limit {
-	return &limit{budget: b, scope: scope, who: who, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{}, held: corev1.ResourceList{}}
+	l := &limit{budget: b, scope: scope, who: who, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{}, held: corev1.ResourceList{}}
+	l.keys = slices.Sorted(maps.Keys(l.hard))
+	return l
 }
 
 // limits are those that a claim is charged to.
@@ -132,7 +136,7 @@ type shortage struct {
 func (v *View) short(limits []*limit, amounts corev1.ResourceList) []shortage {
 	var out []shortage
 	for _, l := range limits {
-		for _, k := range l.keys() {
+		for _, k := range l.keys {
 			want, ok := amounts[k]
 			if !ok || want.Sign() <= 0 {
 				continue
@@ -146,13 +150,4 @@ func (v *View) short(limits []*limit, amounts corev1.ResourceList) []shortage {
 		}
 	}
 	return out
-}
-
-func (l *limit) keys() []corev1.ResourceName {
-	keys := make([]corev1.ResourceName, 0, len(l.hard))
-	for k := range l.hard {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -40,7 +40,7 @@ func (v *View) impossible(c *claim) error {
 
 // never tells why namespaces of a class, which take the given amounts, never fit.
 func (l *limit) never(class string, amounts corev1.ResourceList) string {
-	for _, k := range l.keys() {
+	for _, k := range l.keys {
 		want, bounded := amounts[k]
 		hard := l.hard[k]
 		switch {

@@ -31,7 +31,7 @@ func (v *View) Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, 
 		s := policyv1alpha1.NamespaceBudgetStatus{Namespaces: counts[b]}
 		fullest := -1.0
 		look := func(l *limit) {
-			for _, k := range l.keys() {
+			for _, k := range l.keys {
 				used, hard := l.used[k], l.hard[k]
 				share := 1.0
 				if !hard.IsZero() {
@@ -65,7 +65,9 @@ func (v *View) Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, 
 			}
 		}
 		if len(s.UsedByOne) > 0 {
-			look(&limit{budget: b, scope: user, hard: policyv1alpha1.Normal(b.spec.PerUser), used: s.UsedByOne})
+			one := newLimit(b, user, "", b.spec.PerUser)
+			one.used = s.UsedByOne
+			look(one)
 		}
 		status[b.name], full[b.name] = s, max(0, fullest)
 	}
