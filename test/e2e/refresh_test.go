@@ -19,7 +19,7 @@ import (
 )
 
 // refreshes brings namespaces up to a class that has changed since: it gives 60 pods
-// in place of 50, and so takes more of the budgets.
+// in place of 50, and so takes more of the budgets, and has one quota less.
 func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 	t.Helper()
 	ctx := t.Context()
@@ -29,6 +29,7 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 		t.Fatal(err)
 	}
 	class := strings.Replace(strings.Replace(string(b), "name: default", "name: moving", 1), `is-default-class: "true"`, `is-default-class: "false"`, 1)
+	const dropped = "  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: old}, spec: {hard: {count/events: 500}}}\n"
 	revision := func() string {
 		out, err := c.Kubectl("admin", "get", "namespaceclass", "moving", "-o", "jsonpath={.status.revision}")
 		if err != nil {
@@ -39,7 +40,7 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 	var pool []string
 	var now string
 	fill := func() {
-		apply(t, c, class)
+		apply(t, c, strings.Replace(class, "  objects:\n", "  objects:\n"+dropped, 1))
 		for range 220 {
 			tn := tns(fresh(), time.Hour)
 			tn.Spec.ClassName = "moving"
@@ -98,6 +99,10 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 			quota, err := kube.CoreV1().ResourceQuotas(name).Get(ctx, "tenama", metav1.GetOptions{})
 			if err != nil {
 				return err
+			}
+			old, err := kube.CoreV1().ResourceQuotas(name).Get(ctx, "old", metav1.GetOptions{})
+			if err != nil || len(old.Spec.Hard) > 0 {
+				return fmt.Errorf("%s still has the quota that the class dropped: %v, %w", name, old.Spec.Hard, err)
 			}
 			binding, err := kube.RbacV1().RoleBindings(name).Get(ctx, "tenama:broker", metav1.GetOptions{})
 			if err != nil {
