@@ -76,7 +76,11 @@ func (o *describeOptions) run(ctx context.Context) error {
 	if at := tn.Status.ExpirationTimestamp; at != nil {
 		t.add("Expires", in(at.Time, now))
 	}
-	t.add("Lives", lifeOf(tn, now))
+	if _, rest, ok := strings.Cut(lifeOf(tn, now), "; "); ok && tn.Status.ExpirationTimestamp != nil {
+		t.add("Can live", rest)
+	} else {
+		t.add("Lives", lifeOf(tn, now))
+	}
 	t.add("Reason", tn.Spec.Reason)
 	t.add("Labels", pairs(tn.Labels))
 	t.add("Guard rails", guardRails(rails))

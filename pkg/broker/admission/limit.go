@@ -3,6 +3,7 @@
 package admission
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -135,7 +136,8 @@ type shortage struct {
 // amounts and what is held, or for which somebody waits in line.
 func (v *View) short(limits []*limit, amounts corev1.ResourceList) []shortage {
 	var out []shortage
-	for _, l := range limits {
+	// Those of the user first: it is what only they can do something about.
+	for _, l := range slices.SortedStableFunc(slices.Values(limits), func(a, b *limit) int { return cmp.Compare(b.scope, a.scope) }) {
 		for _, k := range l.keys {
 			want, ok := amounts[k]
 			if !ok || want.Sign() <= 0 {

@@ -28,8 +28,10 @@ const (
 	// atFront are held on to until there is room; those further back are told their
 	// place, and come again: a request that waits takes a seat in kube-apiserver.
 	atFront = 3
-	// holdOn is for how long.
-	holdOn = 10 * time.Second
+	// holdOn is for how long; the first time it is tellPlace, so that they hear soon
+	// that they stand in line.
+	holdOn    = 10 * time.Second
+	tellPlace = time.Second
 	// between is for how long room is kept for somebody who is just coming again.
 	between = 3 * time.Second
 	// keepPlace is for how long the place of somebody who does not come again is kept.
@@ -100,7 +102,11 @@ func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (relea
 	v.stir()
 	if v.before(p) < atFront && v.line.parked < maxParked {
 		v.line.parked++
-		timer := time.NewTimer(holdOn)
+		hold := holdOn
+		if time.Since(p.since) < tellPlace {
+			hold = tellPlace
+		}
+		timer := time.NewTimer(hold)
 		defer timer.Stop()
 		v.mu.Unlock()
 		select {
