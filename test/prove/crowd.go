@@ -19,9 +19,10 @@ import (
 	"tenama.dev/tenama/test/bed"
 )
 
-// news is how long a full budget may take to become known to all replicas, on a
-// machine of two cores where everything runs.
-const news = time.Second
+// news is how long a full budget may take to become known to all replicas, on a slow
+// machine where everything runs; it takes milliseconds, but for processes that wait
+// for a core.
+const news = 3 * time.Second
 
 const collection = "/apis/tenama.dev/v1alpha1/temporarynamespaces"
 
@@ -185,7 +186,8 @@ func (c *crowd) judge(o *order) (wrong []string) {
 	if c.odd.Load() > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d unexpected answers, the last: %v", c.odd.Load(), c.lastOdd.Load()))
 	}
-	if c.waits && float64(c.users[0].got) > max(2, 2*share) {
+	// A replica that was killed has forgotten its line, and one may slip in there.
+	if c.waits && float64(c.users[0].got) > max(3, float64(let)/10) {
 		wrong = append(wrong, fmt.Sprintf("who never pauses got %d, the others %.2f each", c.users[0].got, share))
 	}
 	return wrong
