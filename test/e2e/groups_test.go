@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// Whoever adds a namespace for a group that they are not in may repeat the request,
+// waits for nobody's access but the group's, and the group is charged for it.
+func TestNamespaceForAnotherGroup(t *testing.T) {
+	ctx := t.Context()
+	apply(t, shared.Cluster, budget("crew", "{groups: [{name: crew, hard: {requests.cpu: 8}}]}"))
+	defer func() { _, _ = shared.Kubectl("admin", "delete", "namespacebudget", "crew") }()
+	out, err := shared.Kubectl("admin", "create", "clusterrolebinding", "crew", "--clusterrole=tenama:user", "--group=crew")
+	if err != nil {
+		t.Fatal(out)
+	}
+	out, err = shared.Kubectl("admin", "create", "clusterrolebinding", "adder", "--clusterrole=tenama:admin", "--user=adder")
+	if err != nil {
+		t.Fatal(out)
+	}
+	defer func() { _, _ = shared.Kubectl("admin", "delete", "clusterrolebinding", "crew", "adder") }()
+	who := func(name string, groups ...string) *client.Client {
+		config, err := shared.ConfigFor(name, groups...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return as(t, config)
+	}
+	adder, member := who("adder", "platform"), who("cy", "crew")
+	time.Sleep(time.Second) // the broker hears of the budget
+	want := func(id string) *v1alpha1.TemporaryNamespace {
+		tn := tns("", time.Hour)
+		tn.GenerateName, tn.Spec.OwnerGroup = "tmp-crew-", "crew"
+		tn.Annotations = map[string]string{v1alpha1.AnnotationRequestID: id}
+		return tn
+	}
+	begun := time.Now()
+	first, err := adder.Create(ctx, want("one"), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 2900*time.Millisecond { // as long as somebody's access is waited for that never comes
+		t.Errorf("it took %s", took)
+	}
+	if again, err := adder.Create(ctx, want("one"), metav1.CreateOptions{}); err != nil || again.UID != first.UID {
+		t.Errorf("the repeated request made %v, %v", again, err)
+	}
+	ns := namespace(t, admin(), first.Name)
+	if got := ns.Annotations[v1alpha1.AnnotationGroups]; got != `["crew"]` {
+		t.Errorf("charged to %q", got)
+	}
+	if _, err := member.Get(ctx, first.Name); err != nil {
+		t.Errorf("a member: %v", err)
+	}
+	if out, err := kubectlAs(t, shared.Cluster, "cy", "crew", "-n", first.Name, "create", "configmap", "mine"); err != nil {
+		t.Errorf("a member in it: %s", out)
+	}
+	if _, err := adder.Create(ctx, want("two"), metav1.CreateOptions{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := adder.Create(ctx, want("three"), metav1.CreateOptions{}); err == nil || !strings.Contains(err.Error(), `budget "crew" for group "crew" is full: 8 of 8`) {
+		t.Errorf("got %v", err)
+	}
+	if err := member.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Error(err)
+	}
+}
