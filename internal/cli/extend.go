@@ -24,6 +24,9 @@ type extendOptions struct {
 	ttl    durationValue
 	until  string
 	reason string
+
+	// upToMost is an extension without a figure: an hour, or what is possible of it.
+	upToMost bool
 }
 
 func newExtendCommand(f *factory) *cobra.Command {
@@ -35,7 +38,8 @@ func newExtendCommand(f *factory) *cobra.Command {
 
 Without NAME it is the one of the current context. Time is only ever added:
 what a namespace has already is not taken back. How far an extension can reach
-is fixed when the namespace is made, and shown.`,
+is fixed when the namespace is made, and shown. Without --by, --ttl and --until
+it is one hour more, or as much of it as is possible.`,
 		Example: `  # One hour more
   kubectl tenama extend
 
@@ -49,6 +53,7 @@ is fixed when the namespace is made, and shown.`,
 			if o.name, err = f.one(args); err != nil {
 				return err
 			}
+			o.upToMost = !cmd.Flags().Changed("by")
 			return o.run(cmd.Context())
 		},
 	}
@@ -72,11 +77,27 @@ func (o *extendOptions) target() (func(*v1alpha1.TemporaryNamespace, time.Time) 
 		return func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, nil
 	}
 	return func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+		from := now
 		if t := tn.Status.ExpirationTimestamp; t != nil {
-			return t.Add(o.by.d)
+			from = t.Time
 		}
-		return now.Add(o.by.d)
+		if most, ok := reach(tn, now); ok && o.upToMost && most.After(from) && most.Before(from.Add(o.by.d)) {
+			return most
+		}
+		return from.Add(o.by.d)
 	}, nil
+}
+
+// reach is how far an extension of tn can go at present, if anything bounds it.
+func reach(tn *v1alpha1.TemporaryNamespace, now time.Time) (time.Time, bool) {
+	switch s := tn.Status; {
+	case s.MaximumExpirationTimestamp != nil:
+		return s.MaximumExpirationTimestamp.Time, true
+	case s.MaximumTTLSeconds != nil:
+		// The server's clock is known to two seconds (client.Skew).
+		return now.Add(time.Duration(*s.MaximumTTLSeconds)*time.Second - 2*time.Second), true
+	}
+	return time.Time{}, false
 }
 
 func (o *extendOptions) run(ctx context.Context) error {
@@ -103,7 +124,8 @@ func (o *extendOptions) run(ctx context.Context) error {
 	}
 	before, after, err := c.Extend(ctx, tn.Name, target, o.reason, metav1.PatchOptions{})
 	if err != nil {
-		if most := tn.Status.MaximumExpirationTimestamp; apierrors.IsInvalid(err) && most != nil && target(tn, c.Now()).After(most.Time) {
+		expiry := tn.Status.ExpirationTimestamp
+		if most, ok := reach(tn, c.Now()); apierrors.IsInvalid(err) && ok && target(tn, c.Now()).After(most) && expiry != nil && most.After(expiry.Time) {
 			return advise(err, fmt.Sprintf("the most that is possible: kubectl tenama extend %s --until %s", tn.Name, most.UTC().Format(time.RFC3339)))
 		}
 		return err
