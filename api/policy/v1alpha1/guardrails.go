@@ -80,7 +80,7 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 	obj, gvk, err := guardRails.Decode(raw, nil, nil)
 	if runtime.IsNotRegisteredError(err) {
 		if _, ok := kinds.Find(*gvk); !ok {
-			return nil, fmt.Errorf("kind %q of %q is not one of %s", gvk.Kind, gvk.GroupVersion(), kinds)
+			return nil, fmt.Errorf("kind %q of %q is not one of %s; the broker has others by --object-kinds (deploy/kinds)", gvk.Kind, gvk.GroupVersion(), kinds)
 		}
 		obj, _, err = unstructured.UnstructuredJSONScheme.Decode(raw, gvk, nil)
 	}

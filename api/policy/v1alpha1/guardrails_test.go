@@ -27,7 +27,7 @@ func TestGuardRails(t *testing.T) {
 		"none":             {spec(), ""},
 		"an account":       {spec(account), ""},
 		"twice":            {spec(account, account), `spec.objects[1]: ServiceAccount "ci" stands twice`},
-		"a secret":         {spec(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}`), `kind "Secret" of "v1" is not one of`},
+		"a secret":         {spec(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}`), `kind "Secret" of "v1" is not one of ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy (networking.k8s.io/v1); the broker has others by --object-kinds (deploy/kinds)`},
 		"not an object":    {spec(`[]`), "spec.objects[0]"},
 		"no kind":          {spec(`{}`), "spec.objects[0]"},
 		"a bad name":       {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"C I"}}`), "metadata.name"},
