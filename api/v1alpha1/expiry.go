@@ -25,6 +25,9 @@ type Lifetime struct {
 	MaximumTTL  time.Duration // from creation, or from now if Renewable
 	ExtendUntil time.Time     // zero if it was never extended
 
+	Lease   time.Duration // after Renewed, or the creation; zero if there is none
+	Renewed time.Time
+
 	Extensions        int32  // so many were made
 	MaximumExtensions *int32 // so many may be; nil is any number
 }
@@ -34,6 +37,16 @@ type Lifetime struct {
 func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
 	l := Lifetime{Type: LifetimeFixed}
 	var err error
+	if _, leased := m.Annotations[AnnotationLease]; leased {
+		if l.Lease, err = seconds(m, AnnotationLease); err != nil {
+			return l, err
+		}
+	}
+	if s := m.Annotations[AnnotationRenewed]; s != "" {
+		if l.Renewed, err = time.Parse(time.RFC3339, s); err != nil {
+			return l, fmt.Errorf("read annotation %q: %w", AnnotationRenewed, err)
+		}
+	}
 	switch t := LifetimeType(m.Annotations[AnnotationLifetime]); t {
 	case LifetimeUnbounded:
 		l.Type = t
@@ -64,8 +77,25 @@ func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
 	return l, err
 }
 
-// Expiry is when a namespace created at the given time expires; zero is never.
+// Expiry is when a namespace created at the given time expires; zero is never. A
+// lease that is not renewed ends it earlier.
 func (l Lifetime) Expiry(created time.Time) time.Time {
+	at := l.Deadline(created)
+	if l.Lease == 0 {
+		return at
+	}
+	from := created
+	if l.Renewed.After(from) {
+		from = l.Renewed
+	}
+	if end := from.Add(l.Lease); at.IsZero() || end.Before(at) {
+		return end
+	}
+	return at
+}
+
+// Deadline is Expiry if a lease, where there is one, is renewed for ever.
+func (l Lifetime) Deadline(created time.Time) time.Time {
 	if l.Type == LifetimeUnbounded {
 		return time.Time{}
 	}

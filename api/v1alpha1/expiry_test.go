@@ -21,6 +21,10 @@ func TestExpiry(t *testing.T) {
 		"an extension that is less":  {Lifetime{TTL: 4 * time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(3 * time.Hour)}, 4 * time.Hour},
 		"renewed beyond":             {Lifetime{Type: LifetimeRenewable, TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(300 * time.Hour)}, 300 * time.Hour},
 		"the ceiling holds":          {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(300 * time.Hour)}, 10 * time.Hour},
+		"a lease nobody renews":      {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute}, time.Minute},
+		"a renewed lease":            {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute, Renewed: born.Add(time.Hour)}, time.Hour + time.Minute},
+		"a lease of the unbounded":   {Lifetime{Type: LifetimeUnbounded, Lease: time.Minute, Renewed: born.Add(time.Hour)}, time.Hour + time.Minute},
+		"a lease and a ceiling":      {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute, Renewed: born.Add(99 * time.Hour)}, time.Hour},
 		"the ceiling holds for TTLs": {Lifetime{TTL: 20 * time.Hour, MaximumTTL: 10 * time.Hour}, 10 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,6 +67,21 @@ type TemporaryNamespaceSpec struct {
 	// +optional
 	ExtendUntil *metav1.Time `json:"extendUntil,omitempty"`
 
+	// LeaseDurationSeconds, if it is set at creation, ends the namespace earlier: so
+	// long after RenewTime (or its creation), unless that moves. Whoever holds the
+	// namespace writes RenewTime again and again while they need it, as for a Lease of
+	// coordination.k8s.io; that is no extension, and reaches no further than the rest
+	// of the lifetime does. With a lease an empty TTLSeconds means the maximum of the
+	// class. It cannot be changed afterwards.
+	// +optional
+	LeaseDurationSeconds *int64 `json:"leaseDurationSeconds,omitempty"`
+
+	// RenewTime is when the holder of the lease was last seen (RFC 3339, whole
+	// seconds). It never goes back. Written ahead, it lets the lease end later, at
+	// most when the rest of the lifetime ends.
+	// +optional
+	RenewTime *metav1.Time `json:"renewTime,omitempty"`
+
 	// Reason says in the owner's words what the namespace is for, or why it was
 	// extended. At most 256 characters.
 	// +optional

@@ -24,6 +24,9 @@ const (
 	maxGroup     = 253
 )
 
+// MinLeaseSeconds is the shortest lease: one that network and clocks allow to be kept.
+const MinLeaseSeconds int64 = 10
+
 // MaxWait bounds how long a creator may wait for capacity.
 const MaxWait = time.Hour
 
@@ -79,6 +82,12 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 	if ttl := tn.Spec.TTLSeconds; ttl != nil && (*ttl < 1 || *ttl > MaxTTLSeconds) {
 		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), *ttl, "must be positive, and at most the maximum of the class"))
 	}
+	if s := tn.Spec.LeaseDurationSeconds; s != nil && (*s < MinLeaseSeconds || *s > MaxTTLSeconds) {
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), *s, fmt.Sprintf("must be at least %d", MinLeaseSeconds)))
+	}
+	if tn.Spec.RenewTime != nil && tn.Spec.LeaseDurationSeconds == nil {
+		errs = append(errs, field.Forbidden(spec.Child("renewTime"), "there is no lease: leaseDurationSeconds is set at creation only"))
+	}
 	if name := tn.Spec.ClassName; name != "" {
 		for _, msg := range validation.IsDNS1123Label(name) {
 			errs = append(errs, field.Invalid(spec.Child("className"), name, msg))
@@ -117,6 +126,14 @@ func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList 
 	}
 	if id, was := tn.Annotations[AnnotationRequestID], old.Annotations[AnnotationRequestID]; id != was && id != "" {
 		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(AnnotationRequestID), id, "is immutable"))
+	}
+	if was, is := deref(old.Spec.LeaseDurationSeconds), deref(tn.Spec.LeaseDurationSeconds); was != is {
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, "is immutable, and set at creation only"))
+	}
+	if is, was := tn.Spec.RenewTime, old.Spec.RenewTime; was != nil && (is == nil || is.Time.Before(was.Time)) {
+		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), fmt.Sprintf("must not be earlier than %s: no write brings the expiry nearer", text(was))))
+	} else if is != nil && is.Time.Before(old.CreationTimestamp.Time) {
+		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be before the creation"))
 	}
 	return append(errs, validateLifetime(tn, old, now)...)
 }

@@ -30,6 +30,11 @@ func renewable(tn *TemporaryNamespace) {
 	tn.Status.Lifetime, tn.Status.MaximumExpirationTimestamp, tn.Status.MaximumTTLSeconds = LifetimeRenewable, nil, &two
 }
 
+func leased(tn *TemporaryNamespace) {
+	minute, at := int64(60), metav1.NewTime(tn.CreationTimestamp.Add(time.Minute))
+	tn.Spec.LeaseDurationSeconds, tn.Spec.RenewTime = &minute, &at
+}
+
 func unbounded(tn *TemporaryNamespace) {
 	tn.Status.Lifetime, tn.Status.MaximumExpirationTimestamp, tn.Spec.TTLSeconds = LifetimeUnbounded, nil, nil
 }
@@ -57,6 +62,10 @@ func TestValidateUpdate(t *testing.T) {
 		}, "spec.extendUntil"},
 		"extension taken back":      {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = nil }, "spec.extendUntil"},
 		"extension lowered":         {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(time.Hour) }, "spec.extendUntil"},
+		"a lease later":             {nil, func(tn *TemporaryNamespace) { tn.Spec.LeaseDurationSeconds = seconds(60) }, "spec.leaseDurationSeconds"},
+		"a longer lease":            {leased, func(tn *TemporaryNamespace) { tn.Spec.LeaseDurationSeconds = seconds(3600) }, "spec.leaseDurationSeconds"},
+		"a lease renewed":           {leased, func(tn *TemporaryNamespace) { tn.Spec.RenewTime = at(2 * time.Minute) }, ""},
+		"a lease renewed back":      {leased, func(tn *TemporaryNamespace) { tn.Spec.RenewTime = at(time.Second) }, "spec.renewTime"},
 		"another class":             {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassName = "gold" }, "spec.className"},
 		"another request":           {nil, func(tn *TemporaryNamespace) { tn.Annotations = map[string]string{AnnotationRequestID: "s"} }, "metadata.annotations[tenama.dev/request-id]"},
 		"request left out":          {nil, func(tn *TemporaryNamespace) { tn.Annotations = nil }, ""},

@@ -70,6 +70,11 @@ const (
 	AnnotationMaximumTTL = "tenama.dev/max-ttl-seconds"
 	// AnnotationExtendUntil is spec.extendUntil, RFC 3339 in UTC.
 	AnnotationExtendUntil = "tenama.dev/extend-until"
+	// AnnotationLease is spec.leaseDurationSeconds, in seconds; absent if nobody holds a
+	// lease. Immutable.
+	AnnotationLease = "tenama.dev/lease-seconds"
+	// AnnotationRenewed is spec.renewTime, RFC 3339 in UTC.
+	AnnotationRenewed = "tenama.dev/renewed"
 	// AnnotationReason is spec.reason.
 	AnnotationReason = "tenama.dev/reason"
 	// AnnotationReady is "true" once the owner can use the namespace.

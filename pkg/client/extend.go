@@ -15,6 +15,20 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
+// Renew says that whoever holds the lease of a temporary namespace still does: it
+// then lives on for the duration of the lease. It counts as no extension. Reasons:
+// NotFound, Conflict (it is over, or another namespace has the name), Invalid (there
+// is no lease).
+func (c *Client) Renew(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"renewTime": at.UTC().Truncate(time.Second).Format(time.RFC3339)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode the renewal: %w", err)
+	}
+	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+}
+
 // Extension computes, from a namespace and the present time by the server's
 // clock, how long it is to live at least.
 type Extension func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time

@@ -23,7 +23,7 @@ import (
 
 // Set is the policy set that this broker needs; deploy/policies/broker.yaml
 // names it in its first message.
-const Set = "policy set 2"
+const Set = "policy set 3"
 
 const (
 	// stale is how many intervals a proof holds while no attempt is conclusive.

@@ -179,6 +179,9 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	if tn.Spec.ExtendUntil != nil {
 		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "set ttlSeconds to create; extendUntil is for later"))
 	}
+	if tn.Spec.RenewTime != nil && tn.Spec.LeaseDurationSeconds != nil {
+		errs = append(errs, field.Forbidden(spec.Child("renewTime"), "leave it out to create: a lease begins with the creation"))
+	}
 	if bad != nil {
 		return nil, invalid(append(errs, bad))
 	}
@@ -204,6 +207,8 @@ func lifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceCl
 	case life.Type == policyv1alpha1.LifetimeUnbounded && ttl != nil:
 		return field.ErrorList{field.Invalid(path, *ttl, fmt.Sprintf("must be left out: namespaces of class %q do not expire", class.Name))}
 	case life.Type == policyv1alpha1.LifetimeUnbounded:
+	case ttl == nil && tn.Spec.LeaseDurationSeconds != nil: // the lease ends it, and nothing else before it must
+		tn.Spec.TTLSeconds = &life.MaximumTTLSeconds
 	case ttl == nil:
 		tn.Spec.TTLSeconds = &life.DefaultTTLSeconds
 	case *ttl > life.MaximumTTLSeconds:

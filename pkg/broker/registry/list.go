@@ -78,9 +78,13 @@ func (r *Registry) list(ctx context.Context, s selection, o *internalversion.Lis
 		}
 	}
 	out.Items = make([]v1alpha1.TemporaryNamespace, 0, len(found))
+	warned := 0
 	for _, ns := range found {
 		if tn := view(ns); s.matches(tn) {
 			out.Items = append(out.Items, *tn)
+			if warned < mostWarnings && warn(ctx, ns, tn) {
+				warned++
+			}
 		}
 	}
 	return out, nil

@@ -128,7 +128,9 @@ func (r *Registry) Get(ctx context.Context, name string, o *metav1.GetOptions) (
 	if err != nil {
 		return nil, err
 	}
-	return view(ns), nil
+	tn := view(ns)
+	warn(ctx, ns, tn)
+	return tn, nil
 }
 
 // Delete begins the end of a TemporaryNamespace; the namespace is gone some seconds later, and until then it can be

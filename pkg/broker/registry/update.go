@@ -121,7 +121,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 		}
 		if len(o.DryRun) == 0 {
 			if before := old.Status.ExpirationTimestamp; before != nil {
-				if after := view(out).Status.ExpirationTimestamp; after != nil && !after.Equal(before) {
+				if after := view(out).Status.ExpirationTimestamp; after != nil && !after.Equal(before) && equality.Semantic.DeepEqual(tn.Spec.RenewTime, old.Spec.RenewTime) {
 					r.Log.Info("Extended", "namespace", name, "uid", out.UID, "user", userName(ctx), "until", after.UTC().Format(time.RFC3339), "was", before.UTC().Format(time.RFC3339), "reason", tn.Spec.Reason, "auditID", auditID(ctx))
 				}
 			}
@@ -129,7 +129,9 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 			_ = r.Cache.wait(wctx, out) // so that a list that follows shows it
 			cancel()
 		}
-		return view(out), false, nil
+		after := view(out)
+		warn(ctx, out, after)
+		return after, false, nil
 	}
 	return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
 }
@@ -173,6 +175,14 @@ func keep(tn, old *v1alpha1.TemporaryNamespace) {
 	delete(tn.Annotations, v1alpha1.AnnotationWait) // for creation only
 	if tn.Spec.TTLSeconds == nil {
 		tn.Spec.TTLSeconds = old.Spec.TTLSeconds
+	}
+	if tn.Spec.LeaseDurationSeconds == nil {
+		tn.Spec.LeaseDurationSeconds = old.Spec.LeaseDurationSeconds
+	}
+	if t := tn.Spec.RenewTime; t == nil {
+		tn.Spec.RenewTime = old.Spec.RenewTime
+	} else {
+		tn.Spec.RenewTime = &metav1.Time{Time: t.Truncate(time.Second)}
 	}
 	if tn.Spec.ExtendUntil == nil { // a manifest leaves it out; to apply or replace by one takes no extension back
 		tn.Spec.ExtendUntil = old.Spec.ExtendUntil

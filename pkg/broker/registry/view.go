@@ -100,6 +100,17 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 
 func viewLifetime(tn *v1alpha1.TemporaryNamespace, l v1alpha1.Lifetime) {
 	tn.Status.Lifetime, tn.Status.Extensions, tn.Status.MaximumExtensions = l.Type, l.Extensions, l.MaximumExtensions
+	created := tn.CreationTimestamp.Time
+	if l.Lease > 0 {
+		lease := int64(l.Lease / time.Second)
+		tn.Spec.LeaseDurationSeconds = &lease
+	}
+	if !l.Renewed.IsZero() {
+		tn.Spec.RenewTime = &metav1.Time{Time: l.Renewed}
+	}
+	if at := l.Expiry(created); !created.IsZero() && !at.IsZero() {
+		tn.Status.ExpirationTimestamp = &metav1.Time{Time: at}
+	}
 	if l.Type == v1alpha1.LifetimeUnbounded {
 		return
 	}
@@ -112,11 +123,8 @@ func viewLifetime(tn *v1alpha1.TemporaryNamespace, l v1alpha1.Lifetime) {
 	if !l.ExtendUntil.IsZero() {
 		tn.Spec.ExtendUntil = &metav1.Time{Time: l.ExtendUntil}
 	}
-	if created := tn.CreationTimestamp.Time; !created.IsZero() {
-		tn.Status.ExpirationTimestamp = &metav1.Time{Time: l.Expiry(created)}
-		if ceiling := l.Ceiling(created); !ceiling.IsZero() {
-			tn.Status.MaximumExpirationTimestamp = &metav1.Time{Time: ceiling}
-		}
+	if ceiling := l.Ceiling(created); !created.IsZero() && !ceiling.IsZero() {
+		tn.Status.MaximumExpirationTimestamp = &metav1.Time{Time: ceiling}
 	}
 }
 
@@ -160,6 +168,12 @@ func store(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	put(a, v1alpha1.AnnotationExtendUntil, "")
 	if t := tn.Spec.ExtendUntil; t != nil {
 		a[v1alpha1.AnnotationExtendUntil] = t.UTC().Format(time.RFC3339)
+	}
+	if s := tn.Spec.LeaseDurationSeconds; s != nil {
+		a[v1alpha1.AnnotationLease] = strconv.FormatInt(*s, 10)
+	}
+	if t := tn.Spec.RenewTime; t != nil {
+		a[v1alpha1.AnnotationRenewed] = t.UTC().Format(time.RFC3339)
 	}
 	var cm clientMeta
 	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) // what cannot be read is written anew

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"tenama.dev/tenama/pkg/client"
+)
+
+// leased borrows a namespace that lives as long as somebody renews it.
+func leased(t *testing.T, c *client.Client, lease int64, ttl time.Duration) string {
+	t.Helper()
+	tn := tns(unique("leased"), ttl)
+	tn.Spec.LeaseDurationSeconds = &lease
+	if ttl == 0 {
+		tn.Spec.TTLSeconds = nil
+	}
+	made, err := c.Create(t.Context(), tn, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.Name
+}
+
+// A command that was killed must not leave its namespace behind for the TTL, and
+// one that runs must not lose it, nor use up the extensions that people have.
+func TestLease(t *testing.T) {
+	t.Parallel()
+	alice := user(t, "alice")
+	left, held := leased(t, alice, 10, 0), leased(t, alice, 10, 0)
+	born, err := alice.Get(t.Context(), held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := born.Status.MaximumExpirationTimestamp; most == nil || most.Sub(born.CreationTimestamp.Time) != time.Duration(*born.Spec.TTLSeconds)*time.Second {
+		t.Errorf("with a lease the TTL is the maximum of the class, if nobody says otherwise: %+v", born)
+	}
+	for range 8 {
+		time.Sleep(2 * time.Second)
+		after, err := alice.Renew(t.Context(), born, alice.Now())
+		if err != nil {
+			t.Fatalf("the holder of the lease lost the namespace: %v", err)
+		}
+		if after.Status.Extensions != 0 || after.Spec.ExtendUntil != nil {
+			t.Errorf("a renewal counts as an extension: %+v", after)
+		}
+	}
+	if _, err := alice.Get(t.Context(), left); err == nil {
+		if ns := namespace(t, admin(), left); ns.DeletionTimestamp == nil {
+			t.Error("16 s after its creation a namespace with a lease of 10 s is still there")
+		}
+	}
+	if now, err := alice.Get(t.Context(), held); err != nil || now.DeletionTimestamp != nil {
+		t.Errorf("a namespace that is held was deleted: %v", err)
+	}
+}
+
+// Nobody can cheat by a lease: it reaches no further than the rest of the lifetime.
+func TestLeaseReachesNoFurther(t *testing.T) {
+	t.Parallel()
+	alice := user(t, "alice")
+	name := leased(t, alice, 60, time.Hour)
+	patch := func(spec string) error {
+		_, err := alice.Patch(t.Context(), name, types.MergePatchType, []byte(`{"spec":`+spec+`}`), metav1.PatchOptions{})
+		return err
+	}
+	if err := patch(`{"renewTime":"2090-01-01T00:00:00Z"}`); err != nil {
+		t.Fatal(err)
+	}
+	tn, err := alice.Get(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tn.Status.ExpirationTimestamp.Sub(tn.CreationTimestamp.Time); got != time.Hour {
+		t.Errorf("with a TTL of an hour and a lease renewed for ever it lives for %s", got)
+	}
+	for spec, want := range map[string]metav1.StatusReason{
+		`{"renewTime":"2080-01-01T00:00:00Z"}`: metav1.StatusReasonInvalid, // back
+		`{"leaseDurationSeconds":10}`:          metav1.StatusReasonInvalid, // the expiry would come nearer
+		`{"leaseDurationSeconds":null}`:        "",                         // what is left out stays
+	} {
+		if err := patch(spec); reason(err) != want {
+			t.Errorf("%s: got %v, want %q", spec, err, want)
+		}
+	}
+}
+
+// Whoever works in a namespace that is about to end hears of it from any client.
+func TestExpiryIsAnnounced(t *testing.T) {
+	t.Parallel()
+	config, err := shared.ConfigFor("ursula", "devs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := &warnings{}
+	config.WarningHandler = heard
+	ursula, err := client.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tn := borrow(t, ursula, unique("soon"), 40*time.Second)
+	if len(heard.said) > 0 {
+		t.Errorf("the answer to create warns: %q", heard.said)
+	}
+	time.Sleep(32 * time.Second)
+	if _, err := ursula.Get(t.Context(), tn.Name); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard.said) != 1 || !strings.Contains(heard.said[0], "at most: kubectl tenama extend "+tn.Name) {
+		t.Errorf("got the warnings %q", heard.said)
+	}
+	heard.said = nil
+	if _, err := ursula.List(t.Context(), metav1.ListOptions{}); err != nil || len(heard.said) != 1 {
+		t.Errorf("a list: got the warnings %q (%v)", heard.said, err)
+	}
+	// Nobody else: controllers, and who sees everybody's, can do nothing about it.
+	others := &warnings{}
+	c := rest.CopyConfig(shared.Config("admin"))
+	c.WarningHandler = others
+	boss, err := client.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := boss.Get(t.Context(), tn.Name); err != nil || len(others.said) > 0 {
+		t.Errorf("an administrator: got the warnings %q (%v)", others.said, err)
+	}
+}
+
+type warnings struct{ said []string }
+
+func (w *warnings) HandleWarningHeader(_ int, _ string, text string) { w.said = append(w.said, text) }
