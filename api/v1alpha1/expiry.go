@@ -109,6 +109,19 @@ func (l Lifetime) Deadline(created time.Time) time.Time {
 	return at
 }
 
+// DeadlineOf is when tn expires even if its lease, where it has one, is renewed for
+// ever; zero is never.
+func DeadlineOf(tn *TemporaryNamespace) time.Time {
+	l := Lifetime{Type: tn.Status.Lifetime, TTL: time.Duration(deref(tn.Spec.TTLSeconds)) * time.Second}
+	if tn.Spec.ExtendUntil != nil {
+		l.ExtendUntil = tn.Spec.ExtendUntil.Time
+	}
+	if most := tn.Status.MaximumExpirationTimestamp; most != nil {
+		l.MaximumTTL = most.Sub(tn.CreationTimestamp.Time)
+	}
+	return l.Deadline(tn.CreationTimestamp.Time)
+}
+
 // Ceiling is the latest possible expiry of a namespace created at the given time;
 // zero if no such time is fixed.
 func (l Lifetime) Ceiling(created time.Time) time.Time {

@@ -15,11 +15,16 @@ import (
 // last quarter of its life if that is less.
 const Soon = 15 * time.Minute
 
-// ExpiresSoon tells whether the expiry of tn is near and nothing moves it: what is
-// held by a lease ends when its holder does.
+// Held tells whether somebody keeps tn by a lease: it ends when they do.
+func Held(tn *TemporaryNamespace, now time.Time) bool {
+	at, lease := tn.Status.ExpirationTimestamp, time.Duration(deref(tn.Spec.LeaseDurationSeconds))*time.Second
+	return at != nil && lease > 0 && at.Sub(now) <= lease && !DeadlineOf(tn).Equal(at.Time)
+}
+
+// ExpiresSoon tells whether the expiry of tn is near, and no lease moves it.
 func ExpiresSoon(tn *TemporaryNamespace, now time.Time) bool {
 	at := tn.Status.ExpirationTimestamp
-	if at == nil || tn.DeletionTimestamp != nil || tn.Spec.LeaseDurationSeconds != nil {
+	if at == nil || tn.DeletionTimestamp != nil || Held(tn, now) {
 		return false
 	}
 	return at.Sub(now) < min(Soon, at.Sub(tn.CreationTimestamp.Time)/4)

@@ -20,12 +20,12 @@ func TestExpiresSoon(t *testing.T) {
 		lease      *int64
 		want       bool
 	}{
-		"two hours, one to go":      {2 * time.Hour, time.Hour, nil, false},
-		"two hours, 14 min to go":   {2 * time.Hour, 14 * time.Minute, nil, true},
-		"ten minutes, nine to go":   {10 * time.Minute, 9 * time.Minute, nil, false},
-		"ten minutes, two to go":    {10 * time.Minute, 2 * time.Minute, nil, true},
-		"over":                      {time.Hour, -time.Minute, nil, true},
-		"held by a running command": {2 * time.Hour, time.Minute, &lease, false},
+		"two hours, one to go":    {2 * time.Hour, time.Hour, nil, false},
+		"two hours, 14 min to go": {2 * time.Hour, 14 * time.Minute, nil, true},
+		"ten minutes, nine to go": {10 * time.Minute, 9 * time.Minute, nil, false},
+		"ten minutes, two to go":  {10 * time.Minute, 2 * time.Minute, nil, true},
+		"over":                    {time.Hour, -time.Minute, nil, true},
+		"held by a lease":         {2 * time.Hour, time.Minute, &lease, false},
 	} {
 		tn := &TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a", CreationTimestamp: metav1.NewTime(born)}}
 		tn.Spec.LeaseDurationSeconds = c.lease

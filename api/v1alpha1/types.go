@@ -185,7 +185,9 @@ type TemporaryNamespaceStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions of the namespace; Ready is always present.
+	// Conditions of the namespace; Ready is always present. While it is being deleted,
+	// those of the Namespace are among them that tell what keeps it from going, such as
+	// NamespaceFinalizersRemaining.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

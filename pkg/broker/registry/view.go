@@ -11,12 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
@@ -30,19 +28,6 @@ const (
 	maxManagedBytes = 32 << 10 // and who said it
 	spareBytes      = 8 << 10
 )
-
-// uidSpace is the name space of derived UIDs (RFC 9562, version 5).
-var uidSpace = uuid.MustParse("9d0f5e3c-5a0c-5b7e-9a39-3f1d7a1c6f10")
-
-// viewUID derives the UID of the TemporaryNamespace from the Namespace's. It
-// must differ: two objects with one UID break the garbage collector
-// (kubernetes/kubernetes#116632).
-func viewUID(ns types.UID) types.UID {
-	if ns == "" {
-		return ""
-	}
-	return types.UID(uuid.NewSHA1(uidSpace, []byte(ns)).String())
-}
 
 // clientMeta is the metadata of a TemporaryNamespace that belongs to its
 // clients. It is one annotation of the Namespace and never spread over it:
@@ -67,7 +52,7 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 	tn := &v1alpha1.TemporaryNamespace{
 		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
 		ObjectMeta: metav1.ObjectMeta{
-			Name: ns.Name, GenerateName: ns.GenerateName, UID: viewUID(ns.UID), ResourceVersion: ns.ResourceVersion,
+			Name: ns.Name, GenerateName: ns.GenerateName, UID: v1alpha1.UIDOf(ns.UID), ResourceVersion: ns.ResourceVersion,
 			CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp.DeepCopy(), Generation: 1,
 		},
 		Spec:   v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: a[v1alpha1.AnnotationReason]},
@@ -95,7 +80,25 @@ func view(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 	}
 	tn.Status.ObservedGeneration = tn.Generation
 	setPhase(tn, a[v1alpha1.AnnotationReady] == "true", a[v1alpha1.AnnotationRefused] != "")
+	if ns.DeletionTimestamp != nil {
+		tn.Status.Conditions = append(tn.Status.Conditions, hindrances(ns, tn.Generation)...)
+	}
 	return tn
+}
+
+// hindrances are the conditions by which Kubernetes tells what keeps a namespace from
+// going. Its owner, who has lost access by then, cannot read them there.
+func hindrances(ns *corev1.Namespace, generation int64) []metav1.Condition {
+	var out []metav1.Condition
+	for _, c := range ns.Status.Conditions {
+		if c.Status == corev1.ConditionTrue && strings.HasPrefix(string(c.Type), "Namespace") {
+			out = append(out, metav1.Condition{
+				Type: string(c.Type), Status: metav1.ConditionTrue, ObservedGeneration: generation,
+				LastTransitionTime: c.LastTransitionTime, Reason: c.Reason, Message: c.Message,
+			})
+		}
+	}
+	return out
 }
 
 func viewLifetime(tn *v1alpha1.TemporaryNamespace, l v1alpha1.Lifetime) {

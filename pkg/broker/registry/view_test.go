@@ -90,8 +90,8 @@ func TestPhases(t *testing.T) {
 
 // A derived UID must be stable, and must never be the Namespace's.
 func TestViewUID(t *testing.T) {
-	a := viewUID("13da5467-0739-4266-83c2-60a1e52761a1")
-	if a == "13da5467-0739-4266-83c2-60a1e52761a1" || a != viewUID("13da5467-0739-4266-83c2-60a1e52761a1") || a == viewUID("other") || viewUID("") != "" {
+	a := v1alpha1.UIDOf("13da5467-0739-4266-83c2-60a1e52761a1")
+	if a == "13da5467-0739-4266-83c2-60a1e52761a1" || a != v1alpha1.UIDOf("13da5467-0739-4266-83c2-60a1e52761a1") || a == v1alpha1.UIDOf("other") || v1alpha1.UIDOf("") != "" {
 		t.Errorf("got %s", a)
 	}
 }
