@@ -20,6 +20,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,6 +46,7 @@ var Scheme = func() *runtime.Scheme {
 	utilruntime.Must(authorizationv1.AddToScheme(s))
 	utilruntime.Must(corev1.AddToScheme(s))
 	utilruntime.Must(networkingv1.AddToScheme(s))
+	utilruntime.Must(rbacv1.AddToScheme(s))
 	metav1.AddToGroupVersion(s, schema.GroupVersion{Version: "v1"})
 	return s
 }()
@@ -53,14 +55,15 @@ var parameterCodec = runtime.NewParameterCodec(Scheme)
 
 // Client talks to one cluster as one user.
 type Client struct {
-	rest *rest.RESTClient
-	skew atomic.Int64 // server's clock minus ours, in nanoseconds
+	rest   *rest.RESTClient
+	config *rest.Config
+	skew   atomic.Int64 // server's clock minus ours, in nanoseconds
 }
 
 // New returns a client. It is not held to client-go's default of 5 requests a
 // second.
 func New(config *rest.Config) (*Client, error) {
-	c := &Client{}
+	c := &Client{config: rest.CopyConfig(config)}
 	config = rest.CopyConfig(config)
 	config.APIPath = "/apis"
 	config.GroupVersion = &v1alpha1.GroupVersion

@@ -50,7 +50,13 @@ func (c *Client) Extend(ctx context.Context, name string, until Extension, reaso
 		if expiry := before.Status.ExpirationTimestamp; expiry != nil && !at.After(expiry.Time) && before.DeletionTimestamp == nil && expiry.After(c.Now()) {
 			return before, before, nil
 		}
-		spec := map[string]any{"extendUntil": at.Format(time.RFC3339)}
+		spec := map[string]any{}
+		if end := v1alpha1.DeadlineOf(before); end.IsZero() || at.After(end) || before.Spec.LeaseDurationSeconds == nil {
+			spec["extendUntil"] = at.Format(time.RFC3339)
+		}
+		if s := before.Spec.LeaseDurationSeconds; s != nil { // then both bound it
+			spec["renewTime"] = at.Add(-time.Duration(*s) * time.Second).Format(time.RFC3339)
+		}
 		if reason != "" {
 			spec["reason"] = reason
 		}

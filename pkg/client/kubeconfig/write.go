@@ -29,6 +29,9 @@ func writable(path string) (target string, info fs.FileInfo, err error) {
 	if info.IsDir() {
 		return "", nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("is a directory")}
 	}
+	if !info.Mode().IsRegular() { // to rename over a device or a pipe would replace it
+		return "", nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("is not a regular file")}
+	}
 	if info.Mode().Perm()&0o222 == 0 {
 		return "", nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("the file is read-only")}
 	}
@@ -60,15 +63,21 @@ func resolve(path string) (string, error) {
 	return "", &fs.PathError{Op: "follow", Path: path, Err: errors.New("too many links")}
 }
 
-// write replaces the content of the file at path in one step.
-func write(path string, content []byte) error {
+// write replaces the content of the file at path in one step; its mode stays.
+func write(path string, content []byte) error { return writeAs(path, content, 0) }
+
+// writeAs is write with the mode that the file has then; 0 is the one it has, or 0600.
+func writeAs(path string, content []byte, mode fs.FileMode) error {
 	target, info, err := writable(path)
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
-	mode := fs.FileMode(0o600)
-	if info != nil {
+	switch {
+	case mode != 0:
+	case info != nil:
 		mode = info.Mode().Perm()
+	default:
+		mode = 0o600
 	}
 	dir := filepath.Dir(target)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(target)+".tenama-")
@@ -83,7 +92,9 @@ func write(path string, content []byte) error {
 	}
 	err = os.Rename(tmp.Name(), target)
 	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) { // a file mounted into a container cannot be replaced
-		err = os.WriteFile(target, content, mode)
+		if err = os.WriteFile(target, content, mode); err == nil {
+			err = os.Chmod(target, mode)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)

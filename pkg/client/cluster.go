@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"encoding/json"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/version"
+)
+
+// ServerVersion is that of kube-apiserver.
+func (c *Client) ServerVersion(ctx context.Context) (version.Info, error) {
+	var out version.Info
+	b, err := c.rest.Get().AbsPath("/version").Do(ctx).Raw()
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	return out, err
+}
+
+// APIServiceAvailable returns the condition Available of an APIService
+// (apiregistration.k8s.io/v1). Reasons: Forbidden, NotFound.
+func (c *Client) APIServiceAvailable(ctx context.Context, name string) (metav1.Condition, error) {
+	var out struct {
+		Status struct {
+			Conditions []metav1.Condition `json:"conditions"`
+		} `json:"status"`
+	}
+	b, err := c.rest.Get().AbsPath("/apis/apiregistration.k8s.io/v1/apiservices", name).Do(ctx).Raw()
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		return metav1.Condition{}, err
+	}
+	for _, cond := range out.Status.Conditions {
+		if cond.Type == "Available" {
+			return cond, nil
+		}
+	}
+	return metav1.Condition{Type: "Available", Status: metav1.ConditionUnknown, Reason: "Unknown", Message: "kube-apiserver has not looked yet"}, nil
+}

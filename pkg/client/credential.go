@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// MinTokenLife is the shortest life that kube-apiserver gives a token (TokenRequest
+// in pkg/apis/authentication/validation of Kubernetes).
+const MinTokenLife = 10 * time.Minute
+
+// managedBy marks what this library puts into a namespace, with the rights of its
+// owner.
+const managedBy = "kubectl-tenama"
+
+// Credential is what a program needs to work in one namespace and nowhere else.
+type Credential struct {
+	Namespace      string
+	ServiceAccount string
+	Token          string
+	ExpiresAt      time.Time
+}
+
+// Credential returns a token of a ServiceAccount in tn that has the given ClusterRole
+// there, for the duration d or until tn expires, whichever comes first, but for no
+// less than MinTokenLife. Account and binding are made if they are not there, all with
+// the caller's own rights: the broker has no part in it, and a role that the caller
+// does not hold is refused. The account ends with the namespace, and the token with
+// the account. Reasons: Forbidden (the role is more than the caller has), NotFound.
+func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace, role string, d time.Duration) (*Credential, error) {
+	name := accountName(role)
+	account := &corev1.ServiceAccount{
+		TypeMeta:                     metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+		ObjectMeta:                   metav1.ObjectMeta{Name: name, Labels: map[string]string{labelManagedBy: managedBy}},
+		AutomountServiceAccountToken: new(bool),
+	}
+	err := c.rest.Post().AbsPath("/api/v1/namespaces", tn.Name, "serviceaccounts").Body(account).Do(ctx).Error()
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	subject := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: tn.Name, Name: name}
+	if _, err := c.bind(ctx, tn.Name, name, role, subject, nil); err != nil {
+		return nil, err
+	}
+	life := int64(c.life(tn, d) / time.Second)
+	request := &authenticationv1.TokenRequest{
+		TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenRequest"},
+		Spec:     authenticationv1.TokenRequestSpec{ExpirationSeconds: &life},
+	}
+	out := &authenticationv1.TokenRequest{}
+	if err := c.rest.Post().AbsPath("/api/v1/namespaces", tn.Name, "serviceaccounts", name, "token").Body(request).Do(ctx).Into(out); err != nil {
+		return nil, err
+	}
+	cred := &Credential{Namespace: tn.Name, ServiceAccount: name, Token: out.Status.Token, ExpiresAt: out.Status.ExpirationTimestamp.Time}
+	return cred, c.usable(ctx, cred)
+}
+
+// life is how long a token for tn may live.
+func (c *Client) life(tn *v1alpha1.TemporaryNamespace, d time.Duration) time.Duration {
+	end := tn.Status.ExpirationTimestamp
+	if tn.Spec.LeaseDurationSeconds != nil { // it is renewed: what ends it else counts
+		end = tn.Status.MaximumExpirationTimestamp
+	}
+	if end != nil {
+		d = min(d, end.Sub(c.Now()))
+	}
+	return max(d, MinTokenLife).Truncate(time.Second)
+}
+
+// usable waits until kube-apiserver's authorizer, which reads bindings by a watch,
+// knows of the one just made: else the first request would be forbidden. A role that
+// does not let one see pods cannot be tested so, and is not waited for.
+func (c *Client) usable(ctx context.Context, cred *Credential) error {
+	config := rest.AnonymousClientConfig(c.config)
+	config.BearerToken = cred.Token
+	as, err := New(config)
+	if err != nil {
+		return err
+	}
+	for range 20 {
+		ok, err := as.May(ctx, authorizationv1.ResourceAttributes{Namespace: cred.Namespace, Verb: "get", Resource: "pods"})
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(25 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// accountName is the name of the account that has a role.
+func accountName(role string) string {
+	if name := "tenama-" + role; len(validation.IsDNS1123Label(name)) == 0 {
+		return name
+	}
+	return "tenama-" + short(role)
+}
+
+func short(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:5])
+}
+
+// labelManagedBy is the recommended label of Kubernetes for the tool that manages an
+// object.
+const labelManagedBy = "app.kubernetes.io/managed-by"
+
+// bind has a subject bound to a ClusterRole in a namespace, and tells whether that is
+// new. A binding of that name that says something else is an error.
+func (c *Client) bind(ctx context.Context, ns, name, role string, s rbacv1.Subject, labels map[string]string) (bool, error) {
+	want := &rbacv1.RoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{labelManagedBy: managedBy}},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{s},
+	}
+	for k, v := range labels {
+		want.Labels[k] = v
+	}
+	err := c.rest.Post().AbsPath(bindings(ns)).Body(want).Do(ctx).Error()
+	if !apierrors.IsAlreadyExists(err) {
+		return err == nil, err
+	}
+	have := &rbacv1.RoleBinding{}
+	if err := c.rest.Get().AbsPath(bindings(ns), name).Do(ctx).Into(have); err != nil {
+		return false, err
+	}
+	if have.RoleRef != want.RoleRef || len(have.Subjects) != 1 || have.Subjects[0] != s {
+		return false, fmt.Errorf("rolebinding %q in namespace %q is not as it was made: delete it with kubectl -n %s delete rolebinding %s", name, ns, ns, name)
+	}
+	return false, nil
+}
+
+func bindings(ns string) string {
+	return "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings"
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// labelShared marks the bindings by which an owner shares a namespace.
+const labelShared = "tenama.dev/shared"
+
+// Share is one subject with whom a namespace is shared, and the ClusterRole it has.
+type Share struct {
+	Subject rbacv1.Subject
+	Role    string
+	binding string
+}
+
+// Share gives a subject a ClusterRole in a namespace, by a RoleBinding made with the
+// caller's own rights, in place of any other that Share gave it there; it tells
+// whether that changed anything. Reasons: Forbidden (the role is more than the caller
+// has, or a policy keeps the subject out), NotFound.
+func (c *Client) Share(ctx context.Context, ns string, s rbacv1.Subject, role string) (bool, error) {
+	made, err := c.bind(ctx, ns, "tenama-share-"+short(role+"\x00"+s.Kind+"\x00"+s.Namespace+"\x00"+s.Name), role, s, map[string]string{labelShared: "true"})
+	if err != nil {
+		return false, err
+	}
+	shares, err := c.Shares(ctx, ns)
+	if err != nil {
+		return made, err
+	}
+	for _, other := range shares {
+		if other.Subject == s && other.Role != role {
+			if err := c.Unshare(ctx, ns, other); err != nil {
+				return made, err
+			}
+		}
+	}
+	return made, nil
+}
+
+// Unshare takes back what Share gave. Reasons: Forbidden.
+func (c *Client) Unshare(ctx context.Context, ns string, s Share) error {
+	err := c.rest.Delete().AbsPath(bindings(ns), s.binding).Do(ctx).Error()
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// Shares returns with whom a namespace is shared by Share. Reasons: Forbidden.
+func (c *Client) Shares(ctx context.Context, ns string) ([]Share, error) {
+	list := &rbacv1.RoleBindingList{}
+	if err := c.rest.Get().AbsPath(bindings(ns)).Param("labelSelector", labelShared+"=true").Do(ctx).Into(list); err != nil {
+		return nil, err
+	}
+	var out []Share
+	for i := range list.Items {
+		for _, s := range list.Items[i].Subjects {
+			out = append(out, Share{s, list.Items[i].RoleRef.Name, list.Items[i].Name})
+		}
+	}
+	return out, nil
+}
+
+// Shared returns what may be known of a temporary namespace by somebody with whom it
+// is shared: its Namespace tells name, UID, class, owner and expiry. Reasons:
+// NotFound, Forbidden (it is not shared with the caller, or does not exist).
+func (c *Client) Shared(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
+	ns := &corev1.Namespace{}
+	if err := c.rest.Get().AbsPath("/api/v1/namespaces", name).Do(ctx).Into(ns); err != nil {
+		return nil, err
+	}
+	if ns.Labels[v1alpha1.LabelManaged] != "true" {
+		return nil, apierrors.NewForbidden(corev1.Resource("namespaces"), name, errors.New("it is no temporary namespace"))
+	}
+	tn := &v1alpha1.TemporaryNamespace{
+		ObjectMeta: metav1.ObjectMeta{Name: ns.Name, UID: v1alpha1.UIDOf(ns.UID), CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp},
+		Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: ns.Annotations[v1alpha1.AnnotationReason]},
+		Status:     v1alpha1.TemporaryNamespaceStatus{Owner: ns.Annotations[v1alpha1.AnnotationOwner], OwnerGroup: ns.Annotations[v1alpha1.AnnotationOwnerGroup]},
+	}
+	if life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil {
+		tn.Status.Lifetime = life.Type
+		if at := life.Expiry(ns.CreationTimestamp.Time); !at.IsZero() {
+			tn.Status.ExpirationTimestamp = &metav1.Time{Time: at}
+		}
+	}
+	return tn, checked(tn, name, nil)
+}
