@@ -6,22 +6,29 @@
 //
 //   - stdout is the result and nothing else: it is for the next program. Hints,
 //     progress, times and warnings go to stderr.
-//   - An error is one line, and at most one line of advice. Exit codes: 0 done, or
-//     so already; 1 error; 3 done in the cluster, but the kubeconfig was not
-//     changed; 4 not logged in or not allowed; 5 no room in a budget; 124 timed out; 130 interrupted.
+//   - An error is one line, and at most one line of advice; with -o json or yaml it
+//     is a Status, on stderr. Exit codes: 0 done, or so already; 1 error; 3 done in
+//     the cluster, but the kubeconfig was not changed; 4 not logged in or not allowed;
+//     5 no room in a budget; 124 timed out; 130 interrupted. `run` returns that of its
+//     command; 126 and 127, as a shell's, if it cannot be executed or found.
 //   - Colour never carries meaning alone, and appears only on a terminal.
 //   - What others wrote is stripped of control characters before it is shown.
-//   - Nothing depends on whether there is a terminal, but colour.
+//   - Nothing depends on whether there is a terminal but looks: colour, width, and
+//     lines that change in place.
+//   - Who names a thing means it. Only who names nothing is asked, on stderr, and
+//     answers on stdin.
 //
 // It is the only place of cobra, printers and lipgloss. It has no logger; -v
 // shows client-go's HTTP trace.
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -44,18 +51,28 @@ import (
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
 	f := newFactory(streams)
 	root := newRootCommand(f, args[0])
-	root.SetArgs(args[1:])
-	return f.fail(ctx, root.ExecuteContext(ctx))
+	root.SetArgs(asCompletion(args))
+	err := root.ExecuteContext(ctx)
+	code := f.fail(ctx, err)
+	f.farewell(ctx)
+	return code
 }
 
 // factory makes what the commands share, when they need it.
 type factory struct {
 	genericiooptions.IOStreams
-	flags *genericclioptions.ConfigFlags
+	flags     *genericclioptions.ConfigFlags
+	colour    string // auto, always or never
+	tokenFile string
+
+	format string         // of -o, of the command in use
+	made   *client.Client // the first that was made
+	heard  *heard         // what the server warned of
+	wrote  bool           // the kubeconfig, or whoever did already saw to what is stale in it
 }
 
 func newFactory(streams genericiooptions.IOStreams) *factory {
-	return &factory{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true)}
+	return &factory{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), colour: "auto", heard: newHeard(streams.ErrOut)}
 }
 
 func newRootCommand(f *factory, program string) *cobra.Command {
@@ -82,7 +99,20 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 	root.SetErr(f.ErrOut)
 	root.SetIn(f.In)
 	addGlobalFlags(f, root.PersistentFlags())
-	root.AddCommand(newCreateCommand(f), newExtendCommand(f), newListCommand(f), newDescribeCommand(f), newClassesCommand(f), newUseCommand(f), newRefreshCommand(f), newDeleteCommand(f), newVersionCommand(f), newOptionsCommand())
+	root.AddGroup(&cobra.Group{ID: "life", Title: "Borrow and give back:"}, &cobra.Group{ID: "work", Title: "Work with it:"}, &cobra.Group{ID: "rest", Title: "Find out:"})
+	for group, commands := range map[string][]*cobra.Command{
+		"life": {newCreateCommand(f), newRunCommand(f), newExtendCommand(f), newRefreshCommand(f), newDeleteCommand(f)},
+		"work": {newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f), newShareCommand(f), newUnshareCommand(f)},
+		"rest": {newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand()},
+	} {
+		for _, c := range commands {
+			c.GroupID = group
+		}
+		root.AddCommand(commands...)
+	}
+	root.SetHelpCommandGroupID("rest")
+	root.PersistentPreRunE = f.check
+	complete(f, root)
 	return root
 }
 
@@ -92,6 +122,8 @@ var shown = map[string]bool{"context": true, "kubeconfig": true, "as": true, "re
 
 func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
 	f.flags.AddFlags(fs)
+	fs.StringVar(&f.colour, "color", "auto", "auto, always or never")
+	fs.StringVar(&f.tokenFile, "token-file", "", "file with the bearer token to log in with: unlike --token it does not show in the list of processes")
 	trace := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(trace)
 	fs.AddGoFlag(trace.Lookup("v"))
@@ -116,8 +148,43 @@ func newOptionsCommand() *cobra.Command {
 	return cmd
 }
 
+// check refuses global flags that say nothing, before anything is done.
+func (f *factory) check(cmd *cobra.Command, _ []string) error {
+	if o := cmd.Flags().Lookup("output"); o != nil {
+		f.format = o.Value.String()
+	}
+	if f.colour != "auto" && f.colour != "always" && f.colour != "never" {
+		return fmt.Errorf("--color %q: use auto, always or never", f.colour)
+	}
+	if f.tokenFile == "" {
+		return nil
+	}
+	if *f.flags.BearerToken != "" {
+		return errors.New("--token and --token-file: give one of them")
+	}
+	if b, err := os.ReadFile(f.tokenFile); err != nil {
+		return fmt.Errorf("--token-file: %w", err)
+	} else if len(bytes.TrimSpace(b)) == 0 {
+		return fmt.Errorf("--token-file %q is empty", f.tokenFile)
+	}
+	return nil
+}
+
 // client is for the cluster of the context in use.
 func (f *factory) client() (*client.Client, error) {
+	config, err := f.config()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(config)
+	if f.made == nil {
+		f.made = c
+	}
+	return c, err
+}
+
+// config is how to talk to the cluster of the context in use.
+func (f *factory) config() (*rest.Config, error) {
 	loader := f.flags.ToRawKubeConfigLoader()
 	raw, err := loader.RawConfig()
 	if err != nil {
@@ -130,8 +197,13 @@ func (f *factory) client() (*client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
-	config.WarningHandler = rest.NewWarningWriter(f.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
-	return client.New(config)
+	if f.tokenFile != "" { // in place of every other way to log in
+		own := rest.AnonymousClientConfig(config)
+		own.BearerTokenFile, own.Impersonate = f.tokenFile, config.Impersonate
+		config = own
+	}
+	config.WarningHandler = f.heard
+	return config, nil
 }
 
 func (f *factory) paths() []string {

@@ -142,8 +142,13 @@ func TestNoColourInAPipe(t *testing.T) {
 	tn := v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a"}, Status: v1alpha1.TemporaryNamespaceStatus{Phase: v1alpha1.PhaseReady, Owner: "ann\x1b[2J"}}
 	soon := metav1.NewTime(time.Now().Add(5 * time.Minute))
 	tn.Status.ExpirationTimestamp = &soon
-	o := &listOptions{factory: newFactory(genericiooptions.IOStreams{Out: &out}), output: &outputFlag{}}
-	o.table([]v1alpha1.TemporaryNamespace{tn}, "tmp-a", time.Now()).print(&out)
+	tn.CreationTimestamp = metav1.NewTime(soon.Add(-2 * time.Hour))
+	o := &listOptions{factory: newFactory(genericiooptions.IOStreams{Out: &out}), output: &outputFlag{what: many}, current: "tmp-a"}
+	print := func() {
+		s := o.style(&out)
+		o.table([]v1alpha1.TemporaryNamespace{tn}, time.Now(), s, false).print(&out, s)
+	}
+	print()
 	if strings.Contains(out.String(), "\x1b") {
 		t.Errorf("escape codes: %q", out.String())
 	}
@@ -152,13 +157,13 @@ func TestNoColourInAPipe(t *testing.T) {
 	}
 	t.Setenv("CLICOLOR_FORCE", "1")
 	out.Reset()
-	o.table([]v1alpha1.TemporaryNamespace{tn}, "", time.Now()).print(&out)
+	print()
 	if !strings.Contains(out.String(), "\x1b[") || strings.Contains(out.String(), "\x1b[2J") {
 		t.Errorf("forced colour: %q", out.String())
 	}
 	t.Setenv("NO_COLOR", "")
 	out.Reset()
-	o.table([]v1alpha1.TemporaryNamespace{tn}, "", time.Now()).print(&out)
+	print()
 	if strings.Contains(out.String(), "\x1b") {
 		t.Errorf("NO_COLOR: %q", out.String())
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,6 +42,9 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 		if v != nil && *v != "" {
 			return e, fmt.Errorf("with %s: %w", flag, errNoContext)
 		}
+	}
+	if f.tokenFile != "" {
+		return e, fmt.Errorf("with --token-file: %w", errNoContext)
 	}
 	if g := f.flags.ImpersonateGroup; g != nil && len(*g) > 0 {
 		return e, fmt.Errorf("with --as-group: %w", errNoContext)
@@ -77,6 +82,7 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 		fmt.Fprintf(f.ErrOut, "No context was added: %v. Use: kubectl -n %s\n", err, tn.Name)
 		return nil
 	}
+	f.wrote = true
 	var r kubeconfig.Result
 	if err == nil {
 		r, err = f.files().Add(ctx, e, use)
@@ -90,15 +96,28 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 			fmt.Sprintf("when that is mended: kubectl tenama use %s", tn.Name)}
 	case r.File == "":
 		return nil
+	case r.Previous == e.Context:
+		return nil // it was there, and current; its expiry was brought up to date
 	case use && r.Previous != "" && r.Previous != e.Context:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n", e.Context, r.File, r.Previous)
+		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n", e.Context, where(r.File), r.Previous)
 	case use:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current.\n", e.Context, r.File)
+		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current.\n", e.Context, where(r.File))
 	default:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s.\n", e.Context, r.File)
+		fmt.Fprintf(f.ErrOut, "Context %q added to %s.\n", e.Context, where(r.File))
 	}
 	f.anew(r)
 	return nil
+}
+
+// where names a file, and says so if it is that of a shell of its own: kubie and kubectx
+// make one for each, and it goes with the shell.
+func where(file string) string {
+	for name, tool := range map[string]string{"KUBIE_ACTIVE": "kubie", "KUBECTX_ISOLATED_SHELL": "kubectx"} {
+		if v := os.Getenv(name); v != "" && v != "0" {
+			return fmt.Sprintf("%s, which is this %s shell's own", file, tool)
+		}
+	}
+	return file
 }
 
 // anew says that comments were lost.
@@ -108,9 +127,11 @@ func (f *factory) anew(r kubeconfig.Result) {
 	}
 }
 
-// forget removes the contexts of a temporary namespace that is gone, or going.
-func (f *factory) forget(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
-	f.remove(ctx, func(e kubeconfig.Entry) bool { return e.UID == string(tn.UID) })
+// forget removes the contexts of temporary namespaces that are gone, or going.
+func (f *factory) forget(ctx context.Context, tns ...*v1alpha1.TemporaryNamespace) {
+	f.remove(ctx, func(e kubeconfig.Entry) bool {
+		return slices.ContainsFunc(tns, func(tn *v1alpha1.TemporaryNamespace) bool { return e.UID == string(tn.UID) })
+	})
 }
 
 // forgetAbsent removes the contexts of a namespace that the server says is not
@@ -120,13 +141,19 @@ func (f *factory) forget(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
 func (f *factory) forgetAbsent(ctx context.Context, name string) {
 	server := f.server()
 	f.remove(ctx, func(e kubeconfig.Entry) bool {
-		same, err := f.entry(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: e.Namespace}}, e.Context)
-		return err == nil && same.Cluster == e.Cluster && same.User == e.User && e.Server == server &&
-			(e.Namespace == name || strings.HasSuffix(e.Namespace, "-"+name) && e.Expired())
+		return f.sameUser(e) && e.Server == server && (e.Namespace == name || strings.HasSuffix(e.Namespace, "-"+name) && e.Expired())
 	})
 }
 
+// sameUser tells whether the command works as the user of a context, so that what is
+// not there to the one is not there to the other.
+func (f *factory) sameUser(e kubeconfig.Entry) bool {
+	same, err := f.entry(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: e.Namespace}}, e.Context)
+	return err == nil && same.Cluster == e.Cluster && same.User == e.User
+}
+
 func (f *factory) remove(ctx context.Context, which func(kubeconfig.Entry) bool) {
+	f.wrote = true
 	removed, r, err := f.files().Remove(ctx, which)
 	if err != nil {
 		fmt.Fprintf(f.ErrOut, "Warning: a context of a deleted namespace is still in the kubeconfig: %s\n", clean(err.Error()))

@@ -6,15 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
@@ -23,23 +17,20 @@ import (
 
 // createOptions is one invocation of kubectl tenama create.
 type createOptions struct {
-	*factory
+	*borrow
 	output *outputFlag
+	cred   credentialOptions
 
-	name        string
-	ttl         durationValue
-	class       string
-	set         map[string]string
-	ownerGroup  string
-	capacity    durationValue
-	reason      string
+	ifNotExists bool
+	wait        bool
+	timeout     durationValue
 	contextName string
 	switchTo    bool
-	dryRun      string
+	dryRunFlag  string
 }
 
 func newCreateCommand(f *factory) *cobra.Command {
-	o := &createOptions{factory: f}
+	o := &createOptions{borrow: &borrow{factory: f}, cred: credentialOptions{factory: f}, timeout: durationValue{5 * time.Minute}}
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
 		Short: "Borrow a namespace and switch to it",
@@ -50,7 +41,12 @@ have access. A context for it is added to your kubeconfig and made current; it
 reuses your own cluster and user, so no credential is written. When the time is
 up, the namespace is deleted with everything in it.
 
-NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.`,
+NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.
+
+Pipelines use --if-not-exists, which may be repeated: if the namespace is there and
+yours, it is kept for at least --ttl from now; if it is still being deleted, that is
+waited for. With --kubeconfig-output your kubeconfig stays as it is, and a file of
+its own is written instead, with a credential for this namespace alone.`,
 		Example: `  # For two hours
   kubectl tenama create --ttl 2h
 
@@ -63,6 +59,10 @@ NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.`,
   # What would I get, and would it fit?
   kubectl tenama create --class large --dry-run=server
 
+  # In a pipeline: safe to repeat, with a kubeconfig and variables for later jobs
+  kubectl tenama create mr-42 --if-not-exists --ttl 4h --label gitlab/mr=42 \
+    --kubeconfig-output ci.kubeconfig -o env > tenama.env
+
   # Only the name, for a script
   kubectl tenama create -o name`,
 		Args: cobra.MaximumNArgs(1),
@@ -70,37 +70,49 @@ NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.`,
 			if o.name, err = f.one(args); err != nil {
 				return err
 			}
-			if err := o.validate(); err != nil {
+			if cmd.Flags().Changed("output") && o.cred.file == "-" {
+				return errors.New("--kubeconfig-output - and --output: both write to stdout")
+			}
+			if cmd.Flags().Changed("role") && o.cred.file == "" {
+				return errors.New("--role is that of the credential: give --kubeconfig-output, too")
+			}
+			if err := o.validate(cmd.Flags().Changed("switch-context")); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())
 		},
 	}
 	fs := cmd.Flags()
-	fs.Var(&o.ttl, "ttl", "how long it lives, such as 90m, 2h, 1d or 1w (default: what its class says)")
-	fs.StringVar(&o.class, "class", "", "class of the namespace (default: the cluster's default class)")
-	fs.StringToStringVar(&o.set, "set", nil, "choose a parameter of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
-	fs.StringVar(&o.ownerGroup, "owner-group", "", "make one of your groups the owner, in place of you: for pipelines whose user name differs from job to job")
-	fs.Var(&o.capacity, "wait-for-capacity", "stand in line for at most so long if a budget of the cluster is full")
-	fs.StringVar(&o.reason, "reason", "", "what it is for; shown in lists")
+	o.borrow.addFlags(fs)
+	fs.BoolVar(&o.ifNotExists, "if-not-exists", false, "if it is there and yours, keep it for at least --ttl from now; safe to repeat")
+	fs.BoolVar(&o.wait, "wait", true, "with --if-not-exists: wait while an earlier namespace of that name is being deleted")
+	fs.Var(&o.timeout, "timeout", "how long it may all take, the line of --wait-for-capacity aside")
 	fs.StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
 	fs.BoolVar(&o.switchTo, "switch-context", true, "make the new context current")
-	fs.StringVar(&o.dryRun, "dry-run", "none", `"none", or "server": have it checked, and make nothing`)
-	o.output = addOutputFlag(cmd, false)
+	fs.StringVar(&o.cred.file, "kubeconfig-output", "", `leave your kubeconfig alone, and write one of its own to this file, or "-" for stdout`)
+	o.cred.addRole(fs)
+	fs.StringVar(&o.dryRunFlag, "dry-run", "none", `"none", or "server": have it checked, and make nothing`)
+	o.output = addOutputFlag(cmd, one)
 	return cmd
 }
 
-func (o *createOptions) validate() error {
-	if o.dryRun != "none" && o.dryRun != "server" {
-		return fmt.Errorf("--dry-run %q: use none or server", o.dryRun)
+func (o *createOptions) validate(switchSaid bool) error {
+	switch {
+	case o.dryRunFlag != "none" && o.dryRunFlag != "server":
+		return fmt.Errorf("--dry-run %q: use none or server", o.dryRunFlag)
+	case o.ifNotExists && o.name == "":
+		return errors.New("--if-not-exists needs a NAME")
+	case o.ifNotExists && o.dryRunFlag == "server":
+		return errors.New("--if-not-exists and --dry-run: give one of them")
+	case o.cred.file != "" && (o.contextName != "" || switchSaid):
+		return errors.New("--kubeconfig-output leaves your kubeconfig alone: leave out --context-name and --switch-context")
 	}
-	if o.capacity.d > v1alpha1.MaxWait {
-		return fmt.Errorf("--wait-for-capacity %s: at most %s", human(o.capacity.d), human(v1alpha1.MaxWait))
+	o.dryRun = o.dryRunFlag == "server"
+	if err := o.borrow.validate(); err != nil {
+		return err
 	}
-	if o.name != "" {
-		if errs := v1alpha1.ValidateName(withPrefix(o.name), "", nil); len(errs) > 0 {
-			return fmt.Errorf("%q cannot name a namespace: use lower-case letters, digits and dashes, 63 characters at most, with a letter or digit at the end", withPrefix(o.name))
-		}
+	if err := o.cred.validate(); err != nil {
+		return err
 	}
 	return o.output.validate()
 }
@@ -110,43 +122,49 @@ func (o *createOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tn := &v1alpha1.TemporaryNamespace{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
-		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationRequestID: uuid.NewString()}},
-		Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: o.class, Reason: o.reason, Parameters: o.set, OwnerGroup: o.ownerGroup},
+	tn := o.wanted()
+	if err := o.contextFree(tn); err != nil {
+		return err
 	}
-	if o.ttl.d > 0 {
-		ttl := int64(o.ttl.d / time.Second)
-		tn.Spec.TTLSeconds = &ttl
-	}
-	// A context that cannot be had is refused before anything is made, as far as
-	// its name is known by now.
-	if (o.name != "" || o.contextName != "") && o.dryRun == "none" {
-		tn.Name = withPrefix(o.name)
-		if o.name == "" {
-			tn.Name = v1alpha1.DefaultPrefix + "x" // some name, for its checks
-		}
-		if e, err := o.entry(tn, o.contextName); err == nil {
-			if err := o.files().Taken(e); errors.Is(err, kubeconfig.ErrTaken) {
-				return advise(err, "choose another name for the context with --context-name")
-			} else if err != nil {
-				return err
-			}
-		}
-	}
-	made, err := o.create(ctx, c, tn)
+	within, cancel := context.WithTimeout(ctx, o.timeout.d+o.capacity.d)
+	defer cancel()
+	made, done, err := o.make(within, c, tn)
 	if err != nil {
-		return o.explain(ctx, err)
+		return o.explain(within, err)
 	}
-	if o.dryRun == "server" {
-		if err := o.object(o.output, made, made.Name, "created (server dry run)"); err != nil || !o.output.human() {
+	if o.dryRun {
+		if err := o.object(o.output, made, "created (server dry run)"); err != nil || !o.output.human() {
 			return err
 		}
-		return o.preview(ctx, c, made)
+		return o.preview(within, c, made)
 	}
-	printed := o.object(o.output, made, made.Name, "created")
+	o.heard.deal(made.Name)
+	return o.finish(ctx, c, made, done)
+}
+
+// finish hands the namespace over: a context or a credential, and what it is called.
+// What fails here fails after the namespace is there, and says so.
+func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1alpha1.TemporaryNamespace, done string) error {
+	if o.cred.file != "" {
+		o.wrote = true
+		if err := o.cred.write(ctx, c, made); err != nil {
+			return &failure{fmt.Errorf("namespace %q is ready, but has no kubeconfig of its own: %w", made.Name, err), exitKubeconfig,
+				fmt.Sprintf("when that is mended: kubectl tenama kubeconfig %s --file FILE", made.Name)}
+		}
+		if o.cred.file == "-" {
+			return nil
+		}
+		return o.object(o.output, made, done)
+	}
+	var printed error
+	if !o.output.env() { // which names the context, too
+		printed = o.object(o.output, made, done)
+	}
 	if err := o.remember(ctx, made, o.contextName, o.switchTo); err != nil {
 		return err
+	}
+	if o.output.env() {
+		printed = o.object(o.output, made, done)
 	}
 	if printed != nil { // the namespace and its context are there all the same
 		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", made.Name, printed)
@@ -159,68 +177,24 @@ func (o *createOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// create sends the request, and once more if this installation turns out to
-// have another prefix than the usual one.
-func (o *createOptions) create(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
-	name := func(prefix string) {
-		tn.Name, tn.GenerateName = "", prefix
-		if o.name != "" {
-			tn.Name, tn.GenerateName = prefix+strings.TrimPrefix(o.name, prefix), ""
-		}
+// contextFree refuses a context that cannot be had, before anything is made, as far as
+// its name is known by now.
+func (o *createOptions) contextFree(tn *v1alpha1.TemporaryNamespace) error {
+	if o.name == "" && o.contextName == "" || o.dryRun || o.cred.file != "" {
+		return nil
 	}
-	opts := metav1.CreateOptions{}
-	if o.dryRun == "server" {
-		opts.DryRun = []string{metav1.DryRunAll}
+	probe := tn.DeepCopy()
+	probe.Name = withPrefix(o.name)
+	if o.name == "" {
+		probe.Name = v1alpha1.DefaultPrefix + "x" // some name, for its checks
 	}
-	send := func() (*v1alpha1.TemporaryNamespace, error) {
-		if o.capacity.d == 0 || o.dryRun == "server" {
-			return c.Create(ctx, tn, opts)
-		}
-		return c.CreateInLine(ctx, tn, o.capacity.d, func(said string) {
-			fmt.Fprintf(o.ErrOut, "Waiting for room: %s\n", clean(said))
-		}, opts)
+	e, err := o.entry(probe, o.contextName)
+	if err != nil { // then there will be no context
+		return nil
 	}
-	name(v1alpha1.DefaultPrefix)
-	made, err := send()
-	if prefix := otherPrefix(err); prefix != "" && prefix != v1alpha1.DefaultPrefix {
-		name(prefix)
-		made, err = send()
-	}
-	return made, err
-}
-
-// otherPrefix is the prefix that the broker names when it refuses a name.
-func otherPrefix(err error) string {
-	var status apierrors.APIStatus
-	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return ""
-	}
-	for _, cause := range status.Status().Details.Causes {
-		if _, rest, ok := strings.Cut(cause.Message, "must begin with "); ok && cause.Field == "metadata.name" {
-			if quoted, err := strconv.QuotedPrefix(rest); err == nil {
-				prefix, _ := strconv.Unquote(quoted)
-				return prefix
-			}
-		}
-	}
-	return ""
-}
-
-// explain adds to an error what only create knows.
-func (o *createOptions) explain(ctx context.Context, err error) error {
-	name := withPrefix(o.name)
-	if budget, wait := client.IsOverBudget(err); budget != "" {
-		if others := o.fitting(ctx); others != "" {
-			return advise(err, others)
-		} else if !wait {
-			return err
-		}
-	}
-	switch {
-	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
-		return advise(err, "the namespace may still be made; see: kubectl tenama list")
-	case apierrors.IsAlreadyExists(err) && !strings.Contains(err.Error(), "somebody else"):
-		return advise(err, fmt.Sprintf("it is yours: kubectl tenama extend %s, or: kubectl tenama use %s", name, name))
+	err = o.files().Taken(e)
+	if errors.Is(err, kubeconfig.ErrTaken) {
+		return advise(err, "choose another name for the context with --context-name")
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,12 +19,17 @@ import (
 // deleteOptions is one invocation of kubectl tenama delete.
 type deleteOptions struct {
 	*factory
-	output *outputFlag
 
+	output         string
 	names          []string
+	all            bool
+	selector       string
 	ignoreNotFound bool
+	interactive    bool
+	yes            bool
 	wait           bool
 	timeout        durationValue
+	dryRun         string
 }
 
 func newDeleteCommand(f *factory) *cobra.Command {
@@ -34,45 +40,87 @@ func newDeleteCommand(f *factory) *cobra.Command {
 		Short:   "Give namespaces back early",
 		Long: `Give namespaces back early.
 
-Everything in them is deleted. Without NAME it is the one of the current
-context. Their contexts leave your kubeconfig, and the context that was current
-before is current again.`,
+Everything in them is deleted. Without NAME it is the one of the current context.
+Their contexts leave your kubeconfig, and the context that was current before is
+current again.
+
+Where you name nothing (no NAME, --all, --selector) it shows what would go, and asks;
+--yes is the answer for scripts.`,
 		Example: `  # The namespace of the current context
   kubectl tenama delete
+
+  # All of yours, without a question
+  kubectl tenama delete --all --yes
 
   # By name, in a pipeline that may run twice
   kubectl tenama delete mr-42 --ignore-not-found --wait=false`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
-			if n := *f.flags.Namespace; len(args) > 1 && n != "" {
-				return fmt.Errorf("--namespace %q beside several NAMEs: leave it out", n)
+			if err := o.validate(); err != nil {
+				return err
 			}
-			if len(args) < 2 {
+			if !o.many() && len(args) < 2 {
 				name, err := f.one(args)
 				if err != nil {
 					return err
 				}
-				o.names = []string{name}
-			}
-			if o.output.format != "" && o.output.format != "name" {
-				return fmt.Errorf("unknown output format %q: use name", o.output.format)
+				if o.names = nil; name != "" {
+					o.names = []string{name}
+				}
 			}
 			return o.run(cmd.Context())
 		},
 	}
 	fs := cmd.Flags()
+	fs.BoolVar(&o.all, "all", false, "all of yours")
+	fs.StringVarP(&o.selector, "selector", "l", "", "those of yours with these labels, such as team=a")
 	fs.BoolVar(&o.ignoreNotFound, "ignore-not-found", false, "do not treat it as an error if a namespace is not there")
+	fs.BoolVarP(&o.interactive, "interactive", "i", false, "ask before anything is deleted, also what is named")
+	fs.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	fs.BoolVar(&o.wait, "wait", true, "return when they are gone")
 	fs.Var(&o.timeout, "timeout", "how long to wait")
-	o.output = addOutputFlag(cmd, false)
-	cmd.Flags().Lookup("output").Usage = "output format: name"
+	fs.StringVar(&o.dryRun, "dry-run", "none", `"none", "client": only show what would go, or "server": have it checked, too`)
+	fs.StringVarP(&o.output, "output", "o", "", "output format: name")
 	return cmd
+}
+
+// many tells whether the flags choose the namespaces.
+func (o *deleteOptions) many() bool { return o.all || o.selector != "" }
+
+func (o *deleteOptions) validate() error {
+	n := *o.flags.Namespace
+	switch {
+	case o.output != "" && o.output != "name":
+		return fmt.Errorf("unknown output format %q: use name", o.output)
+	case o.dryRun != "none" && o.dryRun != "client" && o.dryRun != "server":
+		return fmt.Errorf("--dry-run %q: use none, client or server", o.dryRun)
+	case o.all && o.selector != "":
+		return errors.New("--all and --selector: give one of them")
+	case o.many() && (len(o.names) > 0 || n != ""):
+		return errors.New("a NAME beside --all or --selector: give one of them")
+	case o.yes && o.interactive:
+		return errors.New("--yes and --interactive: give one of them")
+	case len(o.names) > 1 && n != "":
+		return fmt.Errorf("--namespace %q beside several NAMEs: leave it out", n)
+	}
+	return nil
 }
 
 func (o *deleteOptions) run(ctx context.Context) error {
 	c, err := o.client()
 	if err != nil {
 		return err
+	}
+	named := len(o.names) > 0
+	if err := o.choose(ctx, c); err != nil || len(o.names) == 0 {
+		return err
+	}
+	if (!named && !o.yes || o.interactive) && o.dryRun == "none" {
+		if yes, err := o.ask(ctx, question(o.names), "name what is to go, or use --yes"); err != nil {
+			return err
+		} else if !yes {
+			return errors.New("nothing was deleted")
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout.d)
 	defer cancel()
@@ -86,6 +134,9 @@ func (o *deleteOptions) run(ctx context.Context) error {
 		} else if tn != nil {
 			going = append(going, tn)
 		}
+	}
+	if o.dryRun == "none" && len(going) > 0 {
+		o.forget(ctx, going...)
 	}
 	for _, tn := range going {
 		if err := o.finish(ctx, c, tn); err != nil {
@@ -103,19 +154,48 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	return errs[0]
 }
 
-// begin has a namespace deleted, and takes its context away. It returns nil if
-// there is none and that is fine.
-func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
-	if name == "" {
-		var err error
-		if name, err = o.current(ctx, c); err != nil {
-			return nil, err
+func question(names []string) string {
+	if len(names) == 1 {
+		return fmt.Sprintf("Delete namespace %s, with everything in it?", names[0])
+	}
+	return fmt.Sprintf("Delete %d namespaces, with everything in them: %s?", len(names), strings.Join(names, ", "))
+}
+
+// choose fills in the names, where the user gave none.
+func (o *deleteOptions) choose(ctx context.Context, c *client.Client) error {
+	switch {
+	case len(o.names) > 0:
+		return nil
+	case !o.many():
+		name, err := o.factory.current(ctx, c)
+		o.names = []string{name}
+		return err
+	}
+	opts := metav1.ListOptions{LabelSelector: o.selector}
+	o.mine(ctx, c, &opts)
+	list, err := c.List(ctx, opts)
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp == nil {
+			o.names = append(o.names, list.Items[i].Name)
 		}
 	}
+	if len(o.names) == 0 {
+		fmt.Fprintln(o.ErrOut, "No namespaces found.")
+	}
+	return nil
+}
+
+// begin has a namespace deleted. It returns nil if there is none and that is fine.
+func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
 	tn, err := o.find(ctx, c, name)
 	if client.IsGone(err) {
-		o.forgetAbsent(ctx, name)
-		o.forgetAbsent(ctx, withPrefix(name))
+		if o.dryRun == "none" {
+			o.forgetAbsent(ctx, name)
+			o.forgetAbsent(ctx, withPrefix(name))
+		}
 		if o.ignoreNotFound {
 			return nil, nil
 		}
@@ -123,33 +203,39 @@ func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string
 	if err != nil {
 		return nil, err
 	}
-	if tn.DeletionTimestamp == nil {
-		_, err = c.Delete(ctx, tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(tn.UID))})
-		if err != nil && !client.IsGone(err) {
+	o.heard.deal(tn.Name)
+	if tn.DeletionTimestamp == nil && o.dryRun != "client" {
+		opts := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(tn.UID))}
+		if o.dryRun == "server" {
+			opts.DryRun = []string{metav1.DryRunAll}
+		}
+		if _, err = c.Delete(ctx, tn.Name, opts); err != nil && !client.IsGone(err) {
 			return nil, err
 		}
 	}
-	o.forget(ctx, tn)
 	return tn, nil
 }
 
 // finish waits for the end of a namespace, if that is wanted, and says so.
 func (o *deleteOptions) finish(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
-	if o.wait {
+	if o.wait && o.dryRun == "none" {
+		done := o.progress(fmt.Sprintf("waiting until namespace %s is gone", tn.Name))
 		err := c.WaitGone(ctx, tn.Name, tn.UID)
+		done()
 		if errors.Is(err, context.DeadlineExceeded) {
 			return &failure{fmt.Errorf("namespace %q is being deleted, but was not gone after %s", tn.Name, human(o.timeout.d)), exitTimeout,
-				"an administrator sees what holds it up with: kubectl get namespace " + tn.Name + " -o yaml"}
+				"what holds it up shows: kubectl tenama doctor " + tn.Name}
 		}
 		if err != nil {
 			return err
 		}
 	}
+	suffix := map[string]string{"client": " (dry run)", "server": " (server dry run)"}[o.dryRun]
 	var err error
-	if o.output.format == "name" {
+	if o.output == "name" {
 		_, err = fmt.Fprintf(o.Out, "namespace/%s\n", tn.Name)
 	} else {
-		_, err = fmt.Fprintf(o.Out, "namespace %q deleted\n", tn.Name)
+		_, err = fmt.Fprintf(o.Out, "namespace %q deleted%s\n", tn.Name, suffix)
 	}
 	return err
 }

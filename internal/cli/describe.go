@@ -18,7 +18,8 @@ import (
 // describeOptions is one invocation of kubectl tenama describe.
 type describeOptions struct {
 	*factory
-	name string
+	name   string
+	output *outputFlag
 }
 
 func newDescribeCommand(f *factory) *cobra.Command {
@@ -31,15 +32,22 @@ of its quotas, what else holds it, and how full the budgets are that it counts i
 
 Without NAME it is the one of the current context.`,
 		Example: `  kubectl tenama describe
-  kubectl tenama describe mr-42`,
+  kubectl tenama describe mr-42
+
+  # For a pipeline
+  kubectl tenama describe mr-42 -o env`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err
 			}
+			if err := o.output.validate(); err != nil {
+				return err
+			}
 			return o.run(cmd.Context())
 		},
 	}
+	o.output = addOutputFlag(cmd, one)
 	return cmd
 }
 
@@ -51,6 +59,9 @@ func (o *describeOptions) run(ctx context.Context) error {
 	tn, err := o.find(ctx, c, o.name)
 	if err != nil {
 		return err
+	}
+	if !o.output.human() {
+		return o.object(o.output, tn, "")
 	}
 	rails, err := c.GuardRails(ctx, tn.Name)
 	if err != nil {
@@ -84,6 +95,13 @@ func (o *describeOptions) run(ctx context.Context) error {
 	t.add("Reason", tn.Spec.Reason)
 	t.add("Labels", pairs(tn.Labels))
 	t.add("Guard rails", guardRails(rails))
+	if shares, err := c.Shares(ctx, tn.Name); err == nil {
+		var with []string
+		for _, s := range shares {
+			with = append(with, said(s.Subject)+" ("+s.Role+")")
+		}
+		t.add("Shared with", strings.Join(with, ", "))
+	}
 	t.print(o.Out)
 	o.quotas(rails)
 	return o.budgets(ctx, c, tn)
@@ -122,7 +140,7 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 			}
 			t.rows = append(t.rows, []cell{{text: string(k)}, {used.String(), tone}, {text: hard.String()}})
 		}
-		t.print(o.Out)
+		t.print(o.Out, o.style(o.Out))
 		if unused > 0 {
 			fmt.Fprintf(o.Out, "and %d more, of which nothing is used\n", unused)
 		}
@@ -174,7 +192,7 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 	}
 	if len(t.rows) > 0 {
 		fmt.Fprintln(o.Out)
-		t.print(o.Out)
+		t.print(o.Out, o.style(o.Out))
 	}
 	return nil
 }

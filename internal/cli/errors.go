@@ -3,16 +3,21 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"unicode"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/yaml"
 
 	"tenama.dev/tenama/pkg/client"
 )
@@ -47,6 +52,10 @@ func (f *factory) fail(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
+	var ended *childEnded
+	if errors.As(err, &ended) { // it has said what it had to
+		return ended.code
+	}
 	line, hint, code := explain(err)
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		line, code = "error: interrupted", exitInterrupted
@@ -60,11 +69,48 @@ func (f *factory) fail(ctx context.Context, err error) int {
 			code = own.code
 		}
 	}
-	fmt.Fprintln(f.ErrOut, clean(line))
-	if hint != "" {
-		fmt.Fprintln(f.ErrOut, "hint: "+clean(hint))
+	switch {
+	case f.format == "json", f.format == "yaml":
+		f.failAsStatus(err, line, hint)
+	default:
+		s := f.style(f.ErrOut)
+		word, rest, _ := strings.Cut(clean(line), ":")
+		fmt.Fprintln(f.ErrOut, s.apply(word+":", bad)+rest)
+		if hint != "" && os.Getenv("TENAMA_NO_HINTS") == "" {
+			fmt.Fprintln(f.ErrOut, "hint: "+clean(hint))
+		}
 	}
 	return code
+}
+
+// failAsStatus prints an error for programs: as the Status of the server, or one like
+// it, with the hint among its causes.
+func (f *factory) failAsStatus(err error, line, hint string) {
+	out := metav1.Status{Status: metav1.StatusFailure, Message: strings.TrimPrefix(clean(line), "error: "), Details: &metav1.StatusDetails{}}
+	var api apierrors.APIStatus
+	if errors.As(err, &api) {
+		s := api.Status()
+		out.Reason, out.Code = s.Reason, s.Code
+		if s.Message != "" && !client.IsNotServed(err) {
+			out.Message = s.Message
+		}
+		if s.Details != nil {
+			out.Details = s.Details.DeepCopy()
+		}
+	}
+	if hint != "" {
+		out.Details.Causes = append(out.Details.Causes, metav1.StatusCause{Type: "Hint", Message: clean(hint)})
+	}
+	out.APIVersion, out.Kind = "v1", "Status"
+	b, jerr := json.MarshalIndent(out, "", "    ")
+	if f.format == "yaml" {
+		if b, jerr = yaml.Marshal(out); jerr == nil {
+			b = bytes.TrimSpace(b)
+		}
+	}
+	if jerr == nil {
+		fmt.Fprintln(f.ErrOut, string(b))
+	}
 }
 
 // explain turns an error into what the user needs to know.
@@ -105,7 +151,9 @@ func explain(err error) (line, hint string, code int) {
 	switch s.Reason {
 	case metav1.StatusReasonForbidden:
 		code = exitDenied
-		if s.Details != nil && strings.Contains(s.Message, "may not use this class") {
+		if ns := os.Getenv(insideRun); ns != "" {
+			hint = fmt.Sprintf("this runs inside of kubectl tenama run, with a credential for namespace %q alone", ns)
+		} else if s.Details != nil && strings.Contains(s.Message, "may not use this class") {
 			hint = "see which you may use with: kubectl tenama classes"
 		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {
 			hint = "an administrator lets you with: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"

@@ -63,7 +63,7 @@ it is one hour more, or as much of it as is possible.`,
 	fs.StringVar(&o.until, "until", "", "time to live at least until, such as 18:30 or 2026-01-31T18:30 (local) or RFC 3339")
 	fs.StringVar(&o.reason, "reason", "", "why; shown in lists")
 	cmd.MarkFlagsMutuallyExclusive("by", "ttl", "until")
-	o.output = addOutputFlag(cmd, false)
+	o.output = addOutputFlag(cmd, one)
 	return cmd
 }
 
@@ -122,6 +122,8 @@ func (o *extendOptions) run(ctx context.Context) error {
 	if at := target(tn, c.Now()); o.until != "" && !at.After(c.Now()) {
 		return fmt.Errorf("--until %s is in the past", o.until)
 	}
+	o.heard.deal(tn.Name)
+	o.wrote = true
 	before, after, err := c.Extend(ctx, tn.Name, target, o.reason, metav1.PatchOptions{})
 	if err != nil {
 		expiry := tn.Status.ExpirationTimestamp
@@ -134,7 +136,7 @@ func (o *extendOptions) run(ctx context.Context) error {
 	if after.ResourceVersion == before.ResourceVersion {
 		done = "unchanged"
 	}
-	if err := o.object(o.output, after, after.Name, done); err != nil {
+	if err := o.object(o.output, after, done); err != nil {
 		return err
 	}
 	o.tell(before, after, c.Now())

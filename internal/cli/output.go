@@ -4,89 +4,135 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/runtime"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/printers"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 )
 
-// outputFlag is -o: for people by default, name and wide of our own, and the
+// what a command prints decides which formats it offers beside those of kubectl.
+type what int
+
+const (
+	one  what = iota // a namespace: env
+	many             // any number of them: wide
+	none             // something else
+)
+
+const columnsFormat = "custom-columns"
+
+// outputFlag is -o: for people by default, name, wide and env of our own, and the
 // formats of kubectl.
 type outputFlag struct {
 	format string
 	print  *genericclioptions.PrintFlags
-	wide   bool // offered
+	what   what
 }
 
-func addOutputFlag(cmd *cobra.Command, wide bool) *outputFlag {
-	o := &outputFlag{print: genericclioptions.NewPrintFlags("").WithTypeSetter(client.Scheme), wide: wide}
+func addOutputFlag(cmd *cobra.Command, prints what) *outputFlag {
+	o := &outputFlag{print: genericclioptions.NewPrintFlags("").WithTypeSetter(client.Scheme), what: prints}
 	o.print.OutputFormat = &o.format
 	o.print.AddFlags(cmd)
-	formats := o.formats()
-	f := cmd.Flags().Lookup("output")
-	f.Usage = "output format, one of: " + strings.Join(formats, ", ")
-	if g := cmd.Flags().Lookup("show-managed-fields"); g != nil {
-		g.Hidden = true
-	}
-	if g := cmd.Flags().Lookup("template"); g != nil {
-		g.Hidden = true
-	}
-	if g := cmd.Flags().Lookup("allow-missing-template-keys"); g != nil {
-		g.Hidden = true
+	cmd.Flags().Lookup("output").Usage = "output format, one of: " + strings.Join(o.formats(), ", ")
+	for _, name := range []string{"show-managed-fields", "template", "allow-missing-template-keys"} {
+		if g := cmd.Flags().Lookup(name); g != nil {
+			g.Hidden = true
+		}
 	}
 	return o
 }
 
 func (o *outputFlag) formats() []string {
-	out := []string{"name"}
-	if o.wide {
+	out := []string{"name", columnsFormat}
+	switch o.what {
+	case many:
 		out = append(out, "wide")
+	case one:
+		out = append(out, "env")
 	}
 	for _, f := range o.print.AllowedFormats() {
 		if f != "name" {
 			out = append(out, f)
 		}
 	}
+	slices.Sort(out[2:])
 	return out
 }
 
 // validate refuses an unknown format before anything is done.
 func (o *outputFlag) validate() error {
-	switch {
-	case o.human(), o.format == "name":
+	if o.human() || o.format == "name" || o.env() {
 		return nil
 	}
-	if _, err := o.print.ToPrinter(); err != nil {
-		if genericclioptions.IsNoCompatiblePrinterError(err) {
-			formats := o.formats()
-			slices.Sort(formats)
-			return fmt.Errorf("unknown output format %q: use one of %s", o.format, strings.Join(formats, ", "))
-		}
-		return err
+	_, err := o.printer(false)
+	if genericclioptions.IsNoCompatiblePrinterError(err) {
+		formats := o.formats()
+		slices.Sort(formats)
+		return fmt.Errorf("unknown output format %q: use one of %s", o.format, strings.Join(formats, ", "))
 	}
-	return nil
+	return err
 }
 
 // human tells whether people read the output.
-func (o *outputFlag) human() bool { return o.format == "" || o.wide && o.format == "wide" }
+func (o *outputFlag) human() bool { return o.format == "" || o.what == many && o.format == "wide" }
 
-// object prints obj; done is what happened to it, such as "created", for people.
-func (f *factory) object(o *outputFlag, obj runtime.Object, name, done string) error {
+// env tells whether a shell or a pipeline reads it.
+func (o *outputFlag) env() bool { return o.what == one && o.format == "env" }
+
+// printer is for every format but the plugin's own.
+func (o *outputFlag) printer(noHeaders bool) (printers.ResourcePrinter, error) {
+	if spec, ok := strings.CutPrefix(o.format, columnsFormat); ok {
+		return newColumns(strings.TrimPrefix(spec, "="), noHeaders)
+	}
+	return o.print.ToPrinter()
+}
+
+// object prints tn; done is what happened to it, such as "created", for people.
+func (f *factory) object(o *outputFlag, tn *v1alpha1.TemporaryNamespace, done string) error {
 	switch {
 	case o.human():
-		_, err := fmt.Fprintf(f.Out, "namespace/%s %s\n", name, done)
+		_, err := fmt.Fprintf(f.Out, "namespace/%s %s\n", tn.Name, done)
 		return err
 	case o.format == "name":
-		_, err := fmt.Fprintf(f.Out, "namespace/%s\n", name)
+		_, err := fmt.Fprintf(f.Out, "namespace/%s\n", tn.Name)
 		return err
+	case o.env():
+		return f.environment(f.Out, tn)
 	}
-	p, err := o.print.ToPrinter()
+	p, err := o.printer(false)
 	if err != nil {
 		return err
 	}
-	return p.PrintObj(obj, f.Out)
+	return p.PrintObj(tn, f.Out)
+}
+
+// environment prints what a pipeline hands on from job to job, in the format of
+// dotenv without quotes, which GitLab and GitHub read as well. There is no credential
+// in it.
+func (f *factory) environment(w io.Writer, tn *v1alpha1.TemporaryNamespace) error {
+	lines := [][2]string{{"TENAMA_NAMESPACE", tn.Name}, {"TENAMA_SERVER", f.server()}}
+	if t := tn.Status.ExpirationTimestamp; t != nil {
+		lines = append(lines, [2]string{"TENAMA_EXPIRES_AT", stamp(tn, &metav1.Time{Time: t.Time})})
+	}
+	if m, err := f.files().Load(); err == nil {
+		for _, e := range m.Entries() {
+			if e.UID == string(tn.UID) {
+				lines = append(lines, [2]string{"TENAMA_CONTEXT", e.Context})
+				break
+			}
+		}
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintf(w, "%s=%s\n", l[0], clean(l[1])); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -34,7 +34,7 @@ func (o *createOptions) preview(ctx context.Context, c *client.Client, tn *v1alp
 
 // fitting names the classes of which the caller could have a namespace now, where
 // the one they want does not fit.
-func (o *createOptions) fitting(ctx context.Context) string {
+func (o *borrow) fitting(ctx context.Context) string {
 	c, err := o.client()
 	if err != nil {
 		return ""

@@ -54,7 +54,7 @@ differs there, make a new one.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.dryRun, "dry-run", "none", `"none", or "server": have it checked, and change nothing`)
-	o.output = addOutputFlag(cmd, false)
+	o.output = addOutputFlag(cmd, one)
 	return cmd
 }
 
@@ -76,7 +76,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	}
 	revision := class.Spec.Revision() // of the class as it is read: its status may lag
 	if revision == tn.Status.ClassRevision {
-		return o.object(o.output, tn, tn.Name, "unchanged")
+		return o.object(o.output, tn, "unchanged")
 	}
 	opts := metav1.PatchOptions{}
 	done := "refreshed"
@@ -90,5 +90,5 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.object(o.output, after, after.Name, done)
+	return o.object(o.output, after, done)
 }

@@ -4,8 +4,8 @@ package cli
 
 import (
 	"io"
+	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // cell is one field of a table.
@@ -15,42 +15,79 @@ type cell struct {
 }
 
 // table prints as kubectl's: capital heads, three spaces between columns, no
-// borders. It is padded first and coloured after.
+// borders. It is padded first and coloured after. On a terminal that is too narrow
+// columns go, rather than lines breaking.
 type table struct {
 	head []string
 	rows [][]cell
+	drop []int // columns that may go, the first first
+
+	widths []int // of columns, at least; those that it had after it was printed
 }
 
-func (t *table) print(w io.Writer) {
-	var lines [][]cell
+const gap = 3
+
+func (t *table) print(w io.Writer, s style) {
+	for _, line := range t.lines(s) {
+		_, _ = io.WriteString(w, line+"\n")
+	}
+}
+
+// lines are what print prints.
+func (t *table) lines(s style) []string {
+	var rows [][]cell
 	if len(t.head) > 0 {
 		head := make([]cell, len(t.head))
 		for i, h := range t.head {
 			head[i] = cell{text: h}
 		}
-		lines = append(lines, head)
+		rows = append(rows, head)
 	}
-	lines = append(lines, t.rows...)
-	var widths []int
-	for _, line := range lines {
-		for i := range line {
-			line[i].text = clean(line[i].text)
+	rows = append(rows, t.rows...)
+	widths := t.widths
+	for _, row := range rows {
+		for i := range row {
+			row[i].text = clean(row[i].text)
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(line[i].text))
+			widths[i] = max(widths[i], cells(row[i].text))
 		}
 	}
-	style := newStyle(w)
-	for _, line := range lines {
+	t.widths = widths
+	shown := t.fit(widths, s.width)
+	out := make([]string, 0, len(rows))
+	for _, row := range rows {
 		var b strings.Builder
-		for i, c := range line {
-			text := style.apply(c.text, c.tone)
-			if i < len(line)-1 {
-				text += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+3)
+		pad := 0
+		for i, c := range row {
+			if !slices.Contains(shown, i) {
+				continue
 			}
-			b.WriteString(text)
+			b.WriteString(strings.Repeat(" ", pad))
+			b.WriteString(s.apply(c.text, c.tone))
+			pad = widths[i] - cells(c.text) + gap
 		}
-		_, _ = io.WriteString(w, strings.TrimRight(b.String(), " ")+"\n")
+		out = append(out, strings.TrimRight(b.String(), " "))
 	}
+	return out
+}
+
+// fit chooses the columns that a terminal of the given width has room for; 0 is any.
+func (t *table) fit(widths []int, width int) []int {
+	shown := make([]int, len(widths))
+	for i := range widths {
+		shown[i] = i
+	}
+	for _, next := range t.drop {
+		total := -gap
+		for _, i := range shown {
+			total += widths[i] + gap
+		}
+		if width == 0 || total <= width {
+			break
+		}
+		shown = slices.DeleteFunc(shown, func(i int) bool { return i == next })
+	}
+	return shown
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
@@ -27,7 +28,7 @@ func newUseCommand(f *factory) *cobra.Command {
 		Long: `Switch to a namespace, or back.
 
 The context of the namespace is made current; if it is not in the kubeconfig, or
-not any more, it is added. "-" switches to the context that was current before.`,
+not any more, it is added; so it is for a namespace that others share with you. "-" switches to the context that was current before.`,
 		Example: `  kubectl tenama use mr-42
   kubectl tenama use -`,
 		Args: cobra.ExactArgs(1),
@@ -52,9 +53,16 @@ func (o *useOptions) run(ctx context.Context) error {
 		return err
 	}
 	tn, err := o.find(ctx, c, o.name)
+	if client.IsGone(err) { // not the user's own; but it may be shared with them
+		if shared, serr := c.Shared(ctx, withPrefix(o.name)); serr == nil {
+			tn, err = shared, nil
+		}
+	}
 	if err != nil {
 		return err
 	}
+	o.heard.deal(tn.Name)
+	o.wrote = true
 	if tn.DeletionTimestamp != nil {
 		return fmt.Errorf("namespace %q is being deleted", tn.Name)
 	}

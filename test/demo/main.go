@@ -102,7 +102,7 @@ func demo(ctx context.Context, keep bool) (err error) {
 	say("A namespace for eight seconds expires by itself, with everything in it")
 	alice.run("kubectl tenama create short --ttl 8s", "namespace/tmp-short created")
 	alice.run("kubectl create configmap gone-soon", "created")
-	alice.run("kubectl tenama list", `tmp-short\s+default\s+Expiring`)
+	alice.run("kubectl tenama list", `tmp-short\s+default\s+Ready`)
 	alice.until(40*time.Second, "kubectl get tns tmp-short", "NotFound")
 	alice.run("kubectl tenama delete short --ignore-not-found", "removed")
 

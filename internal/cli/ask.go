@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// ask has the user decide, on stderr and stdin, whatever these are. No answer is an
+// error: nothing happens that nobody wanted.
+func (f *factory) ask(ctx context.Context, question, without string) (bool, error) {
+	fmt.Fprintf(f.ErrOut, "%s [y/N] ", clean(question))
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() { // a read cannot be interrupted; the process ends before it matters
+		line, err := bufio.NewReader(f.In).ReadString('\n')
+		got <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(f.ErrOut)
+		return false, ctx.Err()
+	case a := <-got:
+		if in, _ := f.In.(*os.File); in == nil || !term.IsTerminal(int(in.Fd())) {
+			fmt.Fprintln(f.ErrOut) // nobody typed a new line there
+		}
+		if a.err != nil && (!errors.Is(a.err, io.EOF) || a.line == "") {
+			return false, fmt.Errorf("nobody answered: %s", without)
+		}
+		switch strings.ToLower(strings.TrimSpace(a.line)) {
+		case "y", "yes":
+			return true, nil
+		}
+		return false, nil
+	}
+}
+
+// progress says that something takes time: on a terminal in a line that moves and
+// goes again, elsewhere once, if it takes longer than a moment. done ends it.
+func (f *factory) progress(what string) (done func()) {
+	s := f.style(f.ErrOut)
+	live := s.live && os.Getenv("CI") == ""
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	begun := time.Now()
+	go func() {
+		defer close(stopped)
+		frames, first, every := []string{"|", "/", "-", "\\"}, 2*time.Second, time.Hour
+		if unicodeTerminal() {
+			frames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
+		}
+		if live {
+			first, every = 300*time.Millisecond, 100*time.Millisecond
+		}
+		next := time.NewTimer(first)
+		defer next.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				if live && i > 0 {
+					_, _ = io.WriteString(f.ErrOut, "\r\x1b[K")
+				}
+				return
+			case <-next.C:
+			}
+			switch {
+			case live:
+				line := fmt.Sprintf("%s %s, %s", frames[i%len(frames)], what, human(time.Since(begun)))
+				fmt.Fprintf(f.ErrOut, "\r%s\x1b[K", s.apply(cut(line, s.width-1), dim))
+			case i == 0:
+				fmt.Fprintf(f.ErrOut, "%s ...\n", upper(what))
+			}
+			next.Reset(every)
+		}
+	}()
+	return func() { close(stop); <-stopped }
+}
+
+// cut shortens a line to so many cells.
+func cut(s string, most int) string {
+	r := []rune(s)
+	for len(r) > 0 && cells(string(r)) > most {
+		r = r[:len(r)-1]
+	}
+	return string(r)
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

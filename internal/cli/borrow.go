@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// borrow is what create and run say about the namespace that they want.
+type borrow struct {
+	*factory
+
+	name        string
+	ttl         durationValue
+	class       string
+	set         map[string]string
+	ownerGroup  string
+	capacity    durationValue
+	reason      string
+	labels      map[string]string
+	annotations map[string]string
+	lease       time.Duration // zero: none
+	dryRun      bool
+}
+
+func (b *borrow) addFlags(fs *pflag.FlagSet) {
+	fs.Var(&b.ttl, "ttl", "how long it lives, such as 90m, 2h, 1d or 1w (default: what its class says)")
+	fs.StringVar(&b.class, "class", "", "class of the namespace (default: the cluster's default class)")
+	fs.StringToStringVar(&b.set, "set", nil, "choose a parameter of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
+	fs.StringVar(&b.ownerGroup, "owner-group", "", "make one of your groups the owner, in place of you: for pipelines whose user name differs from job to job")
+	fs.Var(&b.capacity, "wait-for-capacity", "stand in line for at most so long if a budget of the cluster is full")
+	fs.StringVar(&b.reason, "reason", "", "what it is for; shown in lists")
+	fs.StringToStringVar(&b.labels, "label", nil, "label it, as KEY=VALUE, to select by later; on the Namespace itself appear those that its class lets through")
+	fs.StringToStringVar(&b.annotations, "annotation", nil, "annotate it, as KEY=VALUE; on the Namespace itself appear those that its class lets through")
+}
+
+func (b *borrow) validate() error {
+	if b.capacity.d > v1alpha1.MaxWait {
+		return fmt.Errorf("--wait-for-capacity %s: at most %s", human(b.capacity.d), human(v1alpha1.MaxWait))
+	}
+	for k := range b.annotations {
+		if strings.HasPrefix(k, "tenama.dev/") {
+			return fmt.Errorf("--annotation %q: keys of tenama.dev are its own", k)
+		}
+	}
+	if b.name != "" {
+		if errs := v1alpha1.ValidateName(withPrefix(b.name), "", nil); len(errs) > 0 {
+			return fmt.Errorf("%q cannot name a namespace: use lower-case letters, digits and dashes, 63 characters at most, with a letter or digit at the end", withPrefix(b.name))
+		}
+	}
+	return nil
+}
+
+// wanted is what is asked for.
+func (b *borrow) wanted() *v1alpha1.TemporaryNamespace {
+	tn := &v1alpha1.TemporaryNamespace{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
+		ObjectMeta: metav1.ObjectMeta{Labels: b.labels, Annotations: map[string]string{v1alpha1.AnnotationRequestID: uuid.NewString()}},
+		Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: b.class, Reason: b.reason, Parameters: b.set, OwnerGroup: b.ownerGroup},
+	}
+	for k, v := range b.annotations {
+		tn.Annotations[k] = v
+	}
+	if b.ttl.d > 0 {
+		ttl := int64(b.ttl.d / time.Second)
+		tn.Spec.TTLSeconds = &ttl
+	}
+	if b.lease > 0 {
+		lease := int64(b.lease / time.Second)
+		tn.Spec.LeaseDurationSeconds = &lease
+	}
+	return tn
+}
+
+// create sends the request, and once more if this installation turns out to
+// have another prefix than the usual one.
+func (b *borrow) create(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+	name := func(prefix string) {
+		tn.Name, tn.GenerateName = "", prefix
+		if b.name != "" {
+			tn.Name, tn.GenerateName = prefix+strings.TrimPrefix(b.name, prefix), ""
+		}
+	}
+	opts := metav1.CreateOptions{}
+	if b.dryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	send := func() (*v1alpha1.TemporaryNamespace, error) {
+		if b.capacity.d == 0 || b.dryRun {
+			return c.Create(ctx, tn, opts)
+		}
+		return c.CreateInLine(ctx, tn, b.capacity.d, func(said string) {
+			fmt.Fprintf(b.ErrOut, "Waiting for room: %s\n", clean(said))
+		}, opts)
+	}
+	name(v1alpha1.DefaultPrefix)
+	made, err := send()
+	if prefix := otherPrefix(err); prefix != "" && prefix != v1alpha1.DefaultPrefix {
+		name(prefix)
+		made, err = send()
+	}
+	return made, err
+}
+
+// otherPrefix is the prefix that the broker names when it refuses a name.
+func otherPrefix(err error) string {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return ""
+	}
+	for _, cause := range status.Status().Details.Causes {
+		if _, rest, ok := strings.Cut(cause.Message, "must begin with "); ok && cause.Field == "metadata.name" {
+			if quoted, err := strconv.QuotedPrefix(rest); err == nil {
+				prefix, _ := strconv.Unquote(quoted)
+				return prefix
+			}
+		}
+	}
+	return ""
+}
+
+// explain adds to an error what only create knows.
+func (b *borrow) explain(ctx context.Context, err error) error {
+	name := withPrefix(b.name)
+	if budget, wait := client.IsOverBudget(err); budget != "" {
+		if others := b.fitting(ctx); others != "" {
+			return advise(err, others)
+		} else if !wait {
+			return err
+		}
+	}
+	switch {
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
+		return advise(err, "the namespace may still be made; see: kubectl tenama list")
+	case apierrors.IsAlreadyExists(err) && !strings.Contains(err.Error(), "somebody else"):
+		return advise(err, fmt.Sprintf("it is yours: kubectl tenama extend %s, or: kubectl tenama use %s", name, name))
+	}
+	return err
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// completeWithin is when a completion gives up: a Tab key must not hang.
+const completeWithin = 2 * time.Second
+
+// complete gives the commands what the Tab key offers. Whatever goes wrong, it offers
+// less, and says nothing.
+func complete(f *factory, root *cobra.Command) {
+	names := func(most int) cobra.CompletionFunc {
+		return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if most > 0 && len(args) >= most {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return f.completeNames(cmd.Context(), args), cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "describe", "extend", "refresh", "use", "kubeconfig", "share", "unshare", "doctor":
+			cmd.ValidArgsFunction = names(1)
+		case "delete":
+			cmd.ValidArgsFunction = names(0)
+		case "classes":
+			cmd.ValidArgsFunction = f.completeClasses
+		case "run": // the shell completes the command
+		case "completion":
+		default:
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
+		for flag, with := range map[string]cobra.CompletionFunc{
+			"class": f.completeClasses, "set": f.completeParameters,
+			"ttl": durations, "by": durations, "duration": durations, "wait-for-capacity": durations, "timeout": durations, "until": cobra.NoFileCompletions,
+			"role": fixed("view\tread", "edit\tread and write", "admin\tand let others in"), "with": f.completeSubjects,
+			"dry-run": fixed("none", "server"), "sort-by": fixed(slices.Sorted(maps.Keys(orders))...), "reason": cobra.NoFileCompletions, "selector": cobra.NoFileCompletions,
+			"label": cobra.NoFileCompletions, "annotation": cobra.NoFileCompletions, "owner-group": cobra.NoFileCompletions, "context-name": cobra.NoFileCompletions,
+		} {
+			if cmd.Flags().Lookup(flag) != nil {
+				_ = cmd.RegisterFlagCompletionFunc(flag, with)
+			}
+		}
+		if out := cmd.Flags().Lookup("output"); out != nil {
+			_, list, _ := strings.Cut(out.Usage, ": ")
+			_ = cmd.RegisterFlagCompletionFunc("output", fixed(strings.Split(strings.ReplaceAll(list, " or ", ", "), ", ")...))
+		}
+	}
+	_ = root.RegisterFlagCompletionFunc("color", fixed("auto", "always", "never"))
+	_ = root.RegisterFlagCompletionFunc("namespace", names(0))
+	_ = root.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return slices.Sorted(maps.Keys(raw.Contexts)), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func fixed(values ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+}
+
+var durations = fixed("30m\thalf an hour", "1h\tan hour", "2h\ttwo hours", "4h\thalf a working day", "8h\ta working day", "1d\t24 hours", "1w\ta week")
+
+// quietly asks the cluster for a completion.
+func (f *factory) quietly(ctx context.Context) (context.Context, context.CancelFunc, *client.Client, error) {
+	f.heard.out = io.Discard
+	config, err := f.config()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c, err := client.New(config)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, completeWithin)
+	return ctx, cancel, c, nil
+}
+
+func (f *factory) completeNames(ctx context.Context, not []string) []cobra.Completion {
+	ctx, cancel, c, err := f.quietly(ctx)
+	if err != nil {
+		return nil
+	}
+	defer cancel()
+	list, err := c.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return nil
+	}
+	var out []cobra.Completion
+	for i := range list.Items {
+		tn := &list.Items[i]
+		if slices.Contains(not, tn.Name) {
+			continue
+		}
+		_, expires, _ := state(tn, c.Now())
+		out = append(out, cobra.CompletionWithDesc(tn.Name, clean(fmt.Sprintf("%s, expires %s", tn.Spec.ClassName, expires))))
+	}
+	return out
+}
+
+func (f *factory) classesOf(ctx context.Context) []policyv1alpha1.NamespaceClass {
+	ctx, cancel, c, err := f.quietly(ctx)
+	if err != nil {
+		return nil
+	}
+	defer cancel()
+	list, err := c.Classes(ctx)
+	if err != nil {
+		return nil
+	}
+	return list.Items
+}
+
+func (f *factory) completeClasses(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var out []cobra.Completion
+	if cmd.Name() == "classes" && len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, class := range f.classesOf(cmd.Context()) {
+		out = append(out, cobra.CompletionWithDesc(class.Name, clean(class.Spec.Description)))
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeParameters offers NAME=VALUE of the class that is chosen already.
+func (f *factory) completeParameters(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	chosen, _ := cmd.Flags().GetString("class")
+	var out []cobra.Completion
+	for _, class := range f.classesOf(cmd.Context()) {
+		if class.Name != chosen && (chosen != "" || !isDefault(&class)) {
+			continue
+		}
+		for _, p := range class.Spec.Parameters {
+			for _, v := range p.Values {
+				out = append(out, cobra.CompletionWithDesc(p.Name+"="+v, clean(p.Description)))
+			}
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (f *factory) completeSubjects(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return []cobra.Completion{"user:", "group:", "serviceaccount:"}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// completer is the name under which kubectl looks for the completion of the plugin
+// (kubectl/pkg/cmd, plugin_completion.go): an executable beside it.
+const completer = "kubectl_complete-tenama"
+
+// asCompletion turns a call under the completer's name into cobra's request for
+// completion.
+func asCompletion(args []string) []string {
+	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == completer {
+		return append([]string{cobra.ShellCompRequestCmd}, args[1:]...)
+	}
+	return args[1:]
+}
+
+func newCompletionCommand(f *factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "completion install|bash|zsh|fish|powershell",
+		Short: "Complete names, classes, durations and parameters with the Tab key",
+		Long: `Complete names, classes, durations and parameters with the Tab key.
+
+kubectl completes its plugins where an executable "kubectl_complete-tenama" is on the
+PATH; "install" puts a link of that name beside the plugin. The completion of kubectl
+itself has to be set up in your shell (kubectl completion --help): then it works in
+bash, zsh, fish and PowerShell alike.
+
+The others print a script for who calls the plugin directly, as kubectl-tenama.`,
+		Example: `  kubectl tenama completion install
+
+  # Into another directory of the PATH
+  kubectl tenama completion install --dir ~/bin
+
+  # For kubectl-tenama, called directly, in bash
+  source <(kubectl tenama completion bash)`,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"install", "bash", "zsh", "fish", "powershell"},
+	}
+	dir := cmd.Flags().String("dir", "", "with install: where to (default: where the plugin is)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		root := cmd.Root()
+		if args[0] != "install" {
+			if *dir != "" {
+				return errors.New("--dir is for install")
+			}
+			delete(root.Annotations, cobra.CommandDisplayNameAnnotation) // it is called directly
+			root.Use = "kubectl-tenama"
+		}
+		switch args[0] {
+		case "bash":
+			return root.GenBashCompletionV2(f.Out, true)
+		case "zsh":
+			return root.GenZshCompletion(f.Out)
+		case "fish":
+			return root.GenFishCompletion(f.Out, true)
+		case "powershell":
+			return root.GenPowerShellCompletionWithDesc(f.Out)
+		}
+		return f.installCompleter(cmd.Context(), *dir)
+	}
+	return cmd
+}
+
+// installCompleter puts the completer beside the plugin. A relative link to the name
+// that is on the PATH outlives upgrades by krew, which links that name anew. Windows
+// gets a copy, as links need a right there.
+func (f *factory) installCompleter(_ context.Context, dir string) error {
+	plugin, err := exec.LookPath("kubectl-tenama")
+	if err != nil {
+		if plugin, err = os.Executable(); err != nil {
+			return fmt.Errorf("find the plugin: %w", err)
+		}
+	}
+	if plugin, err = filepath.Abs(plugin); err != nil {
+		return err
+	}
+	target := filepath.Base(plugin)
+	if dir == "" {
+		dir = filepath.Dir(plugin)
+	} else if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	} else if dir != filepath.Dir(plugin) {
+		target = plugin
+	}
+	name := filepath.Join(dir, completer)
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	if ours, err := completes(name); err != nil {
+		return err
+	} else if !ours {
+		return advise(fmt.Errorf("%s is there, and is not a completion of tenama", name), "remove it, or choose another directory of the PATH with --dir")
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replace the completion: %w", err)
+	}
+	if runtime.GOOS == "windows" {
+		err = copyFile(plugin, name)
+	} else {
+		err = os.Symlink(target, name)
+	}
+	if err != nil {
+		return advise(fmt.Errorf("install the completion: %w", err), "choose a directory of the PATH that you may write to, with --dir")
+	}
+	fmt.Fprintf(f.Out, "%s installed\n", name)
+	if found, err := exec.LookPath(completer); err != nil || filepath.Dir(found) != dir {
+		fmt.Fprintf(f.ErrOut, "Warning: kubectl finds it only if %s is on the PATH.\n", dir)
+	}
+	return nil
+}
+
+// completes tells whether name may be written: nothing is there, or our own.
+func completes(name string) (bool, error) {
+	info, err := os.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		to, err := os.Readlink(name)
+		return strings.HasPrefix(filepath.Base(to), "kubectl-tenama"), err
+	}
+	return runtime.GOOS == "windows" && info.Mode().IsRegular(), nil
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o755)
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/pkg/client/kubeconfig"
+)
+
+// longestToken is how long a credential lives if nothing ends it earlier. Who renews
+// theirs needs no longer one.
+const longestToken = 30 * 24 * time.Hour
+
+// credentialOptions say what a credential for one namespace is to be.
+type credentialOptions struct {
+	*factory
+	file     string // "-" is stdout
+	role     string
+	duration time.Duration // zero: as long as the namespace
+}
+
+func (o *credentialOptions) addRole(fs *pflag.FlagSet) {
+	fs.StringVar(&o.role, "role", "edit", "ClusterRole that the credential has in the namespace, such as view, edit or admin; no more than you have yourself")
+}
+
+func (o *credentialOptions) validate() error {
+	if o.role == "" {
+		return errors.New("--role is empty: use one such as view, edit or admin")
+	}
+	if o.file == "" || o.file == "-" {
+		return nil
+	}
+	return o.replaceable()
+}
+
+func (o *credentialOptions) replaceable() error {
+	err := kubeconfig.Replaceable(o.file)
+	if errors.Is(err, kubeconfig.ErrForeign) {
+		return advise(err, "choose another file; a credential is not merged into what is there")
+	}
+	return err
+}
+
+// get asks for a credential, with the user's own rights.
+func (o *credentialOptions) get(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*client.Credential, error) {
+	d := o.duration
+	if d == 0 {
+		d = longestToken
+	}
+	cred, err := c.Credential(ctx, tn, o.role, d)
+	if apierrors.IsForbidden(err) {
+		return nil, advise(err, fmt.Sprintf("you can give no more than you have in the namespace: --role view, or ask for another class than %q", tn.Spec.ClassName))
+	}
+	return cred, err
+}
+
+// write puts a kubeconfig with a credential of its own where it was asked for.
+func (o *credentialOptions) write(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
+	cred, err := o.get(ctx, c, tn)
+	if err != nil {
+		return err
+	}
+	s, err := o.standalone(cred)
+	if err != nil {
+		return err
+	}
+	if o.file == "-" {
+		b, err := s.Encode()
+		if err == nil {
+			_, err = o.Out.Write(b)
+		}
+		return err
+	}
+	if err := s.Write(o.file); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.ErrOut, "Kubeconfig %s written. Its credential has role %s in namespace %s alone, and is valid until %s.\n",
+		o.file, o.role, cred.Namespace, clockTime(cred.ExpiresAt, c.Now()))
+	return nil
+}
+
+func (o *credentialOptions) standalone(cred *client.Credential) (kubeconfig.Standalone, error) {
+	cluster, err := o.cluster()
+	return kubeconfig.Standalone{
+		Context: kubeconfig.ContextName(cred.Namespace), Cluster: cluster, Namespace: cred.Namespace,
+		User: &clientcmdapi.AuthInfo{Token: cred.Token}, ExpiresAt: cred.ExpiresAt,
+	}, err
+}
+
+// cluster is the cluster in use, as the user reaches it, with its authority inside:
+// the broker's idea of the cluster's address has no part in it.
+func (f *factory) cluster() (*clientcmdapi.Cluster, error) {
+	config, err := f.config()
+	if err != nil {
+		return nil, err
+	}
+	out := &clientcmdapi.Cluster{
+		Server: config.Host, TLSServerName: config.ServerName, InsecureSkipTLSVerify: config.Insecure,
+		CertificateAuthorityData: config.CAData, DisableCompression: config.DisableCompression,
+	}
+	if len(out.CertificateAuthorityData) == 0 && config.CAFile != "" {
+		if out.CertificateAuthorityData, err = os.ReadFile(config.CAFile); err != nil {
+			return nil, fmt.Errorf("read the certificate authority: %w", err)
+		}
+	}
+	if out.InsecureSkipTLSVerify { // one of the two
+		out.CertificateAuthorityData = nil
+	}
+	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	name := *f.flags.ClusterName
+	if name == "" {
+		base := raw.CurrentContext
+		if c := *f.flags.Context; c != "" {
+			base = c
+		}
+		if c := raw.Contexts[base]; c != nil {
+			name = c.Cluster
+		}
+	}
+	if c := raw.Clusters[name]; c != nil {
+		out.ProxyURL = c.ProxyURL
+	}
+	return out, nil
+}
+
+// variables prints a credential in the format of dotenv, for pipelines that use
+// kubectl config set-cluster and set-credentials.
+func (o *credentialOptions) variables(cred *client.Credential) error {
+	cluster, err := o.cluster()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(o.Out, "TENAMA_NAMESPACE=%s\nTENAMA_SERVER=%s\nTENAMA_CA_DATA=%s\nTENAMA_TOKEN=%s\nTENAMA_TOKEN_EXPIRES_AT=%s\n",
+		cred.Namespace, cluster.Server, base64.StdEncoding.EncodeToString(cluster.CertificateAuthorityData), cred.Token, cred.ExpiresAt.UTC().Format(time.RFC3339))
+	return err
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"tenama.dev/tenama/pkg/client"
+)
+
+// doctorOptions is one invocation of kubectl tenama doctor.
+type doctorOptions struct {
+	*factory
+	name   string
+	output string
+	found  []finding
+}
+
+// finding is what one check found.
+type finding struct {
+	Check   string `json:"check"`
+	Result  string `json:"result"` // ok, warning or failed
+	Message string `json:"message"`
+	Advice  string `json:"advice,omitempty"`
+}
+
+const (
+	okResult   = "ok"
+	warnResult = "warning"
+	failResult = "failed"
+)
+
+func newDoctorCommand(f *factory) *cobra.Command {
+	o := &doctorOptions{factory: f}
+	cmd := &cobra.Command{
+		Use:   "doctor [NAME]",
+		Short: "Find out what is wrong, and what to do",
+		Long: `Find out what is wrong, and what to do.
+
+Without NAME it looks at your side (kubeconfig, its lock, clock, completion), at the
+cluster (versions, who you are to it, your rights) and at its broker (registered,
+reachable, contained), and at your namespaces that are stuck. With NAME it tells what
+keeps a namespace from going. It changes nothing and forces nothing.
+
+Exit code 1 if something failed; warnings do not count.`,
+		Example: `  kubectl tenama doctor
+
+  # Why does it not go?
+  kubectl tenama doctor mr-42
+
+  # For a report
+  kubectl tenama doctor -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.name, err = f.one(args); err != nil {
+				return err
+			}
+			switch o.output {
+			case "", "json", "yaml":
+				return o.run(cmd.Context())
+			}
+			return fmt.Errorf("unknown output format %q: use json or yaml", o.output)
+		},
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "output format: json or yaml")
+	return cmd
+}
+
+func (o *doctorOptions) ok(check, message string) {
+	o.report(finding{check, okResult, message, ""})
+}
+
+func (o *doctorOptions) warn(check, message, advice string) {
+	o.report(finding{check, warnResult, message, advice})
+}
+
+func (o *doctorOptions) bad(check, message, advice string) {
+	o.report(finding{check, failResult, message, advice})
+}
+
+// report keeps a finding, and shows it to people at once: the next may take a while.
+func (o *doctorOptions) report(f finding) {
+	f.Message, f.Advice = clean(f.Message), clean(f.Advice)
+	o.found = append(o.found, f)
+	if o.output != "" {
+		return
+	}
+	s := o.style(o.Out)
+	t := map[string]tone{okResult: good, warnResult: warn, failResult: bad}[f.Result]
+	fmt.Fprintf(o.Out, "%s  %-20s %s\n", s.apply(fmt.Sprintf("%-7s", f.Result), t), f.Check, f.Message)
+	if f.Advice != "" {
+		fmt.Fprintf(o.Out, "         %-20s %s\n", "", s.apply("-> "+f.Advice, dim))
+	}
+}
+
+func (o *doctorOptions) run(ctx context.Context) error {
+	o.wrote = true // it changes nothing, the kubeconfig among it
+	if o.name != "" {
+		if err := o.one(ctx); err != nil {
+			return err
+		}
+	} else {
+		o.here()
+		if c := o.cluster(ctx); c != nil {
+			o.broker(ctx, c)
+			o.mineStuck(ctx, c)
+		}
+	}
+	if err := o.print(); err != nil {
+		return err
+	}
+	for _, f := range o.found {
+		if f.Result == failResult {
+			return &childEnded{exitError} // it is all said
+		}
+	}
+	return nil
+}
+
+func (o *doctorOptions) print() error {
+	var b []byte
+	var err error
+	switch o.output {
+	case "json":
+		b, err = json.MarshalIndent(o.found, "", "    ")
+		b = append(b, '\n')
+	case "yaml":
+		b, err = yaml.Marshal(o.found)
+	}
+	if err == nil {
+		_, err = o.Out.Write(b)
+	}
+	return err
+}
+
+// one looks at a namespace by name.
+func (o *doctorOptions) one(ctx context.Context) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	tn, err := o.find(ctx, c, o.name)
+	if err != nil {
+		return err
+	}
+	if tn.DeletionTimestamp == nil {
+		status, expires, _ := state(tn, c.Now())
+		o.ok(tn.Name, fmt.Sprintf("it is %s; expires: %s", status, expires))
+		return nil
+	}
+	o.stuck(tn, c)
+	return nil
+}
+
+// mineStuck looks at all of the user's that are on their way out.
+func (o *doctorOptions) mineStuck(ctx context.Context, c *client.Client) {
+	opts := metav1.ListOptions{}
+	o.mine(ctx, c, &opts)
+	list, err := c.List(ctx, opts)
+	if err != nil {
+		o.bad("your namespaces", explained(err), "")
+		return
+	}
+	going := 0
+	for i := range list.Items {
+		if tn := &list.Items[i]; tn.DeletionTimestamp != nil {
+			going++
+			o.stuck(tn, c)
+		}
+	}
+	if going == 0 {
+		o.ok("your namespaces", fmt.Sprintf("%d, none of them stuck", len(list.Items)))
+	}
+}
+
+func explained(err error) string {
+	line, _, _ := explain(err)
+	return line
+}

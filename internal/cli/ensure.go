@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// make has the namespace made, or with --if-not-exists sees to it that it is there;
+// it says what was done.
+func (o *createOptions) make(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
+	if !o.ifNotExists {
+		made, err := o.create(ctx, c, tn)
+		return made, "created", err
+	}
+	for {
+		// It is looked for first: a budget that is full would refuse what is there already.
+		have, err := o.find(ctx, c, o.name)
+		switch {
+		case client.IsGone(err):
+		case err != nil:
+			return nil, "", err
+		case have.DeletionTimestamp == nil:
+			return o.keep(ctx, c, have)
+		case !o.wait:
+			return nil, "", advise(fmt.Errorf("your namespace %q is still being deleted", have.Name), "leave out --wait=false to wait for that")
+		default:
+			done := o.progress(fmt.Sprintf("waiting until the earlier namespace %s is gone", have.Name))
+			err := c.WaitGone(ctx, have.Name, have.UID)
+			done()
+			if err != nil {
+				return nil, "", err
+			}
+		}
+		made, err := o.create(ctx, c, tn)
+		if err == nil {
+			return made, "created", nil
+		}
+		// Another job was faster, or its end is not everywhere known yet.
+		again := apierrors.IsConflict(err) && retryable(err)
+		if apierrors.IsAlreadyExists(err) {
+			_, gerr := o.find(ctx, c, o.name)
+			again = gerr == nil
+		}
+		if !again {
+			return nil, "", err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, "", ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func retryable(err error) bool {
+	s, ok := apierrors.SuggestsClientDelay(err)
+	return ok && s > 0
+}
+
+// keep sees to it that a namespace that is there is what was asked for, and lives for
+// at least --ttl from now.
+func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
+	differs := func(what, has, asked string) error {
+		return advise(fmt.Errorf("namespace %q is yours, but has %s %q, not %q", have.Name, what, has, asked), "to have it anew: kubectl tenama delete "+have.Name)
+	}
+	switch {
+	case o.class != "" && o.class != have.Spec.ClassName:
+		return nil, "", differs("class", have.Spec.ClassName, o.class)
+	case o.ownerGroup != have.Status.OwnerGroup:
+		return nil, "", differs("owner group", have.Status.OwnerGroup, o.ownerGroup)
+	}
+	for k, v := range o.set {
+		if have.Spec.Parameters[k] != v {
+			return nil, "", differs("parameter "+k, have.Spec.Parameters[k], v)
+		}
+	}
+	have, err := o.label(ctx, c, have)
+	if err != nil || o.ttl.d == 0 || have.Status.Lifetime == v1alpha1.LifetimeUnbounded {
+		return have, "unchanged", err
+	}
+	before, after, err := c.Extend(ctx, have.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, o.reason, metav1.PatchOptions{})
+	switch {
+	case apierrors.IsInvalid(err):
+		return nil, "", advise(fmt.Errorf("namespace %q is yours, but cannot live for %s more: %w", have.Name, human(o.ttl.d), err), "to have it anew: kubectl tenama delete "+have.Name)
+	case err != nil:
+		return nil, "", err
+	case after.ResourceVersion == before.ResourceVersion:
+		return after, "unchanged", nil
+	}
+	return after, "extended", nil
+}
+
+// label gives a namespace that is there the labels and annotations that were asked for.
+func (o *createOptions) label(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+	want := have.DeepCopy()
+	for _, part := range []struct {
+		into *map[string]string
+		from map[string]string
+	}{{&want.Labels, o.labels}, {&want.Annotations, o.annotations}} {
+		if *part.into == nil && len(part.from) > 0 {
+			*part.into = map[string]string{}
+		}
+		maps.Copy(*part.into, part.from)
+	}
+	if maps.Equal(want.Labels, have.Labels) && maps.Equal(want.Annotations, have.Annotations) {
+		return have, nil
+	}
+	return c.Update(ctx, want, metav1.UpdateOptions{})
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/pkg/client/kubeconfig"
+)
+
+const (
+	renewEvery = 30 * time.Second
+	retryEvery = 5 * time.Second
+	// tokenLife is how long the credential of a command lives; it is renewed at half
+	// of that, so that one that leaks is worth little.
+	tokenLife = time.Hour
+	// lastCall is when a command is told that its namespace ends before it does.
+	lastCall = 5 * time.Minute
+)
+
+// holder keeps a namespace for a command.
+type holder struct {
+	*runOptions
+	c     *client.Client
+	tn    *v1alpha1.TemporaryNamespace
+	file  string // kubeconfig of the command
+	token string // file with its token
+	gone  atomic.Bool
+	until time.Time // of the token
+}
+
+func (h *holder) isGone() bool { return h.gone.Load() }
+
+// prepare writes the kubeconfig of the command.
+func (h *holder) prepare(ctx context.Context) error {
+	if h.asMe {
+		return h.mine()
+	}
+	if err := h.credential(ctx); err != nil {
+		return err
+	}
+	cluster, err := h.cluster()
+	if err != nil {
+		return err
+	}
+	return kubeconfig.Standalone{
+		Context: kubeconfig.ContextName(h.tn.Name), Cluster: cluster, Namespace: h.tn.Name, User: &clientcmdapi.AuthInfo{TokenFile: h.token},
+	}.Write(h.file)
+}
+
+// credential puts a token that is new into its file.
+func (h *holder) credential(ctx context.Context) error {
+	h.cred.duration = tokenLife
+	cred, err := h.cred.get(ctx, h.c, h.tn)
+	if err != nil {
+		return err
+	}
+	// In one step: the command may be reading it.
+	if err := os.WriteFile(h.token+".new", []byte(cred.Token), 0o600); err != nil {
+		return fmt.Errorf("write the token: %w", err)
+	}
+	h.until = cred.ExpiresAt
+	return os.Rename(h.token+".new", h.token)
+}
+
+// mine is a kubeconfig with the user's own identity, and the namespace.
+func (h *holder) mine() error {
+	e, err := h.entry(h.tn, "")
+	if err != nil {
+		return fmt.Errorf("--as-me needs an identity of the kubeconfig: %w", err)
+	}
+	raw, err := h.flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return err
+	}
+	own := raw.DeepCopy()
+	own.Contexts = map[string]*clientcmdapi.Context{e.Context: {Cluster: e.Cluster, AuthInfo: e.User, Namespace: h.tn.Name}}
+	own.CurrentContext = e.Context
+	if err := clientcmdapi.MinifyConfig(own); err != nil {
+		return fmt.Errorf("take your identity out of the kubeconfig: %w", err)
+	}
+	return clientcmd.WriteToFile(*own, h.file) // 0600, in a directory of 0700
+}
+
+// child runs the command and returns its exit code, 128+n after signal n.
+func (h *holder) child(ctx context.Context, path string, args []string) (int, error) {
+	cmd := exec.Command(path)
+	cmd.Args, cmd.Env = args, h.environ()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = h.In, h.Out, h.ErrOut
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return 0, &failure{fmt.Errorf("cannot run %q: %w", args[0], err), 126, ""}
+	}
+	held, release := context.WithCancel(ctx)
+	holding := make(chan struct{})
+	go func() { defer close(holding); h.hold(held) }()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	// A terminal sends its signals to the command as well as to us.
+	in, _ := h.In.(*os.File)
+	terminal := in != nil && term.IsTerminal(int(in.Fd()))
+	for heard := 0; ; {
+		select {
+		case s := <-signals:
+			heard++
+			switch {
+			case heard > 2: // it does not listen
+				fmt.Fprintln(h.ErrOut, "The command does not end; killing it.")
+				_ = cmd.Process.Kill()
+			case heard == 2:
+				fmt.Fprintln(h.ErrOut, "Once more kills the command.")
+				fallthrough
+			default:
+				if !terminal || s == syscall.SIGTERM || s == syscall.SIGHUP {
+					_ = cmd.Process.Signal(s)
+				}
+			}
+		case err := <-ended:
+			release()
+			<-holding
+			return exitCode(err)
+		}
+	}
+}
+
+func exitCode(err error) (int, error) {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return 0, err
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return exit.ExitCode(), nil
+}
+
+// elsewhere are variables by which tools choose another cluster than KUBECONFIG's.
+var elsewhere = []string{
+	"KUBECONFIG=", "HELM_KUBE", "HELM_NAMESPACE=", "KUBE_CONFIG_PATH", "KUBE_CTX", "KUBE_HOST=", "KUBE_TOKEN=", "KUBE_USER=", "KUBE_PASSWORD=",
+	"KUBE_CLIENT_", "KUBE_CLUSTER_", "KUBERNETES_MASTER=", "KUBERNETES_SERVICE_", "TENAMA_",
+}
+
+// environ is the environment of the command.
+func (h *holder) environ() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return slices.ContainsFunc(elsewhere, func(p string) bool { return strings.HasPrefix(v, p) })
+	})
+	env = append(env, "KUBECONFIG="+h.file, insideRun+"="+h.tn.Name, "TENAMA_NAMESPACE="+h.tn.Name, "TENAMA_CONTEXT="+kubeconfig.ContextName(h.tn.Name), "TENAMA_SERVER="+h.server())
+	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
+		env = append(env, "TENAMA_EXPIRES_AT="+at.UTC().Format(time.RFC3339))
+	}
+	return env
+}
+
+// hold renews the lease, and the token, until ctx is done or the namespace is gone.
+func (h *holder) hold(ctx context.Context) {
+	told := false
+	next := renewEvery
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(next):
+		}
+		next = renewEvery
+		once, cancel := context.WithTimeout(ctx, 10*time.Second)
+		tn, err := h.c.Renew(once, h.tn, h.c.Now())
+		switch {
+		case ctx.Err() != nil:
+		case client.IsGone(err), apierrors.IsConflict(err) && h.over(once):
+			h.gone.Store(true)
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone; the command goes on without it.\n", h.tn.Name)
+			cancel()
+			return
+		case err != nil:
+			next = retryEvery
+		default:
+			h.further(once, tn)
+			if at := v1alpha1.DeadlineOf(tn); !told && !at.IsZero() && at.Sub(h.c.Now()) < lastCall && tn.Status.MaximumTTLSeconds == nil {
+				told = true
+				fmt.Fprintf(h.ErrOut, "Warning: namespace %q ends %s, whether its command does or not.\n", tn.Name, in(at, h.c.Now()))
+			}
+			if !h.asMe && h.until.Sub(h.c.Now()) < tokenLife/2 && h.credential(once) != nil {
+				next = retryEvery
+			}
+		}
+		cancel()
+	}
+}
+
+// over tells whether the namespace has ended, or is about to.
+func (h *holder) over(ctx context.Context) bool {
+	now, err := h.c.Get(ctx, h.tn.Name)
+	return client.IsGone(err) || err == nil && (now.UID != h.tn.UID || now.DeletionTimestamp != nil)
+}
+
+// further extends where the class lets one go on and on: there the end that nothing
+// moves is so far from now, and not from the creation.
+func (h *holder) further(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
+	most, at := tn.Status.MaximumTTLSeconds, v1alpha1.DeadlineOf(tn)
+	if h.ttl.d > 0 || most == nil || at.Sub(h.c.Now()) > time.Duration(*most)*time.Second/2 {
+		return
+	}
+	_, _, _ = h.c.Extend(ctx, tn.Name, func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+		to, _ := reach(tn, now)
+		return to
+	}, "", metav1.PatchOptions{}) // refused, it is as it was
+}

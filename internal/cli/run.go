@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+)
+
+// lease is how long a namespace outlives a plugin that was killed.
+const lease = 2 * time.Minute
+
+// insideRun is set for the command, and names its namespace.
+const insideRun = "TENAMA_RUN"
+
+// runOptions is one invocation of kubectl tenama run.
+type runOptions struct {
+	*borrow
+	cred          credentialOptions
+	asMe          bool
+	keep          bool
+	keepOnFailure bool
+	command       []string
+}
+
+func newRunCommand(f *factory) *cobra.Command {
+	o := &runOptions{borrow: &borrow{factory: f}, cred: credentialOptions{factory: f}}
+	cmd := &cobra.Command{
+		Use:   "run [-- COMMAND [ARGUMENT...]]",
+		Short: "Borrow a namespace for as long as a command runs",
+		Long: `Borrow a namespace for as long as a command runs; without COMMAND, your shell.
+
+The command finds a KUBECONFIG of its own, with a credential for this namespace alone:
+it can neither leave it nor extend it nor see others, and your own kubeconfig is not
+touched. (That holds for what goes by KUBECONFIG. A program that reads your other files
+can use what is in them.) TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER and
+TENAMA_EXPIRES_AT are set.
+
+Signals are passed on, the exit code is the command's, and the namespace is deleted when
+it ends. Should the plugin be killed, the namespace ends within two minutes: it is held
+by a lease, which is renewed while the command runs, up to --ttl, or without that to the
+maximum of the class. To hold it counts as no extension.`,
+		Example: `  # Tests in a namespace of their own
+  kubectl tenama run -- make e2e
+
+  # A shell
+  kubectl tenama run
+
+  # An agent that may look and change, here and nowhere else, for an hour at most
+  kubectl tenama run --ttl 1h --role edit -- my-agent
+
+  # What failed is kept, to look at
+  kubectl tenama run --keep-on-failure --class large -- ./test.sh`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+				return fmt.Errorf("the command comes after --: kubectl tenama run -- %s", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			o.command = args
+			if o.name, err = f.one(nil); err != nil {
+				return err
+			}
+			if o.keep && o.keepOnFailure {
+				return errors.New("--keep and --keep-on-failure: give one of them")
+			}
+			if o.asMe && cmd.Flags().Changed("role") {
+				return errors.New("--as-me and --role: with --as-me the command has your own role")
+			}
+			if err := o.borrow.validate(); err != nil {
+				return err
+			}
+			if err := o.cred.validate(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	fs := cmd.Flags()
+	o.borrow.addFlags(fs)
+	fs.Lookup("ttl").Usage = "how long the command has at most, such as 90m or 2h (default: the maximum of the class)"
+	o.cred.addRole(fs)
+	fs.BoolVar(&o.asMe, "as-me", false, "the command has your own identity, in place of a credential for the namespace alone")
+	fs.BoolVar(&o.keep, "keep", false, "do not delete the namespace at the end; it then lives as long as one that was just made, or until --ttl is over")
+	fs.BoolVar(&o.keepOnFailure, "keep-on-failure", false, "the same, if the command fails")
+	return cmd
+}
+
+// childEnded carries the exit code of a command.
+type childEnded struct{ code int }
+
+func (e *childEnded) Error() string {
+	return fmt.Sprintf("the command ended with exit code %d", e.code)
+}
+
+func (o *runOptions) run(ctx context.Context) error {
+	if ns := os.Getenv(insideRun); ns != "" {
+		return advise(fmt.Errorf("this runs inside of kubectl tenama run, in namespace %q: namespaces do not nest", ns), "leave it first, with exit")
+	}
+	path, err := o.executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "tenama-run-") // 0700
+	if err != nil {
+		return fmt.Errorf("make a directory for the kubeconfig: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	o.wrote = true
+	o.lease = lease
+	tn, err := o.create(ctx, c, o.wanted())
+	if err != nil {
+		return o.explain(ctx, err)
+	}
+	o.heard.deal(tn.Name)
+	h := &holder{runOptions: o, c: c, tn: tn, file: filepath.Join(dir, "config"), token: filepath.Join(dir, "token")}
+	if err = h.prepare(ctx); err == nil {
+		err = ctx.Err()
+	}
+	code := 0
+	if err == nil {
+		fmt.Fprintf(o.ErrOut, "namespace/%s created; it is deleted when the command ends.\n", tn.Name)
+		// From here on signals are the command's: what ends it ends us.
+		code, err = h.child(context.WithoutCancel(ctx), path, o.arguments())
+	}
+	h.end(context.WithoutCancel(ctx), err == nil && (o.keep || o.keepOnFailure && code != 0))
+	if err == nil && code != 0 {
+		err = &childEnded{code}
+	}
+	return err
+}
+
+// arguments are those of the command, its name first.
+func (o *runOptions) arguments() []string {
+	if len(o.command) > 0 {
+		return o.command
+	}
+	return []string{shell()}
+}
+
+func shell() string {
+	name, other := "SHELL", "/bin/sh"
+	if runtime.GOOS == "windows" {
+		name, other = "COMSPEC", "cmd.exe"
+	}
+	if s := os.Getenv(name); s != "" {
+		return s
+	}
+	return other
+}
+
+// executable finds the command before anything is made for it. Exit codes as those of
+// a shell: 127 not found, 126 found, and cannot be executed.
+func (o *runOptions) executable() (string, error) {
+	name := o.arguments()[0]
+	path, err := exec.LookPath(name)
+	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return "", &failure{fmt.Errorf("cannot run %q: there is no such command", name), 127, ""}
+	case err != nil:
+		return "", &failure{fmt.Errorf("cannot run %q: it is not executable", name), 126, ""}
+	}
+	return path, nil
+}
+
+// keptUntil is how long a namespace lives that is kept: as long as --ttl said, or as
+// one that was just made.
+func (h *holder) keptUntil(ctx context.Context) time.Time {
+	at := h.c.Now().Add(time.Hour)
+	if class, err := h.c.Class(ctx, h.tn.Spec.ClassName); err == nil && class.Spec.Lifetime.DefaultTTLSeconds > 0 {
+		at = h.c.Now().Add(time.Duration(class.Spec.Lifetime.DefaultTTLSeconds) * time.Second)
+	}
+	if end := v1alpha1.DeadlineOf(h.tn); !end.IsZero() && (h.ttl.d > 0 || end.Before(at)) {
+		return end
+	}
+	return at
+}
+
+// end gives the namespace back, or lets go of it so that it lives for its TTL.
+func (h *holder) end(ctx context.Context, keep bool) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if h.isGone() {
+		return
+	}
+	if keep {
+		kept, err := h.c.Renew(ctx, h.tn, h.keptUntil(ctx).Add(-lease))
+		if err != nil {
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it ends in two minutes: %s\n", h.tn.Name, clean(err.Error()))
+			return
+		}
+		line := fmt.Sprintf("namespace/%s kept", kept.Name)
+		if t := kept.Status.ExpirationTimestamp; t != nil {
+			line += "; it expires " + in(t.Time, h.c.Now())
+		}
+		fmt.Fprintf(h.ErrOut, "%s. Look at it: kubectl tenama use %s\n", line, kept.Name)
+		return
+	}
+	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
+	if err != nil && !client.IsGone(err) {
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; nobody holds it now, and it ends in two minutes: %s\n", h.tn.Name, clean(err.Error()))
+	}
+}
