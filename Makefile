@@ -61,9 +61,9 @@ engines: build cluster ## Meet the API by the libraries of Flux, controller-runt
 bench: build cluster ## Measure create against its floor, and what policies cost others (ratios)
 	$(GO) run -trimpath ./test/bench $(ARGS)
 
-tools: ## Build the code generators, the linter and the krew validator into bin/tools
+tools: ## Build the code generators, the linter, krew and its validator into bin/tools
 	@cd tools && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/controller-tools/cmd/controller-gen honnef.co/go/tools/cmd/staticcheck ./openapi
-	@cd tools/krew && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/krew/cmd/validate-krew-manifest
+	@cd tools/krew && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/krew/cmd/krew sigs.k8s.io/krew/cmd/validate-krew-manifest
 
 $(TOOLS)/helm: tools/helm/go.mod
 	@cd tools/helm && $(GO) build -trimpath -o $(TOOLS)/ helm.sh/helm/v4/cmd/helm
