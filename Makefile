@@ -2,14 +2,17 @@
 # Kubernetes is compiled again.
 export CGO_ENABLED := 0
 GO      := go
-LDFLAGS := -s -w
+VERSION :=
+LDFLAGS := -s -w$(if $(VERSION), -X tenama.dev/tenama/internal/version.version=$(VERSION))
 BIN     := $(CURDIR)/bin
 TOOLS   := $(BIN)/tools
 ARGS    ?=
+URL     :=
+ONLY    :=
 OLDEST  := TestAttacks/rows|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain
 
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-oldest demo prove-contained prove-limits test unit e2e e2e-oldest engines lint verify generate bench clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
+.PHONY: help build cluster cluster-oldest demo prove-contained prove-limits test unit e2e e2e-oldest engines lint verify generate bench dist clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +44,7 @@ prove-limits: build cluster ## Push against a budget with 200 users, three repli
 test: build cluster lint verify unit e2e engines e2e-oldest demo prove-contained prove-limits ## Run everything that must pass
 
 unit: ## Run the tests that need no cluster
-	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./test/arch
+	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./hack/... ./test/arch
 
 # Never from the test cache: it does not see the broker.
 e2e: build cluster $(TOOLS)/helm $(TOOLS)/gatekeeper ## Run the tests on a real control plane
@@ -60,6 +63,10 @@ engines: build cluster ## Meet the API by the libraries of Flux, controller-runt
 
 bench: build cluster ## Measure create against its floor, and what policies cost others (ratios)
 	$(GO) run -trimpath ./test/bench $(ARGS)
+
+dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, ONLY=host or linux/arm64
+	@$(GO) build -trimpath -o $(TOOLS)/dist ./hack/dist
+	@$(TOOLS)/dist -version "$(VERSION)" -url "$(URL)" -only "$(ONLY)"
 
 tools: ## Build the code generators, the linter, krew and its validator into bin/tools
 	@cd tools && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/controller-tools/cmd/controller-gen honnef.co/go/tools/cmd/staticcheck ./openapi

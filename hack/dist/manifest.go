@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// manifest is plugins/krew.yaml, to be filled in. It is the one place that says
+// which platforms there are and what their archives are called.
+type manifest struct {
+	head      string
+	platforms []platform
+}
+
+type platform struct {
+	os, arch  string
+	uri, file string
+	bin       string
+	sha256    string
+}
+
+func (p platform) String() string { return p.os + "/" + p.arch }
+
+// The text is kept as it was written, so it is matched, not parsed: krew's own
+// validator reads the result.
+var (
+	versionLine = regexp.MustCompile(`(?m)^  version: (v\S+)$`)
+	platformsAt = regexp.MustCompile(`(?m)^  platforms:\n`)
+	stanza      = regexp.MustCompile(`^  - selector: \{matchLabels: \{os: (\w+), arch: (\w+)\}\}\n    uri: (https://\S+)\n    sha256: "0{64}"\n    bin: (\S+)\n`)
+)
+
+// parseManifest reads source for a version whose archives will be found in the
+// directory url; without one, where source says.
+func parseManifest(source, version, url string) (*manifest, error) {
+	placeholder := versionLine.FindStringSubmatch(source)
+	at := platformsAt.FindStringIndex(source)
+	if placeholder == nil || at == nil {
+		return nil, errors.New("no version, or no platforms")
+	}
+	head, rest := source[:at[1]], source[at[1]:]
+	for strings.HasPrefix(head, "#") { // what is to be filled in: of no use to the reader of a release
+		_, head, _ = strings.Cut(head, "\n")
+	}
+	m := &manifest{head: versionLine.ReplaceAllLiteralString(head, "  version: "+version)}
+	for rest != "" {
+		found := stanza.FindStringSubmatch(rest)
+		if found == nil {
+			line, _, _ := strings.Cut(rest, "\n")
+			return nil, errors.New("a platform is not selector, uri, sha256 of zeros, bin: " + strings.TrimSpace(line))
+		}
+		rest = rest[len(found[0]):]
+		p := platform{os: found[1], arch: found[2], uri: strings.ReplaceAll(found[3], placeholder[1], version), bin: found[4]}
+		p.file = path.Base(p.uri)
+		if url != "" {
+			p.uri = strings.TrimSuffix(url, "/") + "/" + p.file
+		}
+		m.platforms = append(m.platforms, p)
+	}
+	return m, nil
+}
+
+func (m *manifest) render() string {
+	var b strings.Builder
+	b.WriteString(m.head)
+	for _, p := range m.platforms {
+		b.WriteString("  - selector: {matchLabels: {os: " + p.os + ", arch: " + p.arch + "}}\n" +
+			"    uri: " + p.uri + "\n    sha256: \"" + p.sha256 + "\"\n    bin: " + p.bin + "\n")
+	}
+	return b.String()
+}
