@@ -12,7 +12,7 @@ ONLY    :=
 OLDEST  := TestAttacks/rows|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain
 
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-oldest demo prove-contained prove-limits test unit e2e e2e-oldest engines lint verify generate bench dist clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
+.PHONY: help build cluster cluster-oldest demo prove-contained prove-limits test unit e2e e2e-oldest engines lint verify generate bench dist krew clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,9 @@ prove-contained: build cluster ## Attack with the broker's own token, and as a t
 prove-limits: build cluster ## Push against a budget with 200 users, three replicas and kill -9; count what gets in
 	@$(GO) run -trimpath ./test/prove limits $(ARGS)
 
-test: build cluster lint verify unit e2e engines e2e-oldest demo prove-contained prove-limits ## Run everything that must pass
+# Five more platforms are ten minutes more: a release builds and tests them.
+test: ONLY = host
+test: build cluster lint verify unit krew e2e engines e2e-oldest demo prove-contained prove-limits ## Run everything that must pass
 
 unit: ## Run the tests that need no cluster
 	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./hack/... ./test/arch
@@ -67,6 +69,9 @@ bench: build cluster ## Measure create against its floor, and what policies cost
 dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, ONLY=host or linux/arm64
 	@$(GO) build -trimpath -o $(TOOLS)/dist ./hack/dist
 	@$(TOOLS)/dist -version "$(VERSION)" -url "$(URL)" -only "$(ONLY)"
+
+krew: dist cluster tools ## Make a release and test it with the real krew; ARGS=-cold compiles all twice
+	$(GO) test -trimpath -count=1 -timeout 20m ./test/krew $(ARGS)
 
 tools: ## Build the code generators, the linter, krew and its validator into bin/tools
 	@cd tools && $(GO) build -trimpath -o $(TOOLS)/ sigs.k8s.io/controller-tools/cmd/controller-gen honnef.co/go/tools/cmd/staticcheck ./openapi

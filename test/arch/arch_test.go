@@ -49,6 +49,7 @@ var layers = map[string][]string{
 	"test/bench":       {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},
 	"test/conformance": {},
 	"test/demo":        {"test/bed"},
+	"test/krew":        {},
 	"test/prove":       {"test/attack", "test/bed"},
 	"test/e2e":         {"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/bed", "test/conformance"},
 }

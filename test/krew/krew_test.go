@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package krew tests a release, as `make dist` has made it, with the real krew
+// and the real kubectl, on this machine alone.
+package krew
+
+import (
+	"debug/buildinfo"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Otherwise krew's index would refuse the manifest, or a platform would have
+// users whose installation fails: the validator installs every one of them.
+func TestValid(t *testing.T) {
+	r, u := made(t), newUser(t)
+	out := u.run(t, "validate-krew-manifest", "-manifest", u.write(t, "tenama.yaml", r.serve(t)))
+	if !strings.Contains(out, "spec.platforms installed fine") {
+		t.Errorf("the validator installed nothing:\n%s", out)
+	}
+}
+
+// Otherwise somebody would get another platform's binary, another version's, or
+// files that nobody expects in krew's directory.
+func TestInstall(t *testing.T) {
+	r := made(t)
+	for _, p := range r.platforms {
+		t.Run(p.String(), func(t *testing.T) {
+			u := newUser(t, "KREW_OS="+p.os(), "KREW_ARCH="+p.arch())
+			u.run(t, "kubectl", "krew", "install", "--manifest="+filepath.Join(r.dir, "tenama.yaml"), "--archive="+filepath.Join(r.dir, p.file()))
+			store := u.krew("store", "tenama", r.version)
+			if diff := cmp.Diff([]string{"LICENSE", p.Bin}, files(t, store)); diff != "" {
+				t.Errorf("installed (-want +got):\n%s", diff)
+			}
+			binary := filepath.Join(store, p.Bin)
+			info, err := buildinfo.ReadFile(binary)
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings := map[string]string{}
+			for _, s := range info.Settings {
+				settings[s.Key] = s.Value
+			}
+			if settings["GOOS"] != p.os() || settings["GOARCH"] != p.arch() || settings["CGO_ENABLED"] != "0" {
+				t.Errorf("the binary is for %s/%s, cgo %s", settings["GOOS"], settings["GOARCH"], settings["CGO_ENABLED"])
+			}
+			b, err := os.ReadFile(binary)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(b), r.version) {
+				t.Errorf("the binary does not know that it is %s", r.version)
+			}
+			if !p.isHost() {
+				return
+			}
+			if got, want := u.run(t, "kubectl", "tenama", "version", "--client"), "Client Version: "+r.version+"\n"; got != want {
+				t.Errorf("kubectl tenama version --client: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// Otherwise users would stay on the version that they began with, or could not
+// get rid of it. The index is a git repository, as a custom index of krew is.
+func TestUpgrade(t *testing.T) {
+	first := made(t)
+	second := build(t, "v999.0.0", "1700000000")
+	u := newUser(t)
+	commit := func(manifest string) {
+		u.write(t, "index/plugins/tenama.yaml", manifest)
+		u.run(t, "git", "-C", "index", "add", ".")
+		u.run(t, "git", "-C", "index", "-c", "user.name=test", "-c", "user.email=test@example.test", "commit", "-q", "-m", "tenama")
+	}
+	runs := func(r release) {
+		t.Helper()
+		if got, want := u.run(t, "kubectl", "tenama", "version", "--client"), "Client Version: "+r.version+"\n"; got != want {
+			t.Errorf("kubectl tenama version --client: got %q, want %q", got, want)
+		}
+	}
+	u.run(t, "git", "init", "-q", "-b", "main", "index")
+	commit(first.serve(t))
+	u.run(t, "kubectl", "krew", "index", "add", "local", filepath.Join(u.dir, "index"))
+	u.run(t, "kubectl", "krew", "install", "local/tenama")
+	runs(first)
+
+	commit(second.serve(t))
+	u.run(t, "kubectl", "krew", "upgrade", "tenama")
+	runs(second)
+	if out := u.run(t, "kubectl", "krew", "list"); !strings.Contains(out, "tenama") {
+		t.Errorf("krew list does not know it: %s", out)
+	}
+
+	u.run(t, "kubectl", "krew", "uninstall", "tenama")
+	if out, err := u.try("kubectl", "tenama", "version", "--client"); err == nil {
+		t.Errorf("it still runs: %s", out)
+	}
+	for _, dir := range []string{u.krew("bin"), u.krew("store"), u.krew("receipts"), filepath.Join(u.dir, "home"), filepath.Join(u.dir, "tmp")} {
+		if left := files(t, dir); len(left) != 0 {
+			t.Errorf("left in %s: %v", dir, left)
+		}
+	}
+}
+
+// Otherwise krew would install what is not the release: a download that was
+// tampered with, or broke.
+func TestTampered(t *testing.T) {
+	r, u := made(t), newUser(t)
+	sha := r.host(t).SHA256
+	wrong := strings.Replace(r.manifest, sha, strings.Repeat("0", len(sha)), 1)
+	out, err := u.try("kubectl", "krew", "install", "--manifest="+u.write(t, "tenama.yaml", wrong), "--archive="+filepath.Join(r.dir, r.host(t).file()))
+	if err == nil || !strings.Contains(out, "checksum") {
+		t.Errorf("got %v, want the checksum refused:\n%s", err, out)
+	}
+}
