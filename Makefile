@@ -41,8 +41,6 @@ prove-contained: build cluster ## Attack with the broker's own token, and as a t
 prove-limits: build cluster ## Push against a budget with 200 users, three replicas and kill -9; count what gets in
 	@$(GO) run -trimpath ./test/prove limits $(ARGS)
 
-# Five more platforms are ten minutes more: a release builds and tests them.
-test: ONLY = host
 test: build cluster lint verify unit krew e2e engines e2e-oldest demo prove-contained prove-limits ## Run everything that must pass
 
 unit: ## Run the tests that need no cluster

@@ -28,6 +28,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,9 @@ import (
 // Run runs the plugin with args, the program's name first, and returns its exit
 // code.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
+	if asksCompletion(args) { // a shell shows what is said meanwhile in the middle of a line
+		streams.ErrOut = io.Discard
+	}
 	f := newFactory(streams)
 	root := newRootCommand(f, args[0])
 	root.SetArgs(asCompletion(args))
@@ -150,7 +154,7 @@ func newOptionsCommand() *cobra.Command {
 
 // check refuses global flags that say nothing, before anything is done.
 func (f *factory) check(cmd *cobra.Command, _ []string) error {
-	if o := cmd.Flags().Lookup("output"); o != nil {
+	if o := cmd.Flags().Lookup("output"); o != nil && strings.Contains(o.Usage, "json") {
 		f.format = o.Value.String()
 	}
 	if f.colour != "auto" && f.colour != "always" && f.colour != "never" {

@@ -23,10 +23,14 @@ const completer = "kubectl_complete-tenama"
 // asCompletion turns a call under the completer's name into cobra's request for
 // completion.
 func asCompletion(args []string) []string {
-	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == completer {
+	if asksCompletion(args) {
 		return append([]string{cobra.ShellCompRequestCmd}, args[1:]...)
 	}
 	return args[1:]
+}
+
+func asksCompletion(args []string) bool {
+	return strings.TrimSuffix(filepath.Base(args[0]), ".exe") == completer
 }
 
 func newCompletionCommand(f *factory) *cobra.Command {

@@ -91,7 +91,7 @@ func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alph
 	before, after, err := c.Extend(ctx, have.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, o.reason, metav1.PatchOptions{})
 	switch {
 	case apierrors.IsInvalid(err):
-		return nil, "", advise(fmt.Errorf("namespace %q is yours, but cannot live for %s more: %w", have.Name, human(o.ttl.d), err), "to have it anew: kubectl tenama delete "+have.Name)
+		return nil, "", advise(fmt.Errorf("namespace %q is yours, but cannot live for %s more: %s", have.Name, human(o.ttl.d), why(err)), "to have it anew: kubectl tenama delete "+have.Name)
 	case err != nil:
 		return nil, "", err
 	case after.ResourceVersion == before.ResourceVersion:

@@ -177,6 +177,15 @@ func message(s metav1.Status) string {
 	return s.Message
 }
 
+// why is what the server says, without where it says it.
+func why(err error) string {
+	var api apierrors.APIStatus
+	if errors.As(err, &api) {
+		return message(api.Status())
+	}
+	return err.Error()
+}
+
 func host(raw string) string {
 	if u, err := url.Parse(raw); err == nil {
 		return u.Host

@@ -175,14 +175,14 @@ func (h *holder) environ() []string {
 // hold renews the lease, and the token, until ctx is done or the namespace is gone.
 func (h *holder) hold(ctx context.Context) {
 	told := false
-	next := renewEvery
+	next := h.untilNext()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(next):
 		}
-		next = renewEvery
+		next = h.untilNext()
 		once, cancel := context.WithTimeout(ctx, 10*time.Second)
 		tn, err := h.c.Renew(once, h.tn, h.c.Now())
 		switch {
@@ -195,6 +195,7 @@ func (h *holder) hold(ctx context.Context) {
 		case err != nil:
 			next = retryEvery
 		default:
+			h.tn = tn
 			h.further(once, tn)
 			if at := v1alpha1.DeadlineOf(tn); !told && !at.IsZero() && at.Sub(h.c.Now()) < lastCall && tn.Status.MaximumTTLSeconds == nil {
 				told = true
@@ -206,6 +207,14 @@ func (h *holder) hold(ctx context.Context) {
 		}
 		cancel()
 	}
+}
+
+// untilNext is when to renew: regularly, and right after the end that no renewal moves.
+func (h *holder) untilNext() time.Duration {
+	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
+		return min(renewEvery, max(at.Sub(h.c.Now())+2*time.Second, retryEvery))
+	}
+	return renewEvery
 }
 
 // over tells whether the namespace has ended, or is about to.

@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("SERVER", shared.Server)
 			e.Setenv("DOLLAR", "$")
+			e.Setenv("PLUGIN", bed.Bin("kubectl-tenama"))
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // names do not meet those of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},

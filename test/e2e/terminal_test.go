@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/test/bed"
+)
+
+// console is a program on a pseudo-terminal, as a user sees it.
+type console struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	tty  *os.File
+	mu   sync.Mutex
+	seen bytes.Buffer
+	end  chan error
+}
+
+// terminalUser is somebody at a terminal: a kubeconfig of their own.
+func terminalUser(t *testing.T, name string) (home string) {
+	t.Helper()
+	home = t.TempDir()
+	config, err := clientcmd.LoadFromFile(shared.Kubeconfig("admin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := shared.Certificate("client", name, "devs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.AuthInfos = map[string]*clientcmdapi.AuthInfo{name: {ClientCertificateData: cert, ClientKeyData: key}}
+	config.Contexts["test"].AuthInfo = name
+	if err := clientcmd.WriteToFile(*config, filepath.Join(home, "config")); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+// person is a client of a user of the group devs.
+func person(t *testing.T, name string) *client.Client {
+	t.Helper()
+	config, err := shared.ConfigFor(name, "devs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return as(t, config)
+}
+
+// open starts kubectl-tenama with args on a terminal of the given width.
+func open(t *testing.T, home string, cols uint16, env []string, args ...string) *console {
+	t.Helper()
+	cmd := exec.Command(bed.Bin("kubectl-tenama"), args...)
+	cmd.Dir = home
+	cmd.Env = append([]string{"PATH=" + bed.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"), "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}, env...)
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: cols})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &console{t: t, cmd: cmd, tty: tty, end: make(chan error, 1)}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		b := make([]byte, 4096)
+		for {
+			n, err := tty.Read(b)
+			s.mu.Lock()
+			s.seen.Write(b[:n])
+			s.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	go func() { err := cmd.Wait(); <-read; s.end <- err }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); tty.Close() })
+	return s
+}
+
+func (s *console) screen() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen.String()
+}
+
+// until waits for a pattern on the screen.
+func (s *console) until(pattern string) {
+	s.t.Helper()
+	re := regexp.MustCompile(pattern)
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if re.MatchString(s.screen()) {
+			return
+		}
+	}
+	s.t.Fatalf("%q does not appear:\n%q", pattern, s.screen())
+}
+
+func (s *console) send(keys string) {
+	s.t.Helper()
+	if _, err := s.tty.WriteString(keys); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// exit waits for the end and returns the exit code and all that was seen.
+func (s *console) exit() (int, string) {
+	s.t.Helper()
+	select {
+	case <-s.end:
+		return s.cmd.ProcessState.ExitCode(), s.screen()
+	case <-time.After(40 * time.Second):
+		s.t.Fatalf("it does not end:\n%q", s.screen())
+		return 0, ""
+	}
+}
+
+// Colour is for terminals that want it, and says nothing that words do not.
+func TestColourOnATerminal(t *testing.T) {
+	t.Parallel()
+	borrow(t, person(t, "tess"), unique("colour"), time.Hour)
+	home := terminalUser(t, "tess")
+	for name, c := range map[string]struct {
+		env  []string
+		args []string
+		want bool
+	}{
+		"a terminal":               {nil, nil, true},
+		"NO_COLOR":                 {[]string{"NO_COLOR=1"}, nil, false},
+		"NO_COLOR, empty":          {[]string{"NO_COLOR="}, nil, false},
+		"a dumb terminal":          {[]string{"TERM=dumb"}, nil, false},
+		"CLICOLOR=0":               {[]string{"CLICOLOR=0"}, nil, false},
+		"--color never":            {nil, []string{"--color", "never"}, false},
+		"--color always, NO_COLOR": {[]string{"NO_COLOR=1"}, []string{"--color", "always"}, true},
+		"NO_COLOR and FORCE":       {[]string{"NO_COLOR=1", "CLICOLOR_FORCE=1"}, nil, false},
+	} {
+		code, out := open(t, home, 120, c.env, append([]string{"list"}, c.args...)...).exit()
+		if code != 0 || strings.Contains(out, "\x1b[32m") != c.want || !c.want && strings.Contains(out, "\x1b") {
+			t.Errorf("%s: code %d, colour wanted: %t\n%q", name, code, c.want, out)
+		}
+		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(out, ""); !regexp.MustCompile(`tmp-colour-\d+ +default +Ready +59m +tess`).MatchString(plain) {
+			t.Errorf("%s: the words are not the same:\n%s", name, plain)
+		}
+	}
+}
+
+// A narrow terminal gets fewer columns, not broken lines; what must be known stays.
+func TestNarrowTerminal(t *testing.T) {
+	t.Parallel()
+	borrow(t, person(t, "nora"), unique("narrow"), time.Hour)
+	home := terminalUser(t, "nora")
+	for _, cols := range []uint16{120, 60, 45, 30} {
+		_, out := open(t, home, cols, []string{"NO_COLOR=1"}, "list", "-o", "wide").exit()
+		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(out, "\r", "")), "\n")
+		if len(lines) != 2 {
+			t.Errorf("%d columns: got %d lines:\n%s", cols, len(lines), out)
+		}
+		for _, line := range lines {
+			if cols >= 45 && len(line) > int(cols) {
+				t.Errorf("%d columns: a line has %d:\n%s", cols, len(line), line)
+			}
+		}
+		if !strings.Contains(out, "NAME") || !strings.Contains(out, "STATUS") || !strings.Contains(out, "EXPIRES") {
+			t.Errorf("%d columns: what must be known went:\n%s", cols, out)
+		}
+		if (cols >= 60) != strings.Contains(out, "OWNER") {
+			t.Errorf("%d columns: OWNER is there: %t", cols, strings.Contains(out, "OWNER"))
+		}
+	}
+}
+
+// Only who names nothing is asked; Ctrl-C is no answer.
+func TestPrompt(t *testing.T) {
+	t.Parallel()
+	paula, home := person(t, "paula"), terminalUser(t, "paula")
+	there := func(name string) bool {
+		tn, err := paula.Get(t.Context(), name)
+		return err == nil && tn.DeletionTimestamp == nil
+	}
+	first, second := borrow(t, paula, unique("prompt"), time.Hour), borrow(t, paula, unique("prompt"), time.Hour)
+
+	s := open(t, home, 200, nil, "delete", "--all")
+	s.until(`Delete 2 namespaces, with everything in them: .*\? \[y/N\] $`)
+	s.send("\x03")
+	if code, out := s.exit(); code != 130 || !strings.Contains(out, "interrupted") || !there(first.Name) || !there(second.Name) {
+		t.Errorf("Ctrl-C: exit code %d, still there: %t, %t\n%s", code, there(first.Name), there(second.Name), out)
+	}
+	s = open(t, home, 200, nil, "delete", "--all")
+	s.until(`\[y/N\] $`)
+	s.send("\r")
+	if code, _ := s.exit(); code != 1 || !there(first.Name) {
+		t.Errorf("Enter: exit code %d, still there: %t", code, there(first.Name))
+	}
+	s = open(t, home, 200, nil, "delete", first.Name, "--wait=false") // named: not asked
+	if code, out := s.exit(); code != 0 || strings.Contains(out, "[y/N]") {
+		t.Errorf("with a name: exit code %d:\n%s", code, out)
+	}
+	s = open(t, home, 200, nil, "delete", "--all")
+	s.until(`Delete namespace ` + second.Name + `, with everything in it\? \[y/N\] $`)
+	s.send("y\r")
+	s.until(`waiting until namespace ` + second.Name + ` is gone`) // in a line that moves
+	if code, out := s.exit(); code != 0 || !strings.HasSuffix(out, "namespace \""+second.Name+"\" deleted\r\n") || !strings.Contains(out, "\r\x1b[K") {
+		t.Errorf("yes: exit code %d:\n%q", code, out)
+	}
+}
+
+// The live view stays in place, follows, and leaves the terminal as it was.
+func TestLiveView(t *testing.T) {
+	t.Parallel()
+	wanda, home := person(t, "wanda"), terminalUser(t, "wanda")
+	tn := borrow(t, wanda, unique("live"), time.Hour)
+	s := open(t, home, 100, nil, "list", "--watch")
+	s.until(`\x1b\[\?25l`)
+	s.until(tn.Name + ` .*default.*█+░*`)
+	later := borrow(t, wanda, unique("later"), time.Hour)
+	s.until(later.Name)
+	s.until(`\x1b\[\d+A\r\x1b\[J`) // it goes up and draws anew
+	if _, err := wanda.Delete(t.Context(), later.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.until(later.Name + `.*Terminating`)
+	s.send("\x03")
+	code, out := s.exit()
+	if code != 0 || !strings.Contains(out[strings.LastIndex(out, "\x1b[J"):], "\x1b[?25h") {
+		t.Errorf("Ctrl-C: exit code %d, the cursor: %q", code, out[max(0, len(out)-80):])
+	}
+	s = open(t, home, 100, []string{"LANG=C"}, "list", "--watch") // letters that every terminal has
+	s.until(`#+\.*`)
+	s.send("\x03")
+	if _, out := s.exit(); strings.ContainsRune(out, '█') {
+		t.Error("a terminal without Unicode got some")
+	}
+	s = open(t, home, 100, []string{"TERM=dumb"}, "list", "--watch") // a terminal that cannot: rows
+	s.until(tn.Name)
+	s.send("\x03")
+	if _, out := s.exit(); strings.Contains(out, "\x1b") {
+		t.Errorf("a dumb terminal got %q", out)
+	}
+}
+
+// A shell in a namespace is a shell: its terminal, its signals, its exit code.
+func TestShell(t *testing.T) {
+	t.Parallel()
+	sheila, home := person(t, "sheila"), terminalUser(t, "sheila")
+	s := open(t, home, 100, []string{"SHELL=/bin/sh", "PS1=> "}, "run", "-n", "shell-in")
+	s.until(`> $`)
+	s.send("tty > /dev/null && echo a terminal in $TENAMA_NAMESPACE\r")
+	s.until(`\na terminal in tmp-shell-in`)
+	tn, err := sheila.Get(t.Context(), "tmp-shell-in")
+	if err != nil || tn.Spec.LeaseDurationSeconds == nil || time.Until(tn.Status.ExpirationTimestamp.Time) > 121*time.Second {
+		t.Errorf("killed now, it would leave more than two minutes: %+v, %v", tn, err)
+	}
+	s.send("sleep 60\r")
+	time.Sleep(300 * time.Millisecond)
+	s.send("\x03") // ends the sleep, not the shell, nor its namespace
+	s.send("echo still $((40 + 2))\r")
+	s.until(`still 42`)
+	s.send("exit 5\r")
+	if code, out := s.exit(); code != 5 {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	if tn, err := sheila.Get(t.Context(), "tmp-shell-in"); err == nil && tn.DeletionTimestamp == nil {
+		t.Error("the namespace outlives the shell")
+	}
+
+	// Ctrl-C reaches a command once: the terminal sends it, and the plugin not again.
+	script := filepath.Join(home, "count")
+	if err := os.WriteFile(script, []byte("n=0\ntrap 'n=$((n+1))' INT\necho ready\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 0.1; done\nexit $((10 + n))\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, home, 100, nil, "run", "--", "sh", script)
+	s.until("ready")
+	s.send("\x03")
+	if code, out := s.exit(); code != 11 {
+		t.Errorf("Ctrl-C once: the command counted %d:\n%s", code-10, out)
+	}
+}
+
+// Killed, the plugin leaves at most two minutes, and a kubeconfig as it was.
+func TestKilledRun(t *testing.T) {
+	t.Parallel()
+	kim, home := person(t, "kim"), terminalUser(t, "kim")
+	before, err := os.ReadFile(filepath.Join(home, "config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, home, 100, nil, "run", "-n", "killed", "--", "sh", "-c", "echo ready; sleep 3")
+	s.until("ready")
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	s.exit()
+	tn, err := kim.Get(t.Context(), "tmp-killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(tn.Status.ExpirationTimestamp.Time); left > 121*time.Second {
+		t.Errorf("it stays for %s", left)
+	}
+	if after, err := os.ReadFile(filepath.Join(home, "config")); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the kubeconfig has changed (%v)", err)
+	}
+}
