@@ -61,7 +61,7 @@ engines: build cluster ## Meet the API by the libraries of Flux, controller-runt
 	cd test/engines && $(GO) test -trimpath -count=1 -timeout 10m $(ARGS) ./...
 	cd test/engines/argocd && $(GO) test -trimpath -count=1 -timeout 10m $(ARGS) ./...
 
-bench: build cluster ## Measure create against its floor, and what policies cost others (ratios)
+bench: build cluster $(TOOLS)/kubectl ## Measure create against its floor, and what policies cost others (ratios)
 	$(GO) run -trimpath ./test/bench $(ARGS)
 
 dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, ONLY=host or linux/arm64
@@ -78,6 +78,10 @@ tools: ## Build the code generators, the linter, krew and its validator into bin
 $(TOOLS)/helm: tools/helm/go.mod
 	@cd tools/helm && $(GO) build -trimpath -o $(TOOLS)/ helm.sh/helm/v4/cmd/helm
 
+# bin/kubectl is the control plane by another name, and starts as slowly.
+$(TOOLS)/kubectl: test/cluster/go.mod
+	@cd test/cluster && $(GO) build -trimpath -ldflags "-s -w" -o $@ k8s.io/kubernetes/cmd/kubectl
+
 $(TOOLS)/gatekeeper: tools/gatekeeper/go.mod
 	@cd tools/gatekeeper && $(GO) build -trimpath -o $(TOOLS)/gatekeeper github.com/open-policy-agent/gatekeeper/v3
 
@@ -86,7 +90,8 @@ lint: tools ## Check format, vet, staticcheck
 	$(GO) vet -trimpath ./...
 	$(TOOLS)/staticcheck ./...
 
-generate: tools ## Write generated code, the CRD and the OpenAPI documents
+generate: tools ## Write generated code, the CRD, the OpenAPI documents and the reference of the plugin
+	@go run -trimpath ./hack/reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 	@$(TOOLS)/controller-gen object paths=./api/...
 	@$(TOOLS)/controller-gen crd paths=./api/policy/... output:crd:dir=deploy/base/crd
 	@tmp=$$(mktemp -d) && $(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=$$tmp && \

@@ -91,7 +91,7 @@ func (o *classesOptions) run(ctx context.Context) error {
 		}
 		return nil
 	case !o.output.human():
-		p, err := o.output.print.ToPrinter()
+		p, err := o.output.printer(o.noHeaders)
 		if err != nil {
 			return err
 		}

@@ -42,6 +42,7 @@ var layers = map[string][]string{
 		"pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
 	},
 	"cmd/broker":       {"internal/version", "pkg/broker"},
+	"hack/reference":   {"internal/cli"},
 	"hack/dist":        {},
 	"test/arch":        {},
 	"test/attack":      {"test/bed"},
