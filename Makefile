@@ -12,7 +12,7 @@ ONLY    :=
 OLDEST  := TestAttacks/rows|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain
 
 .DEFAULT_GOAL := help
-.PHONY: help build cluster cluster-oldest demo prove-contained prove-limits test unit e2e e2e-oldest engines lint verify generate bench dist krew clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
+.PHONY: help build cluster cluster-oldest demo pictures prove-contained prove-limits test unit e2e e2e-oldest engines lint verify generate bench dist krew clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ cluster-oldest: ## Build the same with the oldest Kubernetes that tenama is for 
 demo: build cluster ## Show the main job on a real control plane; KEEP=1 leaves it running
 	@$(GO) run -trimpath ./test/demo
 
+pictures: build cluster ## Take the pictures of README and docs anew, on a real control plane
+	@$(GO) run -trimpath ./test/pictures
+
 prove-contained: build cluster ## Attack with the broker's own token, and as a tenant; print what stopped it
 	@$(GO) run -trimpath ./test/prove contained
 
@@ -44,7 +47,7 @@ prove-limits: build cluster ## Push against a budget with 200 users, three repli
 test: build cluster lint verify unit krew e2e engines e2e-oldest demo prove-contained prove-limits ## Run everything that must pass
 
 unit: ## Run the tests that need no cluster
-	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./hack/... ./test/arch
+	$(GO) test -trimpath $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./hack/... ./test/arch ./test/pictures
 
 # Never from the test cache: it does not see the broker.
 e2e: build cluster $(TOOLS)/helm $(TOOLS)/gatekeeper ## Run the tests on a real control plane

@@ -51,6 +51,7 @@ var layers = map[string][]string{
 	"test/conformance": {},
 	"test/demo":        {"test/bed"},
 	"test/krew":        {},
+	"test/pictures":    {"test/bed"},
 	"test/prove":       {"test/attack", "test/bed"},
 	"test/e2e":         {"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/bed", "test/conformance"},
 }
@@ -61,6 +62,7 @@ var fences = map[string][]string{
 	"github.com/spf13/pflag":             {"internal/cli", "pkg/broker", "cmd/broker"},
 	"github.com/charmbracelet/lipgloss":  {"internal/cli"},
 	"k8s.io/cli-runtime/":                {"internal/cli", "cmd/kubectl-tenama"},
+	"github.com/creack/pty":              {"test/pictures", "test/e2e"},
 	"github.com/gorilla/mux":             {"pkg/broker"},
 	"k8s.io/apiserver/":                  {"pkg/broker", "pkg/broker/auth", "pkg/broker/registry"},
 	"k8s.io/client-go/kubernetes":        {"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving", "test/attack", "test/bed", "test/bench", "test/e2e", "test/prove"},

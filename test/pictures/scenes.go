@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// picture is one of a terminal.
+type picture struct {
+	name, title string
+	want        []string // patterns that lines of it have to match, in this order
+	user        string
+	cols        int                                            // of the terminal; 0 is usual
+	lines       []string                                       // that are typed, or else
+	take        func(context.Context, *studio) ([]byte, error) // how it is taken
+}
+
+// pictures are all, in the order in which they are taken.
+var pictures = []picture{
+	{
+		name: "life", title: "Borrow a namespace, look at it, extend it, give it back", user: "alice",
+		lines: []string{
+			"kubectl tenama create mr-42 --ttl 2h --reason 'review of !42'",
+			"kubectl create deployment web --image=nginx",
+			"kubectl tenama list",
+			"kubectl tenama extend --by 1h",
+			"kubectl tenama delete --yes",
+		},
+		want: []string{
+			`^namespace/tmp-mr-42 created$`, `added to ~/\.kube/config and made current \(was "dev"\)\.$`, `^Expires in 2h \(`,
+			`^deployment.apps/web created$`, `^\* +tmp-mr-42 +default +Ready +119m +alice`, `^namespace/tmp-mr-42 extended$`,
+			`^Expires in 3h \(.*; at most until `, `^Context "tenama-tmp-mr-42" removed; current context is "dev" again\.$`, `^namespace "tmp-mr-42" deleted$`,
+		},
+	},
+	{
+		name: "run", title: "Borrow a namespace for as long as a command runs", user: "alice",
+		lines: []string{
+			"kubectl tenama run -n e2e -- sh -c '\n  kubectl create deployment web --image=nginx\n  kubectl get deployments\n  kubectl auth can-i list secrets -n kube-system'",
+			"kubectl tenama list",
+			"kubectl config current-context",
+		},
+		want: []string{
+			`^namespace/tmp-e2e created; it is deleted when the command ends\.$`, `^deployment.apps/web created$`, `^web +0/1`, `^no$`,
+			`^ +tmp-e2e +default +Terminating`, `^dev$`,
+		},
+	},
+	{
+		name: "refused", title: "A budget is full, and two slips: what is said, and what to do", user: "bob", cols: 111, // where long lines break between words
+		lines: []string{
+			"kubectl tenama create soak --class large",
+			"kubectl tenama create soak --ttl 2hours",
+			"kubectl tenama create soak --ttl 3w",
+		},
+		want: []string{
+			`^error: budget "large" is full: 16 of 16 requests\.cpu taken`, `^hint: there is room for class default: kubectl tenama create --class default$`,
+			`^error: invalid argument "2hours" for "--ttl" flag: use a duration such as`, `^Error from server \(Invalid\): .*must be at most 604800`,
+		},
+	},
+	{
+		name: "doctor", title: "Find out what is wrong, and what to do", user: "dora",
+		lines: []string{"kubectl tenama doctor"},
+		want: []string{
+			`^ok +plugin `, `^ok +kubeconfig +~/\.kube/config is where contexts go$`, `^warning +completion `, `^ +-> kubectl tenama completion install$`,
+			`^ok +cluster +https://cluster\.example\.test v1\.`, `^ok +containment `, `^ok +create +would work now, with class default$`, `^ok +your namespaces +6, none of them stuck$`,
+		},
+	},
+	{
+		name: "watch", title: "Six namespaces and how much of their time is left, as kubectl tenama list --watch shows it", user: "dora", take: watch,
+		want: []string{
+			`^\$ kubectl tenama list --watch$`, `NAME +CLASS +STATUS +LEFT +EXPIRES +OWNER +AGE$`, `^\* +tmp-demo +default +Ready +█{10} +7h5\dm`,
+			`tmp-hotfix +default +Expiring +█{1,3}░{7,9} +\d+s`, `tmp-load-test +large +Ready +█{6,7}░{3,4} `, `tmp-mr-117 +default +Ready +█{4,5}░{5,6} `,
+			`tmp-nightly +default +Held +\d+s`, `tmp-spike +default +Terminating `,
+		},
+	},
+}
+
+// watched are the namespaces of the picture of that name. It is taken when the first
+// of them has little time left; the others have been given as much as then shows.
+const watched = `
+kubectl tenama create hotfix --ttl 2m
+kubectl tenama create mr-117 --ttl 3m
+kubectl tenama create load-test --ttl 5m --class large
+kubectl tenama create spike --ttl 1d
+kubectl tenama create demo --ttl 8h`
+
+// policy is what platform administrators have decided there.
+const policy = `
+apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceClass
+metadata: {name: large}
+spec:
+  description: For load tests
+  lifetime: {defaultTTLSeconds: 28800, maximumTTLSeconds: 604800}
+  objects:
+  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {requests.cpu: "8", pods: "100"}}}
+---
+apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceBudget
+metadata: {name: large}
+spec: {classNames: [large], total: {requests.cpu: 16}}
+`
+
+// watch takes the picture of the live view.
+func watch(ctx context.Context, st *studio) ([]byte, error) {
+	t := st.terminals["dora"]
+	t.prompt("kubectl tenama list --watch")
+	s, err := t.start("kubectl tenama list --watch")
+	if err != nil {
+		return nil, err
+	}
+	defer s.interrupt()
+	if _, err := s.until(ctx, 3*time.Minute, shows("tmp-hotfix +default +Expiring")); err != nil {
+		return nil, err
+	}
+	if err := t.quietly("kubectl tenama delete spike --wait=false"); err != nil {
+		return nil, err
+	}
+	last, err := s.until(ctx, 5*time.Second, shows("tmp-spike +default +Terminating"))
+	return append(t.sent, last...), err
+}
+
+// shows tells whether lines of a screen match patterns, in their order.
+func shows(patterns ...string) func(*screen) error {
+	return func(s *screen) error { return match(strings.Join(s.rows(), "\n"), patterns...) }
+}
+
+func match(text string, patterns ...string) error {
+	rest := text
+	for _, p := range patterns {
+		at := regexp.MustCompile("(?m)" + p).FindStringIndex(rest)
+		if at == nil {
+			return fmt.Errorf("no line matches %q (or not in that order):\n%s", p, text)
+		}
+		rest = rest[at[1]:]
+	}
+	return nil
+}
+
+// ofThisMachine is what no picture may have in it.
+var ofThisMachine = regexp.MustCompile(`(?m)(^|[^\w~.])/(tmp|var|home|root|work|usr|opt|Users|private)\b|127\.\d+\.\d+\.\d+|localhost|\.(internal|local)\b`)
+
+// fit tells whether text may be shown, and shows what it has to.
+func (p picture) fit(text string) error {
+	if found := ofThisMachine.FindString(text); found != "" {
+		return fmt.Errorf("%q is of this machine:\n%s", found, text)
+	}
+	return match(text, p.want...)
+}
