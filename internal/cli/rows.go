@@ -100,7 +100,7 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 	}
 	switch {
 	case tn.Status.Phase == v1alpha1.PhaseTerminating:
-		t = dim
+		expires, t = "-", dim
 	case tn.Status.Phase == v1alpha1.PhasePending:
 		t = warn
 	case v1alpha1.Held(tn, now): // it lives as long as the command that holds it

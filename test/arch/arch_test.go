@@ -68,7 +68,6 @@ var fences = map[string][]string{
 	"k8s.io/client-go/kubernetes":        {"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving", "test/attack", "test/bed", "test/bench", "test/e2e", "test/prove"},
 	"k8s.io/kubernetes":                  {},
 	"github.com/rogpeppe/go-internal":    {"test/e2e"},
-	"github.com/creack/pty":              {"test/e2e"},
 	"k8s.io/client-go/tools/clientcmd":   {"pkg/client/kubeconfig", "pkg/broker", "internal/cli", "test/bed", "test/e2e", "test/prove"},
 	"k8s.io/kube-aggregator/":            {"pkg/broker", "pkg/broker/registration"},
 	"k8s.io/client-go/plugin/pkg/client": {"internal/cli"},

@@ -113,7 +113,7 @@ func TestThreatTable(t *testing.T) {
 			}
 		}
 	}
-	if rows != 19 {
-		t.Errorf("the threat table has %d rows, want 19", rows)
+	if rows != 21 {
+		t.Errorf("the threat table has %d rows, want 21", rows)
 	}
 }
