@@ -59,7 +59,8 @@ func (b *borrow) validate() error {
 	}
 	if b.name != "" {
 		if errs := v1alpha1.ValidateName(withPrefix(b.name), "", nil); len(errs) > 0 {
-			return fmt.Errorf("%q cannot name a namespace: use lower-case letters, digits and dashes, 63 characters at most, with a letter or digit at the end", withPrefix(b.name))
+			return fmt.Errorf("%q cannot name a namespace: use lower-case letters, digits and dashes, %d characters at most, with a letter or digit at the end",
+				b.name, 63-len(withPrefix(b.name))+len(b.name))
 		}
 	}
 	return nil

@@ -167,14 +167,13 @@ func (o *doctorOptions) mineStuck(ctx context.Context, c *client.Client) {
 		o.bad("your namespaces", explained(err), "")
 		return
 	}
-	going := 0
+	before := len(o.found)
 	for i := range list.Items {
-		if tn := &list.Items[i]; tn.DeletionTimestamp != nil {
-			going++
+		if tn := &list.Items[i]; tn.DeletionTimestamp != nil && !o.goes(tn, c) {
 			o.stuck(tn, c)
 		}
 	}
-	if going == 0 {
+	if len(o.found) == before {
 		o.ok("your namespaces", fmt.Sprintf("%d, none of them stuck", len(list.Items)))
 	}
 }

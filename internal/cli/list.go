@@ -40,7 +40,8 @@ func newListCommand(f *factory) *cobra.Command {
 
 The one of the current context is marked with a star. STATUS is Pending while a
 namespace is being made, Ready, Expiring when its end is near, Held while a command
-of "kubectl tenama run" holds it, and Terminating.
+of "kubectl tenama run" holds it (it ends with that, and EXPIRES is when at the latest),
+and Terminating.
 
 With --watch it goes on: on a terminal as a view that stays in place, elsewhere with
 a line for each change, until it is interrupted.`,

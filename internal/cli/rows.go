@@ -46,6 +46,7 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 		}
 	}
 	o.columns = 0
+	t.widths = []int{1} // of the star, also where nothing has it
 	add("", true, func(tn *v1alpha1.TemporaryNamespace) cell {
 		if tn.Name == o.current {
 			return cell{text: "*"}
@@ -105,6 +106,11 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 		t = warn
 	case v1alpha1.Held(tn, now): // it lives as long as the command that holds it
 		status, t = "Held", good
+		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {
+			expires = "-"
+		} else {
+			expires = "<" + duration.HumanDuration(end.Sub(now).Round(time.Second))
+		}
 	case v1alpha1.ExpiresSoon(tn, now):
 		status, t = "Expiring", bad
 	default:

@@ -11,6 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,6 +103,31 @@ maximum of the class. To hold it counts as no extension.`,
 	return cmd
 }
 
+// runDir begins the names of the directories in which commands find their kubeconfig;
+// the number of the process that made it follows.
+const runDir = "tenama-run-"
+
+// sweep removes what a plugin that was killed left behind: a token, of a namespace
+// that is gone by now, or soon.
+func sweep() {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), runDir+"*"))
+	for _, dir := range left {
+		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), runDir), "-")
+		if pid, err := strconv.Atoi(number); err == nil && !running(pid) {
+			_ = os.RemoveAll(dir) // others' cannot be removed, and are not ours to
+		}
+	}
+}
+
+// running tells whether there is a process of that number, as far as can be told.
+func running(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil || runtime.GOOS == "windows" {
+		return err == nil
+	}
+	return !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
+
 // childEnded carries the exit code of a command.
 type childEnded struct{ code int }
 
@@ -115,7 +143,8 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "tenama-run-") // 0700
+	sweep()
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", runDir, os.Getpid())) // 0700
 	if err != nil {
 		return fmt.Errorf("make a directory for the kubeconfig: %w", err)
 	}

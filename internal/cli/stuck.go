@@ -85,6 +85,18 @@ func (o *doctorOptions) stuck(tn *v1alpha1.TemporaryNamespace, c *client.Client)
 	}
 }
 
+// goes tells whether the end of a namespace takes no longer than it may, and nothing
+// is said to hold it.
+func (o *doctorOptions) goes(tn *v1alpha1.TemporaryNamespace, c *client.Client) bool {
+	for _, cond := range tn.Status.Conditions {
+		switch cond.Type {
+		case discoveryFailure, versionFailure, contentFailure, finalizersRemain:
+			return false
+		}
+	}
+	return c.Now().Sub(tn.DeletionTimestamp.Time) < patience
+}
+
 // judge tells apart what takes its time from what is stuck.
 func (o *doctorOptions) judge(name string, since time.Duration, what, advice string) {
 	if since < patience {

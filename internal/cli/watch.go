@@ -139,7 +139,9 @@ func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.Tempor
 			return nil
 		}
 		t := o.table(changed, c.Now(), s, false)
-		t.widths = widths
+		if widths != nil {
+			t.widths = widths
+		}
 		t.print(o.Out, s)
 		widths, o.noHeaders = t.widths, true
 		return nil

@@ -61,7 +61,7 @@ func plugin(ctx context.Context, n, among int) error {
 	}); err != nil {
 		return err
 	}
-	return crowded(home, alice)
+	return crowded(ctx, n, home, alice)
 }
 
 // command is one way to do something, as a process.
@@ -75,9 +75,12 @@ type command struct {
 // compare runs commands in turns and prints their times, and ratios to the first.
 func compare(ctx context.Context, n int, home, kubeconfig string, commands []command) error {
 	own := filepath.Join(home, "config")
-	b, err := os.ReadFile(kubeconfig)
-	if err != nil {
-		return err
+	var b []byte
+	if kubeconfig != "" {
+		var err error
+		if b, err = os.ReadFile(kubeconfig); err != nil {
+			return err
+		}
 	}
 	took := make([][]time.Duration, len(commands))
 	for i := range n {
@@ -106,7 +109,7 @@ func compare(ctx context.Context, n int, home, kubeconfig string, commands []com
 }
 
 // crowded measures a change of a kubeconfig with 2,000 contexts.
-func crowded(home, kubeconfig string) error {
+func crowded(ctx context.Context, n int, home, kubeconfig string) error {
 	b, err := os.ReadFile(kubeconfig)
 	if err != nil {
 		return err
@@ -120,16 +123,9 @@ func crowded(home, kubeconfig string) error {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(b), "contexts:\n", contexts.String(), 1)), 0o600); err != nil {
 		return err
 	}
-	var took []time.Duration
-	for i := range 20 {
-		run := exec.Command(bed.Bin("kubectl-tenama"), "use", fmt.Sprintf("r0-%d", i%readers))
-		run.Env = append(os.Environ(), "KUBECONFIG="+path, "HOME="+home)
-		begun := time.Now()
-		if out, err := run.CombinedOutput(); err != nil {
-			return fmt.Errorf("use: %w: %s", err, out)
-		}
-		took = append(took, time.Since(begun))
-	}
-	fmt.Printf("%-28s %8.1f %8.1f   with 2,000 contexts in the kubeconfig\n", "use", ms(at(took, .5)), ms(at(took, .99)))
-	return nil
+	fmt.Println("\nWith 2,000 contexts in the kubeconfig")
+	return compare(ctx, n, home, "", []command{
+		{"kubectl config use-context", path, "tools/kubectl", func(i int) []string { return []string{"config", "use-context", fmt.Sprintf("c%d", i)} }},
+		{"use", path, "kubectl-tenama", func(i int) []string { return []string{"use", fmt.Sprintf("r0-%d", i%readers)} }},
+	})
 }

@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			config.Contexts["test"].AuthInfo = user
 			e.Setenv("PATH", bed.Bin("")+":"+os.Getenv("PATH"))
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TMPDIR", e.WorkDir)
 			e.Setenv("TZ", "UTC")
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("SERVER", shared.Server)

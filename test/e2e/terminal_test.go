@@ -67,7 +67,7 @@ func open(t *testing.T, home string, cols uint16, env []string, args ...string) 
 	t.Helper()
 	cmd := exec.Command(bed.Bin("kubectl-tenama"), args...)
 	cmd.Dir = home
-	cmd.Env = append([]string{"PATH=" + bed.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"), "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}, env...)
+	cmd.Env = append([]string{"PATH=" + bed.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"), "TMPDIR=" + home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}, env...)
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: cols})
 	if err != nil {
 		t.Fatal(err)
@@ -310,6 +310,11 @@ func TestKilledRun(t *testing.T) {
 	}
 	if left := time.Until(tn.Status.ExpirationTimestamp.Time); left > 121*time.Second {
 		t.Errorf("it stays for %s", left)
+	}
+	// What it left here goes with the next one.
+	open(t, home, 100, nil, "run", "--", "true").exit()
+	if left, err := filepath.Glob(filepath.Join(home, "tenama-run-*")); err != nil || len(left) > 0 {
+		t.Errorf("a token lies about: %v (%v)", left, err)
 	}
 	if after, err := os.ReadFile(filepath.Join(home, "config")); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the kubeconfig has changed (%v)", err)

@@ -4,6 +4,7 @@ package kubeconfig
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -70,12 +71,35 @@ func (c *change) reads(content []byte, want *clientcmdapi.Config) bool {
 // canonical removes what does not count: an extension is the same whatever
 // white space its JSON had.
 func canonical(c *clientcmdapi.Config) (*clientcmdv1.Config, error) {
-	b, err := clientcmd.Write(*c)
-	if err != nil {
+	out := &clientcmdv1.Config{}
+	if err := clientcmdlatest.Scheme.Convert(c, out, nil); err != nil {
 		return nil, err
 	}
-	out := &clientcmdv1.Config{}
-	return out, sigsyaml.Unmarshal(b, out)
+	all := []*[]clientcmdv1.NamedExtension{&out.Extensions, &out.Preferences.Extensions}
+	for i := range out.Clusters {
+		all = append(all, &out.Clusters[i].Cluster.Extensions)
+	}
+	for i := range out.AuthInfos {
+		all = append(all, &out.AuthInfos[i].AuthInfo.Extensions)
+	}
+	for i := range out.Contexts {
+		all = append(all, &out.Contexts[i].Context.Extensions)
+	}
+	for _, extensions := range all {
+		for i := range *extensions {
+			var v any
+			e := &(*extensions)[i].Extension
+			if err := json.Unmarshal(e.Raw, &v); err != nil {
+				return nil, err
+			}
+			b, err := json.Marshal(v)
+			if err != nil {
+				return nil, err
+			}
+			e.Raw = b
+		}
+	}
+	return out, nil
 }
 
 // spares tells whether everything that is not concerned is in after as it was

@@ -3,11 +3,13 @@
 package kubeconfig
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -72,7 +74,35 @@ func load(path string) ([]byte, *clientcmdapi.Config, error) {
 	return b, c, nil
 }
 
+// parsed remembers what was read last: a change reads the same content again and again,
+// to be sure of it, and a file may have thousands of entries.
+var parsed struct {
+	sync.Mutex
+	of     [2][sha256.Size]byte
+	config [2]*clientcmdapi.Config
+	next   int
+}
+
+// parse reads a kubeconfig; the result is the caller's own.
 func parse(b []byte) (*clientcmdapi.Config, error) {
+	parsed.Lock()
+	defer parsed.Unlock()
+	sum := sha256.Sum256(b)
+	for i, of := range parsed.of {
+		if of == sum && parsed.config[i] != nil {
+			return parsed.config[i].DeepCopy(), nil
+		}
+	}
+	c, err := parseAnew(b)
+	if err != nil {
+		return nil, err
+	}
+	parsed.of[parsed.next], parsed.config[parsed.next] = sum, c
+	parsed.next = 1 - parsed.next
+	return c.DeepCopy(), nil
+}
+
+func parseAnew(b []byte) (*clientcmdapi.Config, error) {
 	c, err := clientcmd.Load(b)
 	if err == nil {
 		err = oneDocument(b)
