@@ -79,7 +79,7 @@ func compare(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-var relaxed = regexp.MustCompile(`^\{?\.?([^{}]+)\}?$`)
+var relaxed = regexp.MustCompile(`^(?:\{\.?([^{}]+)\}|\.?([^{}]+))$`)
 
 // parsePath reads a JSONPath as kubectl does: {.a.b}, .a.b and a.b are the same.
 func parsePath(name, s string) (*jsonpath.JSONPath, error) {
@@ -88,7 +88,7 @@ func parsePath(name, s string) (*jsonpath.JSONPath, error) {
 		return nil, fmt.Errorf("%q is no JSONPath: use one such as .metadata.name", s)
 	}
 	p := jsonpath.New(name).AllowMissingKeys(true)
-	if err := p.Parse("{." + m[1] + "}"); err != nil {
+	if err := p.Parse("{." + m[1] + m[2] + "}"); err != nil {
 		return nil, fmt.Errorf("%q is no JSONPath: %w", s, err)
 	}
 	return p, nil

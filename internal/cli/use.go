@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,18 +24,19 @@ type useOptions struct {
 func newUseCommand(f *factory) *cobra.Command {
 	o := &useOptions{factory: f}
 	cmd := &cobra.Command{
-		Use:   "use NAME|-",
+		Use:   "use [NAME|-]",
 		Short: "Switch to a namespace, or back",
 		Long: `Switch to a namespace, or back.
 
-The context of the namespace is made current; if it is not in the kubeconfig, or
-not any more, it is added; so it is for a namespace that others share with you. "-" switches to the context that was current before.`,
+The context of the namespace is made current; if it is not in the kubeconfig, or not
+any more, it is added; so it is for a namespace that others share with you. "-"
+switches to the context that was current before. Without NAME it is the only
+namespace that you have.`,
 		Example: `  kubectl tenama use mr-42
   kubectl tenama use -`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			o.name = args[0]
-			if o.name == "-" {
+			if len(args) == 1 && args[0] == "-" {
 				return o.back(cmd.Context())
 			}
 			if o.name, err = f.one(args); err != nil {
@@ -51,6 +53,11 @@ func (o *useOptions) run(ctx context.Context) error {
 	c, err := o.client()
 	if err != nil {
 		return err
+	}
+	if o.name == "" {
+		if o.name, err = o.only(ctx, c); err != nil {
+			return err
+		}
 	}
 	tn, err := o.find(ctx, c, o.name)
 	if client.IsGone(err) { // not the user's own; but it may be shared with them
@@ -92,6 +99,27 @@ func (o *useOptions) run(ctx context.Context) error {
 		fmt.Fprintf(o.ErrOut, "Expires %s.\n", in(t.Time, c.Now()))
 	}
 	return nil
+}
+
+// only is the one namespace that the user has.
+func (o *useOptions) only(ctx context.Context, c *client.Client) (string, error) {
+	own, err := o.own(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for i := range own {
+		if own[i].DeletionTimestamp == nil {
+			names = append(names, own[i].Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", errors.New("you have no namespace: kubectl tenama create")
+	case 1:
+		return names[0], nil
+	}
+	return "", fmt.Errorf("name one of yours: %s", strings.Join(names, ", "))
 }
 
 // back switches to the context that was current before; from there, back again.
