@@ -15,16 +15,17 @@ import (
 // last quarter of its life if that is less.
 const Soon = 15 * time.Minute
 
-// Held tells whether somebody keeps tn by a lease: it ends when they do.
-func Held(tn *TemporaryNamespace, now time.Time) bool {
+// Held tells whether somebody keeps tn by a lease: it ends when they do. A lease of
+// Soon or more is as good as a TTL.
+func Held(tn *TemporaryNamespace) bool {
 	at, lease := tn.Status.ExpirationTimestamp, time.Duration(deref(tn.Spec.LeaseDurationSeconds))*time.Second
-	return at != nil && lease > 0 && at.Sub(now) <= lease && !DeadlineOf(tn).Equal(at.Time)
+	return at != nil && lease > 0 && lease < Soon && !DeadlineOf(tn).Equal(at.Time)
 }
 
 // ExpiresSoon tells whether the expiry of tn is near, and no lease moves it.
 func ExpiresSoon(tn *TemporaryNamespace, now time.Time) bool {
 	at := tn.Status.ExpirationTimestamp
-	if at == nil || tn.DeletionTimestamp != nil || Held(tn, now) {
+	if at == nil || tn.DeletionTimestamp != nil || Held(tn) {
 		return false
 	}
 	return at.Sub(now) < min(Soon, at.Sub(tn.CreationTimestamp.Time)/4)

@@ -72,13 +72,13 @@ type TemporaryNamespaceSpec struct {
 	// namespace writes RenewTime again and again while they need it, as for a Lease of
 	// coordination.k8s.io; that is no extension, and reaches no further than the rest
 	// of the lifetime does. With a lease an empty TTLSeconds means the maximum of the
-	// class. It cannot be changed afterwards.
+	// class. It may be raised afterwards, to let go of the namespace for longer; it
+	// can neither be lowered nor set later.
 	// +optional
 	LeaseDurationSeconds *int64 `json:"leaseDurationSeconds,omitempty"`
 
 	// RenewTime is when the holder of the lease was last seen (RFC 3339, whole
-	// seconds). It never goes back. Written ahead, it lets the lease end later, at
-	// most when the rest of the lifetime ends.
+	// seconds). It never goes back, and is not ahead of the present time.
 	// +optional
 	RenewTime *metav1.Time `json:"renewTime,omitempty"`
 

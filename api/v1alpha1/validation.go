@@ -24,6 +24,9 @@ const (
 	maxGroup     = 253
 )
 
+// maxAhead is how far apart clocks may be.
+const maxAhead = time.Minute
+
 // MinLeaseSeconds is the shortest lease: one that network and clocks allow to be kept.
 const MinLeaseSeconds int64 = 10
 
@@ -127,13 +130,18 @@ func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList 
 	if id, was := tn.Annotations[AnnotationRequestID], old.Annotations[AnnotationRequestID]; id != was && id != "" {
 		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(AnnotationRequestID), id, "is immutable"))
 	}
-	if was, is := deref(old.Spec.LeaseDurationSeconds), deref(tn.Spec.LeaseDurationSeconds); was != is {
-		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, "is immutable, and set at creation only"))
+	switch was, is := deref(old.Spec.LeaseDurationSeconds), deref(tn.Spec.LeaseDurationSeconds); {
+	case was == 0 && is != 0:
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, "is set at creation only: it would bring the expiry nearer"))
+	case is < was:
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, fmt.Sprintf("must not be lower than %d: no write brings the expiry nearer", was)))
 	}
 	if is, was := tn.Spec.RenewTime, old.Spec.RenewTime; was != nil && (is == nil || is.Time.Before(was.Time)) {
 		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), fmt.Sprintf("must not be earlier than %s: no write brings the expiry nearer", text(was))))
 	} else if is != nil && is.Time.Before(old.CreationTimestamp.Time) {
 		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be before the creation"))
+	} else if is != nil && is.Time.After(now.Add(maxAhead)) && !is.Equal(was) {
+		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be ahead of the present time; to let go for longer raise leaseDurationSeconds"))
 	}
 	return append(errs, validateLifetime(tn, old, now)...)
 }

@@ -71,7 +71,7 @@ const (
 	// AnnotationExtendUntil is spec.extendUntil, RFC 3339 in UTC.
 	AnnotationExtendUntil = "tenama.dev/extend-until"
 	// AnnotationLease is spec.leaseDurationSeconds, in seconds; absent if nobody holds a
-	// lease. Immutable.
+	// lease.
 	AnnotationLease = "tenama.dev/lease-seconds"
 	// AnnotationRenewed is spec.renewTime, RFC 3339 in UTC.
 	AnnotationRenewed = "tenama.dev/renewed"

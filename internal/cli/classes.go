@@ -111,7 +111,7 @@ func (o *classesOptions) run(ctx context.Context) error {
 		o.describe(&list.Items[0], use[0])
 		return nil
 	}
-	o.table(list.Items, use).print(o.Out, o.style(o.Out))
+	_ = o.table(list.Items, use).print(o.Out, o.style(o.Out))
 	return nil
 }
 
@@ -240,11 +240,11 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 			}
 			p.rows = append(p.rows, []cell{{text: one.Name}, {text: strings.Join(one.Values, ",")}, {text: byDefault}, {text: one.Description}})
 		}
-		p.print(o.Out, o.style(o.Out))
+		_ = p.print(o.Out, o.style(o.Out))
 	}
 	if len(c.Status.Reserved) > 0 {
 		fmt.Fprintln(o.Out)
-		amountsTable("TAKES", c.Status.Reserved).print(o.Out, o.style(o.Out))
+		_ = amountsTable("TAKES", c.Status.Reserved).print(o.Out, o.style(o.Out))
 	}
 }
 

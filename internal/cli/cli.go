@@ -58,7 +58,9 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	root.SetArgs(asCompletion(args))
 	err := root.ExecuteContext(ctx)
 	code := f.fail(ctx, err)
-	f.farewell(ctx)
+	if err == nil || f.format == "" { // a Status stands alone
+		f.farewell(ctx)
+	}
 	return code
 }
 

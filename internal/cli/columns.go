@@ -66,6 +66,5 @@ func (c *columns) PrintObj(obj runtime.Object, w io.Writer) error {
 		}
 		t.rows = append(t.rows, row)
 	}
-	t.print(w, style{})
-	return nil
+	return t.print(w, style{})
 }

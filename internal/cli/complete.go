@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,10 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -85,6 +89,12 @@ func (f *factory) quietly(ctx context.Context) (context.Context, context.CancelF
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if config.ExecProvider != nil { // nobody is there to answer
+		config.ExecProvider.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
+	}
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil { // a plugin that logs in would speak in the middle of the line
+		os.Stderr = null
+	}
 	c, err := client.New(config)
 	if err != nil {
 		return nil, nil, nil, err
@@ -93,19 +103,35 @@ func (f *factory) quietly(ctx context.Context) (context.Context, context.CancelF
 	return ctx, cancel, c, nil
 }
 
+// within returns what ask does, or nothing if that takes too long: a plugin that logs in
+// knows no deadline.
+func within[T any](ctx context.Context, ask func() []T) []T {
+	got := make(chan []T, 1)
+	go func() { got <- ask() }()
+	select {
+	case out := <-got:
+		return out
+	case <-ctx.Done():
+		return nil
+	}
+}
+
 func (f *factory) completeNames(ctx context.Context, not []string) []cobra.Completion {
 	ctx, cancel, c, err := f.quietly(ctx)
 	if err != nil {
 		return nil
 	}
 	defer cancel()
-	list, err := c.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
-	if err != nil {
-		return nil
-	}
+	items := within(ctx, func() []v1alpha1.TemporaryNamespace {
+		list, err := c.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return nil
+		}
+		return list.Items
+	})
 	var out []cobra.Completion
-	for i := range list.Items {
-		tn := &list.Items[i]
+	for i := range items {
+		tn := &items[i]
 		if slices.Contains(not, tn.Name) {
 			continue
 		}
@@ -121,11 +147,13 @@ func (f *factory) classesOf(ctx context.Context) []policyv1alpha1.NamespaceClass
 		return nil
 	}
 	defer cancel()
-	list, err := c.Classes(ctx)
-	if err != nil {
-		return nil
-	}
-	return list.Items
+	return within(ctx, func() []policyv1alpha1.NamespaceClass {
+		list, err := c.Classes(ctx)
+		if err != nil {
+			return nil
+		}
+		return list.Items
+	})
 }
 
 func (f *factory) completeClasses(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {

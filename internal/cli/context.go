@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -28,7 +27,9 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	if name == "" {
 		e.Context = kubeconfig.ContextName(tn.Name)
 	}
-	if t := tn.Status.ExpirationTimestamp; t != nil {
+	if v1alpha1.Held(tn) { // it lives on while it is held
+		e.ExpiresAt = v1alpha1.DeadlineOf(tn)
+	} else if t := tn.Status.ExpirationTimestamp; t != nil {
 		e.ExpiresAt = t.Time
 	}
 	if errs := v1alpha1.ValidateName(tn.Name, "", nil); len(errs) > 0 {
@@ -127,22 +128,14 @@ func (f *factory) anew(r kubeconfig.Result) {
 	}
 }
 
-// forget removes the contexts of temporary namespaces that are gone, or going.
-func (f *factory) forget(ctx context.Context, tns ...*v1alpha1.TemporaryNamespace) {
-	f.remove(ctx, func(e kubeconfig.Entry) bool {
-		return slices.ContainsFunc(tns, func(tn *v1alpha1.TemporaryNamespace) bool { return e.UID == string(tn.UID) })
-	})
-}
-
-// forgetAbsent removes the contexts of a namespace that the server says is not
-// there. To the caller it is not there either if it is somebody else's, so this
-// is believed only of the context's own user, and after the recorded expiry or
-// on the caller's word, which is to delete it.
-func (f *factory) forgetAbsent(ctx context.Context, name string) {
+// absent tells whether an entry is of a namespace that the server says is not there. To
+// the caller it is not there either if it is somebody else's, so this is believed only
+// of the context's own user, and on the caller's word, which is to delete it.
+func (f *factory) absent(names []string) func(kubeconfig.Entry) bool {
 	server := f.server()
-	f.remove(ctx, func(e kubeconfig.Entry) bool {
-		return f.sameUser(e) && e.Server == server && (e.Namespace == name || strings.HasSuffix(e.Namespace, "-"+name) && e.Expired())
-	})
+	return func(e kubeconfig.Entry) bool {
+		return slices.Contains(names, e.Namespace) && e.Server == server && f.sameUser(e)
+	}
 }
 
 // sameUser tells whether the command works as the user of a context, so that what is

@@ -100,6 +100,8 @@ func (o *createOptions) validate(switchSaid bool) error {
 	switch {
 	case o.dryRunFlag != "none" && o.dryRunFlag != "server":
 		return fmt.Errorf("--dry-run %q: use none or server", o.dryRunFlag)
+	case !o.wait && !o.ifNotExists:
+		return errors.New("--wait=false goes with --if-not-exists: create answers when the namespace can be used")
 	case o.ifNotExists && o.name == "":
 		return errors.New("--if-not-exists needs a NAME")
 	case o.ifNotExists && o.dryRunFlag == "server":
@@ -122,6 +124,7 @@ func (o *createOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.wrote = o.dryRun // nothing is written in one
 	tn := o.wanted()
 	if err := o.contextFree(tn); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
 // deleteOptions is one invocation of kubectl tenama delete.
@@ -127,16 +129,30 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	// All are asked for before any is waited for; one failure does not spare the rest.
 	var errs []error
 	var going []*v1alpha1.TemporaryNamespace
+	var absent []string
 	for _, name := range o.names {
 		tn, err := o.begin(ctx, c, name)
+		if client.IsGone(err) {
+			absent = append(absent, name)
+			for _, prefix := range append(o.prefixes(ctx, c), v1alpha1.DefaultPrefix) {
+				absent = append(absent, prefix+name)
+			}
+			if o.ignoreNotFound {
+				err = nil
+			}
+		}
 		if err != nil {
 			errs = append(errs, err)
 		} else if tn != nil {
 			going = append(going, tn)
 		}
 	}
-	if o.dryRun == "none" && len(going) > 0 {
-		o.forget(ctx, going...)
+	o.wrote = true
+	if o.dryRun == "none" {
+		gone := o.absent(absent)
+		o.remove(ctx, func(e kubeconfig.Entry) bool {
+			return gone(e) || slices.ContainsFunc(going, func(tn *v1alpha1.TemporaryNamespace) bool { return e.UID == string(tn.UID) })
+		})
 	}
 	for _, tn := range going {
 		if err := o.finish(ctx, c, tn); err != nil {
@@ -188,18 +204,9 @@ func (o *deleteOptions) choose(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// begin has a namespace deleted. It returns nil if there is none and that is fine.
+// begin has a namespace deleted.
 func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
 	tn, err := o.find(ctx, c, name)
-	if client.IsGone(err) {
-		if o.dryRun == "none" {
-			o.forgetAbsent(ctx, name)
-			o.forgetAbsent(ctx, withPrefix(name))
-		}
-		if o.ignoreNotFound {
-			return nil, nil
-		}
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 			}
 			t.rows = append(t.rows, []cell{{text: string(k)}, {used.String(), tone}, {text: hard.String()}})
 		}
-		t.print(o.Out, o.style(o.Out))
+		_ = t.print(o.Out, o.style(o.Out))
 		if unused > 0 {
 			fmt.Fprintf(o.Out, "and %d more, of which nothing is used\n", unused)
 		}
@@ -192,7 +192,7 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 	}
 	if len(t.rows) > 0 {
 		fmt.Fprintln(o.Out)
-		t.print(o.Out, o.style(o.Out))
+		_ = t.print(o.Out, o.style(o.Out))
 	}
 	return nil
 }

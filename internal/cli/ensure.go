@@ -4,12 +4,13 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
@@ -84,7 +85,10 @@ func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alph
 			return nil, "", differs("parameter "+k, have.Spec.Parameters[k], v)
 		}
 	}
-	have, err := o.label(ctx, c, have)
+	have, err := o.ready(ctx, c, have)
+	if err == nil {
+		have, err = o.label(ctx, c, have)
+	}
 	if err != nil || o.ttl.d == 0 || have.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		return have, "unchanged", err
 	}
@@ -100,20 +104,56 @@ func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alph
 	return after, "extended", nil
 }
 
-// label gives a namespace that is there the labels and annotations that were asked for.
-func (o *createOptions) label(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
-	want := have.DeepCopy()
-	for _, part := range []struct {
-		into *map[string]string
-		from map[string]string
-	}{{&want.Labels, o.labels}, {&want.Annotations, o.annotations}} {
-		if *part.into == nil && len(part.from) > 0 {
-			*part.into = map[string]string{}
-		}
-		maps.Copy(*part.into, part.from)
-	}
-	if maps.Equal(want.Labels, have.Labels) && maps.Equal(want.Annotations, have.Annotations) {
+// ready waits until a namespace that another job is making can be used.
+func (o *createOptions) ready(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+	if have.Status.Phase == v1alpha1.PhaseReady {
 		return have, nil
 	}
-	return c.Update(ctx, want, metav1.UpdateOptions{})
+	done := o.progress(fmt.Sprintf("waiting until namespace %s is ready", have.Name))
+	defer done()
+	for have.Status.Phase == v1alpha1.PhasePending {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+		var err error
+		if have, err = c.Get(ctx, have.Name); err != nil {
+			return nil, err
+		}
+	}
+	return have, nil
+}
+
+// label gives a namespace that is there the labels, annotations and reason that were
+// asked for; what else it has stays.
+func (o *createOptions) label(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+	lacks := func(want, all map[string]string) bool {
+		for k, v := range want {
+			if all[k] != v {
+				return true
+			}
+		}
+		return false
+	}
+	reason := o.reason != "" && o.reason != have.Spec.Reason
+	if !lacks(o.labels, have.Labels) && !lacks(o.annotations, have.Annotations) && !reason {
+		return have, nil
+	}
+	meta := map[string]any{"uid": have.UID}
+	if len(o.labels) > 0 {
+		meta["labels"] = o.labels
+	}
+	if len(o.annotations) > 0 {
+		meta["annotations"] = o.annotations
+	}
+	patch := map[string]any{"metadata": meta}
+	if reason {
+		patch["spec"] = map[string]any{"reason": o.reason}
+	}
+	b, err := json.Marshal(patch)
+	if err != nil {
+		return nil, err
+	}
+	return c.Patch(ctx, have.Name, types.MergePatchType, b, metav1.PatchOptions{})
 }

@@ -65,7 +65,7 @@ func (f *factory) fail(ctx context.Context, err error) int {
 		if own.hint != "" {
 			hint = own.hint
 		}
-		if own.code != exitError && code == exitError {
+		if own.code != exitError {
 			code = own.code
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/term"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
@@ -32,6 +31,8 @@ const (
 	// tokenLife is how long the credential of a command lives; it is renewed at half
 	// of that, so that one that leaks is worth little.
 	tokenLife = time.Hour
+	// insisting is within which time three signals mean that it is meant.
+	insisting = 10 * time.Second
 	// lastCall is when a command is told that its namespace ends before it does.
 	lastCall = 5 * time.Minute
 )
@@ -116,24 +117,25 @@ func (h *holder) child(ctx context.Context, path string, args []string) (int, er
 	go func() { defer close(holding); h.hold(held) }()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	// A terminal sends its signals to the command as well as to us.
-	in, _ := h.In.(*os.File)
-	terminal := in != nil && term.IsTerminal(int(in.Fd()))
-	for heard := 0; ; {
+	var heard []time.Time
+	for {
 		select {
 		case s := <-signals:
-			heard++
-			switch {
-			case heard > 2: // it does not listen
+			// A terminal sends its keys to the command as well as to us; they are between
+			// the two of them.
+			if (s == os.Interrupt || s == syscall.SIGQUIT) && foreground() {
+				continue
+			}
+			heard = append(slices.DeleteFunc(heard, func(t time.Time) bool { return time.Since(t) > insisting }), time.Now())
+			switch len(heard) {
+			case 1:
+				_ = cmd.Process.Signal(s)
+			case 2:
+				fmt.Fprintln(h.ErrOut, "Once more kills the command.")
+				_ = cmd.Process.Signal(s)
+			default: // it does not listen
 				fmt.Fprintln(h.ErrOut, "The command does not end; killing it.")
 				_ = cmd.Process.Kill()
-			case heard == 2:
-				fmt.Fprintln(h.ErrOut, "Once more kills the command.")
-				fallthrough
-			default:
-				if !terminal || s == syscall.SIGTERM || s == syscall.SIGHUP {
-					_ = cmd.Process.Signal(s)
-				}
 			}
 		case err := <-ended:
 			release()
@@ -184,6 +186,9 @@ func (h *holder) hold(ctx context.Context) {
 		}
 		next = h.untilNext()
 		once, cancel := context.WithTimeout(ctx, 10*time.Second)
+		if !h.asMe && h.until.Sub(h.c.Now()) < tokenLife/2 && h.credential(once) != nil {
+			next = retryEvery
+		}
 		tn, err := h.c.Renew(once, h.tn, h.c.Now())
 		switch {
 		case ctx.Err() != nil:
@@ -200,9 +205,6 @@ func (h *holder) hold(ctx context.Context) {
 			if at := v1alpha1.DeadlineOf(tn); !told && !at.IsZero() && at.Sub(h.c.Now()) < lastCall && tn.Status.MaximumTTLSeconds == nil {
 				told = true
 				fmt.Fprintf(h.ErrOut, "Warning: namespace %q ends %s, whether its command does or not.\n", tn.Name, in(at, h.c.Now()))
-			}
-			if !h.asMe && h.until.Sub(h.c.Now()) < tokenLife/2 && h.credential(once) != nil {
-				next = retryEvery
 			}
 		}
 		cancel()
@@ -230,8 +232,11 @@ func (h *holder) further(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
 	if h.ttl.d > 0 || most == nil || at.Sub(h.c.Now()) > time.Duration(*most)*time.Second/2 {
 		return
 	}
-	_, _, _ = h.c.Extend(ctx, tn.Name, func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+	_, after, err := h.c.Extend(ctx, tn.Name, func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
 		to, _ := reach(tn, now)
 		return to
-	}, "", metav1.PatchOptions{}) // refused, it is as it was
+	}, "", metav1.PatchOptions{})
+	if err == nil { // refused, it is as it was
+		h.tn = after
+	}
 }

@@ -112,10 +112,7 @@ func (o *listOptions) run(ctx context.Context) error {
 func (o *listOptions) print(c *client.Client, list *v1alpha1.TemporaryNamespaceList) error {
 	switch {
 	case o.output.format == "name":
-		for i := range list.Items {
-			fmt.Fprintf(o.Out, "namespace/%s\n", list.Items[i].Name)
-		}
-		return nil
+		return o.names(list.Items)
 	case !o.output.human():
 		p, err := o.output.printer(o.noHeaders)
 		if err != nil {
@@ -131,6 +128,14 @@ func (o *listOptions) print(c *client.Client, list *v1alpha1.TemporaryNamespaceL
 		return nil
 	}
 	s := o.style(o.Out)
-	o.table(list.Items, c.Now(), s, false).print(o.Out, s)
+	return o.table(list.Items, c.Now(), s, false).print(o.Out, s)
+}
+
+func (o *listOptions) names(items []v1alpha1.TemporaryNamespace) error {
+	for i := range items {
+		if _, err := fmt.Fprintf(o.Out, "namespace/%s\n", items[i].Name); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,31 +88,45 @@ func (f *factory) farewell(ctx context.Context) {
 			f.prune(ctx, m, server)
 		}
 	}
-	for name, text := range f.heard.ending {
+	for _, name := range slices.Sorted(maps.Keys(f.heard.ending)) {
 		if !f.heard.dealt[name] && (!f.heard.only || name == current) {
-			fmt.Fprintf(f.ErrOut, "Warning: %s\n", clean(text))
+			fmt.Fprintf(f.ErrOut, "Warning: %s\n", clean(f.heard.ending[name]))
 		}
 	}
 }
 
 // prune removes the contexts of namespaces that are surely gone: the recorded expiry
 // has passed by the server's clock, and the server says NotFound to the context's own
-// user. An error is no such answer.
+// user. An error is no such answer. The current context stays, and its user hears of
+// it: which cluster the next command meets is not for us to decide in passing.
 func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string) {
 	gone := map[string]bool{}
+	asked := 0
 	for _, e := range m.Entries() {
-		if len(gone) == mostAsked || e.Server != server || e.ExpiresAt.IsZero() || e.ExpiresAt.After(f.made.Now()) || !f.sameUser(e) {
+		if asked == mostAsked || e.Server != server || e.ExpiresAt.IsZero() || e.ExpiresAt.After(f.made.Now()) || !f.sameUser(e) {
 			continue
 		}
-		if _, err := f.made.Get(ctx, e.Namespace); !client.IsGone(err) {
-			continue
+		asked++
+		tn, err := f.made.Get(ctx, e.Namespace)
+		if client.IsGone(err) { // it may be somebody else's, and shared, and extended since
+			tn, err = f.made.Shared(ctx, e.Namespace)
 		}
-		// It may be somebody else's, and shared, and extended since.
-		if _, err := f.made.Shared(ctx, e.Namespace); apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+		switch {
+		case err == nil && len(gone) == 0 && tn.DeletionTimestamp == nil: // it lives: so that nobody asks again before it ends
+			e.UID = string(tn.UID)
+			if at := tn.Status.ExpirationTimestamp; at != nil {
+				e.ExpiresAt = at.Time
+			}
+			_, _ = f.files().Add(ctx, e, false)
+			return // one write a command; the others come in their turn
+		case err == nil, !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !client.IsGone(err):
+		case e.Context == m.CurrentContext:
+			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Back: kubectl tenama use -\n", e.Namespace)
+		default:
 			gone[e.UID] = true
 		}
 	}
 	if len(gone) > 0 {
-		f.remove(ctx, func(e kubeconfig.Entry) bool { return gone[e.UID] && e.Expired() })
+		f.remove(ctx, func(e kubeconfig.Entry) bool { return gone[e.UID] && e.Expired() && e.Context != m.CurrentContext })
 	}
 }

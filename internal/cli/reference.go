@@ -42,7 +42,7 @@ code but 0.
 | KUBECONFIG | as for kubectl |
 | NO_COLOR, CLICOLOR, CLICOLOR_FORCE | colour, if --color does not say |
 | TENAMA_NO_HINTS | if it is set, errors come without advice |
-| CI | if it is set, nothing moves on a terminal |
+| CI | if it is set, nothing moves on a terminal while one waits |
 | TENAMA_RUN, TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER, TENAMA_EXPIRES_AT | set for the command of ` + "`run`" + ` |
 `
 

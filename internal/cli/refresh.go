@@ -63,6 +63,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.wrote = o.dryRun == "server"
 	tn, err := o.find(ctx, c, o.name)
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 	if bars {
 		add("LEFT", false, func(tn *v1alpha1.TemporaryNamespace) cell {
 			at := tn.Status.ExpirationTimestamp
-			if at == nil || v1alpha1.Held(tn, now) || tn.DeletionTimestamp != nil {
+			if at == nil || v1alpha1.Held(tn) || tn.DeletionTimestamp != nil {
 				return cell{}
 			}
 			_, _, tone := state(tn, now)
@@ -104,7 +104,7 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 		expires, t = "-", dim
 	case tn.Status.Phase == v1alpha1.PhasePending:
 		t = warn
-	case v1alpha1.Held(tn, now): // it lives as long as the command that holds it
+	case v1alpha1.Held(tn): // it lives as long as the command that holds it
 		status, t = "Held", good
 		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {
 			expires = "-"

@@ -11,9 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,7 +52,8 @@ TENAMA_EXPIRES_AT are set.
 Signals are passed on, the exit code is the command's, and the namespace is deleted when
 it ends. Should the plugin be killed, the namespace ends within two minutes: it is held
 by a lease, which is renewed while the command runs, up to --ttl, or without that to the
-maximum of the class. To hold it counts as no extension.`,
+maximum of the class. To hold it counts as no extension. A plugin that sleeps for two
+minutes (Ctrl-Z, a laptop that is shut) does not hold it.`,
 		Example: `  # Tests in a namespace of their own
   kubectl tenama run -- make e2e
 
@@ -98,34 +96,9 @@ maximum of the class. To hold it counts as no extension.`,
 	fs.Lookup("ttl").Usage = "how long the command has at most, such as 90m or 2h (default: the maximum of the class)"
 	o.cred.addRole(fs)
 	fs.BoolVar(&o.asMe, "as-me", false, "the command has your own identity, in place of a credential for the namespace alone")
-	fs.BoolVar(&o.keep, "keep", false, "do not delete the namespace at the end; it then lives as long as one that was just made, or until --ttl is over")
+	fs.BoolVar(&o.keep, "keep", false, "do not delete the namespace at the end; it then lives as long as one that was just made, a day where the class has no end, or until --ttl is over")
 	fs.BoolVar(&o.keepOnFailure, "keep-on-failure", false, "the same, if the command fails")
 	return cmd
-}
-
-// runDir begins the names of the directories in which commands find their kubeconfig;
-// the number of the process that made it follows.
-const runDir = "tenama-run-"
-
-// sweep removes what a plugin that was killed left behind: a token, of a namespace
-// that is gone by now, or soon.
-func sweep() {
-	left, _ := filepath.Glob(filepath.Join(os.TempDir(), runDir+"*"))
-	for _, dir := range left {
-		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), runDir), "-")
-		if pid, err := strconv.Atoi(number); err == nil && !running(pid) {
-			_ = os.RemoveAll(dir) // others' cannot be removed, and are not ours to
-		}
-	}
-}
-
-// running tells whether there is a process of that number, as far as can be told.
-func running(pid int) bool {
-	p, err := os.FindProcess(pid)
-	if err != nil || runtime.GOOS == "windows" {
-		return err == nil
-	}
-	return !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // childEnded carries the exit code of a command.
@@ -144,11 +117,11 @@ func (o *runOptions) run(ctx context.Context) error {
 		return err
 	}
 	sweep()
-	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", runDir, os.Getpid())) // 0700
+	dir, release, err := ownDir()
 	if err != nil {
 		return fmt.Errorf("make a directory for the kubeconfig: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer release()
 	c, err := o.client()
 	if err != nil {
 		return err
@@ -160,7 +133,7 @@ func (o *runOptions) run(ctx context.Context) error {
 		return o.explain(ctx, err)
 	}
 	o.heard.deal(tn.Name)
-	h := &holder{runOptions: o, c: c, tn: tn, file: filepath.Join(dir, "config"), token: filepath.Join(dir, "token")}
+	h := &holder{runOptions: o, c: c, tn: tn, file: filepath.Join(dir, runFile), token: filepath.Join(dir, runAuth)}
 	if err = h.prepare(ctx); err == nil {
 		err = ctx.Err()
 	}
@@ -213,7 +186,7 @@ func (o *runOptions) executable() (string, error) {
 // keptUntil is how long a namespace lives that is kept: as long as --ttl said, or as
 // one that was just made.
 func (h *holder) keptUntil(ctx context.Context) time.Time {
-	at := h.c.Now().Add(time.Hour)
+	at := h.c.Now().Add(24 * time.Hour) // where the class knows no end
 	if class, err := h.c.Class(ctx, h.tn.Spec.ClassName); err == nil && class.Spec.Lifetime.DefaultTTLSeconds > 0 {
 		at = h.c.Now().Add(time.Duration(class.Spec.Lifetime.DefaultTTLSeconds) * time.Second)
 	}
@@ -231,7 +204,7 @@ func (h *holder) end(ctx context.Context, keep bool) {
 		return
 	}
 	if keep {
-		kept, err := h.c.Renew(ctx, h.tn, h.keptUntil(ctx).Add(-lease))
+		kept, err := h.c.LetGo(ctx, h.tn, h.keptUntil(ctx))
 		if err != nil {
 			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it ends in two minutes: %s\n", h.tn.Name, clean(err.Error()))
 			return

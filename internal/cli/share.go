@@ -68,7 +68,9 @@ func newUnshareCommand(f *factory) *cobra.Command {
 		Short: "Keep others out of a namespace again",
 		Long: `Keep others out of a namespace again.
 
-It takes back what "kubectl tenama share" gave. Without NAME it is the namespace of the
+It takes back what "kubectl tenama share" gave. Whoever had edit or more may have made a
+token of an account in the namespace meanwhile, which lives on: see its accounts with
+"kubectl get serviceaccounts", and delete those that you do not need. Without NAME it is the namespace of the
 current context.`,
 		Example: `  kubectl tenama unshare mr-42 --with user:bob
   kubectl tenama unshare mr-42 --all`,
@@ -171,6 +173,12 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	more := false // than to look
+	defer func() {
+		if more {
+			fmt.Fprintf(o.ErrOut, "Tokens that they made of accounts in it live on: kubectl -n %s get serviceaccounts\n", tn.Name)
+		}
+	}()
 	back := func(wanted func(client.Share) bool) (n int, err error) {
 		for _, s := range shares {
 			if wanted(s) {
@@ -178,6 +186,7 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 					return n, err
 				}
 				n++
+				more = more || s.Role != "view"
 				fmt.Fprintf(o.Out, "namespace/%s not shared with %s any more\n", tn.Name, said(s.Subject))
 			}
 		}
@@ -217,7 +226,7 @@ func (o *shareOptions) target(ctx context.Context) (*client.Client, *v1alpha1.Te
 // said is a subject as --with takes it.
 func said(s rbacv1.Subject) string {
 	if s.Kind == rbacv1.ServiceAccountKind {
-		return "serviceaccount:" + s.Namespace + ":" + s.Name
+		return clean("serviceaccount:" + s.Namespace + ":" + s.Name)
 	}
-	return strings.ToLower(s.Kind) + ":" + s.Name
+	return clean(strings.ToLower(s.Kind) + ":" + s.Name) // others can write such bindings
 }

@@ -27,10 +27,13 @@ type table struct {
 
 const gap = 3
 
-func (t *table) print(w io.Writer, s style) {
+func (t *table) print(w io.Writer, s style) error {
 	for _, line := range t.lines(s) {
-		_, _ = io.WriteString(w, line+"\n")
+		if _, err := io.WriteString(w, line+"\n"); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // lines are what print prints.

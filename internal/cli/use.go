@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -61,8 +62,11 @@ func (o *useOptions) run(ctx context.Context) error {
 	}
 	tn, err := o.find(ctx, c, o.name)
 	if client.IsGone(err) { // not the user's own; but it may be shared with them
-		if shared, serr := c.Shared(ctx, withPrefix(o.name)); serr == nil {
-			tn, err = shared, nil
+		for _, prefix := range append([]string{v1alpha1.DefaultPrefix, ""}, o.prefixes(ctx, c)...) {
+			if shared, serr := c.Shared(ctx, prefix+strings.TrimPrefix(o.name, prefix)); serr == nil {
+				tn, err = shared, nil
+				break
+			}
 		}
 	}
 	if err != nil {

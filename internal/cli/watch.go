@@ -19,31 +19,15 @@ import (
 
 // follow shows a list and then what changes, until ctx is done, which is how it ends.
 func (o *listOptions) follow(ctx context.Context, c *client.Client, list *v1alpha1.TemporaryNamespaceList, opts metav1.ListOptions) error {
-	s := o.style(o.Out)
-	live := s.live && o.output.human()
-	view := &liveView{options: o, c: c, style: s}
-	show := func(changed []v1alpha1.TemporaryNamespace) error { return nil }
-	if !live {
-		show = o.rowByRow(c, s)
-		if err := show(list.Items); err != nil {
-			return err
-		}
-	} else {
-		_, _ = io.WriteString(o.Out, "\x1b[?25l")
-		defer func() { _, _ = io.WriteString(o.Out, "\x1b[?25h") }()
-		view.draw(list.Items)
+	v := o.newView(c)
+	defer v.close()
+	if err := v.all(list.Items); err != nil {
+		return err
 	}
-	known := map[string]v1alpha1.TemporaryNamespace{}
-	for _, tn := range list.Items {
-		known[tn.Name] = tn
-	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	for ctx.Err() == nil {
 		opts.ResourceVersion = list.ResourceVersion
-		w, err := c.Watch(ctx, opts)
-		if err == nil {
-			err = o.events(ctx, w, tick.C, known, live, view, show)
+		if w, err := c.Watch(ctx, opts); err == nil {
+			err = v.events(ctx, w)
 			w.Stop()
 			if err != nil {
 				return err
@@ -62,26 +46,78 @@ func (o *listOptions) follow(ctx context.Context, c *client.Client, list *v1alph
 			continue
 		}
 		list = again
-		known = map[string]v1alpha1.TemporaryNamespace{}
-		for _, tn := range list.Items {
-			known[tn.Name] = tn
-		}
-		if live {
-			view.draw(o.inOrder(known))
+		if err := v.all(list.Items); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// view is what follow shows: on a terminal all that there is, in place; elsewhere what
+// has changed.
+type view struct {
+	o     *listOptions
+	known map[string]v1alpha1.TemporaryNamespace
+	live  *liveView
+	rows  func([]v1alpha1.TemporaryNamespace) error
+	tick  *time.Ticker
+}
+
+func (o *listOptions) newView(c *client.Client) *view {
+	v := &view{o: o, known: map[string]v1alpha1.TemporaryNamespace{}, tick: time.NewTicker(time.Second)}
+	if s := o.style(o.Out); s.live && o.output.human() {
+		v.live = &liveView{options: o, c: c, style: s}
+		_, _ = io.WriteString(o.Out, "\x1b[?25l")
+	} else {
+		v.rows = o.rowByRow(c, s)
+	}
+	return v
+}
+
+func (v *view) close() {
+	v.tick.Stop()
+	if v.live != nil {
+		_, _ = io.WriteString(v.o.Out, "\x1b[?25h")
+	}
+}
+
+// all is told what there is, at first and after a gap: what is new or has changed is
+// shown, and what has gone meanwhile once more.
+func (v *view) all(items []v1alpha1.TemporaryNamespace) error {
+	was := v.known
+	v.known = map[string]v1alpha1.TemporaryNamespace{}
+	var changed []v1alpha1.TemporaryNamespace
+	for _, tn := range items {
+		v.known[tn.Name] = tn
+		if old, there := was[tn.Name]; !there || old.ResourceVersion != tn.ResourceVersion {
+			changed = append(changed, tn)
+		}
+		delete(was, tn.Name)
+	}
+	for _, tn := range was {
+		changed = append(changed, tn)
+	}
+	return v.show(changed)
+}
+
+func (v *view) show(changed []v1alpha1.TemporaryNamespace) error {
+	if v.live != nil {
+		return v.live.draw(v.o.inOrder(v.known))
+	}
+	return v.rows(changed)
+}
+
 // events shows what a watch brings, until it ends.
-func (o *listOptions) events(ctx context.Context, w watch.Interface, tick <-chan time.Time, known map[string]v1alpha1.TemporaryNamespace, live bool, view *liveView, show func([]v1alpha1.TemporaryNamespace) error) error {
+func (v *view) events(ctx context.Context, w watch.Interface) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick:
-			if live {
-				view.draw(o.inOrder(known))
+		case <-v.tick.C:
+			if v.live != nil {
+				if err := v.show(nil); err != nil {
+					return err
+				}
 			}
 		case e, ok := <-w.ResultChan():
 			if !ok || e.Type == watch.Error {
@@ -91,13 +127,11 @@ func (o *listOptions) events(ctx context.Context, w watch.Interface, tick <-chan
 			if !is || e.Type == watch.Bookmark {
 				continue
 			}
-			known[tn.Name] = *tn
+			v.known[tn.Name] = *tn
 			if e.Type == watch.Deleted {
-				delete(known, tn.Name)
+				delete(v.known, tn.Name)
 			}
-			if live {
-				view.draw(o.inOrder(known))
-			} else if err := show([]v1alpha1.TemporaryNamespace{*tn}); err != nil {
+			if err := v.show([]v1alpha1.TemporaryNamespace{*tn}); err != nil {
 				return err
 			}
 		}
@@ -115,26 +149,25 @@ func (o *listOptions) inOrder(known map[string]v1alpha1.TemporaryNamespace) []v1
 
 // rowByRow prints each namespace that it is given, under the headings of the first.
 func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.TemporaryNamespace) error {
-	if !o.output.human() && o.output.format != "name" {
+	switch {
+	case o.output.format == "name":
+		return o.names
+	case !o.output.human():
+		p, err := o.output.printer(o.noHeaders)
 		return func(changed []v1alpha1.TemporaryNamespace) error {
-			p, err := o.output.printer(o.noHeaders)
 			for i := range changed {
 				if err == nil {
 					err = p.PrintObj(&changed[i], o.Out)
 				}
+				if columns, is := p.(*columns); is {
+					columns.noHeaders = true
+				}
 			}
-			o.noHeaders = true
 			return err
 		}
 	}
 	var widths []int
-	return func(changed []v1alpha1.TemporaryNamespace) (err error) {
-		if o.output.format == "name" {
-			for i := range changed {
-				fmt.Fprintf(o.Out, "namespace/%s\n", changed[i].Name)
-			}
-			return nil
-		}
+	return func(changed []v1alpha1.TemporaryNamespace) error {
 		if len(changed) == 0 {
 			return nil
 		}
@@ -142,9 +175,9 @@ func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.Tempor
 		if widths != nil {
 			t.widths = widths
 		}
-		t.print(o.Out, s)
+		err := t.print(o.Out, s)
 		widths, o.noHeaders = t.widths, true
-		return nil
+		return err
 	}
 }
 
@@ -156,7 +189,7 @@ type liveView struct {
 	drawn   int // lines
 }
 
-func (v *liveView) draw(items []v1alpha1.TemporaryNamespace) {
+func (v *liveView) draw(items []v1alpha1.TemporaryNamespace) error {
 	o := v.options
 	v.style.width = width(o.Out) // it may have been resized
 	lines := []string{v.style.apply("No namespaces found.", dim)}
@@ -175,7 +208,8 @@ func (v *liveView) draw(items []v1alpha1.TemporaryNamespace) {
 		b.WriteString(v.style.fit(line) + "\r\n")
 	}
 	v.drawn = len(lines)
-	_, _ = io.WriteString(o.Out, b.String())
+	_, err := io.WriteString(o.Out, b.String())
+	return err
 }
 
 // final tells whether to ask again is in vain.

@@ -73,11 +73,9 @@ func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 
 // life is how long a token for tn may live.
 func (c *Client) life(tn *v1alpha1.TemporaryNamespace, d time.Duration) time.Duration {
-	end := tn.Status.ExpirationTimestamp
-	if tn.Spec.LeaseDurationSeconds != nil { // it is renewed: what ends it else counts
-		end = tn.Status.MaximumExpirationTimestamp
-	}
-	if end != nil {
+	if at := tn.Status.ExpirationTimestamp; at != nil && !v1alpha1.Held(tn) {
+		d = min(d, at.Sub(c.Now()))
+	} else if end := v1alpha1.DeadlineOf(tn); !end.IsZero() { // a lease is renewed: what ends it else counts
 		d = min(d, end.Sub(c.Now()))
 	}
 	return max(d, MinTokenLife).Truncate(time.Second)

@@ -29,6 +29,42 @@ func (c *Client) Renew(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at 
 	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 }
 
+// extension is what to write so that tn lives until at: of what bounds it, that which
+// ends earlier. A lease that somebody holds is theirs.
+func extension(tn *v1alpha1.TemporaryNamespace, at time.Time) map[string]any {
+	spec := map[string]any{}
+	if end := v1alpha1.DeadlineOf(tn); tn.Spec.LeaseDurationSeconds == nil || !end.IsZero() && at.After(end) {
+		spec["extendUntil"] = at.Format(time.RFC3339)
+	}
+	if s := tn.Spec.LeaseDurationSeconds; s != nil && !v1alpha1.Held(tn) {
+		if lease := leaseUntil(tn, at); lease > *s {
+			spec["leaseDurationSeconds"] = lease
+		}
+	}
+	return spec
+}
+
+// leaseUntil is how long a lease of tn has to be to reach a time.
+func leaseUntil(tn *v1alpha1.TemporaryNamespace, at time.Time) int64 {
+	from := tn.CreationTimestamp.Time
+	if t := tn.Spec.RenewTime; t != nil && t.After(from) {
+		from = t.Time
+	}
+	return int64((at.Sub(from) + time.Second - 1) / time.Second)
+}
+
+// LetGo has a temporary namespace that is held by a lease live until a time, or as long
+// as the rest of its lifetime allows, without anybody renewing it. Reasons: NotFound,
+// Conflict, Invalid.
+func (c *Client) LetGo(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
+	lease := max(leaseUntil(tn, at), int64(v1alpha1.Soon/time.Second))
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"leaseDurationSeconds": lease}})
+	if err != nil {
+		return nil, fmt.Errorf("encode the lease: %w", err)
+	}
+	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+}
+
 // Extension computes, from a namespace and the present time by the server's
 // clock, how long it is to live at least.
 type Extension func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time
@@ -50,12 +86,9 @@ func (c *Client) Extend(ctx context.Context, name string, until Extension, reaso
 		if expiry := before.Status.ExpirationTimestamp; expiry != nil && !at.After(expiry.Time) && before.DeletionTimestamp == nil && expiry.After(c.Now()) {
 			return before, before, nil
 		}
-		spec := map[string]any{}
-		if end := v1alpha1.DeadlineOf(before); end.IsZero() || at.After(end) || before.Spec.LeaseDurationSeconds == nil {
-			spec["extendUntil"] = at.Format(time.RFC3339)
-		}
-		if s := before.Spec.LeaseDurationSeconds; s != nil { // then both bound it
-			spec["renewTime"] = at.Add(-time.Duration(*s) * time.Second).Format(time.RFC3339)
+		spec := extension(before, at)
+		if len(spec) == 0 { // it may live so long, and does while it is held
+			return before, before, nil
 		}
 		if reason != "" {
 			spec["reason"] = reason

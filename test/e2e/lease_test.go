@@ -71,7 +71,7 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 		_, err := alice.Patch(t.Context(), name, types.MergePatchType, []byte(`{"spec":`+spec+`}`), metav1.PatchOptions{})
 		return err
 	}
-	if err := patch(`{"renewTime":"2090-01-01T00:00:00Z"}`); err != nil {
+	if err := patch(`{"leaseDurationSeconds":360000}`); err != nil { // it is let go of, for 100 hours
 		t.Fatal(err)
 	}
 	tn, err := alice.Get(t.Context(), name)
@@ -79,10 +79,11 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := tn.Status.ExpirationTimestamp.Sub(tn.CreationTimestamp.Time); got != time.Hour {
-		t.Errorf("with a TTL of an hour and a lease renewed for ever it lives for %s", got)
+		t.Errorf("with a TTL of an hour and a lease of 100 it lives for %s", got)
 	}
 	for spec, want := range map[string]metav1.StatusReason{
-		`{"renewTime":"2080-01-01T00:00:00Z"}`: metav1.StatusReasonInvalid, // back
+		`{"renewTime":"2080-01-01T00:00:00Z"}`: metav1.StatusReasonInvalid, // ahead of the clock
+		`{"renewTime":"2020-01-01T00:00:00Z"}`: metav1.StatusReasonInvalid, // before its creation
 		`{"leaseDurationSeconds":10}`:          metav1.StatusReasonInvalid, // the expiry would come nearer
 		`{"leaseDurationSeconds":null}`:        "",                         // what is left out stays
 	} {

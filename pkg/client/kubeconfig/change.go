@@ -43,10 +43,12 @@ func taken(e Entry, m *Merged) error {
 	switch {
 	case !ours:
 		return fmt.Errorf("context %q in %q: %w", e.Context, m.file[e.Context], ErrTaken)
-	case old.UID == e.UID && e.UID != "", old.Expired():
+	case old.UID == e.UID && e.UID != "":
 		return nil
-	case old.Server != e.Server:
+	case old.Server != e.Server: // whatever was recorded of its end: it may have been extended since
 		return fmt.Errorf("context %q in %q, of a temporary namespace at %s: %w", e.Context, m.file[e.Context], old.Server, ErrTaken)
+	case old.Expired():
+		return nil
 	case old.Namespace != e.Namespace:
 		return fmt.Errorf("context %q in %q, of namespace %q: %w", e.Context, m.file[e.Context], old.Namespace, ErrTaken)
 	}

@@ -19,6 +19,9 @@ import (
 // It is another than that of a user's contexts: nothing ever edits such a file.
 const credential = "tenama.dev/credential"
 
+// mostBytes is more than a file of Standalone has.
+const mostBytes = 1 << 20
+
 // ErrForeign says that a file exists and is not one that Standalone made.
 var ErrForeign = errors.New("it exists and was not written by tenama")
 
@@ -51,8 +54,9 @@ func (s Standalone) Encode() ([]byte, error) {
 }
 
 // Write puts the file at path, in one step, for its owner's eyes alone (0600). It
-// replaces what Write or nobody wrote (an empty file), and returns ErrForeign for
-// anything else: a credential is never merged into what somebody keeps.
+// replaces what Write or nobody wrote (an empty file) and is the caller's, and returns
+// ErrForeign for anything else: a credential is never merged into what somebody keeps,
+// nor given to whoever put a file or a link there before.
 func (s Standalone) Write(path string) error {
 	if err := Replaceable(path); err != nil {
 		return err
@@ -66,19 +70,27 @@ func (s Standalone) Write(path string) error {
 
 // Replaceable returns nil if Write may write to path.
 func Replaceable(path string) error {
-	b, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		_, _, err = writable(path)
-		return err
-	case err != nil:
-		return fmt.Errorf("write kubeconfig: %w", err)
-	case len(b) > 0:
-		c, err := parse(b)
-		if err != nil || len(c.Contexts) != 1 || c.Contexts[c.CurrentContext] == nil || c.Contexts[c.CurrentContext].Extensions[credential] == nil {
-			return fmt.Errorf("write kubeconfig %q: %w", path, ErrForeign)
-		}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("write kubeconfig %q: it is a link, and where a credential goes is not for others to say", path)
 	}
-	_, _, err = writable(path)
-	return err
+	_, info, err := writable(path)
+	switch {
+	case err != nil || info == nil:
+		return err
+	case !mine(info):
+		return fmt.Errorf("write kubeconfig %q: it belongs to somebody else", path)
+	case info.Size() == 0:
+		return nil
+	case info.Size() > mostBytes:
+		return fmt.Errorf("write kubeconfig %q: %w", path, ErrForeign)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	c, err := parse(b)
+	if err != nil || len(c.Contexts) != 1 || c.Contexts[c.CurrentContext] == nil || c.Contexts[c.CurrentContext].Extensions[credential] == nil {
+		return fmt.Errorf("write kubeconfig %q: %w", path, ErrForeign)
+	}
+	return nil
 }

@@ -66,14 +66,16 @@ func resolve(path string) (string, error) {
 // write replaces the content of the file at path in one step; its mode stays.
 func write(path string, content []byte) error { return writeAs(path, content, 0) }
 
-// writeAs is write with the mode that the file has then; 0 is the one it has, or 0600.
+// writeAs is write with the mode that the file has then, and with the caller as its
+// owner; with mode 0 it keeps the mode and the owner that it has, and is 0600 if new.
 func writeAs(path string, content []byte, mode fs.FileMode) error {
 	target, info, err := writable(path)
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
+	keep := mode == 0
 	switch {
-	case mode != 0:
+	case !keep:
 	case info != nil:
 		mode = info.Mode().Perm()
 	default:
@@ -86,14 +88,17 @@ func writeAs(path string, content []byte, mode fs.FileMode) error {
 	}
 	defer os.Remove(tmp.Name()) // fails after the rename, and that is right
 	_, err = tmp.Write(content)
-	err = errors.Join(err, tmp.Chmod(mode), own(tmp, info), tmp.Sync(), tmp.Close())
+	if keep {
+		err = errors.Join(err, own(tmp, info))
+	}
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	err = os.Rename(tmp.Name(), target)
 	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) { // a file mounted into a container cannot be replaced
-		if err = os.WriteFile(target, content, mode); err == nil {
-			err = os.Chmod(target, mode)
+		if err = os.Chmod(target, mode); err == nil {
+			err = os.WriteFile(target, content, mode)
 		}
 	}
 	if err != nil {
