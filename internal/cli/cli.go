@@ -117,6 +117,7 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 		root.AddCommand(commands...)
 	}
 	root.SetHelpCommandGroupID("rest")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return advise(err, "see: "+cmd.CommandPath()+" --help") })
 	root.PersistentPreRunE = f.check
 	complete(f, root)
 	return root
@@ -230,6 +231,14 @@ func (f *factory) server() string {
 
 // files are the kubeconfig files in use.
 func (f *factory) files() *kubeconfig.Files { return kubeconfig.Find(*f.flags.KubeConfig) }
+
+// oneName refuses several.
+func oneName(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("%q and %q: give one NAME", args[0], args[1])
+	}
+	return nil
+}
 
 // one merges the ways to name one namespace: the argument, or -n.
 func (f *factory) one(args []string) (string, error) {

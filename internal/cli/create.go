@@ -65,7 +65,7 @@ its own is written instead, with a credential for this namespace alone.`,
 
   # Only the name, for a script
   kubectl tenama create -o name`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err
@@ -151,7 +151,7 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1al
 	if o.cred.file != "" {
 		o.wrote = true
 		if err := o.cred.write(ctx, c, made); err != nil {
-			return &failure{fmt.Errorf("namespace %q is ready, but has no kubeconfig of its own: %w", made.Name, err), exitKubeconfig,
+			return &failure{fmt.Errorf("namespace %q is ready, but has no kubeconfig of its own: %s", made.Name, why(err)), exitKubeconfig,
 				fmt.Sprintf("when that is mended: kubectl tenama kubeconfig %s --file FILE", made.Name)}
 		}
 		if o.cred.file == "-" {
@@ -172,7 +172,9 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1al
 	if printed != nil { // the namespace and its context are there all the same
 		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", made.Name, printed)
 	}
-	if t := made.Status.ExpirationTimestamp; t != nil {
+	if t := made.Status.ExpirationTimestamp; t != nil && !o.switchTo {
+		fmt.Fprintf(o.ErrOut, "Expires %s. More time: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", in(t.Time, c.Now()), made.Name, made.Name)
+	} else if t != nil {
 		fmt.Fprintf(o.ErrOut, "Expires %s. More time: kubectl tenama extend. Back: kubectl tenama use -\n", in(t.Time, c.Now()))
 	} else if made.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		fmt.Fprintln(o.ErrOut, "It does not expire: kubectl tenama delete gives it back. Back: kubectl tenama use -")

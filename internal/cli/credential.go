@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -60,10 +61,22 @@ func (o *credentialOptions) get(ctx context.Context, c *client.Client, tn *v1alp
 		d = longestToken
 	}
 	cred, err := c.Credential(ctx, tn, o.role, d)
-	if apierrors.IsForbidden(err) {
-		return nil, advise(err, fmt.Sprintf("you can give no more than you have in the namespace: --role view, or ask for another class than %q", tn.Spec.ClassName))
+	if err != nil {
+		err = refusedRole(err, o.role, tn.Name)
 	}
 	return cred, err
+}
+
+// refusedRole says it if a role cannot be given: it is more than the user has, or there
+// is none of that name.
+func refusedRole(err error, role, ns string) error {
+	switch {
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
+		return &failure{fmt.Errorf("you cannot give role %q in namespace %q: it is more than you have there", role, ns), exitDenied, "use a smaller role, such as --role view"}
+	case apierrors.IsNotFound(err) && !client.IsGone(err) && !client.IsNotServed(err):
+		return fmt.Errorf("there is no ClusterRole %q: use one such as view, edit or admin", role)
+	}
+	return err
 }
 
 // write puts a kubeconfig with a credential of its own where it was asked for.

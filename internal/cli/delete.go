@@ -58,6 +58,9 @@ Where you name nothing (no NAME, --all, --selector) it shows what would go, and 
   kubectl tenama delete mr-42 --ignore-not-found --wait=false`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
+			if cmd.Flags().Changed("selector") && o.selector == "" {
+				return errors.New("--selector is empty: it would choose nothing, or everything; use --all for all")
+			}
 			if err := o.validate(); err != nil {
 				return err
 			}
@@ -118,7 +121,7 @@ func (o *deleteOptions) run(ctx context.Context) error {
 		return err
 	}
 	if (!named && !o.yes || o.interactive) && o.dryRun == "none" {
-		if yes, err := o.ask(ctx, question(o.names), "name what is to go, or use --yes"); err != nil {
+		if yes, err := o.ask(ctx, question(o.names), "use --yes to delete without a question"); err != nil {
 			return err
 		} else if !yes {
 			return errors.New("nothing was deleted")

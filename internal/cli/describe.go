@@ -36,7 +36,7 @@ Without NAME it is the one of the current context.`,
 
   # For a pipeline
   kubectl tenama describe mr-42 -o env`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err
@@ -84,12 +84,18 @@ func (o *describeOptions) run(ctx context.Context) error {
 	}
 	t.add("Class", class)
 	t.add("Parameters", pairs(tn.Spec.Parameters))
-	if at := tn.Status.ExpirationTimestamp; at != nil {
+	_, rest, more := strings.Cut(lifeOf(tn, now), "; ")
+	switch at := tn.Status.ExpirationTimestamp; {
+	case tn.DeletionTimestamp != nil:
+		t.add("Being deleted", fmt.Sprintf("for %s now; what holds it up, if anything: kubectl tenama doctor %s", human(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
+		t.add("Left in it", remaining(tn))
+	case at != nil && more:
 		t.add("Expires", in(at.Time, now))
-	}
-	if _, rest, ok := strings.Cut(lifeOf(tn, now), "; "); ok && tn.Status.ExpirationTimestamp != nil {
 		t.add("Can live", rest)
-	} else {
+	case at != nil:
+		t.add("Expires", in(at.Time, now))
+		t.add("Lives", lifeOf(tn, now))
+	default:
 		t.add("Lives", lifeOf(tn, now))
 	}
 	t.add("Reason", tn.Spec.Reason)

@@ -56,7 +56,7 @@ Exit code 1 if something failed; warnings do not count.`,
 
   # For a report
   kubectl tenama doctor -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err

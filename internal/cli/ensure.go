@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,6 +39,10 @@ func (o *createOptions) make(ctx context.Context, c *client.Client, tn *v1alpha1
 			done := o.progress(fmt.Sprintf("waiting until the earlier namespace %s is gone", have.Name))
 			err := c.WaitGone(ctx, have.Name, have.UID)
 			done()
+			if errors.Is(err, context.DeadlineExceeded) {
+				return nil, "", &failure{fmt.Errorf("the earlier namespace %q is still being deleted after %s", have.Name, human(o.timeout.d)), exitTimeout,
+					"what holds it up shows: kubectl tenama doctor " + have.Name}
+			}
 			if err != nil {
 				return nil, "", err
 			}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -113,6 +114,9 @@ func (f *factory) failAsStatus(err error, line, hint string) {
 	}
 }
 
+// confined matches what is refused to an account that kubectl tenama made.
+var confined = regexp.MustCompile(`User "system:serviceaccount:[^":]+:tenama-`)
+
 // explain turns an error into what the user needs to know.
 func explain(err error) (line, hint string, code int) {
 	var network *url.Error
@@ -134,6 +138,10 @@ func explain(err error) (line, hint string, code int) {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
 		return "error: timed out", "", exitTimeout
 	}
+	var shared *sharedError
+	if errors.As(err, &shared) {
+		return "error: " + err.Error(), "", exitDenied
+	}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return "error: " + err.Error(), "", exitError
@@ -153,6 +161,8 @@ func explain(err error) (line, hint string, code int) {
 		code = exitDenied
 		if ns := os.Getenv(insideRun); ns != "" {
 			hint = fmt.Sprintf("this runs inside of kubectl tenama run, with a credential for namespace %q alone", ns)
+		} else if confined.MatchString(s.Message) {
+			hint = "this credential of kubectl tenama is for its namespace alone: to borrow, extend or list, use your own kubeconfig"
 		} else if s.Details != nil && strings.Contains(s.Message, "may not use this class") {
 			hint = "see which you may use with: kubectl tenama classes"
 		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {

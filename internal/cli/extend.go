@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,10 +49,19 @@ it is one hour more, or as much of it as is possible.`,
 
   # Until half past six today
   kubectl tenama extend --until 18:30 --reason "demo at six"`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err
+			}
+			said := 0
+			for _, flag := range []string{"by", "ttl", "until"} {
+				if cmd.Flags().Changed(flag) {
+					said++
+				}
+			}
+			if said > 1 {
+				return errors.New("--by, --ttl and --until: give one of them")
 			}
 			o.upToMost = !cmd.Flags().Changed("by")
 			return o.run(cmd.Context())
@@ -60,9 +70,8 @@ it is one hour more, or as much of it as is possible.`,
 	fs := cmd.Flags()
 	fs.Var(&o.by, "by", "time to add to what is left")
 	fs.Var(&o.ttl, "ttl", "time to live at least, from now")
-	fs.StringVar(&o.until, "until", "", "time to live at least until, such as 18:30 or 2026-01-31T18:30 (local) or RFC 3339")
+	fs.StringVar(&o.until, "until", "", "time to live at least until, such as 18:30 (the next time that it is so late) or 2026-01-31T18:30, both local, or RFC 3339")
 	fs.StringVar(&o.reason, "reason", "", "why; shown in lists")
-	cmd.MarkFlagsMutuallyExclusive("by", "ttl", "until")
 	o.output = addOutputFlag(cmd, one)
 	return cmd
 }

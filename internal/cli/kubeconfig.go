@@ -43,7 +43,7 @@ the namespace of the current context.`,
   # For pipelines that put their own together
   kubectl tenama kubeconfig mr-42 -o env > credential.env
   curl -H "Authorization: Bearer $(kubectl tenama kubeconfig mr-42 -o token)" ...`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err

@@ -57,7 +57,12 @@ a line for each change, until it is interrupted.`,
   # For scripts
   kubectl tenama list -l gitlab/mr=117 -o name
   kubectl tenama list --no-headers -o custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("list shows all of yours; for one: kubectl tenama describe %s", args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if n := *f.flags.Namespace; n != "" {
 				return fmt.Errorf("--namespace %q: list shows all of yours; for one: kubectl tenama describe %s", n, withPrefix(n))

@@ -54,7 +54,19 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 			return tn, other
 		}
 	}
+	for _, full := range []string{withPrefix(name), name} {
+		if tn, serr := c.Shared(ctx, full); serr == nil {
+			return nil, &sharedError{tn}
+		}
+	}
 	return nil, err
+}
+
+// sharedError says that a namespace is somebody else's, and shared with the user.
+type sharedError struct{ tn *v1alpha1.TemporaryNamespace }
+
+func (e *sharedError) Error() string {
+	return fmt.Sprintf("namespace %q belongs to %s, and is shared with you: only its owner may do that", e.tn.Name, ownerOf(e.tn))
 }
 
 // prefixes are those that the classes of this installation have.

@@ -39,7 +39,7 @@ differs there, make a new one.`,
 
   # Would it fit?
   kubectl tenama refresh mr-42 --dry-run=server`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.dryRun != "none" && o.dryRun != "server" {
 				return fmt.Errorf("--dry-run %q: use none or server", o.dryRun)

@@ -92,6 +92,7 @@ minutes (Ctrl-Z, a laptop that is shut) does not hold it.`,
 		},
 	}
 	fs := cmd.Flags()
+	fs.SetInterspersed(false) // what follows the command is the command's
 	o.borrow.addFlags(fs)
 	fs.Lookup("ttl").Usage = "how long the command has at most, such as 90m or 2h (default: the maximum of the class)"
 	o.cred.addRole(fs)
@@ -139,7 +140,13 @@ func (o *runOptions) run(ctx context.Context) error {
 	}
 	code := 0
 	if err == nil {
-		fmt.Fprintf(o.ErrOut, "namespace/%s created; it is deleted when the command ends.\n", tn.Name)
+		then := "deleted when the command ends"
+		if o.keep {
+			then = "kept when the command ends"
+		} else if o.keepOnFailure {
+			then = "deleted when the command succeeds, and kept if it fails"
+		}
+		fmt.Fprintf(o.ErrOut, "namespace/%s created; it is %s.\n", tn.Name, then)
 		// From here on signals are the command's: what ends it ends us.
 		code, err = h.child(context.WithoutCancel(ctx), path, o.arguments())
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
@@ -45,7 +44,7 @@ They switch to it with: kubectl tenama use NAME`,
 
   # With whom is it shared?
   kubectl tenama describe mr-42`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err
@@ -74,7 +73,7 @@ token of an account in the namespace meanwhile, which lives on: see its accounts
 current context.`,
 		Example: `  kubectl tenama unshare mr-42 --with user:bob
   kubectl tenama unshare mr-42 --all`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.one(args); err != nil {
 				return err
@@ -145,14 +144,8 @@ func (o *shareOptions) share(ctx context.Context) error {
 	}
 	for _, s := range o.subjects {
 		made, err := c.Share(ctx, tn.Name, s, o.role)
-		if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant") {
-			return advise(fmt.Errorf("you cannot give role %q in namespace %q: it is more than you have there", o.role, tn.Name), "use a smaller role, such as --role view")
-		}
-		if apierrors.IsNotFound(err) {
-			return fmt.Errorf("there is no ClusterRole %q: use one such as view or edit", o.role)
-		}
 		if err != nil {
-			return err
+			return refusedRole(err, o.role, tn.Name)
 		}
 		word := "shared"
 		if !made {

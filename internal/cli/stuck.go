@@ -77,7 +77,7 @@ func (o *doctorOptions) stuck(tn *v1alpha1.TemporaryNamespace, c *client.Client)
 	switch {
 	case found:
 	case since < patience:
-		o.ok(tn.Name, fmt.Sprintf("it is being deleted, for %s now", human(since)))
+		o.ok(tn.Name, fmt.Sprintf("it is being deleted, for %s now: too early to tell; if it is still there in a minute, ask again", human(since)))
 	case remaining(tn) != "":
 		o.judge(tn.Name, since, fmt.Sprintf("it is being deleted, for %s now; left in it: %s", human(since), remaining(tn)), "pods have their grace period to end in; what is left after that needs its controller")
 	default:

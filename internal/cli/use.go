@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -35,7 +34,7 @@ switches to the context that was current before. Without NAME it is the only
 namespace that you have.`,
 		Example: `  kubectl tenama use mr-42
   kubectl tenama use -`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if len(args) == 1 && args[0] == "-" {
 				return o.back(cmd.Context())
@@ -61,13 +60,9 @@ func (o *useOptions) run(ctx context.Context) error {
 		}
 	}
 	tn, err := o.find(ctx, c, o.name)
-	if client.IsGone(err) { // not the user's own; but it may be shared with them
-		for _, prefix := range append([]string{v1alpha1.DefaultPrefix, ""}, o.prefixes(ctx, c)...) {
-			if shared, serr := c.Shared(ctx, prefix+strings.TrimPrefix(o.name, prefix)); serr == nil {
-				tn, err = shared, nil
-				break
-			}
-		}
+	var shared *sharedError
+	if errors.As(err, &shared) { // which is as good here
+		tn, err = shared.tn, nil
 	}
 	if err != nil {
 		return err

@@ -134,7 +134,7 @@ func TestUncontained(t *testing.T) {
 		{"it only warns", func() {
 			apply(strings.Replace(bindingOf(attack.Containment), "[Deny, Audit]", "[Warn]", 1))
 		}, bindingOf(attack.Containment), []string{`"tenama-broker" is missing, not bound, or edited`}},
-		{"it is of another release", edit(attack.Containment, replace("policy set 3", "policy set 0")), pristine, []string{"is not of policy set 2", "policy set 0"}},
+		{"it is of another release", edit(attack.Containment, replace("policy set 3", "policy set 0")), pristine, []string{"is not of policy set 3", "policy set 0"}},
 		{"it is edited: deletion is free", edit(attack.Containment, replace(`request.operation != "DELETE" ||`, `true ||`)), pristine, []string{"delete the namespace that it runs in"}},
 		{"it is edited: binding is free", edit(attack.Containment, replace("|| variables.inManaged", "|| true")), pristine, []string{"give itself access to the namespace that it runs in"}},
 		{"it has the prefix of another installation", edit(attack.Containment, replace("'tmp-'", "'lend-'")), pristine, []string{"with one prefix"}},
