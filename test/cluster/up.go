@@ -114,25 +114,32 @@ func up(o options) error {
 	if err != nil {
 		return err
 	}
-	defer controllers.stop()
+	defer func() { controllers.stop() }()
 
 	ready := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	go func() { ready <- waitReady(ctx, filepath.Join(dir, "admin.kubeconfig"), server) }()
-	for {
+	for serving := false; ; {
 		select {
 		case err := <-ready:
 			if err != nil {
 				return err
 			}
+			serving = true
 			fmt.Printf("ready %s %s %.1f\n", server, dir, time.Since(began).Seconds())
 		case <-stop:
 			return nil
 		case <-api.done:
 			return api.ended()
 		case <-controllers.done:
-			return controllers.ended()
+			if serving || ctx.Err() != nil {
+				return controllers.ended()
+			}
+			// It waits for ten seconds and gives up: on a busy machine that is not long.
+			if controllers, err = start(dir, "kube-controller-manager", controllerManagerFlags(dir)...); err != nil {
+				return err
+			}
 		}
 	}
 }
