@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
@@ -60,7 +61,7 @@ func (b *borrow) validate() error {
 	if b.name != "" {
 		if errs := v1alpha1.ValidateName(withPrefix(b.name), "", nil); len(errs) > 0 {
 			return fmt.Errorf("%q cannot name a namespace: use lower-case letters, digits and dashes, %d characters at most, with a letter or digit at the end",
-				b.name, 63-len(withPrefix(b.name))+len(b.name))
+				b.name, validation.DNS1123LabelMaxLength-len(withPrefix(b.name))+len(b.name))
 		}
 	}
 	return nil
@@ -136,6 +137,10 @@ func otherPrefix(err error) string {
 
 // explain adds to an error what only create knows.
 func (b *borrow) explain(ctx context.Context, err error) error {
+	var said *failure
+	if errors.As(err, &said) {
+		return err
+	}
 	name := withPrefix(b.name)
 	if budget, wait := client.IsOverBudget(err); budget != "" {
 		if others := b.fitting(ctx); others != "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -27,11 +28,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	if name == "" {
 		e.Context = kubeconfig.ContextName(tn.Name)
 	}
-	if v1alpha1.Held(tn) { // it lives on while it is held
-		e.ExpiresAt = v1alpha1.DeadlineOf(tn)
-	} else if t := tn.Status.ExpirationTimestamp; t != nil {
-		e.ExpiresAt = t.Time
-	}
+	e.ExpiresAt = lastsUntil(tn)
 	if errs := v1alpha1.ValidateName(tn.Name, "", nil); len(errs) > 0 {
 		return e, fmt.Errorf("the server answered with the name %q: %s", clean(tn.Name), errs[0].Detail)
 	}
@@ -74,6 +71,17 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 		return e, errNoContext
 	}
 	return e, nil
+}
+
+// lastsUntil is when a namespace is surely gone; zero is never.
+func lastsUntil(tn *v1alpha1.TemporaryNamespace) time.Time {
+	switch t := tn.Status.ExpirationTimestamp; {
+	case v1alpha1.Held(tn): // it lives on while it is held
+		return v1alpha1.DeadlineOf(tn)
+	case t != nil:
+		return t.Time
+	}
+	return time.Time{}
 }
 
 // remember writes the context of tn, and says so.

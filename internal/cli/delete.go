@@ -116,6 +116,7 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.wrote = true // at most once, and not in a dry run
 	named := len(o.names) > 0
 	if err := o.choose(ctx, c); err != nil || len(o.names) == 0 {
 		return err
@@ -150,7 +151,6 @@ func (o *deleteOptions) run(ctx context.Context) error {
 			going = append(going, tn)
 		}
 	}
-	o.wrote = true
 	if o.dryRun == "none" {
 		gone := o.absent(absent)
 		o.remove(ctx, func(e kubeconfig.Entry) bool {

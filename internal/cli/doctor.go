@@ -117,7 +117,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 	}
 	for _, f := range o.found {
 		if f.Result == failResult {
-			return &childEnded{exitError} // it is all said
+			return &quietExit{exitError} // it is all said
 		}
 	}
 	return nil

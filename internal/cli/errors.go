@@ -43,6 +43,12 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
+// quietExit ends with an exit code where all is said already: by a command of run, or in
+// what was printed.
+type quietExit struct{ code int }
+
+func (e *quietExit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
 // advise adds a hint to an error.
 func advise(err error, hint string) error {
 	return &failure{err: err, code: exitError, hint: hint}
@@ -53,7 +59,7 @@ func (f *factory) fail(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
-	var ended *childEnded
+	var ended *quietExit
 	if errors.As(err, &ended) { // it has said what it had to
 		return ended.code
 	}

@@ -158,12 +158,13 @@ func (o *extendOptions) run(ctx context.Context) error {
 // note brings the expiry in the context of tn up to date, if it has one.
 func (o *extendOptions) note(ctx context.Context, tn *v1alpha1.TemporaryNamespace) error {
 	m, err := o.files().Load()
-	if err != nil || tn.Status.ExpirationTimestamp == nil {
+	at := lastsUntil(tn)
+	if err != nil || at.IsZero() {
 		return err
 	}
 	for _, known := range m.Entries() {
 		if known.UID == string(tn.UID) {
-			known.ExpiresAt = tn.Status.ExpirationTimestamp.Time
+			known.ExpiresAt = at
 			if _, err := o.files().Add(ctx, known, false); err != nil {
 				return err
 			}

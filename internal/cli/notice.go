@@ -113,10 +113,7 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 		}
 		switch {
 		case err == nil && len(gone) == 0 && tn.DeletionTimestamp == nil: // it lives: so that nobody asks again before it ends
-			e.UID = string(tn.UID)
-			if at := tn.Status.ExpirationTimestamp; at != nil {
-				e.ExpiresAt = at.Time
-			}
+			e.UID, e.ExpiresAt = string(tn.UID), lastsUntil(tn)
 			_, _ = f.files().Add(ctx, e, false)
 			return // one write a command; the others come in their turn
 		case err == nil, !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !client.IsGone(err):
@@ -127,6 +124,8 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 		}
 	}
 	if len(gone) > 0 {
-		f.remove(ctx, func(e kubeconfig.Entry) bool { return gone[e.UID] && e.Expired() && e.Context != m.CurrentContext })
+		f.remove(ctx, func(e kubeconfig.Entry) bool {
+			return gone[e.UID] && !e.ExpiresAt.After(f.made.Now()) && e.Context != m.CurrentContext
+		})
 	}
 }

@@ -102,13 +102,6 @@ minutes (Ctrl-Z, a laptop that is shut) does not hold it.`,
 	return cmd
 }
 
-// childEnded carries the exit code of a command.
-type childEnded struct{ code int }
-
-func (e *childEnded) Error() string {
-	return fmt.Sprintf("the command ended with exit code %d", e.code)
-}
-
 func (o *runOptions) run(ctx context.Context) error {
 	if ns := os.Getenv(insideRun); ns != "" {
 		return advise(fmt.Errorf("this runs inside of kubectl tenama run, in namespace %q: namespaces do not nest", ns), "leave it first, with exit")
@@ -152,7 +145,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	}
 	h.end(context.WithoutCancel(ctx), err == nil && (o.keep || o.keepOnFailure && code != 0))
 	if err == nil && code != 0 {
-		err = &childEnded{code}
+		err = &quietExit{code}
 	}
 	return err
 }

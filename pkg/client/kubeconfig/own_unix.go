@@ -34,8 +34,8 @@ func own(f *os.File, was fs.FileInfo) error {
 	return nil
 }
 
-// mine tells whether a file is the caller's.
-func mine(info fs.FileInfo) bool {
+// Mine tells whether a file is the caller's.
+func Mine(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || int(st.Uid) == os.Geteuid()
 }

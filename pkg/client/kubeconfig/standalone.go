@@ -77,7 +77,7 @@ func Replaceable(path string) error {
 	switch {
 	case err != nil || info == nil:
 		return err
-	case !mine(info):
+	case !Mine(info):
 		return fmt.Errorf("write kubeconfig %q: it belongs to somebody else", path)
 	case info.Size() == 0:
 		return nil
