@@ -129,7 +129,8 @@ func (o *doctorOptions) broker(ctx context.Context, c *client.Client) {
 
 // dryRun has the broker go as far as it does without writing: policies, class, budgets.
 func (o *doctorOptions) dryRun(ctx context.Context, c *client.Client) {
-	made, err := (&borrow{factory: o.factory, dryRun: true}).create(ctx, c, (&borrow{factory: o.factory}).wanted())
+	probe := &borrow{factory: o.factory, dryRun: true}
+	made, err := probe.create(ctx, c, probe.wanted())
 	budget, _ := client.IsOverBudget(err)
 	switch {
 	case err == nil:

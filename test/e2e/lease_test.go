@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -90,6 +91,53 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 		if err := patch(spec); reason(err) != want {
 			t.Errorf("%s: got %v, want %q", spec, err, want)
 		}
+	}
+}
+
+// To extend what a command holds must not end the holding: its renewals go on to count,
+// and when it is killed two minutes are left, not the extension.
+func TestExtendWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	alice := user(t, "alice")
+	name := leased(t, alice, 60, 10*time.Minute)
+	extend := func(d time.Duration) *v1alpha1.TemporaryNamespace {
+		t.Helper()
+		_, after, err := alice.Extend(t.Context(), name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(d) }, "", metav1.PatchOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return after
+	}
+	held := func(tn *v1alpha1.TemporaryNamespace) {
+		t.Helper()
+		if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left > 62*time.Second || !v1alpha1.Held(tn) {
+			t.Errorf("nobody holds it any more: it has %s left, %+v", left, tn.Spec)
+		}
+	}
+	tn := extend(5 * time.Minute) // it may live so long anyway
+	held(tn)
+	if tn.Spec.ExtendUntil != nil || tn.Status.Extensions != 0 {
+		t.Errorf("an extension was used up for nothing: %+v", tn)
+	}
+	tn = extend(time.Hour)
+	held(tn)
+	if end := v1alpha1.DeadlineOf(tn).Sub(alice.Now()); end < 59*time.Minute || tn.Status.Extensions != 1 {
+		t.Errorf("it may be held for %s, extended %d times", end, tn.Status.Extensions)
+	}
+	tn, err := alice.Renew(t.Context(), tn, alice.Now())
+	if err != nil {
+		t.Fatalf("the holder cannot renew any more: %v", err)
+	}
+	held(tn)
+	// Let go of, it lives on by itself, and is extended as any other.
+	if tn, err = alice.LetGo(t.Context(), tn, alice.Now().Add(30*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left < 29*time.Minute || left > 31*time.Minute || v1alpha1.Held(tn) {
+		t.Errorf("kept for half an hour it has %s", left)
+	}
+	if left := extend(2 * time.Hour).Status.ExpirationTimestamp.Sub(alice.Now()); left < 119*time.Minute {
+		t.Errorf("kept, and extended by two hours, it has %s", left)
 	}
 }
 

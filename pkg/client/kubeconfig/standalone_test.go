@@ -81,6 +81,32 @@ func TestStandaloneRefusesDevices(t *testing.T) {
 	}
 }
 
+// Who puts a link, or an empty file of theirs, where a credential is expected, must not
+// get it.
+func TestStandaloneIsForTheCaller(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "theirs"), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := credentialFile("x").Write(link); err == nil {
+		t.Error("it is written through a link")
+	}
+	if os.Geteuid() != 0 {
+		return // only root can make a file of another user
+	}
+	waiting := filepath.Join(dir, "waiting")
+	if err := os.WriteFile(waiting, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(waiting, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if err := credentialFile("x").Write(waiting); err == nil {
+		t.Error("it is written into a file of another user")
+	}
+}
+
 // doctor must see what would stop the next write.
 func TestHealth(t *testing.T) {
 	dir := t.TempDir()
