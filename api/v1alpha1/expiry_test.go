@@ -54,18 +54,22 @@ func TestUnbounded(t *testing.T) {
 // What cannot be read must be an error, so that the namespace is kept: never a
 // time in the past.
 func FuzzReadLifetime(f *testing.F) {
-	f.Add("3600", "7200", "2026-11-20T12:00:00Z")
-	f.Add("-1", "9223372036854775807", "soon")
-	f.Add("", "0", "")
-	f.Fuzz(func(t *testing.T, ttl, maximum, until string) {
-		m := &metav1.ObjectMeta{Annotations: map[string]string{AnnotationTTL: ttl, AnnotationMaximumTTL: maximum, AnnotationExtendUntil: until}}
+	f.Add("3600", "7200", "2026-11-20T12:00:00Z", "120", "2026-11-20T12:00:00Z")
+	f.Add("-1", "9223372036854775807", "soon", "", "soon")
+	f.Add("", "0", "", "0", "9999-12-31T23:59:59Z")
+	f.Fuzz(func(t *testing.T, ttl, maximum, until, lease, renewed string) {
+		m := &metav1.ObjectMeta{Annotations: map[string]string{
+			AnnotationTTL: ttl, AnnotationMaximumTTL: maximum, AnnotationExtendUntil: until, AnnotationLease: lease, AnnotationRenewed: renewed,
+		}}
 		life, err := ReadLifetime(m)
 		if err != nil {
 			return
 		}
 		born := time.Now()
 		if at := life.Expiry(born); !at.After(born) || at.After(born.Add(time.Duration(MaxTTLSeconds)*time.Second)) {
-			t.Errorf("%q, %q, %q: expires %s from birth", ttl, maximum, until, at.Sub(born))
+			t.Errorf("%q, %q, %q, %q, %q: expires %s from birth", ttl, maximum, until, lease, renewed, at.Sub(born))
+		} else if at.After(life.Deadline(born)) {
+			t.Errorf("%q, %q: a lease reaches beyond the rest of the lifetime", lease, renewed)
 		}
 		if want, _ := strconv.ParseInt(ttl, 10, 64); life.TTL != time.Duration(want)*time.Second {
 			t.Errorf("TTL %q became %s", ttl, life.TTL)

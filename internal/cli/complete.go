@@ -29,11 +29,11 @@ const completeWithin = 2 * time.Second
 // less, and says nothing.
 func complete(f *factory, root *cobra.Command) {
 	names := func(most int) cobra.CompletionFunc {
-		return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if most > 0 && len(args) >= most {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return f.completeNames(cmd.Context(), args), cobra.ShellCompDirectiveNoFileComp
+			return f.completeNames(cmd.Context(), args, begun), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	for _, cmd := range root.Commands() {
@@ -116,7 +116,9 @@ func within[T any](ctx context.Context, ask func() []T) []T {
 	}
 }
 
-func (f *factory) completeNames(ctx context.Context, not []string) []cobra.Completion {
+// completeNames offers the names that go on from what was begun, with the prefix or
+// without it, as they may be typed.
+func (f *factory) completeNames(ctx context.Context, not []string, begun string) []cobra.Completion {
 	ctx, cancel, c, err := f.quietly(ctx)
 	if err != nil {
 		return nil
@@ -132,11 +134,15 @@ func (f *factory) completeNames(ctx context.Context, not []string) []cobra.Compl
 	var out []cobra.Completion
 	for i := range items {
 		tn := &items[i]
-		if slices.Contains(not, tn.Name) {
+		name := tn.Name
+		if !strings.HasPrefix(name, begun) {
+			name = strings.TrimPrefix(name, v1alpha1.DefaultPrefix)
+		}
+		if slices.Contains(not, tn.Name) || slices.Contains(not, name) || !strings.HasPrefix(name, begun) {
 			continue
 		}
 		_, expires, _ := state(tn, c.Now())
-		out = append(out, cobra.CompletionWithDesc(tn.Name, clean(fmt.Sprintf("%s, expires %s", tn.Spec.ClassName, expires))))
+		out = append(out, cobra.CompletionWithDesc(name, clean(fmt.Sprintf("%s, expires %s", tn.Spec.ClassName, expires))))
 	}
 	return out
 }
