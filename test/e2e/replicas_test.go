@@ -72,10 +72,30 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 		breaks.plan(name, at, bed.Fault{Hang: 4 * time.Second, Pass: true}, 1)
 		wg.Go(func() {
 			where := fmt.Sprintf("hanging at %s, time %d", at.what, at.nth)
-			cctx, cancel := context.WithTimeout(ctx, time.Second)
-			_, err := alice.Create(cctx, create(name), metav1.CreateOptions{})
-			cancel()
+			// The client gives up once it hangs, and no sooner: on a slow machine the
+			// call may be long in coming.
+			cctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+			defer cancel()
+			answered := make(chan error, 1)
+			go func() {
+				_, err := alice.Create(cctx, create(name), metav1.CreateOptions{})
+				answered <- err
+			}()
+			var err error
+			for wait := true; wait; {
+				select {
+				case err = <-answered:
+					wait = false
+				case <-time.After(20 * time.Millisecond):
+					if breaks.done(name).fired > 0 {
+						cancel()
+					}
+				}
+			}
 			if breaks.done(name).fired == 0 { // a call that is not made each time
+				if err != nil {
+					t.Errorf("%s: it was not made, and %v", where, err)
+				}
 				return
 			}
 			hung.Add(1)
