@@ -59,13 +59,25 @@ func run(m *testing.M) int {
 	code := m.Run()
 	if code != 0 {
 		b, _ := os.ReadFile(shared.broker.Log)
-		fmt.Printf("the broker's log:\n%s\n", tail(string(b), 60))
+		fmt.Printf("the broker's log, its errors:\n%s\n", tail(errorsOf(string(b)), 60))
+		fmt.Printf("the broker's log, its end:\n%s\n", tail(string(b), 40))
 	}
 	if err := shared.broker.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "the broker did not stop cleanly:", err)
 		return 1
 	}
 	return code
+}
+
+// errorsOf keeps the lines of a broker's log that are errors.
+func errorsOf(log string) string {
+	var out strings.Builder
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, `"level":"ERROR"`) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
 }
 
 func tail(s string, n int) string {

@@ -75,13 +75,19 @@ func TestExtendAgainstExpiry(t *testing.T) {
 	for i := range n {
 		wg.Go(func() {
 			name := fmt.Sprintf("%s-%d", unique("race"), i)
-			tn, err := alice.Create(t.Context(), tns(name, 10*time.Second), metav1.CreateOptions{})
+			// Much longer than all the creations take, on whatever machine.
+			tn, err := alice.Create(t.Context(), tns(name, 30*time.Second), metav1.CreateOptions{})
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			// Around the expiry, a few milliseconds apart.
-			time.Sleep(time.Until(tn.Status.ExpirationTimestamp.Add(time.Duration(i-n/2) * 2 * time.Millisecond)))
+			// The most of them around the expiry, a few milliseconds apart; some
+			// earlier, for where the way to the broker is long.
+			before := time.Duration(n/2-i) * 2 * time.Millisecond
+			if i%4 == 0 {
+				before = time.Duration(n-i) * 50 * time.Millisecond
+			}
+			time.Sleep(time.Until(tn.Status.ExpirationTimestamp.Add(-before)))
 			_, after, err := alice.Extend(t.Context(), name, func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {
 				return tn.CreationTimestamp.Add(time.Hour)
 			}, "", metav1.PatchOptions{})
@@ -97,6 +103,9 @@ func TestExtendAgainstExpiry(t *testing.T) {
 	time.Sleep(time.Second)
 	granted := 0
 	for _, o := range outcomes {
+		if o.name == "" {
+			continue
+		}
 		ns, err := admin().CoreV1().Namespaces().Get(t.Context(), o.name, metav1.GetOptions{})
 		gone := apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil
 		if o.granted {
@@ -109,7 +118,10 @@ func TestExtendAgainstExpiry(t *testing.T) {
 			t.Errorf("%s was refused and lives on", o.name)
 		}
 	}
-	t.Logf("%d of %d granted, all kept; the others refused, all deleted", granted, n)
+	t.Logf("%d of %d granted, the others refused", granted, n)
+	if granted == 0 || granted == n {
+		t.Errorf("%d of %d granted: none was near the expiry", granted, n)
+	}
 }
 
 // kube-apiserver would accept a write to a namespace that is being deleted.

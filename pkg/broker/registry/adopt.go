@@ -86,6 +86,13 @@ func (r *Registry) taken(name string, owner user.Info) error {
 	return err
 }
 
+// ended tells whether ns is on its way out: by a TTL that was shorter than its
+// creation took, or by somebody's hand.
+func (r *Registry) ended(ctx context.Context, ns *corev1.Namespace) bool {
+	now, err := r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
+	return apierrors.IsNotFound(err) || err == nil && (now.UID != ns.UID || now.DeletionTimestamp != nil)
+}
+
 // undo deletes what cannot be finished, unless another replica has finished it
 // or the trouble may pass: then a repeated request, or recovery, goes on.
 func (r *Registry) undo(ctx context.Context, ns *corev1.Namespace, cause error) {

@@ -262,6 +262,9 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, what *conten
 		if ready != nil {
 			made = ready
 		}
+		if r.ended(ctx, made) { // whatever failed, that is why
+			return nil, apierrors.NewConflict(groupResource, ns.Name, errDeleting)
+		}
 		r.undo(ctx, made, err)
 		return nil, r.translate(ctx, err, ns.Name)
 	}
