@@ -43,7 +43,7 @@ have, used or not. With CLASS, all of that class is shown: parameters with their
 values, every quota, and what else each namespace gets.`,
 		Example: `  kubectl tenama classes
   kubectl tenama classes large`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				o.name = args[0]

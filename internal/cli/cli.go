@@ -56,12 +56,31 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	f := newFactory(streams)
 	root := newRootCommand(f, args[0])
 	root.SetArgs(asCompletion(args))
-	err := root.ExecuteContext(ctx)
+	err := meant(root.ExecuteContext(ctx))
 	code := f.fail(ctx, err)
 	if err == nil || f.format == "" { // a Status stands alone
 		f.farewell(ctx)
 	}
 	return code
+}
+
+// guesses are words for a command that others use, or that come to mind first.
+var guesses = map[string][]string{
+	"list": {"get", "ps", "show"}, "create": {"new", "borrow", "add"}, "delete": {"remove", "return", "destroy"},
+	"extend": {"renew", "prolong"}, "use": {"switch", "ctx", "ns"}, "run": {"exec"}, "describe": {"info", "status"},
+	"classes": {"tiers", "templates"}, "doctor": {"check"}, "kubeconfig": {"login", "token"}, "refresh": {"update", "upgrade"},
+}
+
+// meant makes a hint of what cobra takes an unknown command for.
+func meant(err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "unknown command") {
+		return err
+	}
+	said, rest, found := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if !found {
+		return advise(err, "see: kubectl tenama --help")
+	}
+	return advise(errors.New(said), "did you mean "+strings.Join(strings.Fields(rest), " or ")+"?")
 }
 
 // factory makes what the commands share, when they need it.
@@ -112,7 +131,7 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 		"rest": {newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand()},
 	} {
 		for _, c := range commands {
-			c.GroupID = group
+			c.GroupID, c.SuggestFor = group, guesses[c.Name()]
 		}
 		root.AddCommand(commands...)
 	}

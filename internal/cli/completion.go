@@ -52,8 +52,16 @@ The others print a script for who calls the plugin directly, as kubectl-tenama.`
 
   # For kubectl-tenama, called directly, in bash
   source <(kubectl tenama completion bash)`,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"install", "bash", "zsh", "fish", "powershell"},
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1 && args[0] == "install":
+				return errors.New("install takes no argument: what it installs serves every shell")
+			case len(args) != 1:
+				return errors.New("give one of install, bash, zsh, fish, powershell")
+			}
+			return cobra.OnlyValidArgs(cmd, args)
+		},
 	}
 	dir := cmd.Flags().String("dir", "", "with install: where to (default: where the plugin is)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
