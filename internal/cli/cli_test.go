@@ -169,6 +169,28 @@ func TestNoColourInAPipe(t *testing.T) {
 	}
 }
 
+// A time says its day when that is not plain, and its seconds when they count.
+func TestClockTime(t *testing.T) {
+	local := time.Local
+	time.Local = time.UTC
+	defer func() { time.Local = local }()
+	now := time.Date(2026, 11, 27, 23, 57, 10, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		59 * time.Second:    "23:58:09 UTC",
+		5 * time.Minute:     "00:02:10 UTC", // tomorrow, and nobody wonders which day
+		-2 * time.Minute:    "23:55:10 UTC",
+		-time.Hour:          "22:57 UTC",
+		time.Hour:           "Sat 00:57 UTC",
+		5 * 24 * time.Hour:  "Wed 23:57 UTC",
+		7 * 24 * time.Hour:  "2026-12-04 23:57 UTC",
+		-2 * 24 * time.Hour: "2026-11-25 23:57 UTC",
+	} {
+		if got := clockTime(now.Add(d), now); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}
+
 // Every command explains itself.
 func TestEveryCommandIsDocumented(t *testing.T) {
 	root := newRootCommand(newFactory(genericiooptions.NewTestIOStreamsDiscard()), "kubectl-tenama")

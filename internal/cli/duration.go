@@ -72,6 +72,8 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 func clockTime(t, now time.Time) string {
 	t, now = t.Local(), now.Local()
 	switch d := t.Sub(now); {
+	case d.Abs() < 10*time.Minute: // then seconds count
+		return t.Format("15:04:05 MST")
 	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
 		return t.Format("15:04 MST")
 	case d > 0 && d < 6*24*time.Hour:
