@@ -107,6 +107,11 @@ func (o *listOptions) run(ctx context.Context) error {
 	if o.output.format == "wide" {
 		o.revisions = revisions(ctx, c)
 	}
+	if o.all && o.output.human() {
+		if all, err := c.MayViewAll(ctx); err == nil && !all {
+			fmt.Fprintln(o.ErrOut, "Only your own are shown: you may not see others'.")
+		}
+	}
 	if o.watch {
 		return o.follow(ctx, c, list, opts)
 	}
