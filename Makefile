@@ -51,13 +51,13 @@ unit: ## Run the tests that need no cluster
 
 # Never from the test cache: it does not see the broker.
 e2e: build cluster $(TOOLS)/helm $(TOOLS)/gatekeeper ## Run the tests on a real control plane
-	$(GO) test -trimpath -count=1 -timeout 30m -parallel 4 $(ARGS) ./test/e2e/...
+	$(GO) test -trimpath -count=1 -timeout 45m -parallel 4 $(ARGS) ./test/e2e/...
 
 # Policies as files are younger than the oldest Kubernetes. Tests that change
 # policies again and again are left out: that can end kube-apiserver 1.30
 # (docs/known-issues.md). Races and the plugin do not depend on the version.
 e2e-oldest: build cluster cluster-oldest $(TOOLS)/helm ## Run those that depend on Kubernetes on the oldest one
-	KUBERNETES=oldest $(GO) test -trimpath -count=1 -timeout 20m $(ARGS) -run '$(OLDEST)' ./test/e2e/...
+	KUBERNETES=oldest $(GO) test -trimpath -count=1 -timeout 30m $(ARGS) -run '$(OLDEST)' ./test/e2e/...
 
 # Modules of their own: nobody who builds tenama builds these.
 engines: build cluster ## Meet the API by the libraries of Flux, controller-runtime and Argo CD
