@@ -159,7 +159,7 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 // broker knows that the policies hold it.
 func (c *Cluster) WaitServed(ctx context.Context, b *Broker) error {
 	rc := c.Client("admin").Discovery().RESTClient()
-	return Eventually(20*time.Second, func() error {
+	return Eventually(60*time.Second, func() error {
 		select {
 		case <-b.done:
 			out, _ := os.ReadFile(b.Log)

@@ -181,7 +181,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 			t.Fatal(out)
 		}
 	}
-	if err := bed.Eventually(10*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		_, err := c.Client("admin").CoreV1().Namespaces().Patch(t.Context(), "tmp-b", types.MergePatchType, []byte(`{"metadata":{"labels":{"tenama.dev/managed":null}}}`), metav1.PatchOptions{})
 		return err
 	}); err != nil {

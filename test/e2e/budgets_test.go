@@ -153,7 +153,7 @@ func TestBudgetRefusals(t *testing.T) {
 		_, err := who.Create(ctx, of("metered", map[string]string{"cpu": cpu}, name), metav1.CreateOptions{})
 		return err
 	}
-	if err := bed.Eventually(10*time.Second, func() error { return make(alice, "tmp-a1", "1") }); err != nil { // the class is new
+	if err := bed.Eventually(60*time.Second, func() error { return make(alice, "tmp-a1", "1") }); err != nil { // the class is new
 		t.Fatal(err)
 	}
 	for i, step := range []struct {
@@ -200,7 +200,7 @@ func TestBudgetRefusals(t *testing.T) {
 		t.Fatal(out)
 	}
 	apply(t, c, strings.Replace(metered, "name: metered", "name: other", 1)+"---\n"+budget("all", "{total: {requests.cpu: 9}}"))
-	err = bed.Eventually(10*time.Second, func() error {
+	err = bed.Eventually(60*time.Second, func() error {
 		_, err := bob.Create(ctx, of("other", map[string]string{"cpu": "2"}, "tmp-b4"), metav1.CreateOptions{})
 		if err == nil || !strings.Contains(err.Error(), `budget "all" is full: 8 of 9`) {
 			return fmt.Errorf("got %w", err)
@@ -212,7 +212,7 @@ func TestBudgetRefusals(t *testing.T) {
 	}
 	// Lowered below what is taken: what lives stays.
 	apply(t, c, budget("all", "{total: {requests.cpu: 1}}"))
-	err = bed.Eventually(10*time.Second, func() error {
+	err = bed.Eventually(60*time.Second, func() error {
 		if err := other(ctx, bob, "tmp-b5", "1"); err == nil || !strings.Contains(err.Error(), "8 of 1") {
 			return fmt.Errorf("got %w", err)
 		}
@@ -265,7 +265,7 @@ func TestBudgetsThatCannotWork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			apply(t, shared.Cluster, budget("doubtful", c.spec))
-			err := bed.Eventually(10*time.Second, func() error {
+			err := bed.Eventually(60*time.Second, func() error {
 				out, _ := shared.Kubectl("admin", "get", "namespacebudget", "doubtful", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}`)
 				if !strings.HasPrefix(out, "ClassesDoNotFit: ") || !strings.Contains(out, c.message) {
 					return errOf(out)

@@ -60,7 +60,7 @@ func TestControlPlane(t *testing.T) {
 	if err := syscall.Kill(pids["pid"], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	err := bed.Eventually(5*time.Second, func() error {
+	err := bed.Eventually(60*time.Second, func() error {
 		for name, pid := range pids {
 			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			if err == nil && !strings.Contains(string(b), ") Z ") {

@@ -48,7 +48,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		t.Helper()
 		var answers []conformance.Answer
 		for _, s := range []*conformance.Side{theirs, ours} {
-			err := bed.Eventually(20*time.Second, func() error {
+			err := bed.Eventually(60*time.Second, func() error {
 				a, err := s.Do(ctx, e)
 				if err == nil && a.Code != want {
 					return fmt.Errorf("%s: %+v, want %d", e.Name, a, want)
@@ -120,7 +120,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	// The broker has missed nothing: what was deleted is gone, or going (how fast is up
 	// to the namespace controller, which backs off while an API does not answer), what is
 	// due comes, and it makes new ones.
-	if err := bed.Eventually(30*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		list, err := alice.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err == nil && (alive(list, "tmp-conform-c") || !alive(list, "tmp-conform-b")) {
 			err = fmt.Errorf("the broker knows %d namespaces, and not the truth", len(list.Items))

@@ -59,7 +59,7 @@ func TestConformance(t *testing.T) {
 	start(t, c, port, "broker-0")
 	twin(t, c)
 	ours, theirs := side(t, c, "tenama.dev"), side(t, c, twinGroup)
-	if err := bed.Eventually(20*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		a, err := theirs.Do(ctx, conformance.Exchange{Name: "wait"})
 		if err == nil && a.Code != 200 {
 			err = fmt.Errorf("%+v", a)

@@ -146,11 +146,11 @@ func TestUncontained(t *testing.T) {
 		}, "", []string{"it holds the right to delete validatingadmissionpolicybindings", "bound to more than ClusterRole"}},
 	} {
 		t.Run(broken.name, func(t *testing.T) {
-			if err := bed.Eventually(10*time.Second, accepted); err != nil {
+			if err := bed.Eventually(60*time.Second, accepted); err != nil {
 				t.Fatalf("before: %v", err)
 			}
 			broken.do()
-			if err := bed.Eventually(10*time.Second, func() error { return refused(broken.want...) }); err != nil {
+			if err := bed.Eventually(60*time.Second, func() error { return refused(broken.want...) }); err != nil {
 				t.Error(err)
 			}
 			// Reads go on; so does the API's availability, or namespaces could not be deleted.
@@ -189,7 +189,7 @@ func TestUncontained(t *testing.T) {
 			} else {
 				apply(broken.restore)
 			}
-			if err := bed.Eventually(15*time.Second, accepted); err != nil {
+			if err := bed.Eventually(60*time.Second, accepted); err != nil {
 				t.Errorf("it did not recover: %v", err)
 			}
 		})

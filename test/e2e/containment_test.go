@@ -134,7 +134,7 @@ func TestDeployIsValid(t *testing.T) {
 			t.Errorf("deploy/base has no Deployment: %s", out)
 		}
 	}
-	err := bed.Eventually(20*time.Second, func() error {
+	err := bed.Eventually(60*time.Second, func() error {
 		out, err := shared.Kubectl("admin", "get", "validatingadmissionpolicies", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.generation}/{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{"\n"}{end}`)
 		if err != nil {
 			return errOf(out)
@@ -227,7 +227,7 @@ func TestClassesThatCannotWork(t *testing.T) {
 			if out, err := shared.KubectlIn("admin", c.manifest, "apply", "-f", "-"); err != nil {
 				t.Fatal(out)
 			}
-			err := bed.Eventually(5*time.Second, func() error {
+			err := bed.Eventually(60*time.Second, func() error {
 				out, err := shared.Kubectl("admin", "get", "namespaceclass", "bad", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
 				if err != nil || !strings.Contains(out, `"status":"False"`) || !strings.Contains(out, c.reason) {
 					return errOf(out)

@@ -25,7 +25,7 @@ func TestExplain(t *testing.T) {
 		"namespaceclasses":    "/openapi/v3/apis/policy.tenama.dev/v1alpha1",
 	} {
 		var raw []byte
-		if err := bed.Eventually(30*time.Second, func() (err error) { // kube-apiserver reads the documents of a new API after a while
+		if err := bed.Eventually(60*time.Second, func() (err error) { // kube-apiserver reads the documents of a new API after a while
 			raw, err = shared.Client("alice").Discovery().RESTClient().Get().AbsPath(path).DoRaw(t.Context())
 			return err
 		}); err != nil {
@@ -84,7 +84,7 @@ func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 	read := func(path, accept string) string {
 		t.Helper()
 		var out string
-		if err := bed.Eventually(30*time.Second, func() error { // that of a new definition takes a while
+		if err := bed.Eventually(60*time.Second, func() error { // that of a new definition takes a while
 			raw, err := rc.Get().AbsPath(path).SetHeader("Accept", accept).DoRaw(t.Context())
 			out = string(raw)
 			return err
@@ -162,7 +162,7 @@ func TestDiscoveryNeedsNothing(t *testing.T) {
 	}
 	for _, path := range []string{"/apis", "/apis/tenama.dev", "/apis/tenama.dev/v1alpha1", "/openapi/v2", "/openapi/v3", "/openapi/v3/apis/tenama.dev/v1alpha1"} {
 		var header http.Header
-		if err := bed.Eventually(20*time.Second, func() error { // until it listens
+		if err := bed.Eventually(60*time.Second, func() error { // until it listens
 			code, h, err := get(path, nil)
 			if err == nil && code != http.StatusOK {
 				t.Fatalf("%s: %d", path, code)

@@ -39,7 +39,7 @@ func TestDrain(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(10*time.Second, func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
+	if err := bed.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := second.Stop(); err != nil {
@@ -107,7 +107,7 @@ func TestDrain(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(10*time.Second, func() error { return logged(second, `"msg":"Serving"`, 2) }); err != nil {
+	if err := bed.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 2) }); err != nil {
 		t.Fatal(err)
 	}
 	go func() { stopped <- second.Stop() }()
@@ -127,7 +127,7 @@ func TestDrain(t *testing.T) {
 	if out, err := c.Kubectl("admin", "delete", "clusterrole", "tenama:broker"); err != nil {
 		t.Fatal(out)
 	}
-	err = bed.Eventually(20*time.Second, func() error {
+	err = bed.Eventually(60*time.Second, func() error {
 		if registered(c) {
 			return fmt.Errorf("the APIService outlives the ClusterRole that owns it")
 		}

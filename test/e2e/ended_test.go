@@ -33,7 +33,7 @@ func TestEndedWhileItIsMade(t *testing.T) {
 		_, err := alice.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{})
 		answer <- err
 	}()
-	if err := bed.Eventually(20*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		if breaks.done(name).fired == 0 {
 			return errors.New("the call has not come yet")
 		}

@@ -231,7 +231,7 @@ func TestExampleTeams(t *testing.T) {
 	if out, err := c.Kubectl("admin", "-n", ns, "delete", "rolebinding", "reconciler"); err != nil {
 		t.Fatal(out)
 	}
-	err = bed.Eventually(15*time.Second, func() error {
+	err = bed.Eventually(60*time.Second, func() error {
 		out, _ := c.Kubectl("admin", "-n", ns, "get", "gitrepositories.source.toolkit.fluxcd.io/team", "rolebinding/reconciler", "-o", "jsonpath={.items[*].spec.url} {.items[*].roleRef.name}")
 		if out != "https://git.example.com/teams/"+ns+".git admin" {
 			return errOf(out)

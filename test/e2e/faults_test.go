@@ -147,7 +147,7 @@ func TestFaults(t *testing.T) {
 						}
 					}
 					if op.again {
-						err = bed.Eventually(30*time.Second, func() error { return op.try(name) })
+						err = bed.Eventually(60*time.Second, func() error { return op.try(name) })
 						if err != nil && !apierrors.IsNotFound(err) {
 							t.Errorf("%s, repeated: %v", where, err)
 						}

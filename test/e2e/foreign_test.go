@@ -94,7 +94,7 @@ func TestForeignGuardRails(t *testing.T) {
 			if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), kind+` "tenama" of the class is made in every new namespace by somebody else`) {
 				t.Errorf("got %v, want it refused with what is in the way", err)
 			}
-			if err := bed.Eventually(20*time.Second, func() error {
+			if err := bed.Eventually(60*time.Second, func() error {
 				out, err := c.Kubectl("admin", "get", "namespace", name)
 				if err == nil {
 					return errOf(out)

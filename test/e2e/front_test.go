@@ -49,7 +49,7 @@ func TestNoTokenReachesTheBroker(t *testing.T) {
 	tokens := map[string]string{"dora": bearer(t, c, "dora"), "erik": bearer(t, c, "erik")}
 	for _, user := range []string{"alice", "dora", "erik"} { // a certificate, two tokens
 		rc := c.Client(user).Discovery().RESTClient()
-		if err := bed.Eventually(20*time.Second, func() error {
+		if err := bed.Eventually(60*time.Second, func() error {
 			return rc.Get().AbsPath(collection).SetHeader("Cookie", "session=secret").Do(t.Context()).Error()
 		}); err != nil {
 			t.Fatalf("%s: %v", user, err)

@@ -139,7 +139,7 @@ func quotaWorks(ctx context.Context, kube kubernetes.Interface, name string) err
 		return err
 	}
 	counts := func(want int64) error {
-		return bed.Eventually(10*time.Second, func() error {
+		return bed.Eventually(60*time.Second, func() error {
 			now, err := kube.CoreV1().ResourceQuotas(ns.Name).Get(ctx, "q", metav1.GetOptions{})
 			if used, ok := now.Status.Used["count/secrets"]; err != nil || !ok || used.Value() != want {
 				return errors.Join(err, fmt.Errorf("a quota counts %s secrets, not %d", used.String(), want))

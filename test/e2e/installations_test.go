@@ -36,7 +36,7 @@ func TestSecondInstallation(t *testing.T) {
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(other.Deploy, "local")); err != nil {
 		t.Fatal(out)
 	}
-	if err := bed.Eventually(10*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		if err := create(); !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), `lacks the rights of ClusterRole "tenama:broker": is it installed whole, and is there another installation?`) {
 			return fmt.Errorf("create: got %v, want ServiceUnavailable", err)
 		}
@@ -44,7 +44,7 @@ func TestSecondInstallation(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if err := bed.Eventually(10*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		return logged(first, `lacks the rights of ClusterRole \"tenama:broker\"`, 1)
 	}); err != nil {
 		t.Error(err)
@@ -58,7 +58,7 @@ func TestSecondInstallation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(10*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		return logged(second, `belongs to another installation, with Service \"tenama-broker\" in namespace \"tenama-system\": remove one of the two`, 1)
 	}); err != nil {
 		t.Error(err)
@@ -72,7 +72,7 @@ func TestSecondInstallation(t *testing.T) {
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")); err != nil {
 		t.Fatal(out)
 	}
-	if err := bed.Eventually(15*time.Second, create); err != nil {
+	if err := bed.Eventually(60*time.Second, create); err != nil {
 		t.Errorf("the first did not recover: %v", err)
 	}
 	if err := logged(first, `"msg":"Contained`, 2); err != nil {
@@ -100,7 +100,7 @@ func TestRoleThatOnlyRBACNames(t *testing.T) {
 		t.Fatal(out)
 	}
 	const want = `the broker may not bind ClusterRole "half": ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not name it`
-	if err := bed.Eventually(5*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		out, _ := shared.Kubectl("admin", "get", "namespaceclass", "half", "-o", "jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}")
 		if !strings.Contains(out, "RoleNotBindable: "+want) {
 			return errOf(out)
@@ -137,7 +137,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 		_, err := ci.CoreV1().Pods(name).List(ctx, metav1.ListOptions{})
 		return err
 	}
-	if err := bed.Eventually(5*time.Second, read); err != nil {
+	if err := bed.Eventually(60*time.Second, read); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := alice.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
@@ -153,7 +153,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 	carol := user(t, "carol")
 	gone := time.Now()
 	for {
-		if _, err = carol.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{}); !apierrors.IsConflict(err) || time.Since(gone) > 30*time.Second {
+		if _, err = carol.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{}); !apierrors.IsConflict(err) || time.Since(gone) > 60*time.Second {
 			break
 		}
 		if err := read(); err == nil {

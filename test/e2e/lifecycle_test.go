@@ -253,7 +253,7 @@ func TestPodsWithoutRequestsPass(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.test/c"}}}}
 	kube := shared.Client("alice")
 	var out *corev1.Pod
-	err := bed.Eventually(5*time.Second, func() (err error) {
+	err := bed.Eventually(60*time.Second, func() (err error) {
 		out, err = kube.CoreV1().Pods(tn.Name).Create(t.Context(), pod, metav1.CreateOptions{})
 		return err
 	})

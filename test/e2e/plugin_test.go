@@ -229,7 +229,7 @@ func TestWatch(t *testing.T) {
 	if _, err := user(t, "erik").Delete(ctx, tn.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	err := bed.Eventually(15*time.Second, func() error {
+	err := bed.Eventually(60*time.Second, func() error {
 		for _, want := range []string{"Pending", "Ready", "Terminating"} {
 			if !strings.Contains(out.String(), want) {
 				return fmt.Errorf("the watch has not shown %s:\n%s", want, out.String())

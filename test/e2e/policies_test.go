@@ -59,7 +59,7 @@ func TestAttacks(t *testing.T) {
 				}
 				t.Logf("gets through: %s", what)
 				putPolicy(t, k, policy)
-				err := bed.Eventually(30*time.Second, func() error {
+				err := bed.Eventually(60*time.Second, func() error {
 					if what := through(t, stage, rows, name); what != "" {
 						return errOf(what)
 					}

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/test/bed"
 )
 
 // Retries with one request id make one namespace, also at the same time and
@@ -106,16 +106,15 @@ func TestExtendAgainstExpiry(t *testing.T) {
 		if o.name == "" {
 			continue
 		}
-		ns, err := admin().CoreV1().Namespaces().Get(t.Context(), o.name, metav1.GetOptions{})
-		gone := apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil
+		gone := func() error { return going(t.Context(), admin(), o.name) }
 		if o.granted {
 			granted++
-			if gone {
+			if gone() == nil {
 				t.Errorf("%s was granted until %s and is gone", o.name, o.until)
 			}
 			_, _ = alice.Delete(t.Context(), o.name, metav1.DeleteOptions{})
-		} else if !gone {
-			t.Errorf("%s was refused and lives on", o.name)
+		} else if err := bed.Eventually(60*time.Second, gone); err != nil {
+			t.Errorf("%s was refused: %v", o.name, err)
 		}
 	}
 	t.Logf("%d of %d granted, the others refused", granted, n)

@@ -44,14 +44,14 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 		for range 220 {
 			tn := tns(fresh(), time.Hour)
 			tn.Spec.ClassName = "moving"
-			if err := bed.Eventually(10*time.Second, func() error { _, err := alice.Create(ctx, tn, metav1.CreateOptions{}); return err }); err != nil {
+			if err := bed.Eventually(60*time.Second, func() error { _, err := alice.Create(ctx, tn, metav1.CreateOptions{}); return err }); err != nil {
 				t.Fatal(err)
 			}
 			pool = append(pool, tn.Name)
 		}
 		was := revision()
 		apply(t, c, strings.Replace(class, `pods: "50"`, `pods: "60"`, 1))
-		if err := bed.Eventually(10*time.Second, func() error {
+		if err := bed.Eventually(60*time.Second, func() error {
 			if now = revision(); now == was {
 				return errOf("the class has not changed")
 			}

@@ -37,7 +37,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(20*time.Second, func() error {
+	if err := bed.Eventually(60*time.Second, func() error {
 		return errors.Join(logged(other, `"msg":"Serving"`, 1), logged(other, `"msg":"Contained`, 1))
 	}); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 				t.Errorf("%s: it did not hang", where)
 			}
 			var told v1alpha1.TemporaryNamespace
-			err = bed.Eventually(20*time.Second, func() error {
+			err = bed.Eventually(60*time.Second, func() error {
 				body, err := json.Marshal(create(name))
 				if err != nil {
 					return err
