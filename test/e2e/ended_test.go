@@ -3,15 +3,14 @@
 package e2e
 
 import (
-	"errors"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"tenama.dev/tenama/test/bed"
 )
 
 // A namespace that ends while it is being made, by a short TTL on a slow cluster or by
@@ -22,33 +21,38 @@ func TestEndedWhileItIsMade(t *testing.T) {
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
 	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
-	breaks := &breaker{plans: map[string]*plan{}}
-	proxy.Break(breaks.decide)
 	kube, alice := kubernetesFor(t, c.Config("admin")), as(t, c.Config("alice"))
 
-	const name = "tmp-f-ended"
-	breaks.plan(name, call{"POST /api/v1/namespaces/NAME/limitranges", 1}, bed.Fault{Hang: 14 * time.Second, Pass: true}, 1)
+	const name = "tmp-ended"
+	reached, release := make(chan struct{}), make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(release) })
+	defer goOn()
+	var first sync.Once
+	proxy.Cut(func(r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/api/v1/namespaces/"+name+"/limitranges" {
+			first.Do(func() { close(reached); <-release })
+		}
+	}, nil)
 	answer := make(chan error, 1)
 	go func() {
 		_, err := alice.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{})
 		answer <- err
 	}()
-	if err := bed.Eventually(60*time.Second, func() error {
-		if breaks.done(name).fired == 0 {
-			return errors.New("the call has not come yet")
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+	select {
+	case <-reached:
+	case err := <-answer:
+		t.Fatalf("it was made without a limit range: %v", err)
 	}
+	// The namespace controller would take the binding along in some seconds.
 	if err := kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	if err := kube.RbacV1().RoleBindings(name).Delete(ctx, "tenama:broker", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	goOn()
 	err := <-answer
 	if !apierrors.IsConflict(err) || !strings.Contains(err.Error(), "it is being deleted") {
 		t.Errorf("got %v, want a Conflict", err)
-	}
-	if _, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		t.Errorf("got %v, want it gone before the broker went on: else this tries nothing", err)
 	}
 }
