@@ -111,6 +111,15 @@ func (r *Registry) replace(ctx context.Context, ns string, was, want runtime.Obj
 		warning.AddWarning(ctx, "", fmt.Sprintf("%s in namespace %q is kept by somebody else now, and stays as it is", identity(want), ns))
 		return nil
 	}
+	if q, ok := want.(*corev1.ResourceQuota); ok && len(q.Spec.Hard) == 0 {
+		// It is to be emptied. An interrupted refresh has recorded that already, so what
+		// was recorded does not tell what there is to take away.
+		if hq, ok := have.(*corev1.ResourceQuota); ok {
+			full := q.DeepCopy()
+			full.Spec = hq.Spec
+			was = full
+		}
+	}
 	docs := make([][]byte, 3)
 	for i, obj := range []runtime.Object{was, want, have} {
 		if obj == nil || i == 0 && was == nil {
