@@ -73,9 +73,12 @@ func Rows() []Row {
 	add(Operator, operator)
 	add(ClusterAdmin, clusterAdmin)
 	add(Controllers, controllers)
+	add(Controllers, controllersExpiry)
 	add(TenantEdit, tenant)
+	add(TenantEdit, tenantExpiry)
 	add(TenantEdit, tenantEdit)
 	add(TenantAdmin, tenant)
+	add(TenantAdmin, tenantExpiry)
 	add(TenantAdmin, tenantAdmin)
 	return out
 }

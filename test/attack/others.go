@@ -40,7 +40,6 @@ var clusterAdmin = []Row{
 
 // What Kubernetes' own controllers have to do in a temporary namespace.
 var controllers = []Row{
-	{What: "run a pod of a Job", Method: post, Path: managed + "/pods", Body: pod(", finalizers: [batch.kubernetes.io/job-tracking]", ""), As: "system:serviceaccount:kube-system:job-controller", Stop: Nothing},
 	{What: "collect what waits for its dependents", Method: patch, Path: managed + "/resourcequotas/tenama", Body: "{metadata: {finalizers: []}}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: Nothing},
 	{What: "have a pod wait for what cannot end, by an owner of it", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Foreground, dryRun: [All]}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: GuardRails},
 	{What: "collect a pod", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Background, dryRun: [All]}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: Nothing},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -43,6 +44,10 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: tmp-manual}
 ---
+apiVersion: v1
+kind: Node
+metadata: {name: none}
+---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: namespace-operator}
@@ -70,6 +75,13 @@ kind: ClusterRole
 metadata: {name: net-edit, labels: {rbac.authorization.k8s.io/aggregate-to-edit: "true"}}
 rules:
 - {apiGroups: [net.example.test], resources: [networkpolicies], verbs: ["*"]}
+---
+# As on clusters where the controllers of Kubernetes share one identity.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: all-in-one-jobs}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "system:controller:job-controller"}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:kube-controller-manager"}]
 ---
 apiVersion: policy.tenama.dev/v1alpha1
 kind: NamespaceBudget
@@ -103,7 +115,17 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: frank}]
 apiVersion: v1
 kind: Pod
 metadata: {name: theirs}
-spec: {nodeName: none, containers: [{name: c, image: c}]} # one that has been scheduled takes its time to end
+spec: {nodeName: none, containers: [{name: c, image: c}]} # a pod that has been scheduled takes its time to end
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: theirs}
+spec: {replicas: 1, selector: {matchLabels: {app: theirs}}, template: {metadata: {labels: {app: theirs}}, spec: {containers: [{name: c, image: c}]}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: theirs}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}
 ---
 apiVersion: v1
 kind: ServiceAccount
@@ -147,8 +169,8 @@ func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
 		TenantEdit: request(as("edith")), TenantAdmin: request(as("alice", "devs")), ClusterAdmin: request(admin), Controllers: request(admin),
 	}}
 	soon, late := time.Now().Add(time.Hour).UTC().Format(time.RFC3339), time.Now().Add(1000*time.Hour).UTC().Format(time.RFC3339)
-	s.names = strings.NewReplacer("$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual", "$grouped", "tmp-stage-grouped",
-		"$piped", "tmp-stage-piped", "$lax", "tmp-stage-lax", "$selfowned", "tmp-stage-selfowned", "$noded", "tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$home", home, "$sa", sa, "$soon", soon, "$late", late)
+	names := []string{"$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual", "$grouped", "tmp-stage-grouped",
+		"$piped", "tmp-stage-piped", "$lax", "tmp-stage-lax", "$selfowned", "tmp-stage-selfowned", "$noded", "tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$home", home, "$sa", sa, "$soon", soon, "$late", late}
 
 	for name, class := range map[string]string{"tmp-stage": "default", "tmp-stage-open": "open"} {
 		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: {className: %s}\n", name, class)
@@ -166,6 +188,11 @@ func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
 			return nil, fmt.Errorf("fill %s: %s", name, out)
 		}
 	}
+	pod, err := podOf(ctx, kubernetes.NewForConfigOrDie(admin), "tmp-stage", "theirs")
+	if err != nil {
+		return nil, err
+	}
+	s.names = strings.NewReplacer(append(names, "$jobpod", pod)...)
 	// Namespaces that only a broker of another kind would make.
 	const ready = `, tenama.dev/ready: "true", tenama.dev/pod-security: baseline, tenama.dev/owner-role: edit, tenama.dev/ttl-seconds: "3600", tenama.dev/max-ttl-seconds: "3600"`
 	for name, owner := range map[string]string{
@@ -185,6 +212,22 @@ func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
 		return nil, fmt.Errorf("weaken: %s", out)
 	}
 	return s, nil
+}
+
+// podOf is the pod that the Job controller has made for a Job.
+func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name string, err error) {
+	err = bed.Eventually(time.Minute, func() error {
+		pods, err := kube.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + job})
+		if err != nil {
+			return err
+		}
+		if len(pods.Items) == 0 {
+			return fmt.Errorf("Job %q in namespace %q has no pod", job, ns)
+		}
+		name = pods.Items[0].Name
+		return nil
+	})
+	return name, err
 }
 
 // request sends by dry-run whatever can be.

@@ -13,7 +13,8 @@ import (
 const controllers = "namespace-controller,serviceaccount-controller,serviceaccount-token-controller," +
 	"root-ca-certificate-publisher-controller,resourcequota-controller,clusterrole-aggregation-controller," +
 	"garbage-collector-controller,validatingadmissionpolicy-status-controller," +
-	"job-controller,deployment-controller,replicaset-controller"
+	"job-controller,cronjob-controller,deployment-controller,replicaset-controller,statefulset-controller," +
+	"daemonset-controller,replicationcontroller-controller,pod-garbage-collector-controller"
 
 // serviceRange lies within 127.0.0.0/8, so that a Service's cluster IP is an
 // address of this machine: a process that listens there is reached through the
