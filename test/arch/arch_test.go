@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"cmd/broker":       {"internal/version", "pkg/broker"},
 	"hack/reference":   {"internal/cli"},
 	"hack/dist":        {},
-	"test/arch":        {},
+	"test/arch":        {"test/attack"},
 	"test/attack":      {"test/bed"},
 	"test/bed":         {},
 	"test/bench":       {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/bed"},

@@ -81,19 +81,7 @@ func TestThreatTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := map[string]bool{}
-	walk(t, func(_, file string, _ []string, isTest bool) {
-		if !isTest {
-			return
-		}
-		b, err := os.ReadFile(filepath.Join(root(t), file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(b), -1) {
-			tests[m[1]] = true
-		}
-	})
+	tests := tests(t)
 	rows := 0
 	for _, line := range strings.Split(string(b), "\n") {
 		m := regexp.MustCompile(`^\| (\d+) \|.*\| ([^|]*) \|$`).FindStringSubmatch(line)
@@ -116,4 +104,23 @@ func TestThreatTable(t *testing.T) {
 	if rows != 21 {
 		t.Errorf("the threat table has %d rows, want 21", rows)
 	}
+}
+
+// tests are the names of all tests of the project.
+func tests(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	walk(t, func(_, file string, _ []string, isTest bool) {
+		if !isTest {
+			return
+		}
+		b, err := os.ReadFile(filepath.Join(root(t), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(string(b), -1) {
+			names[m[1]] = true
+		}
+	})
+	return names
 }
