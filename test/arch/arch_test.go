@@ -44,6 +44,7 @@ var layers = map[string][]string{
 	"cmd/broker":       {"internal/version", "pkg/broker"},
 	"hack/reference":   {"internal/cli"},
 	"hack/dist":        {},
+	"hack/times":       {},
 	"test/arch":        {"test/attack"},
 	"test/attack":      {"test/bed"},
 	"test/bed":         {},

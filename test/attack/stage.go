@@ -222,7 +222,7 @@ func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name
 			return err
 		}
 		if len(pods.Items) == 0 {
-			return fmt.Errorf("Job %q in namespace %q has no pod", job, ns)
+			return fmt.Errorf("no pod of Job %q in namespace %q", job, ns)
 		}
 		name = pods.Items[0].Name
 		return nil

@@ -33,7 +33,8 @@ const (
 )
 
 // Install applies deploy/local, a Service that leads to this machine, and lets
-// the groups devs and ops use tenama. It returns the port of the Service.
+// the groups devs and ops use tenama. It returns the port of the Service. From then
+// on each write of etcd takes as long as the variable SLOW_WRITES says.
 func (c *Cluster) Install(ctx context.Context) (int, error) {
 	for i, args := range [][]string{
 		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")},
@@ -51,6 +52,11 @@ func (c *Cluster) Install(ctx context.Context) (int, error) {
 		return 0, errors.New(out)
 	}
 	client := c.Client("admin")
+	if d := os.Getenv("SLOW_WRITES"); d != "" {
+		if err := os.WriteFile(filepath.Join(c.Dir, "slow-writes"), []byte(d), 0o600); err != nil {
+			return 0, err
+		}
+	}
 	if s, err := client.CoreV1().Services(c.Home).Get(ctx, broker, metav1.GetOptions{}); err == nil {
 		return int(s.Spec.Ports[0].Port), nil
 	}

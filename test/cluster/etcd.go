@@ -3,13 +3,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/storage/wal"
+	"google.golang.org/grpc"
 )
 
 // startEtcd runs etcd inside this process and returns the URL that
@@ -22,6 +27,7 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	cfg.LogOutputs = []string{filepath.Join(dir, "etcd.log")}
 	cfg.UnsafeNoFsync = true
 	cfg.QuotaBackendBytes = 4 << 30
+	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{grpc.ChainUnaryInterceptor(slowWrites(filepath.Join(dir, "slow-writes")))}
 	wal.SegmentSizeBytes = 4 << 20 // two are allocated at once; the default takes 128 MiB of disk for each cluster
 
 	// A cluster of one elects itself after the election timeout: keep it short.
@@ -44,8 +50,28 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	select {
 	case <-e.Server.ReadyNotify():
 		return e, "unix://" + filepath.Join(dir, "etcd.sock"), nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		e.Close()
-		return nil, "", errors.New("etcd was not ready within 20 s")
+		return nil, "", errors.New("etcd was not ready within two minutes")
+	}
+}
+
+// slowWrites delays each transaction by the duration that a file holds, as a disk
+// does that is slow to sync; not at all while there is no such file.
+func slowWrites(file string) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		if _, writes := req.(*etcdserverpb.TxnRequest); writes { // kube-apiserver writes by no other request
+			if b, err := os.ReadFile(file); err == nil {
+				d, err := time.ParseDuration(strings.TrimSpace(string(b)))
+				if err != nil {
+					return nil, err
+				}
+				select {
+				case <-time.After(d):
+				case <-ctx.Done():
+				}
+			}
+		}
+		return next(ctx, req)
 	}
 }

@@ -117,10 +117,10 @@ func up(o options) error {
 	defer func() { controllers.stop() }()
 
 	ready := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	go func() { ready <- waitReady(ctx, filepath.Join(dir, "admin.kubeconfig"), server) }()
-	for serving := false; ; {
+	for serving, early := false, true; ; {
 		select {
 		case err := <-ready:
 			if err != nil {
@@ -133,10 +133,12 @@ func up(o options) error {
 		case <-api.done:
 			return api.ended()
 		case <-controllers.done:
-			if serving || ctx.Err() != nil {
+			// One that was started before kube-apiserver served waits for it for ten seconds
+			// and gives up, which on a busy machine is not long.
+			if !early || ctx.Err() != nil {
 				return controllers.ended()
 			}
-			// It waits for ten seconds and gives up: on a busy machine that is not long.
+			early = !serving
 			if controllers, err = start(dir, "kube-controller-manager", controllerManagerFlags(dir)...); err != nil {
 				return err
 			}
@@ -178,7 +180,7 @@ func waitReady(ctx context.Context, kubeconfig, server string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("kube-apiserver was not ready within 90 s: see kube-apiserver.log in the data directory")
+			return errors.New("kube-apiserver was not ready within five minutes: see kube-apiserver.log in the data directory")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -93,9 +93,8 @@ func TestGainedAndLostAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer quiet.Stop()
-	begun := time.Now()
 	f, own := follow(t, erik), follow(t, alice)
-	f.hears(t, 5*time.Second, "ADDED tmp-e")
+	f.hears(t, time.Minute, "ADDED tmp-e")
 	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "erik-views", "--clusterrole=tenama:viewall", "--user=erik"); err != nil {
 		t.Fatal(out)
 	}
@@ -116,8 +115,8 @@ func TestGainedAndLostAccess(t *testing.T) {
 		if tn, ok := e.Object.(*v1alpha1.TemporaryNamespace); e.Type != watch.Bookmark || !ok || tn.ResourceVersion == "" {
 			t.Errorf("got %s %v, want a bookmark", e.Type, e.Object)
 		}
-	case <-time.After(90*time.Second - time.Since(begun)):
-		t.Error("a quiet watch got no bookmark in 90 s")
+	case <-time.After(2 * time.Minute):
+		t.Error("a quiet watch got no bookmark in two minutes")
 	}
 
 	// By label, on one watch.
@@ -137,7 +136,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 			if tn, ok := e.Object.(*v1alpha1.TemporaryNamespace); !ok || e.Type != want || tn.Name != "tmp-a" {
 				t.Errorf("got %s %v, want %s", e.Type, e.Object, want)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("%s did not come", want)
 		}
 	}
@@ -170,7 +169,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 			if got := fmt.Sprint(e.Type, " ", tn.GetName()); !ok || got != want {
 				t.Errorf("resumed: got %s, want %s", got, want)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("resumed: %s did not come", want)
 		}
 	}
@@ -187,7 +186,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	own.hears(t, 10*time.Second, "DELETED tmp-b")
+	own.hears(t, time.Minute, "DELETED tmp-b")
 	if ns := namespace(t, c.Client("admin"), "tmp-b"); ns.Status.Phase != corev1.NamespaceActive {
 		t.Errorf("it is %s", ns.Status.Phase)
 	}

@@ -82,13 +82,13 @@ func TestBudgetIsExact(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
+	// Before the replicas start, so that all of them know it when they serve.
+	apply(t, c, metered+"---\n"+budget("shared", "{classNames: [metered], total: {count/temporarynamespaces: 7, requests.cpu: 10}}"))
 	replicas, err := c.StartReplicas(ctx, port, 3, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(replicas.Stop)
-	apply(t, c, metered+"---\n"+budget("shared", "{classNames: [metered], total: {count/temporarynamespaces: 7, requests.cpu: 10}}"))
-	time.Sleep(time.Second) // replicas hear of it
 	kube := c.Client("admin")
 	left := func() (ready, refused int) {
 		t.Helper()
@@ -143,6 +143,7 @@ func TestBudgetIsExact(t *testing.T) {
 // A budget holds whom it is about; a refusal says what is full, what of it is the
 // caller's, and when there is room; and whoever may not see others sees none.
 func TestBudgetRefusals(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
 	start(t, c, port, "broker-0")

@@ -132,7 +132,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	if _, err := alice.Create(ctx, tns("tmp-after", time.Hour), metav1.CreateOptions{}); err != nil {
 		t.Error(err)
 	}
-	if err := bed.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+30*time.Second, func() error { return going(ctx, kube, short.Name) }); err != nil {
+	if err := bed.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+90*time.Second, func() error { return going(ctx, kube, short.Name) }); err != nil {
 		t.Error(errors.Join(err, errors.New("what was due while the watch lagged did not come")))
 	}
 	if err := b.Stop(); err != nil {

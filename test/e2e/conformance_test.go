@@ -31,7 +31,7 @@ func twin(t *testing.T, c *bed.Cluster) {
 		t.Fatal(out)
 	}
 	for _, args := range [][]string{
-		{"wait", "--for=condition=Established", "--timeout=20s", "crd/temporarynamespaces." + twinGroup},
+		{"wait", "--for=condition=Established", "--timeout=90s", "crd/temporarynamespaces." + twinGroup},
 		{"create", "clusterrole", "twins", "--verb=*", "--resource=temporarynamespaces." + twinGroup, "--resource=temporarynamespaces." + twinGroup + "/status", "--resource=temporarynamespaces.tenama.dev/status"},
 		{"create", "clusterrolebinding", "twins", "--clusterrole=twins", "--user=alice"},
 	} {

@@ -100,7 +100,7 @@ func (s *console) screen() string {
 func (s *console) until(pattern string) {
 	s.t.Helper()
 	re := regexp.MustCompile(pattern)
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if re.MatchString(s.screen()) {
 			return
 		}
@@ -121,7 +121,7 @@ func (s *console) exit() (int, string) {
 	select {
 	case <-s.end:
 		return s.cmd.ProcessState.ExitCode(), s.screen()
-	case <-time.After(40 * time.Second):
+	case <-time.After(2 * time.Minute):
 		s.t.Fatalf("it does not end:\n%q", s.screen())
 		return 0, ""
 	}

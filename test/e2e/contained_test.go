@@ -49,6 +49,7 @@ func probe(t *testing.T, port int, path string) (int, string) {
 // Without its policies the broker changes nothing, says what is wrong, goes on
 // answering reads, and recovers by itself.
 func TestUncontained(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
 	health := free(t)
@@ -59,7 +60,7 @@ func TestUncontained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expires, err := alice.Create(ctx, tns("tmp-expires", 6*time.Second), metav1.CreateOptions{})
+	expires, err := alice.Create(ctx, tns("tmp-expires", 30*time.Second), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,6 +211,7 @@ func TestUncontained(t *testing.T) {
 
 // --allow-uncontained is explicit, and everybody is told.
 func TestAllowUncontained(t *testing.T) {
+	t.Parallel()
 	c, port := own(t)
 	if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicybinding", attack.Containment); err != nil {
 		t.Fatal(out)

@@ -79,7 +79,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 				} else {
 					proxy.Cut(cut, nil)
 				}
-				cctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+				cctx, cancel := context.WithTimeout(ctx, time.Minute)
 				go func() { <-b.Done(); cancel() }() // the client goes with it
 				tn := tns(name, time.Hour)
 				tn.Annotations = map[string]string{v1alpha1.AnnotationRequestID: a.id}
@@ -111,7 +111,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 			t.Errorf("%s, repeated: %v", a.what, err)
 		}
 	}
-	err := bed.Eventually(80*time.Second, func() error {
+	err := bed.Eventually(2*time.Minute, func() error {
 		for _, a := range attempts {
 			ns, err := kube.CoreV1().Namespaces().Get(ctx, a.name, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {

@@ -127,6 +127,7 @@ func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 // Discovery and OpenAPI are bytes: they need no cluster behind the broker, no
 // rights and no caches, and say "not modified" to whoever has them.
 func TestDiscoveryNeedsNothing(t *testing.T) {
+	t.Parallel()
 	c, port, proxy, kubeconfig := proxied(t)
 	proxy.Break(func(r *http.Request) *bed.Fault { // caches that never fill, reviews that fail
 		if strings.HasPrefix(r.URL.Path, "/api/v1/namespaces") && !strings.Contains(r.URL.Path, "configmaps") && !strings.Contains(r.URL.Path, "secrets") || strings.Contains(r.URL.Path, "subjectaccessreviews") {

@@ -93,7 +93,7 @@ func TestExampleTiers(t *testing.T) {
 		t.Fatal(out)
 	}
 	for _, class := range []string{"freemium", "pro", "enterprise"} {
-		if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=20s", "namespaceclass/"+class); err != nil {
+		if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=90s", "namespaceclass/"+class); err != nil {
 			t.Fatal(out)
 		}
 	}
@@ -159,7 +159,7 @@ func TestExampleTeams(t *testing.T) {
 	if out, err := c.Kubectl("admin", "apply", "-k", examples); err != nil {
 		t.Fatal(out)
 	}
-	if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=20s", "namespaceclass/team"); err != nil {
+	if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=90s", "namespaceclass/team"); err != nil {
 		t.Fatal(out)
 	}
 	for _, want := range []string{"created", "unchanged"} {
@@ -276,5 +276,5 @@ func TestExampleTeams(t *testing.T) {
 // kubectlAs runs kubectl as somebody with groups.
 func kubectlAs(t *testing.T, c *bed.Cluster, user, group string, args ...string) (string, error) {
 	t.Helper()
-	return c.Kubectl("admin", append(args, "--as="+user, "--as-group="+group, "--as-group=system:authenticated", fmt.Sprintf("--request-timeout=%s", 20*time.Second))...)
+	return c.Kubectl("admin", append(args, "--as="+user, "--as-group="+group, "--as-group=system:authenticated", fmt.Sprintf("--request-timeout=%s", time.Minute))...)
 }

@@ -110,7 +110,7 @@ func TestFaults(t *testing.T) {
 		if err := op.try(name); err != nil {
 			t.Fatalf("%s: %v", op.name, err)
 		}
-		if err := bed.Eventually(40*time.Second, func() error { return op.finally(name) }); err != nil {
+		if err := bed.Eventually(100*time.Second, func() error { return op.finally(name) }); err != nil {
 			t.Fatalf("%s: %v", op.name, err)
 		}
 		calls := breaks.done(name).calls

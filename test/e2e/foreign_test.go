@@ -18,6 +18,7 @@ import (
 // A cluster has policies of its own. They are no breach and no outage: the
 // broker goes on, as long as its own policies hold.
 func TestForeignPolicies(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
 	const policies = `
@@ -73,6 +74,7 @@ spec: {policyName: tenama-broker-of-ours, validationActions: [Deny]}
 // name into each new namespace, faster than the broker. It is not the class's:
 // nobody gets access to a namespace without its guard rails.
 func TestForeignGuardRails(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
 	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)

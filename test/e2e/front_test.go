@@ -23,6 +23,7 @@ import (
 // No credential reaches the broker: what kube-apiserver forwards is an identity,
 // also of users who came with a token.
 func TestNoTokenReachesTheBroker(t *testing.T) {
+	t.Parallel()
 	c, port := own(t)
 	l, err := net.Listen("tcp", net.JoinHostPort("127.96.0.10", strconv.Itoa(port)))
 	if err != nil {

@@ -35,7 +35,7 @@ func direct(t *testing.T, certPEM, keyPEM []byte) *http.Client {
 	}
 	tr := &http.Transport{TLSClientConfig: config}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 10 * time.Second}
+	return &http.Client{Transport: tr, Timeout: time.Minute}
 }
 
 func send(t *testing.T, c *http.Client, method, url string, header map[string]string) (int, string) {

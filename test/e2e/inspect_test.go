@@ -21,6 +21,7 @@ import (
 // Guard rails that somebody with more rights changed are put back, told about
 // and counted; what others own, and what was handed over, stays.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
 	health := free(t)

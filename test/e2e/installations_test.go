@@ -21,6 +21,7 @@ import (
 // the policies along; then neither broker pretends to be contained, each says
 // what is wrong, and the first recovers once its policies are back.
 func TestSecondInstallation(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
 	first := start(t, c, port, "broker-0", "--containment-interval=500ms")
@@ -119,6 +120,7 @@ func TestRoleThatOnlyRBACNames(t *testing.T) {
 // Access ends with the namespace: a token that was good is not, also when the
 // name is used again by somebody else.
 func TestTokenAfterTheEnd(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	name := unique("token")
 	alice := user(t, "alice")
@@ -181,6 +183,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 // An installation under other names, all of them set in one place, works without
 // telling the plugin.
 func TestOtherNames(t *testing.T) {
+	t.Parallel()
 	c, err := bed.StartCluster(t.Context(), filepath.Join(t.TempDir(), "c"))
 	if err != nil {
 		t.Fatal(err)

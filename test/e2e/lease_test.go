@@ -154,11 +154,11 @@ func TestExpiryIsAnnounced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tn := borrow(t, ursula, unique("soon"), 40*time.Second)
+	tn := borrow(t, ursula, unique("soon"), 2*time.Minute)
 	if len(heard.said) > 0 {
 		t.Errorf("the answer to create warns: %q", heard.said)
 	}
-	time.Sleep(32 * time.Second)
+	time.Sleep(time.Until(tn.Status.ExpirationTimestamp.Add(-25 * time.Second))) // in the last quarter
 	if _, err := ursula.Get(t.Context(), tn.Name); err != nil {
 		t.Fatal(err)
 	}

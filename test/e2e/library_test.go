@@ -15,6 +15,7 @@ import (
 
 // The life of a namespace in plain HTTP, by the very lines of docs/api.md.
 func TestPlainHTTP(t *testing.T) {
+	t.Parallel()
 	doc, err := os.ReadFile(filepath.Join(bed.Root(), "docs", "api.md"))
 	if err != nil {
 		t.Fatal(err)

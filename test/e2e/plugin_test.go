@@ -71,6 +71,7 @@ func (s *terminal) run(args ...string) (stdout, stderr string, code int) {
 // A cluster without tenama, with a stopped one, and with a broken one: each is
 // told in one line, with what to do.
 func TestPluginWithoutBroker(t *testing.T) {
+	t.Parallel()
 	c, port := own(t)
 	sh := newTerminal(t, c, "alice")
 	before, _ := os.ReadFile(sh.kubeconfig)
@@ -96,7 +97,9 @@ func TestPluginWithoutBroker(t *testing.T) {
 	check("stopped", absent)
 	b = start(t, c, port, "broker-0")
 	b.Kill()
-	time.Sleep(3 * time.Second) // until kube-apiserver has noticed
+	if out, err := c.Kubectl("admin", "wait", "--for=condition=Available=False", "--timeout=90s", "apiservice/v1alpha1.tenama.dev"); err != nil {
+		t.Fatal(out)
+	}
 	check("killed", "error: the tenama broker of this cluster does not answer")
 }
 
@@ -195,7 +198,7 @@ func TestPipelinesShareAKubeconfig(t *testing.T) {
 
 // Watches and waits of kubectl work on the API.
 func TestWatch(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bed.Bin("kubectl"), "get", "tns", "--watch", "--no-headers")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig("erik"))
@@ -209,7 +212,7 @@ func TestWatch(t *testing.T) {
 	time.Sleep(time.Second)
 	tn := borrow(t, user(t, "erik"), unique("seen"), time.Hour)
 	other := borrow(t, user(t, "alice"), unique("unseen"), time.Hour)
-	wait := exec.CommandContext(ctx, bed.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=go", "tns/"+tn.Name, "--timeout=20s")
+	wait := exec.CommandContext(ctx, bed.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=go", "tns/"+tn.Name, "--timeout=90s")
 	wait.Env = cmd.Env
 	waited := make(chan error, 1)
 	go func() {
@@ -252,7 +255,7 @@ func TestWatch(t *testing.T) {
 			if tn, ok := e.Object.(*v1alpha1.TemporaryNamespace); !ok || e.Type != watch.Added || tn.Name != other.Name {
 				t.Errorf("resourceVersion %q: got %s %v", version, e.Type, e.Object)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("resourceVersion %q: nothing came", version)
 		}
 		w.Stop()

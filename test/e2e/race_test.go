@@ -63,6 +63,7 @@ func TestRequestID(t *testing.T) {
 
 // An extension in the last moment is kept, or refused: never granted and lost.
 func TestExtendAgainstExpiry(t *testing.T) {
+	t.Parallel()
 	const n = 60
 	alice := user(t, "alice")
 	type outcome struct {
@@ -125,6 +126,7 @@ func TestExtendAgainstExpiry(t *testing.T) {
 
 // kube-apiserver would accept a write to a namespace that is being deleted.
 func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
+	t.Parallel()
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("dying"), time.Hour)
 	if _, err := alice.Delete(t.Context(), tn.Name, metav1.DeleteOptions{}); err != nil {
@@ -170,6 +172,7 @@ func TestManyAtOnce(t *testing.T) {
 // new quota does nothing until its status is filled, and the controller that
 // does it may be late: here it stands still.
 func TestQuotaIsInForceBeforeAccess(t *testing.T) {
+	t.Parallel()
 	c, port := own(t)
 	b := start(t, c, port, "broker-0")
 	defer func() { _ = b.Stop() }()

@@ -74,7 +74,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 			where := fmt.Sprintf("hanging at %s, time %d", at.what, at.nth)
 			// The client gives up once it hangs, and no sooner: on a slow machine the
 			// call may be long in coming.
-			cctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+			cctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 			defer cancel()
 			answered := make(chan error, 1)
 			go func() {

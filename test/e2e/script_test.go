@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 // The scripts type commands as a user at a terminal would: the plugin as a
 // binary, under kubectl, with a kubeconfig and a home of her own.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -58,7 +60,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // names do not meet those of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "setenv": setenv, "same": same, "subst": subst},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until, "setenv": setenv, "same": same, "subst": subst},
 	})
 }
 
@@ -79,6 +81,25 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// until PATTERN COMMAND...: repeats a command until what it prints, on either output,
+// matches.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND...")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		_ = ts.Exec(args[1], args[2:]...)
+		if pattern.MatchString(ts.ReadFile("stdout")) || pattern.MatchString(ts.ReadFile("stderr")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%q does not appear", args[0])
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // With the policies as files of kube-apiserver nobody can lift the containment
 // through the API: deleting all policies changes nothing.
 func TestStaticPolicies(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	policies, err := shared.Kubectl("admin", "kustomize", filepath.Join(bed.Root(), "deploy", "static"))
 	if err != nil {
@@ -70,6 +71,7 @@ func TestStaticPolicies(t *testing.T) {
 // With the narrow policies, what they do not look at is held by RBAC: whoever
 // has the broker's token still gets nowhere, and nor do the others.
 func TestNarrowPolicies(t *testing.T) {
+	t.Parallel()
 	c, port := own(t)
 	overlay := filepath.Join(t.TempDir(), "overlay")
 	if err := os.CopyFS(filepath.Join(filepath.Dir(overlay), "deploy"), os.DirFS(c.Deploy)); err != nil {

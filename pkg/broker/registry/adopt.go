@@ -86,9 +86,24 @@ func (r *Registry) taken(name string, owner user.Info) error {
 	return err
 }
 
-// ended tells whether ns is on its way out: by a TTL that was shorter than its
-// creation took, or by somebody's hand.
+// failed is what the caller is told of an error while ns was being made: that ns is
+// being deleted, if it is (by a TTL that was shorter than its creation took, or by
+// hand), because then the error follows from that, whatever it is.
+func (r *Registry) failed(ctx context.Context, err error, ns *corev1.Namespace) error {
+	if r.ended(ctx, ns) {
+		return apierrors.NewConflict(groupResource, ns.Name, errDeleting)
+	}
+	return r.translate(ctx, err, ns.Name)
+}
+
+// ended reports whether ns is being deleted or gone. The request's own deadline may
+// have passed, and there are some seconds until the handler gives up (createTimeout).
 func (r *Registry) ended(ctx context.Context, ns *corev1.Namespace) bool {
+	if now := r.Cache.get(ns.Name); now != nil && now.UID == ns.UID && now.DeletionTimestamp != nil {
+		return true
+	}
+	ctx, cancel := detach(ctx, 4*time.Second)
+	defer cancel()
 	now, err := r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
 	return apierrors.IsNotFound(err) || err == nil && (now.UID != ns.UID || now.DeletionTimestamp != nil)
 }

@@ -240,8 +240,8 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, what *conten
 		return nil, r.translate(ctx, err, ns.Name)
 	}
 	begun := time.Now()
-	if err := r.Cache.wait(ctx, made); err != nil {
-		return nil, r.translate(ctx, err, ns.Name) // the watch lags: a repeated request, or recovery, goes on from here
+	if err := r.Cache.wait(ctx, made); err != nil { // the watch lags: a repeated request, or recovery, goes on from here
+		return nil, r.failed(ctx, err, made)
 	}
 	if lag := time.Since(begun); lag > time.Second {
 		r.Log.Warn("The watch of namespaces lags; until it has caught up, creations may be written that are refused then", "lagMilliseconds", lag.Milliseconds())
@@ -252,7 +252,7 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, what *conten
 		}
 		ready, err := r.refuse(ctx, made, err)
 		if err != nil {
-			return nil, r.translate(ctx, err, ns.Name)
+			return nil, r.failed(ctx, err, made)
 		}
 		return view(ready), nil
 	}
@@ -262,7 +262,7 @@ func (r *Registry) begin(ctx context.Context, ns *corev1.Namespace, what *conten
 		if ready != nil {
 			made = ready
 		}
-		if r.ended(ctx, made) { // whatever failed, that is why
+		if r.ended(ctx, made) {
 			return nil, apierrors.NewConflict(groupResource, ns.Name, errDeleting)
 		}
 		r.undo(ctx, made, err)
