@@ -17,6 +17,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/registry"
 )
 
 // Options configure the broker; flags are the only configuration.
@@ -136,6 +137,6 @@ func (o *Options) restConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("load the broker's own identity: %w", err)
 	}
 	c.QPS = -1
-	c.UserAgent = "tenama-broker"
+	c.UserAgent = registry.Agent
 	return c, nil
 }

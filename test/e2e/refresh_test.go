@@ -19,7 +19,8 @@ import (
 )
 
 // refreshes brings namespaces up to a class that has changed since: it gives 60 pods
-// in place of 50, and so takes more of the budgets, and has one quota less.
+// in place of 50, and so takes more of the budgets, and has one quota less, and one key
+// less in the other.
 func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 	t.Helper()
 	ctx := t.Context()
@@ -30,6 +31,7 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 	}
 	class := strings.Replace(strings.Replace(string(b), "name: default", "name: moving", 1), `is-default-class: "true"`, `is-default-class: "false"`, 1)
 	const dropped = "  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: old}, spec: {hard: {count/events: 500}}}\n"
+	const droppedKey = "count/leases.coordination.k8s.io"
 	revision := func() string {
 		out, err := c.Kubectl("admin", "get", "namespaceclass", "moving", "-o", "jsonpath={.status.revision}")
 		if err != nil {
@@ -50,7 +52,7 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 			pool = append(pool, tn.Name)
 		}
 		was := revision()
-		apply(t, c, strings.Replace(class, `pods: "50"`, `pods: "60"`, 1))
+		apply(t, c, strings.Replace(strings.Replace(class, `pods: "50"`, `pods: "60"`, 1), droppedKey+`: "50"`, "", 1))
 		if err := bed.Eventually(60*time.Second, func() error {
 			if now = revision(); now == was {
 				return errOf("the class has not changed")
@@ -99,6 +101,9 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 			quota, err := kube.CoreV1().ResourceQuotas(name).Get(ctx, "tenama", metav1.GetOptions{})
 			if err != nil {
 				return err
+			}
+			if limit, there := quota.Spec.Hard[droppedKey]; there {
+				return fmt.Errorf("%s still has the key that the class dropped: %s", name, limit.String())
 			}
 			old, err := kube.CoreV1().ResourceQuotas(name).Get(ctx, "old", metav1.GetOptions{})
 			if err != nil || len(old.Spec.Hard) > 0 {

@@ -111,13 +111,9 @@ func (r *Registry) replace(ctx context.Context, ns string, was, want runtime.Obj
 		warning.AddWarning(ctx, "", fmt.Sprintf("%s in namespace %q is kept by somebody else now, and stays as it is", identity(want), ns))
 		return nil
 	}
-	if q, ok := want.(*corev1.ResourceQuota); ok && len(q.Spec.Hard) == 0 {
-		// It is to be emptied. An interrupted refresh has recorded that already, so what
-		// was recorded does not tell what there is to take away.
-		if hq, ok := have.(*corev1.ResourceQuota); ok {
-			full := q.DeepCopy()
-			full.Spec = hq.Spec
-			was = full
+	if q, ok := want.(*corev1.ResourceQuota); ok {
+		if was, err = quotaBefore(was, q, have); err != nil {
+			return err
 		}
 	}
 	docs := make([][]byte, 3)

@@ -199,7 +199,7 @@ func (r *Registry) inspectOne(ctx context.Context, ns *corev1.Namespace, want ru
 		d.was, d.object.UID = Changed, hm.GetUID()
 	}
 	if q, ok := want.(*corev1.ResourceQuota); ok && len(q.Spec.Hard) == 0 && d.was == Changed { // a refresh empties it
-		return r.replace(ctx, ns.Name, have, want)
+		return r.replace(ctx, ns.Name, nil, want)
 	}
 	patch, err := manifest(want)
 	if err != nil {
