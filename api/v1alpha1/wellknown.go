@@ -93,3 +93,27 @@ const DefaultPrefix = "tmp-"
 // ReservedSuffix ends names that no namespace may have: with them the broker
 // proves that the policies, which exempt it otherwise, are there.
 const ReservedSuffix = "-tenama-probe"
+
+// Names of what deploy/ installs and of what the broker makes in each namespace.
+const (
+	// ClusterRoleBroker holds the rights of the broker in the cluster.
+	ClusterRoleBroker = "tenama:broker"
+	// ClusterRoleManager holds the rights of the broker inside a namespace that it
+	// made; RoleBinding RoleBindingBroker binds it there.
+	ClusterRoleManager = "tenama:namespace-manager"
+	// RoleBindingBroker is the broker's own RoleBinding in a namespace. It carries
+	// AnnotationGuardRails.
+	RoleBindingBroker = "tenama:broker"
+	// RoleBindingOwner binds the role of the class to the owner.
+	RoleBindingOwner = "tenama:owner"
+)
+
+// Recommended labels of Kubernetes that tenama sets.
+const (
+	// LabelManagedBy names the tool that manages an object.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of LabelManagedBy, and the field manager, of the broker.
+	ManagedBy = "tenama"
+	// LabelPodSecurity enforces a Pod Security Standard in a namespace.
+	LabelPodSecurity = "pod-security.kubernetes.io/enforce"
+)

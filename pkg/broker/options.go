@@ -17,7 +17,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/pkg/broker/registry"
+	"tenama.dev/tenama/pkg/broker/guardrails"
 )
 
 // Options configure the broker; flags are the only configuration.
@@ -137,6 +137,6 @@ func (o *Options) restConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("load the broker's own identity: %w", err)
 	}
 	c.QPS = -1
-	c.UserAgent = registry.Agent
+	c.UserAgent = guardrails.Agent
 	return c, nil
 }

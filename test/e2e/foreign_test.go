@@ -93,7 +93,7 @@ func TestForeignGuardRails(t *testing.T) {
 			}, nil)
 			name := "tmp-occupied-" + strings.ToLower(kind)
 			_, err := alice.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{})
-			if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), kind+` "tenama" of the class is made in every new namespace by somebody else`) {
+			if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), kind+` "tenama" of the class already exists`) {
 				t.Errorf("got %v, want it refused with what is in the way", err)
 			}
 			if err := bed.Eventually(60*time.Second, func() error {

@@ -95,9 +95,9 @@ func (n *node) see(c *cluster, r *rand.Rand) {
 	n.at++
 	for range 1 + r.IntN(2) {
 		if e.gone {
-			n.Lost(e.ns)
+			n.OnDelete(e.ns)
 		} else {
-			n.Saw(e.ns)
+			n.OnUpdate(e.ns)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (n *node) list(c *cluster, r *rand.Rand) {
 		all = append(all, ns)
 	}
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	n.Reset(all)
+	n.OnList(all)
 	n.at = len(c.log)
 }
 

@@ -78,9 +78,9 @@ func New(p *Prover) *Prover {
 // one line what is not.
 func (p *Prover) Proof() error { return p.state.Load().err }
 
-// Lives tells that there is a namespace of the broker. The first one is the
-// first occasion to prove what holds tenants.
-func (p *Prover) Lives() {
+// NamespaceSeen reports that a managed namespace exists. The first call triggers the
+// probes of the policy about tenants, which need a namespace.
+func (p *Prover) NamespaceSeen() {
 	if !p.proven.Load() {
 		select {
 		case p.wake <- struct{}{}:

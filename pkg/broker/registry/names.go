@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -19,11 +20,10 @@ const (
 	maxWords = 24 // two words of nine letters, a dash, and another with four digits
 )
 
-// generate completes a generateName with two words, derived from the owner and
-// the request, so that a repeated request gets the same name. A request that
-// has made its namespace keeps its name even if others were in the way then
-// and are gone now.
-func (r *Registry) generate(tn *v1alpha1.TemporaryNamespace, by user.Info) string {
+// generateName completes a generateName with two words, derived from the owner and
+// the request, so that a repeated request gets the same name. A request that has
+// created its namespace keeps the name, even if other names are free by now.
+func (r *Registry) generateName(tn *v1alpha1.TemporaryNamespace, by user.Info) string {
 	base, requestID := tn.GenerateName, tn.Annotations[v1alpha1.AnnotationRequestID]
 	hash := v1alpha1.OwnerHash(by.GetName())
 	if g := tn.Spec.OwnerGroup; g != "" {
@@ -32,7 +32,7 @@ func (r *Registry) generate(tn *v1alpha1.TemporaryNamespace, by user.Info) strin
 	if requestID == "" {
 		requestID = rand.Text()
 	} else {
-		own, _ := r.Cache.list(hash)
+		own, _ := r.Cache.List(hash)
 		for _, ns := range own {
 			if ns.Annotations[v1alpha1.AnnotationRequestID] == requestID && strings.HasPrefix(ns.Name, base) {
 				return ns.Name
@@ -46,10 +46,15 @@ func (r *Registry) generate(tn *v1alpha1.TemporaryNamespace, by user.Info) strin
 		if try >= 3 { // the words are getting scarce
 			name += fmt.Sprintf("-%x", sum[8:10])
 		}
-		if try == 16 || r.Cache.get(name) == nil && r.Cache.quarantined(name, hash) == 0 {
+		if try == 16 || r.Cache.Get(name) == nil && r.Cache.Quarantined(name, hash) == 0 {
 			return name
 		}
 	}
+}
+
+// hasPrefix reports whether a name begins with one of the prefixes.
+func hasPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 func words(sum []byte) string {

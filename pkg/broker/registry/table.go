@@ -36,7 +36,7 @@ func (r *Registry) ConvertToTable(_ context.Context, obj, opts runtime.Object) (
 	if o, ok := opts.(*metav1.TableOptions); !ok || !o.NoHeaders {
 		t.ColumnDefinitions = columns
 	}
-	now := time.Now()
+	now := r.now()
 	switch o := obj.(type) {
 	case *v1alpha1.TemporaryNamespace:
 		t.Rows = []metav1.TableRow{r.row(o, now)}

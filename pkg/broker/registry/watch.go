@@ -18,20 +18,19 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// accessInterval is how often a watch looks whether its user still may see what
-// it was opened for. Events cost no such look.
+// accessInterval is how often a watch checks that its user may still see what it was
+// opened for. There is no check for each event.
 const accessInterval = 30 * time.Second
 
-// Watch passes on kube-apiserver's watch of Namespaces, narrowed to the
-// caller's and translated. So its watch cache gives resume, 410, bookmarks and
-// initial events, and the resourceVersions are the cluster's own.
+// Watch translates kube-apiserver's watch of Namespaces, filtered to those that the
+// caller may see. So resuming, 410, bookmarks and initial events come from its watch
+// cache, and the resourceVersions are those of the cluster.
 //
-// An object that begins to be selected is ADDED, one that ceases to is DELETED.
-// When the user gains or loses the right to see everybody's, the watch ends with
-// 410: a client that lists again, as it has to then, gets the ones and loses the
-// others.
+// An object that begins to match is ADDED, an object that no longer matches is
+// DELETED. When the user gains or loses the right to see the namespaces of all owners,
+// the watch ends with 410, and the client lists again.
 func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (watch.Interface, error) {
-	s, err := r.selection(ctx, o)
+	s, err := r.selectorOf(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -40,21 +39,21 @@ func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (w
 		return nil, err
 	}
 	opts.Watch, opts.Limit, opts.Continue = true, 0, ""
-	if t := opts.TimeoutSeconds; t != nil && *t > 30 { // it ends before its client does: there is time for a last look
+	if t := opts.TimeoutSeconds; t != nil && *t > 30 { // end before the client does, so that there is time for a last check
 		earlier := *t - 1
 		opts.TimeoutSeconds = &earlier
 	}
-	f := &watchFilter{selection: s, has: map[string]bool{}, failed: func(err error) error { return r.translate(ctx, err, "") }}
+	f := &watchFilter{selector: s, has: map[string]bool{}, failed: func(err error) error { return r.translate(ctx, err, "") }}
 	resumes := opts.ResourceVersion != "" && opts.ResourceVersion != "0" && (opts.SendInitialEvents == nil || !*opts.SendInitialEvents)
-	if resumes && !s.trivial() {
-		if err := r.recall(ctx, f, opts); err != nil {
+	if resumes && !s.byOwnerOnly() {
+		if err := r.restore(ctx, f, opts); err != nil {
 			return nil, err
 		}
 	}
 	w, err := r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&opts, metav1.ParameterCodec).Watch(ctx)
 	if apierrors.IsInvalid(err) && opts.SendInitialEvents != nil && !opts.AllowWatchBookmarks {
 		// A kube-apiserver without WatchList. The client waits for no bookmark, so it
-		// did not ask for that itself: our library did, where the version is open.
+		// did not ask for initial events: the handlers did, because it gave no version.
 		opts.SendInitialEvents, opts.ResourceVersionMatch = nil, ""
 		w, err = r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&opts, metav1.ParameterCodec).Watch(ctx)
 	}
@@ -62,15 +61,16 @@ func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (w
 		return nil, r.translate(ctx, err, "")
 	}
 	changed := func() bool {
-		all, err := r.mayNow(ctx, v1alpha1.VerbViewAll)
+		all, err := r.authorizedNow(ctx, v1alpha1.VerbViewAll)
 		return err == nil && all != s.all
 	}
 	return pipe(ctx, w, f.translate, changed), nil
 }
 
-// recall finds out what the client of a resumed watch has: what was selected at
-// its resourceVersion. Where that is forgotten the client has to list again.
-func (r *Registry) recall(ctx context.Context, f *watchFilter, opts metav1.ListOptions) error {
+// restore sets what the client of a resumed watch has: what matched at its
+// resourceVersion. If kube-apiserver does not know that any more, the client has to
+// list again.
+func (r *Registry) restore(ctx context.Context, f *watchFilter, opts metav1.ListOptions) error {
 	list, err := r.page(ctx, metav1.ListOptions{
 		LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector,
 		ResourceVersion: opts.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchExact,
@@ -82,13 +82,13 @@ func (r *Registry) recall(ctx context.Context, f *watchFilter, opts metav1.ListO
 		return err
 	}
 	for i := range list.Items {
-		f.has[list.Items[i].Name] = f.matches(view(&list.Items[i]))
+		f.has[list.Items[i].Name] = f.matches(fromNamespace(&list.Items[i]))
 	}
 	return nil
 }
 
-// pipe passes the translated events of w on, until either side stops, or ctx is
-// done, or the access has changed.
+// pipe returns a watch of the translated events of w. It ends when either side
+// stops, when ctx is done, or when the access has changed.
 func pipe(ctx context.Context, w watch.Interface, translate func(watch.Event) (watch.Event, bool), changed func() bool) watch.Interface {
 	out := make(chan watch.Event)
 	p := watch.NewProxyWatcher(out)
@@ -139,11 +139,11 @@ func accessChanged() watch.Event {
 	return watch.Event{Type: watch.Error, Object: &apierrors.NewResourceExpired("what you may see has changed; list again").ErrStatus}
 }
 
-// watchFilter translates the events of one watch. Where a selector narrows it
-// beyond the owner, an object that begins to match is ADDED to the client, and
-// one that ceases to is DELETED.
+// watchFilter translates the events of one watch. If it selects by more than the
+// owner, an object that begins to match becomes ADDED, and an object that no longer
+// matches becomes DELETED.
 type watchFilter struct {
-	selection
+	selector
 	has    map[string]bool // by name: the client has it
 	failed func(error) error
 }
@@ -167,9 +167,9 @@ func (f *watchFilter) translate(e watch.Event) (watch.Event, bool) {
 		e.Object = tn
 		return e, true
 	}
-	tn := view(ns)
+	tn := fromNamespace(ns)
 	matches := f.matches(tn)
-	if !f.trivial() {
+	if !f.byOwnerOnly() {
 		had := f.has[ns.Name]
 		delete(f.has, ns.Name)
 		switch {

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// lockWait is how long to wait for others; they hold the lock for milliseconds.
+// lockWait is how long another program may hold the lock, which takes milliseconds. It
+// is counted for each holder: on a busy machine the lock may change hands for longer.
 const lockWait = 10 * time.Second
 
 // lock takes client-go's lock of a kubeconfig file: FILE.lock, made exclusively
@@ -24,7 +25,8 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("lock kubeconfig: %w", err)
 	}
 	name := path + ".lock"
-	for begun := time.Now(); ; {
+	var holder fs.FileInfo
+	for since := time.Now(); ; {
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL, 0)
 		if err == nil {
 			f.Close()
@@ -33,10 +35,13 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("lock kubeconfig: %w", err)
 		}
-		if time.Since(begun) > lockWait {
+		if now, err := os.Lstat(name); err == nil && (holder == nil || !os.SameFile(now, holder) || !now.ModTime().Equal(holder.ModTime())) {
+			holder, since = now, time.Now()
+		}
+		if time.Since(since) > lockWait {
 			age := "some time"
-			if i, err := os.Stat(name); err == nil {
-				age = time.Since(i.ModTime()).Round(time.Second).String()
+			if holder != nil {
+				age = time.Since(holder.ModTime()).Round(time.Second).String()
 			}
 			return nil, fmt.Errorf("lock kubeconfig %q: another program has held %q for %s; if none is running, remove that file", path, name, age)
 		}

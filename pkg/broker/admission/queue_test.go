@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// Those who wait are served in their order, one person after the other; who does
+// not wait does not pass them.
+func TestLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := New()
+		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		free := func(name string) { v.OnDelete(made(wanted(name, "", "", nil), "uid-"+name)) }
+		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan string, 10)
+		wait := func(owner, name string) {
+			for {
+				release, err := v.Wait(t.Context(), wanted(name, owner, "default", nil), name)
+				if apierrors.IsTooManyRequests(err) {
+					time.Sleep(100 * time.Millisecond)
+					continue
+				}
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					return
+				}
+				v.OnUpdate(made(wanted(name, owner, "default", nil), "uid-"+name))
+				release()
+				served <- name
+				return
+			}
+		}
+		// The greedy one has asked for three before anybody else came.
+		for _, x := range []struct{ owner, name string }{{"greedy", "tmp-g1"}, {"greedy", "tmp-g2"}, {"ann", "tmp-a1"}, {"bob", "tmp-b1"}} {
+			go wait(x.owner, x.name)
+			synctest.Wait()
+			time.Sleep(time.Millisecond)
+		}
+		last := "tmp-0"
+		for i, want := range []string{"tmp-g1", "tmp-a1", "tmp-b1", "tmp-g2"} {
+			free(last)
+			if _, err := v.Reserve(t.Context(), wanted("tmp-pushy", "pushy", "default", nil)); cause(err) != v1alpha1.CauseBudgetExceeded {
+				t.Errorf("turn %d: somebody passes the line: %v", i, err)
+			}
+			if got := <-served; got != want {
+				t.Errorf("turn %d: got %s, want %s", i, got, want)
+			}
+			last = want
+		}
+		// The line is empty: what is free is for all, after a moment.
+		free(last)
+		begun := time.Now()
+		if err := create(t, v, wanted("tmp-pushy", "pushy", "default", nil)); err != nil || time.Since(begun) > grace {
+			t.Errorf("after %s: %v", time.Since(begun), err)
+		}
+	})
+}
+
+// Whoever does not come again loses the place; until then room is kept for a moment.
+func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := New()
+		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil), "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in line") {
+			t.Fatal(err)
+		}
+		done := make(chan time.Time, 1)
+		begun := time.Now()
+		go func() {
+			for {
+				if _, err := v.Wait(t.Context(), wanted("tmp-2", "bob", "default", nil), "2"); err == nil {
+					done <- time.Now()
+					return
+				}
+			}
+		}()
+		synctest.Wait()
+		v.OnDelete(made(wanted("tmp-0", "", "", nil), "uid-tmp-0"))
+		if took := (<-done).Sub(begun); took < between-spread || took > between+2*spread {
+			t.Errorf("room was kept for %s", took)
+		}
+	})
+}
+
+// A line has an end, for each and for all.
+func TestLineIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := New()
+		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
+			t.Fatal(err)
+		}
+		join := func(owner string, n int) error {
+			_, err := v.join(claimOf(wanted("tmp-x", owner, "default", nil)), fmt.Sprint(n))
+			return err
+		}
+		for i := range maxPlacesOfOne {
+			if err := join("greedy", i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := join("greedy", maxPlacesOfOne); !apierrors.IsTooManyRequests(err) {
+			t.Errorf("got %v", err)
+		}
+		for i := range maxPlaces - maxPlacesOfOne {
+			if err := join(fmt.Sprint(i), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := join("late", 0); !apierrors.IsTooManyRequests(err) {
+			t.Errorf("got %v", err)
+		}
+		time.Sleep(keepPlace + time.Second)
+		v.mu.Lock()
+		v.sweep()
+		left := len(v.line.places)
+		v.mu.Unlock()
+		if left != 0 {
+			t.Errorf("%d places are kept for nobody", left)
+		}
+	})
+}
+
+// Somebody at the end of their own limit holds up nobody by standing in line, and
+// nobody shuts a budget by asking for names that are taken.
+func TestNobodyShutsABudgetForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := New()
+		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{
+			budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "100"), PerUser: amounts("count/temporarynamespaces", "1")}),
+		})
+		cpu := func(n int) map[string]string { return map[string]string{"n": fmt.Sprint(n)} }
+		ns := func(name, owner string, n map[string]string) error {
+			return create(t, v, wanted(name, owner, "default", amounts("requests.cpu", n["n"])))
+		}
+		if err := ns("tmp-m", "mallory", cpu(51)); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 { // her own name, again and again, at once
+			if _, err := v.Reserve(t.Context(), wanted("tmp-m", "mallory", "default", amounts("requests.cpu", "8"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := v.Wait(t.Context(), wanted("tmp-m2", "mallory", "default", amounts("requests.cpu", "50")), "m2"); cause(err) != v1alpha1.CauseInLine {
+			t.Fatal(err)
+		}
+		if err := ns("tmp-a", "alice", cpu(49)); err != nil {
+			t.Errorf("alice is kept from what is free: %v", err)
+		}
+	})
+}
+
+// Whoever does not stand in line waits for a moment, not for ever, although what is
+// wanted becomes free all the time.
+func TestTheGraceEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := New()
+		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "1000")})})
+		for i := range 100 {
+			if err := create(t, v, wanted(fmt.Sprint("tmp-", i), "zed", "default", amounts("requests.cpu", "8"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var busy sync.WaitGroup
+		defer busy.Wait()
+		busy.Go(func() { // too large a wish, and ends
+			for i := range 100 {
+				_, _ = v.Reserve(t.Context(), wanted("tmp-large", "bob", "default", amounts("requests.cpu", "900")))
+				v.OnDelete(made(wanted(fmt.Sprint("tmp-", i), "", "", nil), fmt.Sprint("uid-tmp-", i)))
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+		time.Sleep(time.Second)
+		begun := time.Now()
+		if err := create(t, v, wanted("tmp-alice", "alice", "default", amounts("requests.cpu", "1"))); err != nil || time.Since(begun) > grace {
+			t.Errorf("after %s: %v", time.Since(begun), err)
+		}
+	})
+}
+
+// Who was served and lost to another replica has their place again, before those who
+// came later, and does not hold them up while the name is still going.
+func TestLostRace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := New()
+		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		ann, bob := wanted("tmp-ann", "ann", "default", nil), wanted("tmp-bob", "bob", "default", nil)
+		release, err := v.Wait(t.Context(), ann, "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		v.OnUpdate(made(wanted("tmp-faster", "zed", "default", nil), "faster"))
+		mine := made(ann, "mine")
+		v.OnUpdate(mine)
+		release()
+		if err := v.Admitted(mine); cause(err) != v1alpha1.CauseBudgetExceeded {
+			t.Fatal(err)
+		}
+		if _, err := v.Wait(t.Context(), bob, "2"); cause(err) != v1alpha1.CauseInLine {
+			t.Fatal(err)
+		}
+		if err := v.Requeue(ann, "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1") {
+			t.Errorf("got %v", err)
+		}
+		if err := v.Requeue(ann, "other"); err != nil {
+			t.Errorf("a place that nobody had: %v", err)
+		}
+		refused := mine.DeepCopy()
+		refused.Annotations[v1alpha1.AnnotationRefused] = "true"
+		v.OnUpdate(refused)
+		v.OnDelete(made(wanted("tmp-faster", "", "", nil), "faster"))
+		if release, err := v.Wait(t.Context(), bob, "2"); err != nil { // ann's name is not free yet
+			t.Errorf("bob is held up: %v", err)
+		} else {
+			release()
+		}
+		v.OnDelete(refused)
+		if _, err := v.Wait(t.Context(), ann, "1"); err != nil {
+			t.Errorf("ann: %v", err)
+		}
+	})
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// create goes the whole way of a creation that nobody disturbs.
+func create(t *testing.T, v *View, ns *corev1.Namespace) error {
+	t.Helper()
+	release, err := v.Reserve(t.Context(), ns)
+	if err != nil {
+		return err
+	}
+	defer release()
+	there := made(ns, "uid-"+ns.Name)
+	v.OnUpdate(there)
+	return v.Admitted(there)
+}
+
+func cause(err error) metav1.CauseType {
+	var status apierrors.APIStatus
+	if s, ok := err.(apierrors.APIStatus); ok {
+		status = s
+	}
+	if status == nil || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
+		return ""
+	}
+	return status.Status().Details.Causes[0].Type
+}
+
+// Each limit holds whom it is about, and nobody else.
+func TestLimits(t *testing.T) {
+	cpu := func(n int) corev1.ResourceList {
+		return amounts("requests.cpu", fmt.Sprint(n), "requests.memory", "1Gi")
+	}
+	budgets := map[string]policyv1alpha1.NamespaceBudgetSpec{
+		"total":      {Total: amounts("cpu", "10")}, // another name of requests.cpu
+		"each":       {PerUser: amounts("count/temporarynamespaces", "2")},
+		"devs":       {Groups: []policyv1alpha1.GroupLimit{{Name: "devs", Hard: amounts("requests.cpu", "4")}}},
+		"large ones": {ClassNames: []string{"large"}, Total: amounts("count/temporarynamespaces", "1")},
+		"broken":     {ClassNames: []string{"odd"}, Total: amounts("cores", "1")},
+		"impossible": {ClassNames: []string{"huge"}, PerUser: amounts("requests.cpu", "1")},
+		"unbounded":  {ClassNames: []string{"open"}, Total: amounts("limits.cpu", "1")},
+	}
+	v := New()
+	var all []*policyv1alpha1.NamespaceBudget
+	for name, spec := range budgets {
+		all = append(all, budgetOf(name, spec))
+	}
+	v.SetBudgets(all)
+	for i, step := range []struct {
+		ns    *corev1.Namespace
+		cause metav1.CauseType // empty: it fits
+		text  string
+	}{
+		{wanted("tmp-a1", "ann", "default", cpu(2)), "", ""},
+		{wanted("tmp-a2", "ann", "default", cpu(2)), "", ""},
+		{wanted("tmp-a3", "ann", "default", cpu(2)), v1alpha1.CauseBudgetExceeded, `budget "each" for each user is full: 2 of 2 count/temporarynamespaces taken; yours: tmp-a1 (until 20`},
+		{wanted("tmp-b1", "bob", "default", cpu(2), "devs"), "", ""},
+		{wanted("tmp-c1", "cat", "default", cpu(3), "devs"), v1alpha1.CauseBudgetExceeded, `budget "devs" for group "devs" is full: 2 of 4 requests.cpu taken, and class "default" takes 3`},
+		{wanted("tmp-c2", "cat", "default", cpu(2), "devs"), "", ""},
+		{wanted("tmp-d1", "dan", "large", cpu(1)), "", ""},
+		{wanted("tmp-e1", "eve", "large", cpu(1)), v1alpha1.CauseBudgetExceeded, `budget "large ones" is full: 1 of 1 count/temporarynamespaces taken; room at 20`},
+		{wanted("tmp-f1", "fay", "default", cpu(2)), v1alpha1.CauseBudgetExceeded, `budget "total" is full: 9 of 10 requests.cpu taken, and class "default" takes 2`},
+		{wanted("tmp-f2", "fay", "default", cpu(1)), "", ""},
+		{wanted("tmp-g1", "gil", "odd", cpu(0)), v1alpha1.CauseBudgetImpossible, `budget "broken" cannot be understood`},
+		{wanted("tmp-h1", "hal", "huge", cpu(2)), v1alpha1.CauseBudgetImpossible, `takes 2 of requests.cpu, and budget "impossible" for each user allows 1: none can ever be made`},
+		{wanted("tmp-i1", "ian", "open", cpu(0)), v1alpha1.CauseBudgetImpossible, `class "open" has no quota on limits.cpu, which budget "unbounded" bounds`},
+		{wanted("tmp-j1", "joe", "default", nil), v1alpha1.CauseBudgetImpossible, `no quota on requests.cpu`},
+	} {
+		err := create(t, v, step.ns)
+		if cause(err) != step.cause || err != nil && !strings.Contains(err.Error(), step.text) {
+			t.Errorf("step %d: %s: got %v, want %q", i, step.ns.Name, err, step.text)
+		}
+	}
+	// A name that is there is not counted twice: kube-apiserver will say what is so.
+	if release, err := v.Reserve(t.Context(), wanted("tmp-a1", "ann", "default", cpu(2))); err != nil {
+		t.Errorf("a repeated request is refused: %v", err)
+	} else {
+		release()
+	}
+	// But one that was refused, and is going, is asked for anew.
+	gone := made(wanted("tmp-e1", "eve", "large", cpu(1)), "refused")
+	gone.Annotations[v1alpha1.AnnotationRefused] = "true"
+	v.OnUpdate(gone)
+	if _, err := v.Reserve(t.Context(), wanted("tmp-e1", "eve", "large", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
+		t.Errorf("a name that was refused is let in unseen: %v", err)
+	}
+	usage, full := v.Usage()
+	for name, want := range map[string]string{"total": "100% requests.cpu 10 of 10", "each": "100% count/temporarynamespaces 2 of 2 by one user", "devs": "100% requests.cpu 4 of 4 by group devs"} {
+		if u := usage[name]; u.Full+" "+u.Nearest != want {
+			t.Errorf("%s: got %s %s, want %s", name, u.Full, u.Nearest, want)
+		}
+	}
+	if full["total"] != 1 || full["large ones"] != 1 {
+		t.Errorf("got %v", full)
+	}
+	if n := usage["total"].Namespaces; n != 6 {
+		t.Errorf("%d namespaces count, want 6", n)
+	}
+	// Lowered below what is taken: what lives stays, what comes waits.
+	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("total", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "5")})})
+	if err := create(t, v, wanted("tmp-k1", "kim", "default", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
+		t.Errorf("below what is taken: %v", err)
+	}
+	for _, name := range []string{"tmp-a1", "tmp-a2", "tmp-b1"} {
+		v.OnDelete(made(wanted(name, "", "", nil), "uid-"+name))
+	}
+	if err := create(t, v, wanted("tmp-k1", "kim", "default", cpu(1))); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	// The budget goes, and everything fits.
+	v.SetBudgets(nil)
+	if err := create(t, v, wanted("tmp-z", "zoe", "large", cpu(99))); err != nil {
+		t.Error(err)
+	}
+}
+
+// A namespace is charged until it is gone, by what it says itself: its class may go,
+// and it may have been made before there was a budget.
+func TestChargedUntilGone(t *testing.T) {
+	v := New()
+	old := made(wanted("tmp-old", "ann", "gone", nil), "1")
+	delete(old.Annotations, v1alpha1.AnnotationReserved)
+	v.OnList([]*corev1.Namespace{old})
+	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+	next := wanted("tmp-next", "bob", "default", nil)
+	if _, err := v.Reserve(t.Context(), next); cause(err) != v1alpha1.CauseBudgetExceeded {
+		t.Fatalf("beside one of before: %v", err)
+	}
+	ending := old.DeepCopy()
+	now := metav1.Now()
+	ending.DeletionTimestamp = &now
+	v.OnUpdate(ending)
+	if _, err := v.Reserve(t.Context(), next); cause(err) != v1alpha1.CauseBudgetExceeded {
+		t.Fatalf("beside one that ends: %v", err)
+	}
+	refused := made(wanted("tmp-refused", "ann", "default", nil), "2")
+	refused.Annotations[v1alpha1.AnnotationRefused] = "true"
+	v.OnUpdate(refused)
+	v.OnDelete(ending)
+	if err := create(t, v, next); err != nil {
+		t.Errorf("beside one that was refused: %v", err)
+	}
+}
+
+// A refresh that takes more is admitted like a creation: at its own event.
+func TestMoreIsAdmittedByItsOrder(t *testing.T) {
+	v := New()
+	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "10")})})
+	if err := create(t, v, wanted("tmp-a", "ann", "default", amounts("requests.cpu", "4"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(t, v, wanted("tmp-b", "bob", "default", amounts("requests.cpu", "4"))); err != nil {
+		t.Fatal(err)
+	}
+	more := func(n string) *corev1.Namespace {
+		return made(wanted("tmp-a", "ann", "default", amounts("requests.cpu", n)), "uid-tmp-a")
+	}
+	if _, err := v.ReserveIncrease(more("7")); cause(err) != v1alpha1.CauseBudgetExceeded {
+		t.Errorf("3 more where 2 are free: %v", err)
+	}
+	release, err := v.ReserveIncrease(more("6"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Reserve(t.Context(), wanted("tmp-c", "cat", "default", amounts("requests.cpu", "1"))); err == nil {
+		t.Error("what is held for the refresh is given away")
+	}
+	v.OnUpdate(more("6"))
+	release()
+	if err := v.Admitted(more("6")); err != nil {
+		t.Error(err)
+	}
+	// Another replica was faster: at its event there is no room.
+	v.OnUpdate(more("4"))
+	if err := create(t, v, wanted("tmp-d", "dan", "default", amounts("requests.cpu", "2"))); err != nil {
+		t.Fatal(err)
+	}
+	v.OnUpdate(more("6"))
+	if err := v.Admitted(more("6")); cause(err) != v1alpha1.CauseBudgetExceeded {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A decision among 10,000 namespaces, with ten budgets, and a refusal of it.
+func BenchmarkDecision(b *testing.B) {
+	v := New()
+	var budgets []*policyv1alpha1.NamespaceBudget
+	for i := range 10 {
+		budgets = append(budgets, budgetOf(fmt.Sprint("b", i), policyv1alpha1.NamespaceBudgetSpec{
+			Total: amounts("count/temporarynamespaces", "20000", "requests.cpu", "50000"), PerUser: amounts("count/temporarynamespaces", "20"),
+		}))
+	}
+	v.SetBudgets(budgets)
+	var all []*corev1.Namespace
+	for i := range 10000 {
+		all = append(all, made(wanted(fmt.Sprint("tmp-", i), fmt.Sprint("user-", i%1000), "default", amounts("requests.cpu", "4")), fmt.Sprint(i)))
+	}
+	v.OnList(all)
+	b.Run("admitted", func(b *testing.B) {
+		for i := range b.N {
+			ns := wanted(fmt.Sprint("tmp-new-", i), "user-1", "default", amounts("requests.cpu", "4"))
+			release, err := v.Reserve(b.Context(), ns)
+			if err != nil {
+				b.Fatal(err)
+			}
+			there := made(ns, fmt.Sprint("new", i))
+			v.OnUpdate(there)
+			if err := v.Admitted(there); err != nil {
+				b.Fatal(err)
+			}
+			release()
+			v.OnDelete(there)
+		}
+	})
+	b.Run("refused", func(b *testing.B) {
+		ns := wanted("tmp-new", "user-2", "default", amounts("requests.cpu", "40000"))
+		for range b.N {
+			if _, err := v.Reserve(b.Context(), ns); err == nil {
+				b.Fatal("it fits")
+			}
+		}
+	})
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/admission"
+	"tenama.dev/tenama/pkg/broker/auth"
+	"tenama.dev/tenama/pkg/broker/budgets"
+	"tenama.dev/tenama/pkg/broker/classes"
+	"tenama.dev/tenama/pkg/broker/containment"
+	"tenama.dev/tenama/pkg/broker/guardrails"
+	"tenama.dev/tenama/pkg/broker/lifecycle"
+	"tenama.dev/tenama/pkg/broker/nscache"
+	"tenama.dev/tenama/pkg/broker/registry"
+)
+
+// server is a broker whose parts are put together. It has made no request yet.
+type server struct {
+	options   *Options
+	log       *slog.Logger
+	clients   *clients
+	health    *health
+	authz     authorizer.Authorizer
+	cache     *nscache.Cache
+	classes   *classes.Store
+	budgets   *budgets.Store
+	prover    *containment.Prover
+	lifecycle *lifecycle.Manager
+	queue     *lifecycle.Queue
+	router    http.Handler
+
+	background sync.WaitGroup
+	failed     chan error // of a listener
+}
+
+// build puts the parts of a broker together, each after those that it uses.
+func build(o *Options, log *slog.Logger) (*server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Pod == "" { // identifies this process among the replicas
+		o.Pod = uuid.NewString()
+	}
+	kinds, err := o.kinds()
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClients(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{options: o, log: log, clients: c, failed: make(chan error, 2)}
+	if s.authz, err = auth.NewAuthorizer(c.kube, openPaths...); err != nil {
+		return nil, err
+	}
+	tracker := admission.New()
+	s.cache = nscache.New(c.kube, tracker)
+	if s.classes, err = classes.New(c.policies, c.kube, o.Namespace, o.Prefixes, kinds, log); err != nil {
+		return nil, err
+	}
+	s.budgets, err = budgets.New(c.policies, &budgets.Store{View: tracker, Reserved: s.classes.Reserved, Full: measureBudgets, Replica: o.Pod, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	s.prover = containment.New(&containment.Prover{
+		Client: c.kube, Prefix: o.Prefixes[0], Namespace: o.Namespace, ServiceAccount: o.ServiceAccount,
+		Managed: func() []string { return s.cache.SampleNames(5, o.Prefixes) }, Like: s.classes.Like,
+		Interval: o.ContainmentInterval, Log: log,
+	})
+	s.prover.Count = func(result string) { countProof(result, s.prover.Proof()) }
+	s.health = &health{doubt: s.prover.Proof, allow: o.AllowUncontained}
+	s.lifecycle = &lifecycle.Manager{
+		Client: c.kube, GuardRails: &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds},
+		Cache: s.cache, Classes: s.classes, Admission: tracker, Log: log, Replica: o.Pod,
+		Self:       rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
+		ServerTime: c.clock.now, Contained: s.contained,
+		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
+	}
+	s.queue = lifecycle.NewQueue(s.lifecycle, log)
+	s.router, err = routes(&registry.Registry{
+		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: tracker,
+		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
+	}, s.authz)
+	return s, err
+}
+
+// contained returns nil while the broker may change namespaces.
+func (s *server) contained() error {
+	if s.options.AllowUncontained {
+		return nil
+	}
+	return s.prover.Proof()
+}
+
+// onChange schedules what is due for a namespace that is new or has changed.
+func (s *server) onChange(ns *corev1.Namespace) {
+	if v1alpha1.IsReady(ns) {
+		s.prover.NamespaceSeen()
+	}
+	switch at, err := s.lifecycle.Due(ns); {
+	case err != nil:
+		s.log.Error("The expiry cannot be read; the namespace is kept until its annotations are repaired or it is deleted", "namespace", ns.Name, "uid", ns.UID, "err", err)
+	case !at.IsZero():
+		s.queue.AddAt(ns.Name, at)
+	}
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+)
+
+// clients are the clients of the broker. All of them share one connection, and
+// tell the clock what kube-apiserver's time is.
+type clients struct {
+	kube       kubernetes.Interface
+	dynamic    dynamic.Interface
+	policies   rest.Interface // of group policy.tenama.dev
+	aggregator aggregator.Interface
+	clock      serverClock
+}
+
+func newClients(o *Options) (*clients, error) {
+	config, err := o.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	c := &clients{clock: serverClock{last: &atomic.Pointer[reading]{}}}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return serverClock{next, c.clock.last} })
+	if c.kube, err = kubernetes.NewForConfig(protobuf(config)); err != nil {
+		return nil, err
+	}
+	if c.aggregator, err = aggregator.NewForConfig(config); err != nil {
+		return nil, err
+	}
+	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return nil, err
+	}
+	c.policies, err = policyClient(config)
+	return c, err
+}
+
+func protobuf(c *rest.Config) *rest.Config {
+	c = rest.CopyConfig(c)
+	c.ContentType = runtime.ContentTypeProtobuf
+	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	return c
+}
+
+func policyClient(c *rest.Config) (rest.Interface, error) {
+	s := runtime.NewScheme()
+	if err := policyv1alpha1.AddToScheme(s); err != nil {
+		return nil, err
+	}
+	c = rest.CopyConfig(c)
+	c.APIPath = "/apis"
+	c.GroupVersion = &policyv1alpha1.GroupVersion
+	c.NegotiatedSerializer = serializer.NewCodecFactory(s).WithoutConversion()
+	c.ContentType, c.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	return rest.RESTClientFor(c)
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"tenama.dev/tenama/pkg/broker/registration"
+)
+
+// register keeps the APIService registered until the returned function is called,
+// which waits for what is under way.
+func (s *server) register(work context.Context, reg *registration.Registration) (stop func()) {
+	ctx, cancel := context.WithCancel(work)
+	var running sync.WaitGroup
+	running.Go(func() { reg.Run(ctx) })
+	return func() { cancel(); running.Wait() }
+}
+
+// drain withdraws the registration and ends what is under way. It returns failure,
+// which ended the serving, if there was one.
+func (s *server) drain(work context.Context, reg *registration.Registration, api *http.Server, endRequests func(), failure error) error {
+	ctx, cancel := context.WithTimeout(work, s.options.ShutdownDelay+30*time.Second)
+	defer cancel()
+	withdraw := func() {
+		if err := reg.Withdraw(ctx); err != nil {
+			s.log.Error("Withdrawing the registration failed: until a broker serves again, or the APIService is deleted, no namespace of the cluster can be deleted", "err", err)
+		}
+	}
+	withdraw()
+	if failure != nil {
+		return failure
+	}
+	select { // kube-apiserver may still send requests to this replica
+	case <-time.After(s.options.ShutdownDelay):
+	case <-ctx.Done():
+	}
+	withdraw()                               // again: replicas that stop together first take each other for one that stays
+	time.AfterFunc(time.Second, endRequests) // watches end; requests that are answered within a second still are
+	_ = api.Shutdown(ctx)
+	s.lifecycle.Drain(ctx)
+	s.log.Info("Stopped")
+	return nil
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/warning"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/auth"
+)
+
+const requestDeadline = 30 * time.Second
+
+// filter returns a handler that passes every request through the filters, outermost
+// first, to the router.
+func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health, log *slog.Logger) http.Handler {
+	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")}
+	h := router
+	for _, f := range slices.Backward([]func(http.Handler) http.Handler{
+		filters.WithAuditInit,
+		func(h http.Handler) http.Handler { return withPanicRecovery(h, log) },
+		filters.WithRequestReceivedTimestamp,
+		func(h http.Handler) http.Handler { return filters.WithRequestInfo(h, info) },
+		filters.WithLatencyTrackers,
+		filters.WithCacheControl,
+		func(h http.Handler) http.Handler {
+			return filters.WithRequestDeadline(h, nil, nil, longRunning, codecs, requestDeadline)
+		},
+		filters.WithWarningRecorder,
+		func(h http.Handler) http.Handler {
+			return filters.WithAuthentication(h, proxy.Authenticator, filters.Unauthorized(codecs), nil, proxy.Headers)
+		},
+		withInFlightLimit,
+		func(h http.Handler) http.Handler { return withAuthorization(h, authz) },
+		func(h http.Handler) http.Handler { return untilServing(h, state) },
+		func(h http.Handler) http.Handler { return whileContained(h, state) },
+		withDepthLimit,
+	}) {
+		h = f(h)
+	}
+	return h
+}
+
+func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.Verb == "watch" }
+
+// withAuthorization asks again what kube-apiserver has asked before it proxied the
+// request. It differs from filters.WithAuthorization where there is no answer: then it
+// says in one line what is wrong with the broker.
+func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		attributes, err := filters.GetAuthorizerAttributes(r.Context())
+		if err != nil {
+			responsewriters.InternalError(w, r, err)
+			return
+		}
+		decision, reason, err := authz.Authorize(r.Context(), attributes)
+		switch {
+		case decision == authorizer.DecisionAllow:
+			next.ServeHTTP(w, r)
+		case apierrors.IsForbidden(err):
+			refusal := apierrors.NewServiceUnavailable("the broker lacks the rights of ClusterRole \"tenama:broker\": is it installed whole, and is there another installation? (" + err.Error() + ")")
+			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
+		case err != nil:
+			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker could not ask kube-apiserver whether you may; try again"), codecs, v1alpha1.GroupVersion, w, r)
+		default:
+			responsewriters.Forbidden(attributes, w, r, reason, codecs)
+		}
+	})
+}
+
+// untilServing answers 503 about the resource until the caches are filled.
+func untilServing(next http.Handler, state *health) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if info, ok := request.RequestInfoFrom(r.Context()); ok && info.IsResourceRequest && !state.serving.Load() {
+			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker is starting; try again"), codecs, v1alpha1.GroupVersion, w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// whileContained passes only reads while the policies do not contain the broker. With
+// --allow-uncontained it passes all requests, with a warning.
+func whileContained(next http.Handler, state *health) http.Handler {
+	reads := sets.NewString("get", "list", "watch")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info, ok := request.RequestInfoFrom(r.Context())
+		if !ok || !info.IsResourceRequest || reads.Has(info.Verb) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch err := state.doubt(); {
+		case err == nil:
+		case state.allow:
+			warning.AddWarning(r.Context(), "", "the broker is not contained, and runs with --allow-uncontained: "+err.Error())
+		default:
+			// Without Retry-After: clients would repeat, but an administrator has to act first.
+			refusal := apierrors.NewServiceUnavailable("the broker changes nothing while it is not contained: " + err.Error() + " (for administrators: docs/security.md, \"When the broker is not contained\")")
+			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withPanicRecovery turns a panic into an InternalError, and logs it with its stack.
+func withPanicRecovery(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // it is compared by identity in net/http, too
+				panic(p)
+			}
+			log.Error("Handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			responsewriters.ErrorNegotiated(apierrors.NewInternalError(fmt.Errorf("the broker failed; its log says why")), codecs, v1alpha1.GroupVersion, w, r)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/request"
+)
+
+func as(verb string, resource bool) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/apis/tenama.dev/v1alpha1/temporarynamespaces", nil)
+	return r.WithContext(request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: verb, IsResourceRequest: resource, APIGroup: "tenama.dev", Resource: "temporarynamespaces"}))
+}
+
+func status(h http.Handler, r *http.Request) (int, string) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+// Whoever floods the broker fills their own places, then everybody's; discovery,
+// without which the API would be taken for dead, always has one.
+func TestInFlightLimit(t *testing.T) {
+	by := func(name, verb string, resource bool) *http.Request {
+		r := as(verb, resource)
+		return r.WithContext(request.WithUser(r.Context(), &user.DefaultInfo{Name: name}))
+	}
+	full, release := make(chan struct{}), make(chan struct{})
+	var in sync.WaitGroup
+	in.Add(maxRequests)
+	h := withInFlightLimit(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if info, _ := request.RequestInfoFrom(r.Context()); info.Verb == "create" {
+			in.Done()
+			<-release
+		}
+	}))
+	var done sync.WaitGroup
+	for i := range maxRequests {
+		done.Go(func() { status(h, by(fmt.Sprintf("user-%d", i/maxRequestsOfOne), "create", true)) })
+	}
+	go func() { in.Wait(); close(full) }()
+	<-full
+	for what, c := range map[string]struct {
+		r    *http.Request
+		want int
+	}{
+		"one more request of somebody else":    {by("modest", "update", true), http.StatusTooManyRequests},
+		"discovery":                            {by("user-0", "get", false), http.StatusOK},
+		"a watch, which has places of its own": {by("user-0", "watch", true), http.StatusOK},
+		"a list, which has places of its own":  {by("user-0", "list", true), http.StatusOK},
+	} {
+		if code, _ := status(h, c.r); code != c.want {
+			t.Errorf("%s: %d, want %d", what, code, c.want)
+		}
+	}
+	close(release)
+	done.Wait()
+	if code, _ := status(h, by("modest", "update", true)); code != http.StatusOK {
+		t.Errorf("afterwards: %d, want 200", code)
+	}
+}
+
+// One greedy user leaves places to the others.
+func TestPlaces(t *testing.T) {
+	p := places{all: 10, each: 4}
+	take := func(user string, want bool) {
+		t.Helper()
+		if why := p.take(user); (why == "") != want {
+			t.Errorf("%s: %q", user, why)
+		}
+	}
+	for range 4 {
+		take("greedy", true)
+	}
+	take("greedy", false)
+	take("modest", true)
+	p.leave("greedy")
+	take("greedy", true)
+	take("greedy", false)
+	for _, user := range []string{"a", "b", "c", "d", "e"} {
+		take(user, true)
+	}
+	take("late", false)
+	for range 4 {
+		p.leave("greedy")
+	}
+	for _, user := range []string{"modest", "a", "b", "c", "d", "e"} {
+		p.leave(user)
+	}
+	if p.taken != 0 || len(p.by) != 0 {
+		t.Errorf("%d places are left over: %v", p.taken, p.by)
+	}
+}
+
+// The broker's own trouble with authorization never looks like the user's.
+func TestAuthorize(t *testing.T) {
+	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for name, c := range map[string]struct {
+		decision authorizer.Decision
+		err      error
+		code     int
+		say      string
+	}{
+		"allowed":                {authorizer.DecisionAllow, nil, 200, ""},
+		"allowed, with an error": {authorizer.DecisionAllow, errors.New("x"), 200, ""},
+		"denied":                 {authorizer.DecisionNoOpinion, nil, 403, "cannot"},
+		"no answer":              {authorizer.DecisionNoOpinion, errors.New("secret detail"), 503, "try again"},
+		"no right to ask": {authorizer.DecisionNoOpinion, apierrors.NewForbidden(schema.GroupResource{Resource: "subjectaccessreviews"}, "", errors.New("x")), 503,
+			`lacks the rights of ClusterRole \"tenama:broker\"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := withAuthorization(served, authorizer.AuthorizerFunc(func(context.Context, authorizer.Attributes) (authorizer.Decision, string, error) {
+				return c.decision, "", c.err
+			}))
+			code, body := status(h, as("list", true))
+			if code != c.code || !strings.Contains(body, c.say) || strings.Contains(body, "secret detail") {
+				t.Errorf("got %d %s, want %d with %q", code, body, c.code, c.say)
+			}
+		})
+	}
+}
+
+// While the broker is not contained, only reads pass.
+func TestWhileContained(t *testing.T) {
+	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	why := errors.New("it could do harm")
+	state := &health{doubt: func() error { return why }}
+	for _, verb := range []string{"create", "update", "patch", "delete", "deletecollection", "some-new-verb"} {
+		code, body := status(whileContained(served, state), as(verb, true))
+		if code != http.StatusServiceUnavailable || !strings.Contains(body, "it could do harm") {
+			t.Errorf("%s: %d %s, want 503 with the reason", verb, code, body)
+		}
+		state.allow = true
+		code, _ = status(whileContained(served, state), as(verb, true))
+		if state.allow = false; code != http.StatusOK {
+			t.Errorf("%s with --allow-uncontained: %d", verb, code)
+		}
+	}
+	for _, verb := range []string{"get", "list", "watch"} {
+		if code, _ := status(whileContained(served, state), as(verb, true)); code != http.StatusOK {
+			t.Errorf("%s: %d, want 200", verb, code)
+		}
+	}
+	why = nil
+	if code, _ := status(whileContained(served, state), as("create", true)); code != http.StatusOK {
+		t.Errorf("contained again: %d, want 200", code)
+	}
+}

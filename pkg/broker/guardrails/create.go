@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// DefaultAccount is the name of the ServiceAccount that a controller of
+// Kubernetes makes in every namespace. Pods run as it, whoever makes it first.
+const DefaultAccount = "default"
+
+// Create makes an object in a namespace, or accepts the one that an earlier try
+// has made. A quota is in force when Create returns. Errors: *OccupiedError, and
+// those of kube-apiserver.
+func (c *Client) Create(ctx context.Context, ns string, obj runtime.Object) error {
+	m := metaOf(obj)
+	m.SetNamespace(ns)
+	if m.GetName() != DefaultAccount {
+		m.SetLabels(withOwnLabels(m.GetLabels()))
+	}
+	// The broker may have bound its role a moment ago.
+	err := RetryForbidden(ctx, func() error {
+		if quota, ok := obj.(*corev1.ResourceQuota); ok {
+			return c.createQuota(ctx, quota)
+		}
+		_, err := c.create(ctx, ns, obj)
+		return err
+	})
+	if apierrors.IsAlreadyExists(err) {
+		return c.accept(ctx, ns, obj)
+	}
+	if err != nil {
+		return fmt.Errorf("create %s: %w", Identity(obj), err)
+	}
+	return nil
+}
+
+// accept returns an *OccupiedError if an object that exists already is not the
+// broker's.
+func (c *Client) accept(ctx context.Context, ns string, obj runtime.Object) error {
+	if nameOf(obj) == DefaultAccount {
+		return nil
+	}
+	return RetryForbidden(ctx, func() error {
+		have, err := c.Get(ctx, ns, obj, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if !v1alpha1.IsManaged(metaOf(have)) {
+			return occupied(obj)
+		}
+		return nil
+	})
+}
+
+// createQuota makes a quota and puts it in force. A new ResourceQuota does
+// nothing until its status is filled, which the controller does some milliseconds
+// later: until then objects beyond the limit get in. In a new namespace the
+// status is known. A Conflict means that the controller was first.
+func (c *Client) createQuota(ctx context.Context, want *corev1.ResourceQuota) error {
+	quotas := c.Kube.CoreV1().ResourceQuotas(want.Namespace)
+	q, err := quotas.Create(ctx, want, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		q, err = quotas.Get(ctx, want.Name, metav1.GetOptions{})
+		if err == nil && !v1alpha1.IsManaged(q) {
+			return occupied(want)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for err == nil && len(q.Status.Hard) == 0 && len(q.Spec.Hard) > 0 {
+		q.Status = corev1.ResourceQuotaStatus{Hard: q.Spec.Hard, Used: corev1.ResourceList{}}
+		for k := range q.Spec.Hard {
+			q.Status.Used[k] = resource.Quantity{Format: resource.DecimalSI}
+		}
+		if q, err = quotas.UpdateStatus(ctx, q, metav1.UpdateOptions{}); apierrors.IsConflict(err) {
+			q, err = quotas.Get(ctx, want.Name, metav1.GetOptions{})
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("put in force: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"net/http"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// What runs at once, and of it what one user may take. kube-apiserver's fairness
+// stands before us, but holds no seat for a watch that is running, and to it what
+// we pass on is the broker's own, beside its creations and deletions.
+const (
+	maxRequests, maxRequestsOfOne = 400, 100 // a create holds its place for its whole life
+	maxLists, maxListsOfOne       = 64, 16
+	maxWatches, maxWatchesOfOne   = 2000, 100 // each takes some 55 KiB, and the memory of the pod is bounded
+)
+
+// withInFlightLimit answers 429 to requests beyond the bounds above.
+func withInFlightLimit(next http.Handler) http.Handler {
+	requests, lists, watches := places{all: maxRequests, each: maxRequestsOfOne}, places{all: maxLists, each: maxListsOfOne}, places{all: maxWatches, each: maxWatchesOfOne}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind := &requests
+		if info, ok := request.RequestInfoFrom(r.Context()); ok {
+			switch {
+			case !info.IsResourceRequest: // discovery: to answer it with 429 would take the API down for all
+				next.ServeHTTP(w, r)
+				return
+			case longRunning(r, info):
+				kind = &watches
+			case info.Verb == "list":
+				kind = &lists
+			}
+		}
+		user := ""
+		if u, ok := request.UserFrom(r.Context()); ok {
+			user = u.GetName()
+		}
+		if why := kind.take(user); why != "" {
+			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
+			return
+		}
+		defer kind.leave(user)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// places are taken by requests while they run.
+type places struct {
+	all, each int
+
+	mu    sync.Mutex
+	taken int
+	by    map[string]int // user
+}
+
+// take takes a place, or tells why there is none.
+func (p *places) take(user string) (why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.taken >= p.all:
+		return "the broker is busy; try again"
+	case p.by[user] >= p.each:
+		return "you have too many requests of this kind under way; try again"
+	}
+	if p.by == nil {
+		p.by = map[string]int{}
+	}
+	p.taken++
+	p.by[user]++
+	return ""
+}
+
+func (p *places) leave(user string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken--
+	if p.by[user]--; p.by[user] == 0 {
+		delete(p.by, user)
+	}
+}

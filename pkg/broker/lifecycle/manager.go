@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/client-go/kubernetes"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/guardrails"
+	"tenama.dev/tenama/pkg/broker/nscache"
+)
+
+// CreateTimeout bounds the making of one namespace. The request handlers give up
+// after 30 s, and kube-apiserver after 60 s.
+const CreateTimeout = 25 * time.Second
+
+var (
+	groupResource = v1alpha1.Resource.GroupResource()
+
+	// ErrDeleting is the cause of a Conflict.
+	ErrDeleting = errors.New("it is being deleted")
+	// ErrUID is the cause of a Conflict.
+	ErrUID = errors.New("the UID does not match: it is another namespace of that name")
+)
+
+// Classes finds a class by name.
+type Classes interface {
+	// Class returns a class with its revision in the status; the empty name is the
+	// default class. An error about the class itself is a *field.Error of
+	// spec.className.
+	Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error)
+}
+
+// Admission decides what fits into the budgets.
+type Admission interface {
+	// ReserveIncrease reserves what ns is to take beyond what it takes now.
+	ReserveIncrease(ns *corev1.Namespace) (release func(), err error)
+	// Admitted reports, as an error, that ns does not fit. The cache must have shown
+	// ns before.
+	Admitted(ns *corev1.Namespace) error
+}
+
+// Manager makes, keeps and ends namespaces. All exported fields are required.
+type Manager struct {
+	Client     kubernetes.Interface
+	GuardRails *guardrails.Client
+	Cache      *nscache.Cache
+	Classes    Classes
+	Admission  Admission
+	Log        *slog.Logger
+	Replica    string         // this process, among the replicas of the broker
+	Self       rbacv1.Subject // the ServiceAccount that the broker runs as
+	// ServerTime is kube-apiserver's clock, exact to two seconds; zero if it is not
+	// known.
+	ServerTime func() time.Time
+	// Contained is nil while the policies are known to contain the broker.
+	Contained func() error
+	// Drifted is called for each guard rail that was not as it was made: its kind;
+	// Missing or Changed; and Restored, Refused or Released.
+	Drifted func(kind, was, became string)
+
+	active     atomic.Int64 // creations under way
+	mismatches sync.Map     // of reserved amounts, by name
+}
+
+// Start returns a context for the creation of one namespace, and its end. The
+// creation goes on although its caller may be gone; Drain waits for it.
+func (m *Manager) Start(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CreateTimeout)
+	m.active.Add(1)
+	return ctx, func() { m.active.Add(-1); cancel() }
+}
+
+// Drain waits until no namespace is being made any more, or ctx is done.
+func (m *Manager) Drain(ctx context.Context) {
+	for m.active.Load() > 0 && ctx.Err() == nil {
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// Allowed asks kube-apiserver whether a user may do something.
+func (m *Manager) Allowed(ctx context.Context, u user.Info, what authorizationv1.ResourceAttributes) (bool, error) {
+	extra := map[string]authorizationv1.ExtraValue{}
+	for k, v := range u.GetExtra() {
+		extra[k] = v
+	}
+	review, err := m.Client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: u.GetName(), Groups: u.GetGroups(), UID: u.GetUID(), Extra: extra, ResourceAttributes: &what,
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("review the access of %q: %w", u.GetName(), err)
+	}
+	return review.Status.Allowed, nil
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+const (
+	// takeover is for how long a namespace that is not ready is left to the replica
+	// that began to make it, and to repeated requests.
+	takeover = 60 * time.Second
+	// clockError is how exactly kube-apiserver's clock is known.
+	clockError = 2 * time.Second
+	// uncontainedRetry is the requeue delay while containment is not proven.
+	uncontainedRetry = 5 * time.Second
+	// rejectedFor is for how long a rejected namespace is left to the replica that
+	// rejected it.
+	rejectedFor = 10 * time.Second
+	// giveUp is the age at which a namespace that cannot be completed is deleted.
+	giveUp = 10 * time.Minute
+)
+
+// Due returns when a namespace needs the broker next: at its expiry, or before
+// that, to be completed, if it is not ready. Zero is never. A namespace whose
+// expiry cannot be read is never due: it is kept.
+func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
+	if ns.DeletionTimestamp != nil {
+		return time.Time{}, nil
+	}
+	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the expiry of %q: %w", ns.Name, err)
+	}
+	if ns.Annotations[v1alpha1.AnnotationRefused] != "" {
+		return ns.CreationTimestamp.Add(rejectedFor), nil
+	}
+	at := life.Expiry(ns.CreationTimestamp.Time)
+	if complete := ns.CreationTimestamp.Add(takeover); ns.Annotations[v1alpha1.AnnotationReady] != "true" && (at.IsZero() || complete.Before(at)) {
+		at = complete
+	}
+	return at, nil
+}
+
+// Reconcile does what is due for a namespace: it deletes a namespace that has
+// expired, and completes one that its creator did not. It returns when to call it
+// again; zero is never. It decides by the cache; the preconditions of its writes
+// make a stale cache harmless.
+func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error) {
+	ns := m.Cache.Get(name)
+	if ns == nil || !v1alpha1.IsManaged(ns) {
+		return time.Time{}, nil
+	}
+	at, err := m.Due(ns)
+	if err != nil || at.IsZero() {
+		return time.Time{}, nil // an unreadable expiry was reported when it was seen
+	}
+	if time.Now().Before(at) {
+		return at, nil
+	}
+	if m.Contained() != nil {
+		return time.Now().Add(uncontainedRetry), nil
+	}
+	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
+	if err != nil {
+		return time.Time{}, nil
+	}
+	if ns.Annotations[v1alpha1.AnnotationRefused] != "" {
+		return time.Time{}, m.Discard(ctx, ns, errors.New("it did not fit into a budget"))
+	}
+	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !time.Now().Before(expiry) {
+		// Both clocks must say so: one that jumps ahead must not delete everything.
+		if early := m.early(expiry); early > 0 {
+			// Ask again: a machine that was suspended knows an old time.
+			if _, err := m.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				return time.Time{}, fmt.Errorf("ask for the time: %w", err)
+			}
+			if early = m.early(expiry); early > 0 {
+				m.Log.Warn("Not deleting: by kube-apiserver's clock it has not expired", "namespace", ns.Name, "expiry", expiry.UTC().Format(time.RFC3339), "early", early.String())
+				return time.Now().Add(min(early, time.Minute)), nil
+			}
+		}
+		return time.Time{}, m.expire(ctx, ns, expiry)
+	}
+	return m.resume(ctx, ns)
+}
+
+// early returns how long before the expiry it is by kube-apiserver's clock; zero if
+// the expiry has passed, or the clock is not known.
+func (m *Manager) early(expiry time.Time) time.Duration {
+	server := m.ServerTime()
+	if server.IsZero() || expiry.Sub(server) <= clockError {
+		return 0
+	}
+	return expiry.Sub(server)
+}
+
+// expire deletes the version of the namespace that was seen to have expired. An
+// extension meanwhile makes it fail with a Conflict; the event of the extension
+// brings a new time.
+func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time) error {
+	lag := time.Since(at)
+	err := m.deleteExact(ctx, ns)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("delete expired namespace %q: %w", ns.Name, err)
+	}
+	m.Log.Info("Expired", "namespace", ns.Name, "uid", ns.UID, "owner", ns.Annotations[v1alpha1.AnnotationOwner], "expiry", at.UTC().Format(time.RFC3339), "lagMilliseconds", lag.Milliseconds())
+	return nil
+}
+
+// resume completes a namespace that its creator left half-made, or deletes it if
+// that is not possible.
+func (m *Manager) resume(ctx context.Context, ns *corev1.Namespace) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, CreateTimeout)
+	defer cancel()
+	class, err := m.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
+	if err == nil && class.Status.Revision != ns.Annotations[v1alpha1.AnnotationClassRevision] {
+		err = fmt.Errorf("class %q has changed since", class.Name)
+	}
+	if err != nil { // what belongs into the namespace is not known any more
+		return time.Time{}, m.Discard(ctx, ns, err)
+	}
+	if err := m.Admission.Admitted(ns); apierrors.IsNotFound(err) {
+		return time.Time{}, nil
+	} else if err != nil {
+		_, err := m.reject(ctx, ns, err)
+		if apierrors.IsForbidden(err) { // the reason of the rejection
+			err = nil
+		}
+		return time.Time{}, err
+	}
+	manifests, err := m.Render(class, Values(ns))
+	if err == nil {
+		_, err = m.complete(ctx, Request{Namespace: ns, Class: class, Manifests: manifests, Owner: ownerInfo(ns)})
+	}
+	if err != nil {
+		if permanent(err) || time.Since(ns.CreationTimestamp.Time) > giveUp {
+			return time.Time{}, m.Discard(ctx, ns, err)
+		}
+		return time.Time{}, fmt.Errorf("complete namespace %q: %w", ns.Name, err)
+	}
+	m.Log.Info("Resumed provisioning", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator])
+	return time.Time{}, nil
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/guardrails"
+)
+
+// Refresh gives a namespace the objects that its class has now, and returns it
+// with the amounts that it takes of the budgets from then on; the caller writes it,
+// with the revision. Where it takes more than before, that is admitted as a
+// creation is, first. It also returns warnings for the user.
+//
+// It may stop anywhere. The record in the broker's binding is written first; from
+// then on inspections bring about what it says, and correct the reserved amounts.
+// Errors: Invalid (the class differs in what is fixed at creation, or less is
+// allowed than is in use), Forbidden (a budget is full), Conflict (the namespace was
+// changed meanwhile), and those of kube-apiserver.
+func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, dryRun bool) (_ *corev1.Namespace, warnings []string, _ error) {
+	manifests, err := m.refreshed(ctx, ns, class)
+	if err != nil {
+		return nil, nil, err
+	}
+	amounts := policyv1alpha1.Reserved(manifests.Objects)
+	if ns, err = m.raise(ctx, ns, amounts, dryRun); err != nil || dryRun {
+		return ns, nil, err
+	}
+	before, err := m.objectsOf(ctx, ns)
+	if err != nil {
+		return nil, nil, err
+	}
+	left, stay := guardrails.Prune(before, manifests.Objects)
+	for _, id := range stay {
+		warnings = append(warnings, fmt.Sprintf("%s is not in the class any more, and stays in namespace %q", id, ns.Name))
+	}
+	for _, obj := range left {
+		b, err := guardrails.Manifest(obj)
+		if err != nil {
+			return nil, nil, err
+		}
+		manifests.Raw, manifests.Objects = append(manifests.Raw, runtime.RawExtension{Raw: b}), append(manifests.Objects, obj)
+	}
+	if err := m.record(ctx, ns.Name, manifests.Raw); err != nil {
+		return nil, nil, err
+	}
+	for _, obj := range manifests.Objects {
+		kept, err := m.GuardRails.Replace(ctx, ns.Name, before[guardrails.Identity(obj)], obj)
+		if err != nil {
+			return nil, nil, err
+		}
+		if kept {
+			warnings = append(warnings, fmt.Sprintf("%s in namespace %q is not the broker's any more, and stays as it is", guardrails.Identity(obj), ns.Name))
+		}
+	}
+	ns = ns.DeepCopy()
+	return ns, warnings, setReserved(ns, amounts)
+}
+
+// refreshed renders a class for a namespace that exists, if that can be done.
+func (m *Manager) refreshed(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass) (*Manifests, error) {
+	spec := field.NewPath("spec")
+	invalid := func(err *field.Error) error {
+		return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, field.ErrorList{err})
+	}
+	chosen, errs := class.Spec.Choose(v1alpha1.ParametersOf(ns), spec.Child("parameters"))
+	if len(errs) > 0 {
+		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, errs)
+	}
+	values := policyv1alpha1.Given(ns.Name, v1alpha1.OwnerName(ns), chosen)
+	if other, err := fixed(ns, class, values); err != nil {
+		return nil, err
+	} else if len(other) > 0 {
+		return nil, invalid(field.Invalid(spec.Child("classRevision"), class.Status.Revision,
+			fmt.Sprintf("class %q now has another %s, which is fixed when a namespace is made: make a new one", class.Name, strings.Join(other, ", "))))
+	}
+	manifests, err := m.Render(class, values)
+	if err != nil {
+		return nil, err
+	}
+	if why, err := m.GuardRails.InUse(ctx, ns.Name, manifests.Objects); err != nil {
+		return nil, err
+	} else if why != "" {
+		return nil, invalid(field.Forbidden(spec.Child("classRevision"), why))
+	}
+	return manifests, nil
+}
+
+// objectsOf returns the objects that a namespace was made with, by identity.
+func (m *Manager) objectsOf(ctx context.Context, ns *corev1.Namespace) (map[string]runtime.Object, error) {
+	recorded, err := m.recorded(ctx, ns)
+	if err != nil {
+		return nil, err
+	}
+	objs, err := policyv1alpha1.DecodeGuardRails(recorded, m.GuardRails.Kinds)
+	if err != nil {
+		return nil, fmt.Errorf("read what namespace %q was made with: %w", ns.Name, err)
+	}
+	out := map[string]runtime.Object{}
+	for _, obj := range objs {
+		out[guardrails.Identity(obj)] = obj
+	}
+	return out, nil
+}
+
+// record writes, in the broker's binding, what a namespace is made with.
+func (m *Manager) record(ctx context.Context, ns string, objects []runtime.RawExtension) error {
+	b, err := json.Marshal(objects)
+	if err != nil {
+		return fmt.Errorf("encode the guard rails of %q: %w", ns, err)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.AnnotationGuardRails: string(b)}}})
+	if err != nil {
+		return err
+	}
+	err = guardrails.RetryForbidden(ctx, func() error {
+		_, err := m.Client.RbacV1().RoleBindings(ns).Patch(ctx, v1alpha1.RoleBindingBroker, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: v1alpha1.ManagedBy})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record the guard rails of %q: %w", ns, err)
+	}
+	return nil
+}
+
+// fixed lists the fields of a class that differ from what the namespace was made
+// with and that no refresh can change, because the containment policy forbids it.
+func fixed(ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, given policyv1alpha1.Values) ([]string, error) {
+	var out []string
+	a := ns.Annotations
+	access := ""
+	if class.Spec.NetworkPolicyAccess == policyv1alpha1.NetworkPolicyReadWrite {
+		access = string(policyv1alpha1.NetworkPolicyReadWrite)
+	}
+	for _, f := range []struct{ what, was, is string }{
+		{"ownerRole", a[v1alpha1.AnnotationOwnerRole], class.Spec.OwnerRole},
+		{"podSecurity", a[v1alpha1.AnnotationPodSecurity], string(class.Spec.PodSecurity)},
+		{"userKeys", a[v1alpha1.AnnotationUserKeys], strings.Join(class.Spec.UserKeys, ",")},
+		{"networkPolicyAccess", a[v1alpha1.AnnotationNetworkPolicyAccess], access},
+	} {
+		if f.was != f.is {
+			out = append(out, f.what)
+		}
+	}
+	labels, err := class.Spec.Labels(given)
+	if err != nil {
+		return nil, err
+	}
+	annotations, err := class.Spec.Annotations(given)
+	if err != nil {
+		return nil, err
+	}
+	differ := func(want, have map[string]string) bool {
+		for k, v := range want {
+			if have[k] != v {
+				return true
+			}
+		}
+		return false
+	}
+	if differ(labels, ns.Labels) {
+		out = append(out, "namespaceLabels")
+	}
+	if differ(annotations, ns.Annotations) {
+		out = append(out, "namespaceAnnotations")
+	}
+	return out, nil
+}

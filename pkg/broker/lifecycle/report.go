@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/pkg/broker/guardrails"
+)
+
+// What was found of a guard rail that was not as it was made, and what became of
+// it, for Drifted.
+const (
+	Missing = "missing"
+	Changed = "changed"
+
+	Restored = "restored"
+	Refused  = "refused"  // kube-apiserver does not take it back
+	Released = "released" // the label tenama.dev/managed was removed
+)
+
+// drift is one guard rail that was not as it was made.
+type drift struct {
+	object      corev1.ObjectReference
+	was, became string
+	where, why  string
+}
+
+// report counts a drift, logs it, and makes an Event in the namespace.
+func (m *Manager) report(ctx context.Context, ns *corev1.Namespace, d drift) {
+	m.Drifted(d.object.Kind, d.was, d.became)
+	d.object.Namespace = ns.Name
+	what := fmt.Sprintf("%s %q was %s", d.object.Kind, d.object.Name, d.was)
+	if d.where != "" {
+		what += " in " + d.where
+	}
+	now := metav1.NewTime(time.Now())
+	e := &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "tenama-", Namespace: ns.Name}, InvolvedObject: d.object,
+		Type: corev1.EventTypeNormal, Reason: "GuardRailRestored", Action: "Restore",
+		Message:             what + "; the broker put it back as it was made.",
+		ReportingController: "tenama.dev/broker", ReportingInstance: m.Replica, EventTime: metav1.NowMicro(),
+		Source:         corev1.EventSource{Component: guardrails.Agent},
+		FirstTimestamp: now, LastTimestamp: now, Count: 1,
+	}
+	if d.became == Refused {
+		e.Type, e.Reason, e.Message = corev1.EventTypeWarning, "GuardRailDiffers", what+", and cannot be put back: "+d.why
+	}
+	m.Log.Warn("A guard rail had drifted", "namespace", ns.Name, "kind", d.object.Kind, "name", d.object.Name, "was", d.was, "where", d.where, "became", d.became, "why", d.why)
+	err := guardrails.RetryForbidden(ctx, func() error {
+		_, err := m.Client.CoreV1().Events(ns.Name).Create(ctx, e, metav1.CreateOptions{})
+		return err
+	})
+	if err != nil {
+		m.Log.Warn("Creating the Event about a drift failed", "namespace", ns.Name, "err", err)
+	}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/guardrails"
+)
+
+// detach returns a context that outlives its caller, for at most d.
+func detach(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), d)
+}
+
+// errDecided ends a mutation that has nothing to change.
+var errDecided = errors.New("decided")
+
+// reject takes back a namespace that does not fit: it marks it, so that it counts
+// for nothing from then on, and deletes it. If another replica has made it ready
+// meanwhile, for a repeated request, that stands, and reject returns it. Otherwise
+// it returns cause, or why that could not be done.
+func (m *Manager) reject(ctx context.Context, ns *corev1.Namespace, cause error) (ready *corev1.Namespace, _ error) {
+	marked, err := m.mutate(ctx, ns, func(now *corev1.Namespace) error {
+		switch {
+		case now.Annotations[v1alpha1.AnnotationReady] == "true":
+			ready = now
+			return errDecided
+		case now.DeletionTimestamp != nil && now.ResourceVersion != ns.ResourceVersion: // it counts until it is gone
+			return errDecided
+		}
+		now.Annotations[v1alpha1.AnnotationRefused] = "true"
+		return nil
+	})
+	switch {
+	case ready != nil:
+		return ready, nil
+	case errors.Is(err, errDecided), errors.Is(err, ErrUID), apierrors.IsNotFound(err):
+		return nil, cause
+	case err != nil:
+		return nil, fmt.Errorf("reject namespace %q: %w", ns.Name, err) // it counts until Reconcile finds it
+	}
+	if err := m.Discard(ctx, marked, cause); err != nil {
+		m.Log.Warn("Deleting a rejected namespace failed; trying again", "namespace", ns.Name, "uid", ns.UID, "err", err)
+	}
+	return nil, cause
+}
+
+// cause returns what is wrong with a namespace whose creation failed with err: that
+// it is being deleted, by a TTL that was shorter than the creation or by hand, if
+// it is, because any other error follows from that.
+func (m *Manager) cause(ctx context.Context, err error, ns *corev1.Namespace) error {
+	if err != nil && m.deleting(ctx, ns) {
+		return apierrors.NewConflict(groupResource, ns.Name, ErrDeleting)
+	}
+	return err
+}
+
+// deleting reports whether ns is being deleted or gone. The request's own deadline
+// may have passed; there are some seconds until its handler gives up.
+func (m *Manager) deleting(ctx context.Context, ns *corev1.Namespace) bool {
+	if now := m.Cache.Get(ns.Name); now != nil && now.UID == ns.UID && now.DeletionTimestamp != nil {
+		return true
+	}
+	ctx, cancel := detach(ctx, 4*time.Second)
+	defer cancel()
+	now, err := m.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
+	return apierrors.IsNotFound(err) || err == nil && (now.UID != ns.UID || now.DeletionTimestamp != nil)
+}
+
+// rollBack deletes a namespace that cannot be completed. If the trouble may pass it
+// leaves it: a repeated request, or Reconcile, goes on.
+func (m *Manager) rollBack(ctx context.Context, ns *corev1.Namespace, cause error) {
+	if !permanent(cause) {
+		m.Log.Warn("Creation interrupted", "namespace", ns.Name, "uid", ns.UID, "err", cause)
+		return
+	}
+	ctx, cancel := detach(ctx, 10*time.Second)
+	defer cancel()
+	if err := m.Discard(ctx, ns, cause); err != nil && !apierrors.IsConflict(err) { // another replica may have completed it
+		m.Log.Error("Deletion of a half-made namespace failed; trying again later", "namespace", ns.Name, "uid", ns.UID, "err", err)
+	}
+}
+
+// Discard deletes a namespace that is half-made. Errors: Conflict if it has changed.
+func (m *Manager) Discard(ctx context.Context, ns *corev1.Namespace, cause error) error {
+	m.Log.Warn("Deleting a half-made namespace", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator], "err", cause)
+	if err := m.deleteExact(ctx, ns); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete half-made namespace %q: %w", ns.Name, err)
+	}
+	return nil
+}
+
+// permanent reports whether repeating the same request must fail in the same way.
+func permanent(err error) bool {
+	var occupied *guardrails.OccupiedError
+	return errors.As(err, &occupied) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) ||
+		apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsRequestEntityTooLargeError(err)
+}

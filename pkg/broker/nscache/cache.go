@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nscache
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// Handler is told of every managed namespace, in the order of the events in
+// etcd, by one goroutine.
+type Handler interface {
+	// OnList receives all namespaces after a list. The order in which they were
+	// created and changed is not known.
+	OnList(all []*corev1.Namespace)
+	// OnUpdate receives a namespace that is new or has changed.
+	OnUpdate(ns *corev1.Namespace)
+	// OnDelete receives the last known state of a namespace that is gone.
+	OnDelete(ns *corev1.Namespace)
+}
+
+// byOwner is the index by LabelOwner.
+const byOwner = "owner"
+
+// Cache is a cache of all managed namespaces. It is safe for concurrent use.
+type Cache struct {
+	reflector *cache.Reflector
+	handler   Handler
+	onChange  func(*corev1.Namespace)
+	synced    chan struct{}
+	indexer   cache.Indexer
+	waiters   waiters
+}
+
+// New returns a cache that tells handler of what it sees. Call Start.
+func New(client kubernetes.Interface, handler Handler) *Cache {
+	c := newCache(handler)
+	managed := func(o metav1.ListOptions) metav1.ListOptions {
+		o.LabelSelector = v1alpha1.LabelManaged + "=true"
+		return o
+	}
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return client.CoreV1().Namespaces().List(ctx, managed(o))
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return client.CoreV1().Namespaces().Watch(ctx, managed(o))
+		},
+	}
+	c.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), &corev1.Namespace{}, (*store)(c), cache.ReflectorOptions{Name: "namespaces"})
+	return c
+}
+
+func newCache(handler Handler) *Cache {
+	indexer := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{byOwner: func(o any) ([]string, error) {
+		return []string{o.(*corev1.Namespace).Labels[v1alpha1.LabelOwner]}, nil
+	}})
+	return &Cache{handler: handler, synced: make(chan struct{}), indexer: indexer, waiters: newWaiters()}
+}
+
+// Start follows the cluster until ctx is done. It returns once the cache holds
+// all namespaces. onChange is called with each namespace that is new or has changed,
+// when the cache shows it.
+func (c *Cache) Start(ctx context.Context, onChange func(*corev1.Namespace)) error {
+	c.onChange = onChange
+	go c.reflector.RunWithContext(ctx)
+	select {
+	case <-c.synced:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Get returns a namespace, or nil.
+func (c *Cache) Get(name string) *corev1.Namespace {
+	if o, ok, err := c.indexer.GetByKey(name); ok && err == nil {
+		return o.(*corev1.Namespace)
+	}
+	return nil
+}
+
+// List returns the namespaces of some owners, by their LabelOwner, or all
+// namespaces if no owner is given, in no order; and a resourceVersion that is no
+// newer than what they show.
+func (c *Cache) List(owners ...string) ([]*corev1.Namespace, string) {
+	version := c.reflector.LastSyncResourceVersion() // first: what is listed may be newer, never older
+	return c.list(owners...), version
+}
+
+func (c *Cache) list(owners ...string) []*corev1.Namespace {
+	var objects []any
+	if len(owners) == 0 {
+		objects = c.indexer.List()
+	}
+	for _, owner := range owners {
+		of, _ := c.indexer.ByIndex(byOwner, owner) // its error is that there is no such index
+		objects = append(objects, of...)
+	}
+	out := make([]*corev1.Namespace, len(objects))
+	for i, o := range objects {
+		out[i] = o.(*corev1.Namespace)
+	}
+	return out
+}
+
+// SampleNames returns the names of up to n namespaces that are complete, not
+// being deleted, and begin with one of the prefixes; other names at each call.
+func (c *Cache) SampleNames(n int, prefixes []string) []string {
+	var out []string
+	for _, ns := range c.list() { // in the random order of a map
+		if v1alpha1.IsReady(ns) && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(ns.Name, p) }) {
+			if out = append(out, ns.Name); len(out) == n {
+				break
+			}
+		}
+	}
+	return out
+}

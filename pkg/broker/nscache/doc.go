@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package nscache holds the Namespaces that the broker manages, as one watch
+// shows them. Lists, expiry, admission and the moment at which a new namespace
+// may be written to come from it.
+//
+// The rules it lives by:
+//
+//   - It is fed by a reflector, not by an informer. An informer may merge events
+//     and does not tell a list from a watch; admission needs their order.
+//   - The handler is told of an event before the cache shows it, and before a
+//     caller that waits for it goes on.
+//   - What it returns is shared and must not be changed.
+package nscache

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+var errNotOwner = fmt.Errorf("it belongs to somebody else, and you lack the verb %q", v1alpha1.VerbAdminister)
+
+// read returns the Namespace behind a TemporaryNamespace that the caller may access:
+// as its owner, or because RBAC grants verb on all of them. Errors: NotFound, also
+// for a namespace that the caller may not see; Forbidden, if the caller may see it.
+func (r *Registry) read(ctx context.Context, name, verb, resourceVersion string) (*corev1.Namespace, error) {
+	if err := checkVersion(resourceVersion); err != nil {
+		return nil, err
+	}
+	ns := &corev1.Namespace{}
+	o := &metav1.GetOptions{ResourceVersion: resourceVersion}
+	if err := r.once(r.Client.CoreV1().RESTClient().Get()).Name(name).VersionedParams(o, metav1.ParameterCodec).Do(ctx).Into(ns); err != nil {
+		return nil, r.translate(ctx, err, name)
+	}
+	if !v1alpha1.IsManaged(ns) {
+		return nil, notFound(name)
+	}
+	if isOwner(userOf(ctx), ns) {
+		return ns, nil
+	}
+	ok, err := r.authorized(ctx, verb)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return ns, nil
+	}
+	if verb != v1alpha1.VerbViewAll { // a caller who can see it is told the truth
+		if ok, err := r.authorized(ctx, v1alpha1.VerbViewAll); err == nil && ok {
+			return nil, apierrors.NewForbidden(groupResource, name, errNotOwner)
+		}
+	}
+	return nil, notFound(name)
+}
+
+// authorized reports whether RBAC grants the caller a verb on all temporary
+// namespaces. VerbAdminister includes VerbViewAll. Answers are cached for some
+// seconds.
+func (r *Registry) authorized(ctx context.Context, verb string) (bool, error) {
+	u := userOf(ctx)
+	if u == nil {
+		return false, nil
+	}
+	for _, v := range grantedBy(verb) {
+		d, _, err := r.Authorizer.Authorize(ctx, authorizer.AttributesRecord{
+			User: u, Verb: v, APIGroup: groupResource.Group, APIVersion: v1alpha1.GroupVersion.Version, Resource: groupResource.Resource, ResourceRequest: true,
+		})
+		if err != nil {
+			r.Log.Warn("Access review failed", "user", u.GetName(), "verb", v, "err", err, "auditID", auditID(ctx))
+			return false, apierrors.NewServerTimeout(groupResource, "authorize", 1)
+		}
+		if d == authorizer.DecisionAllow {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// authorizedNow is authorized without the cached answers.
+func (r *Registry) authorizedNow(ctx context.Context, verb string) (bool, error) {
+	u := userOf(ctx)
+	if u == nil {
+		return false, nil
+	}
+	for _, v := range grantedBy(verb) {
+		ok, err := r.Lifecycle.Allowed(ctx, u, authorizationv1.ResourceAttributes{Verb: v, Group: groupResource.Group, Version: v1alpha1.GroupVersion.Version, Resource: groupResource.Resource})
+		if ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// grantedBy returns the verbs that grant what verb grants.
+func grantedBy(verb string) []string {
+	if verb == v1alpha1.VerbViewAll {
+		return []string{verb, v1alpha1.VerbAdminister}
+	}
+	return []string{verb}
+}
+
+// checkUse returns Forbidden for a class that the caller may not use.
+func (r *Registry) checkUse(ctx context.Context, class string) error {
+	d, _, err := r.Authorizer.Authorize(ctx, authorizer.AttributesRecord{
+		User: userOf(ctx), Verb: policyv1alpha1.VerbUse, ResourceRequest: true, Name: class,
+		APIGroup: policyv1alpha1.GroupVersion.Group, APIVersion: policyv1alpha1.GroupVersion.Version, Resource: policyv1alpha1.Resource.Resource,
+	})
+	switch {
+	case err != nil:
+		r.Log.Warn("Access review failed", "user", userName(ctx), "verb", policyv1alpha1.VerbUse, "class", class, "err", err, "auditID", auditID(ctx))
+		return apierrors.NewServerTimeout(groupResource, "authorize", 1)
+	case d != authorizer.DecisionAllow:
+		err := apierrors.NewForbidden(policyv1alpha1.Resource.GroupResource(), class, fmt.Errorf("you may not use this class: that takes the verb %q on namespaceclasses", policyv1alpha1.VerbUse))
+		err.ErrStatus.Details.Group, err.ErrStatus.Details.Kind = groupResource.Group, groupResource.Resource
+		return err
+	}
+	return nil
+}
+
+// isOwner reports whether u owns ns: as the user who made it, or as a member of the
+// group that owns it.
+func isOwner(u user.Info, ns *corev1.Namespace) bool {
+	if u == nil || u.GetName() == "" {
+		return false
+	}
+	if g := ns.Annotations[v1alpha1.AnnotationOwnerGroup]; g != "" {
+		return slices.Contains(u.GetGroups(), g)
+	}
+	return ns.Annotations[v1alpha1.AnnotationOwner] == u.GetName()
+}
+
+// ownerHashes returns the values of LabelOwner on the namespaces that u owns.
+func ownerHashes(u user.Info) []string {
+	if u == nil || u.GetName() == "" {
+		return nil
+	}
+	out := []string{v1alpha1.OwnerHash(u.GetName())}
+	for _, g := range u.GetGroups() {
+		if !strings.HasPrefix(g, "system:") && g != "" { // those never own
+			out = append(out, v1alpha1.GroupHash(g))
+		}
+	}
+	return out
+}
+
+func userOf(ctx context.Context) user.Info {
+	u, _ := request.UserFrom(ctx)
+	return u
+}
+
+func userName(ctx context.Context) string {
+	if u := userOf(ctx); u != nil {
+		return u.GetName()
+	}
+	return ""
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+// reserve reserves in the budgets what ns will take, or waits in the queue for it.
+// A name that exists already is not counted twice: kube-apiserver, or what an
+// earlier try of the same request made, has the last word.
+func (r *Registry) reserve(ctx context.Context, ns *corev1.Namespace, wait string, dryRun bool) (func(), error) {
+	now := r.Cache.Get(ns.Name)
+	exists := now != nil && now.DeletionTimestamp == nil && now.Annotations[v1alpha1.AnnotationRefused] == ""
+	if wait == "" || dryRun || exists {
+		return r.Admission.Reserve(ctx, ns)
+	}
+	d, err := time.ParseDuration(wait)
+	if err != nil { // it was validated
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return r.Admission.Wait(ctx, ns, queueID(ns))
+}
+
+// queueID identifies the position of a request in the queue, among those of its
+// owner.
+func queueID(ns *corev1.Namespace) string {
+	if id := ns.Annotations[v1alpha1.AnnotationRequestID]; id != "" {
+		return "request/" + id
+	}
+	return "name/" + ns.Name
+}

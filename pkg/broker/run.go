@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"tenama.dev/tenama/pkg/broker/auth"
+	"tenama.dev/tenama/pkg/broker/lifecycle"
+	"tenama.dev/tenama/pkg/broker/registration"
+	"tenama.dev/tenama/pkg/broker/serving"
+)
+
+// workers is how many namespaces are reconciled at once. Expiries come in bursts,
+// because creation times have whole seconds.
+const workers = 16
+
+// Run serves until ctx is done, and then drains: it withdraws the APIService if no
+// other replica serves, serves for the shutdown delay, ends watches, and waits for
+// creations that are under way.
+func Run(ctx context.Context, o *Options, log *slog.Logger) error {
+	s, err := build(o, log)
+	if err != nil {
+		return err
+	}
+	if o.AllowUncontained {
+		log.Error("DANGEROUS: --allow-uncontained: the broker will change namespaces whether or not the policies contain it")
+	}
+	// What works in the background outlives ctx by the drain.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer s.background.Wait()
+	defer stop()
+	if o.HealthAddress != "" {
+		probes := &http.Server{Addr: o.HealthAddress, Handler: s.health.handler(), ReadHeaderTimeout: 5 * time.Second}
+		s.background.Go(func() { s.failed <- probes.ListenAndServe() })
+		defer probes.Close()
+	}
+	return s.serve(ctx, work)
+}
+
+// serve answers requests until ctx is done or a listener fails, and drains.
+// Discovery is answered at once, the resource when the caches are filled.
+func (s *server) serve(ctx, work context.Context) error {
+	o := s.options
+	proxy, cert, err := s.credentials(ctx, work)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(o.BindAddress, strconv.Itoa(o.SecurePort)))
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	requests, endRequests := context.WithCancel(work)
+	defer endRequests()
+	api := &http.Server{
+		Handler: filter(s.router, proxy, s.authz, s.health, s.log), TLSConfig: cert.TLS(),
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 40 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.background.Go(func() { s.failed <- api.ServeTLS(listener, "", "") })
+	defer api.Close()
+	if err := s.startWork(ctx, work); err != nil {
+		return err
+	}
+	s.health.serving.Store(true)
+	s.log.Info("Serving", "address", listener.Addr().String(), "replica", o.Pod, "prefixes", o.Prefixes)
+
+	reg := &registration.Registration{
+		Client: s.clients.kube, APIServices: s.clients.aggregator.ApiregistrationV1().APIServices(), Namespace: o.Namespace, Service: o.Service,
+		Port: int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(), Log: s.log,
+	}
+	stopRegistering := s.register(work, reg)
+	var failure error
+	select {
+	case <-ctx.Done():
+	case err := <-s.failed:
+		failure = fmt.Errorf("serve: %w", err)
+	}
+	s.log.Info("Stopping")
+	s.health.stopping.Store(true)
+	stopRegistering()
+	return s.drain(work, reg, api, endRequests, failure)
+}
+
+// credentials returns how kube-apiserver proves who it is, and what the broker
+// serves with. kube-apiserver may be restarting, too, which is no reason to give up.
+func (s *server) credentials(ctx, work context.Context) (*auth.FrontProxy, *serving.Certificate, error) {
+	var proxy *auth.FrontProxy
+	var cert *serving.Certificate
+	host := s.options.Service + "." + s.options.Namespace + ".svc"
+	err := retryStart(ctx, s.log, func() (err error) {
+		if proxy, err = auth.NewFrontProxy(ctx, s.clients.kube); err != nil {
+			return err
+		}
+		cert, err = serving.New(ctx, s.clients.kube.CoreV1().Secrets(s.options.Namespace), host, s.log)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.background.Go(func() { proxy.Run(work) })
+	s.background.Go(func() { cert.Run(work) })
+	return proxy, cert, proxy.Wait(ctx)
+}
+
+// startWork fills the caches, and starts what works in the background.
+func (s *server) startWork(ctx, work context.Context) error {
+	startCache := func(ctx context.Context) error { return s.cache.Start(ctx, s.onChange) }
+	for _, start := range []func(context.Context) error{s.classes.Start, s.budgets.Start, startCache} {
+		if err := startWithin(ctx, work, start); err != nil {
+			return err
+		}
+	}
+	s.prover.Try(ctx)
+	s.background.Go(func() { s.prover.Run(work) })
+	s.background.Go(func() { s.classes.Run(work) })
+	s.background.Go(func() { s.budgets.Run(work) })
+	s.background.Go(func() { s.queue.Run(work, workers) })
+	s.background.Go(func() { lifecycle.Resync(work, s.lifecycle, s.options.InspectInterval, s.log) })
+	return nil
+}
+
+// retryStart repeats start until it succeeds, ctx is done, or the front-proxy CA is
+// shared with users, which does not pass.
+func retryStart(ctx context.Context, log *slog.Logger, start func() error) error {
+	for {
+		err := start()
+		if err == nil || ctx.Err() != nil || errors.Is(err, auth.ErrSharedCA) {
+			return err
+		}
+		log.Warn("Starting is not possible yet; trying again", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// startWithin calls start, which begins work for the life of work. It returns
+// when start does, or when ctx is done.
+func startWithin(ctx, work context.Context, start func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- start(work) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
