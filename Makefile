@@ -28,7 +28,7 @@ OLDEST  := TestAttacks|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClass
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	engines krew demo pictures prove-contained prove-limits bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat krew demo pictures prove-contained prove-limits bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +54,7 @@ cluster-oldest: ## Build the same with the oldest Kubernetes that tenama is for 
 	@test/cluster/build.sh $(BIN)/cluster-oldest oldest.mod
 
 demo: cluster $(PROGRAMS) ## Show the main job on a real control plane; KEEP=1 leaves it running
-	@$(ALONE) $(GO) run ./test/demo
+	@$(ALONE) $(GO) run ./hack/demo
 
 ##### What must pass
 
@@ -62,7 +62,7 @@ check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit t
 
 test: check e2e demo ## Run what must pass before anything lands
 
-test-all: test e2e-long engines krew e2e-oldest prove-contained prove-limits ## Run that and the rest: before a release, and before an issue is resolved
+test-all: test e2e-long compat krew e2e-oldest prove-contained prove-limits ## Run that and the rest: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -74,7 +74,7 @@ staticcheck: $(TOOLS)/staticcheck
 	$(TOOLS)/staticcheck ./...
 
 unit: ## Run the tests that need no cluster
-	$(ALONE) $(GO) test $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./hack/... ./test/arch ./test/pictures
+	$(ALONE) $(GO) test $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./hack/... ./test/arch
 
 verify: $(TOOLS)/controller-gen $(TOOLS)/openapi $(TOOLS)/validate-krew-manifest ## Check generated files, go.mod and the krew manifest
 	@$(ALONE) hack/verify.sh
@@ -92,25 +92,25 @@ e2e-oldest: cluster cluster-oldest $(PROGRAMS) $(TOOLS)/helm ## Run those that d
 	KUBERNETES=oldest $(E2E) -run '$(OLDEST)' ./test/e2e
 
 # Modules of their own: nobody who builds tenama builds these.
-engines: cluster $(PROGRAMS) ## Meet the API by the libraries of Flux, controller-runtime and Argo CD
-	cd test/engines && ../../$(E2E) ./...
-	cd test/engines/argocd && ../../../$(E2E) ./...
+compat: cluster $(PROGRAMS) ## Meet the API by the libraries of Flux, controller-runtime and Argo CD
+	cd test/compat && ../../$(E2E) ./...
+	cd test/compat/argocd && ../../../$(E2E) ./...
 
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles all twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
 
 prove-contained: cluster $(PROGRAMS) ## Attack with the broker's own token, and as a tenant; print what stopped it
-	@$(ALONE) $(GO) run ./test/prove contained
+	@$(ALONE) $(GO) run ./hack/prove contained
 
 prove-limits: cluster $(PROGRAMS) ## Push against a budget with 200 users, three replicas and kill -9; count what gets in
-	@$(ALONE) $(GO) run ./test/prove limits $(ARGS)
+	@$(ALONE) $(GO) run ./hack/prove limits $(ARGS)
 
 times: ## Print where the time of these goes, per target and per test; COLD=1 with an empty build cache first
 	@GOFLAGS= $(GO) run ./hack/times
 
 bench: GOFLAGS := $(RELEASE)
 bench: cluster $(PROGRAMS) $(TOOLS)/kubectl ## Measure create against its floor, and what policies cost others (ratios)
-	$(ALONE) $(GO) run ./test/bench $(ARGS)
+	$(ALONE) $(GO) run ./hack/bench $(ARGS)
 
 ##### Releases, pictures, generated files
 
@@ -118,7 +118,7 @@ dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, ONLY=hos
 	@$(GO) run ./hack/dist -version "$(VERSION)" -url "$(URL)" -only "$(ONLY)"
 
 pictures: cluster $(PROGRAMS) ## Take the pictures of README and docs anew, on a real control plane
-	@$(ALONE) $(GO) run ./test/pictures
+	@$(ALONE) $(GO) run ./hack/screenshots
 
 generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the CRD, the OpenAPI documents and the reference of the plugin
 	@$(GO) run ./hack/reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md

@@ -17,8 +17,8 @@ go mod tidy -diff
 (cd tools/krew && go mod tidy -diff)
 (cd tools/helm && go mod tidy -diff)
 (cd tools/gatekeeper && go mod tidy -diff)
-(cd test/engines && go mod tidy -diff)
-(cd test/engines/argocd && go mod tidy -diff)
+(cd test/compat && go mod tidy -diff)
+(cd test/compat/argocd && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)
 cp plugins/krew.yaml "$tmp/tenama.yaml" # krew wants the file to be named as the plugin
 bin/tools/validate-krew-manifest -manifest "$tmp/tenama.yaml" -skip-install 2>"$tmp/krew.log" || {

@@ -28,7 +28,7 @@ var targets = []struct {
 	tests bool
 }{
 	{"vet", false}, {"staticcheck", false}, {"unit", true}, {"verify", false}, {"cluster", false}, {"demo", false}, {"e2e", true},
-	{"e2e-long", true}, {"krew", false}, {"engines", true}, {"cluster-oldest", false}, {"e2e-oldest", true}, {"prove-contained", false}, {"prove-limits", false},
+	{"e2e-long", true}, {"krew", false}, {"compat", true}, {"cluster-oldest", false}, {"e2e-oldest", true}, {"prove-contained", false}, {"prove-limits", false},
 }
 
 // test is one test of a target.

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // The identity of the broker, and where it lives.
@@ -146,7 +146,7 @@ type: Normal
 
 // New sets a stage on a cluster where a broker serves. Everything on it has
 // names that end in suffix; a cluster can have one stage.
-func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
+func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	if out, err := c.KubectlIn("admin", props, "apply", "-f", "-"); err != nil {
 		return nil, fmt.Errorf("set the stage: %s", out)
 	}
@@ -160,7 +160,7 @@ func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	broker, err := bed.LoadConfig(token)
+	broker, err := testenv.LoadConfig(token)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
 
 	for name, class := range map[string]string{"tmp-stage": "default", "tmp-stage-open": "open"} {
 		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: {className: %s}\n", name, class)
-		err := bed.Eventually(10*time.Second, func() error { // the class is new to the broker
+		err := testenv.Eventually(10*time.Second, func() error { // the class is new to the broker
 			out, err := c.KubectlIn("alice", tn, "apply", "-f", "-")
 			if err != nil {
 				return fmt.Errorf("borrow %s: %s", name, out)
@@ -216,7 +216,7 @@ func New(ctx context.Context, c *bed.Cluster) (*Stage, error) {
 
 // podOf is the pod that the Job controller has made for a Job.
 func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name string, err error) {
-	err = bed.Eventually(time.Minute, func() error {
+	err = testenv.Eventually(time.Minute, func() error {
 		pods, err := kube.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + job})
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // follower is an informer, and what its handlers have heard.
@@ -57,7 +57,7 @@ func follow(t *testing.T, c *client.Client) *follower {
 
 func (f *follower) hears(t *testing.T, within time.Duration, want ...string) {
 	t.Helper()
-	err := bed.Eventually(within, func() error {
+	err := testenv.Eventually(within, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, w := range want {
@@ -180,7 +180,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 			t.Fatal(out)
 		}
 	}
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		_, err := c.Client("admin").CoreV1().Namespaces().Patch(t.Context(), "tmp-b", types.MergePatchType, []byte(`{"metadata":{"labels":{"tenama.dev/managed":null}}}`), metav1.PatchOptions{})
 		return err
 	}); err != nil {

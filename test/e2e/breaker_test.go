@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // faults are what kube-apiserver, or the way to it, may do to any call.
-var faults = map[string]bed.Fault{
+var faults = map[string]testenv.Fault{
 	"a conflict":                {Code: 409, Body: status(409, "Conflict")},
 	"too many requests":         {Code: 429, Body: status(429, "TooManyRequests"), Retry: true},
 	"an internal error":         {Code: 500, Body: status(500, "InternalError")},
@@ -50,7 +50,7 @@ type breaker struct {
 
 type plan struct {
 	at    call
-	fault bed.Fault
+	fault testenv.Fault
 	times int // from at.nth on
 	seen  map[string]int
 	calls []call
@@ -61,7 +61,7 @@ var nameOf = regexp.MustCompile(`tmp-f-[a-z0-9]+`)
 
 // decide counts the request and tells its fault. The name is in the path or, as
 // bytes, in the body.
-func (b *breaker) decide(r *http.Request) *bed.Fault {
+func (b *breaker) decide(r *http.Request) *testenv.Fault {
 	if r.URL.Query().Get("watch") != "" || r.URL.Query().Get("dryRun") != "" {
 		return nil
 	}
@@ -88,7 +88,7 @@ func (b *breaker) decide(r *http.Request) *bed.Fault {
 	return &f
 }
 
-func (b *breaker) plan(name string, at call, f bed.Fault, times int) {
+func (b *breaker) plan(name string, at call, f testenv.Fault, times int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.plans[name] = &plan{at: at, fault: f, times: times, seen: map[string]int{}}

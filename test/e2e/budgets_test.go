@@ -15,11 +15,11 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // apply has an administrator apply a manifest.
-func apply(t *testing.T, c *bed.Cluster, manifest string) {
+func apply(t *testing.T, c *testenv.Cluster, manifest string) {
 	t.Helper()
 	if out, err := c.KubectlIn("admin", manifest, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
@@ -48,7 +48,7 @@ func of(class string, parameters map[string]string, name string) *v1alpha1.Tempo
 }
 
 // fill has users create namespaces, all at once, and returns who got one.
-func fill(t *testing.T, c *bed.Cluster, users int, parameters map[string]string) map[string]*client.Client {
+func fill(t *testing.T, c *testenv.Cluster, users int, parameters map[string]string) map[string]*client.Client {
 	t.Helper()
 	var mu sync.Mutex
 	got := map[string]*client.Client{}
@@ -120,7 +120,7 @@ func TestBudgetIsExact(t *testing.T) {
 			break
 		}
 	}
-	err = bed.Eventually(60*time.Second, func() error { // those that end count until they are gone
+	err = testenv.Eventually(60*time.Second, func() error { // those that end count until they are gone
 		out, err := c.Kubectl("admin", "get", "namespacebudget", "shared", "-o", "jsonpath={.status.namespaces} {.status.used} {.status.nearest}")
 		if err != nil || !strings.HasPrefix(out, `4 {"count/temporarynamespaces":"4","requests.cpu":"4"} count/temporarynamespaces 4 of 7`) {
 			return errOf(out)
@@ -154,7 +154,7 @@ func TestBudgetRefusals(t *testing.T) {
 		_, err := who.Create(ctx, of("metered", map[string]string{"cpu": cpu}, name), metav1.CreateOptions{})
 		return err
 	}
-	if err := bed.Eventually(60*time.Second, func() error { return make(alice, "tmp-a1", "1") }); err != nil { // the class is new
+	if err := testenv.Eventually(60*time.Second, func() error { return make(alice, "tmp-a1", "1") }); err != nil { // the class is new
 		t.Fatal(err)
 	}
 	for i, step := range []struct {
@@ -201,7 +201,7 @@ func TestBudgetRefusals(t *testing.T) {
 		t.Fatal(out)
 	}
 	apply(t, c, strings.Replace(metered, "name: metered", "name: other", 1)+"---\n"+budget("all", "{total: {requests.cpu: 9}}"))
-	err = bed.Eventually(60*time.Second, func() error {
+	err = testenv.Eventually(60*time.Second, func() error {
 		_, err := bob.Create(ctx, of("other", map[string]string{"cpu": "2"}, "tmp-b4"), metav1.CreateOptions{})
 		if err == nil || !strings.Contains(err.Error(), `budget "all" is full: 8 of 9`) {
 			return fmt.Errorf("got %w", err)
@@ -213,7 +213,7 @@ func TestBudgetRefusals(t *testing.T) {
 	}
 	// Lowered below what is taken: what lives stays.
 	apply(t, c, budget("all", "{total: {requests.cpu: 1}}"))
-	err = bed.Eventually(60*time.Second, func() error {
+	err = testenv.Eventually(60*time.Second, func() error {
 		if err := other(ctx, bob, "tmp-b5", "1"); err == nil || !strings.Contains(err.Error(), "8 of 1") {
 			return fmt.Errorf("got %w", err)
 		}
@@ -266,7 +266,7 @@ func TestBudgetsThatCannotWork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			apply(t, shared.Cluster, budget("doubtful", c.spec))
-			err := bed.Eventually(60*time.Second, func() error {
+			err := testenv.Eventually(60*time.Second, func() error {
 				out, _ := shared.Kubectl("admin", "get", "namespacebudget", "doubtful", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}`)
 				if !strings.HasPrefix(out, "ClassesDoNotFit: ") || !strings.Contains(out, c.message) {
 					return errOf(out)

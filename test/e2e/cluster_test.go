@@ -14,22 +14,22 @@ import (
 	"testing"
 	"time"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // The ground that every other test stands on: control planes of their own,
 // side by side, as strict as they should be, and gone without a trace.
 func TestControlPlane(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "side")
-	if out, err := exec.Command(bed.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
 	}
-	defer func() { _ = exec.Command(bed.Bin("cluster"), "down", "--dir", dir).Run() }()
-	side := &bed.Cluster{Dir: dir}
+	defer func() { _ = exec.Command(testenv.Bin("cluster"), "down", "--dir", dir).Run() }()
+	side := &testenv.Cluster{Dir: dir}
 	if out, err := side.Kubectl("admin", "get", "--raw", "/version"); err != nil || !strings.Contains(out, `"gitVersion": "v1.36.`) {
 		t.Errorf("a second one beside the first: %s", out)
 	}
-	if out, err := exec.Command(bed.Bin("cluster"), "up", "--dir", dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "in use") {
+	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "in use") {
 		t.Errorf("a second one in the same directory: %s", out)
 	}
 	for user, want := range map[string]string{"alice": "devs", "bob": "devs", "carol": "ops", "dora": "devs", "erik": "ops", "admin": "system:masters"} {
@@ -60,7 +60,7 @@ func TestControlPlane(t *testing.T) {
 	if err := syscall.Kill(pids["pid"], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	err := bed.Eventually(60*time.Second, func() error {
+	err := testenv.Eventually(60*time.Second, func() error {
 		for name, pid := range pids {
 			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			if err == nil && !strings.Contains(string(b), ") Z ") {
@@ -73,10 +73,10 @@ func TestControlPlane(t *testing.T) {
 		t.Error(err)
 	}
 	// And what it left can be started again, with what was in it.
-	if out, err := exec.Command(bed.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
 		t.Fatalf("after kill -9: %s", out)
 	}
-	if out, err := exec.Command(bed.Bin("cluster"), "down", "--dir", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.Bin("cluster"), "down", "--dir", dir).CombinedOutput(); err != nil {
 		t.Errorf("down: %s", out)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // The garbage collector takes what depends on a temporary namespace when that
@@ -102,7 +102,7 @@ func TestGarbageCollector(t *testing.T) {
 	}
 	ends := func(name string) {
 		t.Helper()
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			if _, err := alice.Get(ctx, name); !apierrors.IsNotFound(err) {
 				return fmt.Errorf("%s is there: %v", name, err)
 			}
@@ -125,7 +125,7 @@ func TestGarbageCollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	ends(tn.Name)
-	err = bed.Eventually(60*time.Second, func() error {
+	err = testenv.Eventually(60*time.Second, func() error {
 		for _, name := range []string{"a", "b", "c", "d"} {
 			if _, err := kube.CoreV1().ConfigMaps("default").Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 				return fmt.Errorf("ConfigMap %s outlives its owner: %v", name, err)

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 	"tenama.dev/tenama/test/conformance"
 )
 
@@ -48,7 +48,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		t.Helper()
 		var answers []conformance.Answer
 		for _, s := range []*conformance.Side{theirs, ours} {
-			err := bed.Eventually(60*time.Second, func() error {
+			err := testenv.Eventually(60*time.Second, func() error {
 				a, err := s.Do(ctx, e)
 				if err == nil && a.Code != want {
 					return fmt.Errorf("%s: %+v, want %d", e.Name, a, want)
@@ -87,9 +87,9 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	}
 
 	// From here on the broker hears nothing.
-	proxy.Break(func(r *http.Request) *bed.Fault {
+	proxy.Break(func(r *http.Request) *testenv.Fault {
 		if r.URL.Path == "/api/v1/namespaces" && r.Method == http.MethodGet {
-			return &bed.Fault{}
+			return &testenv.Fault{}
 		}
 		return nil
 	})
@@ -120,7 +120,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	// The broker has missed nothing: what was deleted is gone, or going (how fast is up
 	// to the namespace controller, which backs off while an API does not answer), what is
 	// due comes, and it makes new ones.
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		list, err := alice.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err == nil && (alive(list, "tmp-conform-c") || !alive(list, "tmp-conform-b")) {
 			err = fmt.Errorf("the broker knows %d namespaces, and not the truth", len(list.Items))
@@ -132,7 +132,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	if _, err := alice.Create(ctx, tns("tmp-after", time.Hour), metav1.CreateOptions{}); err != nil {
 		t.Error(err)
 	}
-	if err := bed.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+90*time.Second, func() error { return going(ctx, kube, short.Name) }); err != nil {
+	if err := testenv.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+90*time.Second, func() error { return going(ctx, kube, short.Name) }); err != nil {
 		t.Error(errors.Join(err, errors.New("what was due while the watch lagged did not come")))
 	}
 	if err := b.Stop(); err != nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 	"tenama.dev/tenama/test/conformance"
 )
 
 const twinGroup = "twin.example.test"
 
 // twin makes a custom resource of the same schema, and lets alice use it.
-func twin(t *testing.T, c *bed.Cluster) {
+func twin(t *testing.T, c *testenv.Cluster) {
 	t.Helper()
 	crd, err := os.ReadFile("testdata/twin.yaml")
 	if err != nil {
@@ -41,7 +41,7 @@ func twin(t *testing.T, c *bed.Cluster) {
 	}
 }
 
-func side(t *testing.T, c *bed.Cluster, group string) *conformance.Side {
+func side(t *testing.T, c *testenv.Cluster, group string) *conformance.Side {
 	t.Helper()
 	client, err := rest.HTTPClientFor(c.Config("alice"))
 	if err != nil {
@@ -59,7 +59,7 @@ func TestConformance(t *testing.T) {
 	start(t, c, port, "broker-0")
 	twin(t, c)
 	ours, theirs := side(t, c, "tenama.dev"), side(t, c, twinGroup)
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		a, err := theirs.Do(ctx, conformance.Exchange{Name: "wait"})
 		if err == nil && a.Code != 200 {
 			err = fmt.Errorf("%+v", a)
@@ -68,7 +68,7 @@ func TestConformance(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	docs, err := os.ReadFile(filepath.Join(bed.Root(), "docs", "conformance.md"))
+	docs, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "conformance.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"tenama.dev/tenama/pkg/client"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // console is a program on a pseudo-terminal, as a user sees it.
@@ -63,9 +63,9 @@ func person(t *testing.T, name string) *client.Client {
 // open starts kubectl-tenama with args on a terminal of the given width.
 func open(t *testing.T, home string, cols uint16, env []string, args ...string) *console {
 	t.Helper()
-	cmd := exec.Command(bed.Bin("kubectl-tenama"), args...)
+	cmd := exec.Command(testenv.Bin("kubectl-tenama"), args...)
 	cmd.Dir = home
-	cmd.Env = append([]string{"PATH=" + bed.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"), "TMPDIR=" + home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}, env...)
+	cmd.Env = append([]string{"PATH=" + testenv.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"), "TMPDIR=" + home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}, env...)
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: cols})
 	if err != nil {
 		t.Fatal(err)

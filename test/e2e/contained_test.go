@@ -17,7 +17,7 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/test/attack"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // free is a port of this machine that nobody has.
@@ -92,7 +92,7 @@ func TestUncontained(t *testing.T) {
 	bindingOf := func(policy string) string {
 		return fmt.Sprintf("apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {name: %s}\nspec: {policyName: %s, validationActions: [Deny, Audit]}\n", policy, policy)
 	}
-	pristine, err := c.Kubectl("admin", "kustomize", filepath.Join(bed.Root(), "deploy", "policies"))
+	pristine, err := c.Kubectl("admin", "kustomize", filepath.Join(testenv.Root(), "deploy", "policies"))
 	if err != nil {
 		t.Fatal(pristine)
 	}
@@ -147,11 +147,11 @@ func TestUncontained(t *testing.T) {
 		}, "", []string{"it holds the right to delete validatingadmissionpolicybindings", "bound to more than ClusterRole"}},
 	} {
 		t.Run(broken.name, func(t *testing.T) {
-			if err := bed.Eventually(60*time.Second, accepted); err != nil {
+			if err := testenv.Eventually(60*time.Second, accepted); err != nil {
 				t.Fatalf("before: %v", err)
 			}
 			broken.do()
-			if err := bed.Eventually(60*time.Second, func() error { return refused(broken.want...) }); err != nil {
+			if err := testenv.Eventually(60*time.Second, func() error { return refused(broken.want...) }); err != nil {
 				t.Error(err)
 			}
 			// Reads go on; so does the API's availability, or namespaces could not be deleted.
@@ -190,7 +190,7 @@ func TestUncontained(t *testing.T) {
 			} else {
 				apply(broken.restore)
 			}
-			if err := bed.Eventually(60*time.Second, accepted); err != nil {
+			if err := testenv.Eventually(60*time.Second, accepted); err != nil {
 				t.Errorf("it did not recover: %v", err)
 			}
 		})

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 func loadConfig(t *testing.T, path string) *rest.Config {
@@ -125,7 +125,7 @@ func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels m
 // type-check without a warning.
 func TestDeployIsValid(t *testing.T) {
 	for _, dir := range []string{"base", "default", "local", "policies", "classes"} {
-		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", filepath.Join(bed.Root(), "deploy", dir))
+		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", filepath.Join(testenv.Root(), "deploy", dir))
 		// The Service of the tests has an address of its own, which cannot be changed.
 		if err != nil && !strings.Contains(out, "Service \"tenama-broker\" is invalid") || strings.Contains(out, "Warning") {
 			t.Errorf("deploy/%s: %s", dir, out)
@@ -134,7 +134,7 @@ func TestDeployIsValid(t *testing.T) {
 			t.Errorf("deploy/base has no Deployment: %s", out)
 		}
 	}
-	err := bed.Eventually(60*time.Second, func() error {
+	err := testenv.Eventually(60*time.Second, func() error {
 		out, err := shared.Kubectl("admin", "get", "validatingadmissionpolicies", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.generation}/{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{"\n"}{end}`)
 		if err != nil {
 			return errOf(out)
@@ -227,7 +227,7 @@ func TestClassesThatCannotWork(t *testing.T) {
 			if out, err := shared.KubectlIn("admin", c.manifest, "apply", "-f", "-"); err != nil {
 				t.Fatal(out)
 			}
-			err := bed.Eventually(60*time.Second, func() error {
+			err := testenv.Eventually(60*time.Second, func() error {
 				out, err := shared.Kubectl("admin", "get", "namespaceclass", "bad", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
 				if err != nil || !strings.Contains(out, `"status":"False"`) || !strings.Contains(out, c.reason) {
 					return errOf(out)

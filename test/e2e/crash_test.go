@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // steps are the writes of one create, as kube-apiserver sees them.
@@ -111,7 +111,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 			t.Errorf("%s, repeated: %v", a.what, err)
 		}
 	}
-	err := bed.Eventually(2*time.Minute, func() error {
+	err := testenv.Eventually(2*time.Minute, func() error {
 		for _, a := range attempts {
 			ns, err := kube.CoreV1().Namespaces().Get(ctx, a.name, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {

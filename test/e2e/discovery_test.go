@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // kubectl explain knows every field, and says something about it.
@@ -25,7 +25,7 @@ func TestExplain(t *testing.T) {
 		"namespaceclasses":    "/openapi/v3/apis/policy.tenama.dev/v1alpha1",
 	} {
 		var raw []byte
-		if err := bed.Eventually(60*time.Second, func() (err error) { // kube-apiserver reads the documents of a new API after a while
+		if err := testenv.Eventually(60*time.Second, func() (err error) { // kube-apiserver reads the documents of a new API after a while
 			raw, err = shared.Client("alice").Discovery().RESTClient().Get().AbsPath(path).DoRaw(t.Context())
 			return err
 		}); err != nil {
@@ -84,7 +84,7 @@ func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 	read := func(path, accept string) string {
 		t.Helper()
 		var out string
-		if err := bed.Eventually(60*time.Second, func() error { // that of a new definition takes a while
+		if err := testenv.Eventually(60*time.Second, func() error { // that of a new definition takes a while
 			raw, err := rc.Get().AbsPath(path).SetHeader("Accept", accept).DoRaw(t.Context())
 			out = string(raw)
 			return err
@@ -129,9 +129,9 @@ func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 func TestDiscoveryNeedsNothing(t *testing.T) {
 	t.Parallel()
 	c, port, proxy, kubeconfig := proxied(t)
-	proxy.Break(func(r *http.Request) *bed.Fault { // caches that never fill, reviews that fail
+	proxy.Break(func(r *http.Request) *testenv.Fault { // caches that never fill, reviews that fail
 		if strings.HasPrefix(r.URL.Path, "/api/v1/namespaces") && !strings.Contains(r.URL.Path, "configmaps") && !strings.Contains(r.URL.Path, "secrets") || strings.Contains(r.URL.Path, "subjectaccessreviews") {
-			return &bed.Fault{Code: 500, Body: status(500, "InternalError")}
+			return &testenv.Fault{Code: 500, Body: status(500, "InternalError")}
 		}
 		return nil
 	})
@@ -163,7 +163,7 @@ func TestDiscoveryNeedsNothing(t *testing.T) {
 	}
 	for _, path := range []string{"/apis", "/apis/tenama.dev", "/apis/tenama.dev/v1alpha1", "/openapi/v2", "/openapi/v3", "/openapi/v3/apis/tenama.dev/v1alpha1"} {
 		var header http.Header
-		if err := bed.Eventually(60*time.Second, func() error { // until it listens
+		if err := testenv.Eventually(60*time.Second, func() error { // until it listens
 			code, h, err := get(path, nil)
 			if err == nil && code != http.StatusOK {
 				t.Fatalf("%s: %d", path, code)

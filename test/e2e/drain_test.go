@@ -15,10 +15,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
-func registered(c *bed.Cluster) bool {
+func registered(c *testenv.Cluster) bool {
 	_, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev")
 	return err == nil
 }
@@ -40,7 +40,7 @@ func TestDrain(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
+	if err := testenv.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := second.Stop(); err != nil {
@@ -106,7 +106,7 @@ func TestDrain(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 2) }); err != nil {
+	if err := testenv.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 2) }); err != nil {
 		t.Fatal(err)
 	}
 	go func() { stopped <- second.Stop() }()
@@ -126,7 +126,7 @@ func TestDrain(t *testing.T) {
 	if out, err := c.Kubectl("admin", "delete", "clusterrole", "tenama:broker"); err != nil {
 		t.Fatal(out)
 	}
-	err = bed.Eventually(60*time.Second, func() error {
+	err = testenv.Eventually(60*time.Second, func() error {
 		if registered(c) {
 			return fmt.Errorf("the APIService outlives the ClusterRole that owns it")
 		}
@@ -170,7 +170,7 @@ func endOf(ctx context.Context, kube kubernetes.Interface, name string) (took ti
 	if err := kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 		return 0, false, err
 	}
-	err = bed.Eventually(3*time.Minute, func() error {
+	err = testenv.Eventually(3*time.Minute, func() error {
 		ns, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -186,7 +186,7 @@ func endOf(ctx context.Context, kube kubernetes.Interface, name string) (took ti
 	return time.Since(begun), blocked, err
 }
 
-func logged(b *bed.Broker, what string, times int) error {
+func logged(b *testenv.Broker, what string, times int) error {
 	out, err := b.Output()
 	if err == nil && strings.Count(out, what) < times {
 		err = fmt.Errorf("the broker has not logged %q: %s", what, out)

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"tenama.dev/tenama/test/attack"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // fluxKinds stand for the definitions that Flux installs.
@@ -40,7 +40,7 @@ spec:
 
 // widened is an installation as examples/README.md says: with prefixes for classes,
 // and kinds beyond guard rails. It returns the flags of its broker.
-func widened(t *testing.T, c *bed.Cluster) []string {
+func widened(t *testing.T, c *testenv.Cluster) []string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "deploy"), os.DirFS(c.Deploy)); err != nil {
@@ -89,7 +89,7 @@ func TestExampleTiers(t *testing.T) {
 	ctx := t.Context()
 	c, port := own(t)
 	start(t, c, port, "broker-0", widened(t, c)...)
-	if out, err := c.Kubectl("admin", "apply", "-k", filepath.Join(bed.Root(), "examples", "tiers")); err != nil {
+	if out, err := c.Kubectl("admin", "apply", "-k", filepath.Join(testenv.Root(), "examples", "tiers")); err != nil {
 		t.Fatal(out)
 	}
 	for _, class := range []string{"freemium", "pro", "enterprise"} {
@@ -136,7 +136,7 @@ func TestExampleTiers(t *testing.T) {
 		t.Errorf("another prefix: %s", out)
 	}
 	// The common mistakes.
-	b, err := os.ReadFile(filepath.Join(bed.Root(), "examples", "tiers", "pro.yaml"))
+	b, err := os.ReadFile(filepath.Join(testenv.Root(), "examples", "tiers", "pro.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestExampleTeams(t *testing.T) {
 	ctx := t.Context()
 	c, port := own(t)
 	start(t, c, port, "broker-0", append(widened(t, c), "--inspect-interval=500ms")...)
-	examples := filepath.Join(bed.Root(), "examples", "teams")
+	examples := filepath.Join(testenv.Root(), "examples", "teams")
 	if out, err := c.Kubectl("admin", "apply", "-k", examples); err != nil {
 		t.Fatal(out)
 	}
@@ -231,7 +231,7 @@ func TestExampleTeams(t *testing.T) {
 	if out, err := c.Kubectl("admin", "-n", ns, "delete", "rolebinding", "reconciler"); err != nil {
 		t.Fatal(out)
 	}
-	err = bed.Eventually(60*time.Second, func() error {
+	err = testenv.Eventually(60*time.Second, func() error {
 		out, _ := c.Kubectl("admin", "-n", ns, "get", "gitrepositories.source.toolkit.fluxcd.io/team", "rolebinding/reconciler", "-o", "jsonpath={.items[*].spec.url} {.items[*].roleRef.name}")
 		if out != "https://git.example.com/teams/"+ns+".git admin" {
 			return errOf(out)
@@ -274,7 +274,7 @@ func TestExampleTeams(t *testing.T) {
 }
 
 // kubectlAs runs kubectl as somebody with groups.
-func kubectlAs(t *testing.T, c *bed.Cluster, user, group string, args ...string) (string, error) {
+func kubectlAs(t *testing.T, c *testenv.Cluster, user, group string, args ...string) (string, error) {
 	t.Helper()
 	return c.Kubectl("admin", append(args, "--as="+user, "--as-group="+group, "--as-group=system:authenticated", fmt.Sprintf("--request-timeout=%s", time.Minute))...)
 }

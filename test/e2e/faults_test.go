@@ -20,7 +20,7 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // operation is something that the broker does with one namespace.
@@ -106,11 +106,11 @@ func TestFaults(t *testing.T) {
 	for _, op := range operations {
 		// What calls are there?
 		name := op.prepare()
-		breaks.plan(name, call{}, bed.Fault{}, 0)
+		breaks.plan(name, call{}, testenv.Fault{}, 0)
 		if err := op.try(name); err != nil {
 			t.Fatalf("%s: %v", op.name, err)
 		}
-		if err := bed.Eventually(100*time.Second, func() error { return op.finally(name) }); err != nil {
+		if err := testenv.Eventually(100*time.Second, func() error { return op.finally(name) }); err != nil {
 			t.Fatalf("%s: %v", op.name, err)
 		}
 		calls := breaks.done(name).calls
@@ -147,7 +147,7 @@ func TestFaults(t *testing.T) {
 						}
 					}
 					if op.again {
-						err = bed.Eventually(60*time.Second, func() error { return op.try(name) })
+						err = testenv.Eventually(60*time.Second, func() error { return op.try(name) })
 						if err != nil && !apierrors.IsNotFound(err) {
 							t.Errorf("%s, repeated: %v", where, err)
 						}
@@ -199,7 +199,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// slowly is bed.Eventually for many at once.
+// slowly is testenv.Eventually for many at once.
 func slowly(d time.Duration, f func() error) error {
 	end := time.Now().Add(d)
 	for {

@@ -12,7 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // A cluster has policies of its own. They are no breach and no outage: the
@@ -96,7 +96,7 @@ func TestForeignGuardRails(t *testing.T) {
 			if !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), kind+` "tenama" of the class already exists`) {
 				t.Errorf("got %v, want it refused with what is in the way", err)
 			}
-			if err := bed.Eventually(60*time.Second, func() error {
+			if err := testenv.Eventually(60*time.Second, func() error {
 				out, err := c.Kubectl("admin", "get", "namespace", name)
 				if err == nil {
 					return errOf(out)

@@ -17,7 +17,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // No credential reaches the broker: what kube-apiserver forwards is an identity,
@@ -50,7 +50,7 @@ func TestNoTokenReachesTheBroker(t *testing.T) {
 	tokens := map[string]string{"dora": bearer(t, c, "dora"), "erik": bearer(t, c, "erik")}
 	for _, user := range []string{"alice", "dora", "erik"} { // a certificate, two tokens
 		rc := c.Client(user).Discovery().RESTClient()
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			return rc.Get().AbsPath(collection).SetHeader("Cookie", "session=secret").Do(t.Context()).Error()
 		}); err != nil {
 			t.Fatalf("%s: %v", user, err)
@@ -80,7 +80,7 @@ func TestNoTokenReachesTheBroker(t *testing.T) {
 }
 
 // bearer is the token in a user's kubeconfig.
-func bearer(t *testing.T, c *bed.Cluster, user string) string {
+func bearer(t *testing.T, c *testenv.Cluster, user string) string {
 	t.Helper()
 	if _, err := os.Stat(c.Kubeconfig(user)); err != nil {
 		t.Fatal(err)

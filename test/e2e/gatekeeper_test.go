@@ -23,7 +23,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // A policy engine that looks at everything does not disturb the broker, and its
@@ -33,7 +33,7 @@ func TestExampleGatekeeper(t *testing.T) {
 	ctx := t.Context()
 	c, port := own(t)
 	gatekeeper(t, c)
-	examples := filepath.Join(bed.Root(), "examples", "policy-engine")
+	examples := filepath.Join(testenv.Root(), "examples", "policy-engine")
 	apply := func(args ...string) func() error {
 		return func() error {
 			out, err := c.Kubectl("admin", append([]string{"apply"}, args...)...)
@@ -44,7 +44,7 @@ func TestExampleGatekeeper(t *testing.T) {
 		}
 	}
 	for _, step := range [][]string{{"-f", filepath.Join(examples, "templates.yaml")}, {"-k", examples}} {
-		if err := bed.Eventually(60*time.Second, apply(step...)); err != nil { // Gatekeeper makes the kinds of the constraints
+		if err := testenv.Eventually(60*time.Second, apply(step...)); err != nil { // Gatekeeper makes the kinds of the constraints
 			t.Fatal(err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestExampleGatekeeper(t *testing.T) {
 	pod := func(image string) (string, error) {
 		return c.KubectlIn("alice", "{apiVersion: v1, kind: Pod, metadata: {generateName: p-}, spec: {containers: [{name: c, image: "+image+"}]}}", "-n", "tmp-held", "create", "-f", "-")
 	}
-	err := bed.Eventually(60*time.Second, func() error { // constraints take a moment
+	err := testenv.Eventually(60*time.Second, func() error { // constraints take a moment
 		if out, err := pod("evil.example.net/x"); err == nil || !strings.Contains(out, "comes from no registry that is allowed") {
 			return errOf("not refused: " + out)
 		}
@@ -84,12 +84,12 @@ func TestExampleGatekeeper(t *testing.T) {
 
 // gatekeeper runs Gatekeeper as a process, and has kube-apiserver ask it about every
 // write but its own.
-func gatekeeper(t *testing.T, c *bed.Cluster) {
+func gatekeeper(t *testing.T, c *testenv.Cluster) {
 	t.Helper()
 	ctx := t.Context()
 	dir := t.TempDir()
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/open-policy-agent/gatekeeper/v3")
-	list.Dir = filepath.Join(bed.Root(), "tools", "gatekeeper")
+	list.Dir = filepath.Join(testenv.Root(), "tools", "gatekeeper")
 	module, err := list.Output()
 	if err != nil {
 		t.Fatalf("find Gatekeeper: %v", err)
@@ -116,7 +116,7 @@ func gatekeeper(t *testing.T, c *bed.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bed.Bin("tools/gatekeeper"), "--kubeconfig="+c.Kubeconfig("admin"), "--operation=webhook", "--operation=status",
+	cmd := exec.Command(testenv.Bin("tools/gatekeeper"), "--kubeconfig="+c.Kubeconfig("admin"), "--operation=webhook", "--operation=status",
 		"--disable-cert-rotation", "--cert-dir="+dir, "--host=127.0.0.1", fmt.Sprintf("--port=%d", at), fmt.Sprintf("--health-addr=127.0.0.1:%d", health),
 		fmt.Sprintf("--prometheus-port=%d", prometheus), "--debug-use-fake-pod", "--exempt-namespace=gatekeeper-system", "--logtostderr")
 	cmd.Env = append(os.Environ(), "POD_NAMESPACE=gatekeeper-system", "POD_NAME=no-pod", "NAMESPACE=gatekeeper-system")
@@ -134,7 +134,7 @@ func gatekeeper(t *testing.T, c *bed.Cluster) {
 			t.Logf("Gatekeeper: %s", tail(string(b), 4000))
 		}
 	})
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", at))
 		if err != nil {
 			return err

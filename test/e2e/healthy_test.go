@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // Whatever state the brokers are in, the cluster is well: others' namespaces
@@ -87,7 +87,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 		}
 		return nil
 	}
-	if err := bed.Eventually(3*time.Minute, gone); err != nil {
+	if err := testenv.Eventually(3*time.Minute, gone); err != nil {
 		t.Error(err)
 	}
 	if d := time.Since(begun); d < 14*time.Second {
@@ -111,7 +111,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 		t.Logf("a namespace whose deletion met the outage took %.1f s; held up: %t", took.Seconds(), blocked)
 		during <- err
 	}()
-	if err := bed.Eventually(3*time.Minute, gone); err != nil {
+	if err := testenv.Eventually(3*time.Minute, gone); err != nil {
 		t.Error(err)
 	}
 	if err := <-during; err != nil {
@@ -137,7 +137,7 @@ func quotaWorks(ctx context.Context, kube kubernetes.Interface, name string) err
 		return err
 	}
 	counts := func(want int64) error {
-		return bed.Eventually(60*time.Second, func() error {
+		return testenv.Eventually(60*time.Second, func() error {
 			now, err := kube.CoreV1().ResourceQuotas(ns.Name).Get(ctx, "q", metav1.GetOptions{})
 			if used, ok := now.Status.Used["count/secrets"]; err != nil || !ok || used.Value() != want {
 				return errors.Join(err, fmt.Errorf("a quota counts %s secrets, not %d", used.String(), want))
@@ -165,14 +165,14 @@ func quotaWorks(ctx context.Context, kube kubernetes.Interface, name string) err
 }
 
 // guard runs the guard with its own identity, for as long as the test.
-func guard(t *testing.T, c *bed.Cluster) {
+func guard(t *testing.T, c *testenv.Cluster) {
 	t.Helper()
 	kubeconfig, err := c.ServiceAccountKubeconfig(t.Context(), "tenama-system", "tenama-guard")
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := &syncBuffer{}
-	cmd := exec.Command(filepath.Join(bed.Bin("tenama-broker")), "--guard", "--kubeconfig="+kubeconfig)
+	cmd := exec.Command(filepath.Join(testenv.Bin("tenama-broker")), "--guard", "--kubeconfig="+kubeconfig)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

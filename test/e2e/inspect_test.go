@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // Guard rails that somebody with more rights changed are put back, told about
@@ -107,10 +107,10 @@ func TestDrift(t *testing.T) {
 	} {
 		t.Run(d.name, func(t *testing.T) {
 			d.do()
-			if err := bed.Eventually(60*time.Second, d.want); err != nil {
+			if err := testenv.Eventually(60*time.Second, d.want); err != nil {
 				t.Errorf("not put back: %v", err)
 			}
-			if err := bed.Eventually(60*time.Second, func() error { return told(ctx, k, ns, "GuardRailRestored", d.event) }); err != nil {
+			if err := testenv.Eventually(60*time.Second, func() error { return told(ctx, k, ns, "GuardRailRestored", d.event) }); err != nil {
 				t.Error(err)
 			}
 			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, `tenama_guard_rail_drift_total{became="restored",kind="`+d.kind+`",was="`) {
@@ -123,7 +123,7 @@ func TestDrift(t *testing.T) {
 		do("label", "resourcequota", tenama, "tenama.dev/managed-")
 		do("patch", "resourcequota", tenama, "--type=merge", "-p", `{"spec":{"hard":{"pods":"200"}}}`)
 		do("delete", "rolebinding", "tenama:owner")
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, `became="released",kind="ResourceQuota"`) {
 				return errOf("/metrics does not count what was released")
 			}
@@ -139,7 +139,7 @@ func TestDrift(t *testing.T) {
 			t.Errorf("the owner, locked out by an administrator, was let in again: %s", got)
 		}
 		do("delete", "resourcequota", tenama) // the broker's again
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			if got := field("resourcequota", tenama, "{.spec.hard.pods}"); got != "50" {
 				return errOf(got)
 			}
@@ -154,7 +154,7 @@ func TestDrift(t *testing.T) {
 			t.Fatal(out)
 		}
 		do("patch", "resourcequota", tenama, "--type=merge", "-p", `{"spec":{"hard":{"pods":"500"}}}`)
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			if got := field("resourcequota", tenama, "{.spec.hard.pods}"); got != "50" {
 				return errOf(got)
 			}
@@ -182,7 +182,7 @@ func TestDrift(t *testing.T) {
 		scoped := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: tenama, Labels: quota.Labels}, Spec: corev1.ResourceQuotaSpec{
 			Hard: corev1.ResourceList{"pods": quota.Spec.Hard["pods"]}, Scopes: []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeBestEffort},
 		}}
-		err = bed.Eventually(60*time.Second, func() error {
+		err = testenv.Eventually(60*time.Second, func() error {
 			_, err := k.CoreV1().ResourceQuotas(ns).Create(ctx, scoped, metav1.CreateOptions{})
 			if apierrors.IsAlreadyExists(err) { // the broker was faster
 				_ = k.CoreV1().ResourceQuotas(ns).Delete(ctx, tenama, metav1.DeleteOptions{})
@@ -192,7 +192,7 @@ func TestDrift(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			return told(ctx, k, ns, "GuardRailDiffers", "and cannot be put back")
 		}); err != nil {
 			t.Error(err)

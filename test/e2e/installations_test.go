@@ -14,7 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // A cluster has room for one installation. A second, under other names, takes
@@ -37,7 +37,7 @@ func TestSecondInstallation(t *testing.T) {
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(other.Deploy, "local")); err != nil {
 		t.Fatal(out)
 	}
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		if err := create(); !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), `lacks the rights of ClusterRole "tenama:broker": is it installed whole, and is there another installation?`) {
 			return fmt.Errorf("create: got %v, want ServiceUnavailable", err)
 		}
@@ -45,7 +45,7 @@ func TestSecondInstallation(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		return logged(first, `lacks the rights of ClusterRole \"tenama:broker\"`, 1)
 	}); err != nil {
 		t.Error(err)
@@ -59,7 +59,7 @@ func TestSecondInstallation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		return logged(second, `belongs to another installation, with Service \"tenama-broker\" in namespace \"tenama-system\": remove one of the two`, 1)
 	}); err != nil {
 		t.Error(err)
@@ -73,7 +73,7 @@ func TestSecondInstallation(t *testing.T) {
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")); err != nil {
 		t.Fatal(out)
 	}
-	if err := bed.Eventually(60*time.Second, create); err != nil {
+	if err := testenv.Eventually(60*time.Second, create); err != nil {
 		t.Errorf("the first did not recover: %v", err)
 	}
 	if err := logged(first, `"msg":"Contained`, 2); err != nil {
@@ -101,7 +101,7 @@ func TestRoleThatOnlyRBACNames(t *testing.T) {
 		t.Fatal(out)
 	}
 	const want = `the broker may not bind ClusterRole "half": ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not name it`
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		out, _ := shared.Kubectl("admin", "get", "namespaceclass", "half", "-o", "jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}")
 		if !strings.Contains(out, "RoleNotBindable: "+want) {
 			return errOf(out)
@@ -139,7 +139,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 		_, err := ci.CoreV1().Pods(name).List(ctx, metav1.ListOptions{})
 		return err
 	}
-	if err := bed.Eventually(60*time.Second, read); err != nil {
+	if err := testenv.Eventually(60*time.Second, read); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := alice.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
@@ -184,7 +184,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 // telling the plugin.
 func TestOtherNames(t *testing.T) {
 	t.Parallel()
-	c, err := bed.StartCluster(t.Context(), filepath.Join(t.TempDir(), "c"))
+	c, err := testenv.StartCluster(t.Context(), filepath.Join(t.TempDir(), "c"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestOtherNames(t *testing.T) {
 }
 
 // renamed is a copy of deploy/ with other names, all in its settings.yaml.
-func renamed(t *testing.T, c *bed.Cluster) *bed.Cluster {
+func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deploy")
 	if err := os.CopyFS(dir, os.DirFS(c.Deploy)); err != nil {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // A target that is interrupted leaves neither a process nor a file behind: control
@@ -33,7 +33,7 @@ func TestInterruptedTargets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tmp := t.TempDir()
 			cmd := exec.Command("make", c.args...)
-			cmd.Dir = bed.Root()
+			cmd.Dir = testenv.Root()
 			cmd.Env = append(withoutMake(os.Environ()), "TMPDIR="+tmp)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a terminal has it: a signal is for all of it
 			out, err := cmd.StdoutPipe()
@@ -69,7 +69,7 @@ func TestInterruptedTargets(t *testing.T) {
 				}
 				return nil
 			}
-			if err := bed.Eventually(time.Minute, gone); err != nil {
+			if err := testenv.Eventually(time.Minute, gone); err != nil {
 				t.Error(err)
 			}
 		})

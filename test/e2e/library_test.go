@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // The life of a namespace in plain HTTP, by the very lines of docs/api.md.
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile(filepath.Join(bed.Root(), "docs", "api.md"))
+	doc, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "api.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestPlainHTTP(t *testing.T) {
 // What the documentation of the library shows works, as it stands there.
 func TestExamples(t *testing.T) {
 	cmd := exec.Command("go", "test", "-trimpath", "-count=1", "-v", "-run", "^Example", "./pkg/client")
-	cmd.Dir = bed.Root()
+	cmd.Dir = testenv.Root()
 	cmd.Env = append(os.Environ(), "TENAMA_EXAMPLES=1", "KUBECONFIG="+shared.Kubeconfig("alice"), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Count(string(out), "--- PASS: Example") != 4 {

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // A namespace is usable the moment create answers, with everything in place.
@@ -254,7 +254,7 @@ func TestPodsWithoutRequestsPass(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.test/c"}}}}
 	kube := shared.Client("alice")
 	var out *corev1.Pod
-	err := bed.Eventually(60*time.Second, func() (err error) {
+	err := testenv.Eventually(60*time.Second, func() (err error) {
 		out, err = kube.CoreV1().Pods(tn.Name).Create(t.Context(), pod, metav1.CreateOptions{})
 		return err
 	})

@@ -22,14 +22,14 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // shared is the control plane of all tests that leave it as it was.
 var shared struct {
-	*bed.Cluster
+	*testenv.Cluster
 	port   int
-	broker *bed.Broker
+	broker *testenv.Broker
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	begun := time.Now()
-	if shared.Cluster, err = bed.StartCluster(ctx, dir); err != nil {
+	if shared.Cluster, err = testenv.StartCluster(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -87,13 +87,13 @@ func tail(s string, n int) string {
 
 // own starts a control plane of the test's own, with tenama installed and no
 // broker running.
-func own(t *testing.T) (*bed.Cluster, int) {
+func own(t *testing.T) (*testenv.Cluster, int) {
 	t.Helper()
 	return ownIn(t, filepath.Join(t.TempDir(), "c"))
 }
 
 // ownIn is own with its data in dir, for tests that start it again.
-func ownIn(t *testing.T, dir string, flags ...string) (*bed.Cluster, int) {
+func ownIn(t *testing.T, dir string, flags ...string) (*testenv.Cluster, int) {
 	t.Helper()
 	c := again(t, dir, flags...)
 	port, err := c.Install(t.Context())
@@ -104,9 +104,9 @@ func ownIn(t *testing.T, dir string, flags ...string) (*bed.Cluster, int) {
 }
 
 // again starts a control plane on what another left in dir, if anything.
-func again(t *testing.T, dir string, flags ...string) *bed.Cluster {
+func again(t *testing.T, dir string, flags ...string) *testenv.Cluster {
 	t.Helper()
-	c, err := bed.StartCluster(t.Context(), dir, flags...)
+	c, err := testenv.StartCluster(t.Context(), dir, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func again(t *testing.T, dir string, flags ...string) *bed.Cluster {
 }
 
 // proxied is own with a proxy in between: the kubeconfig is that of the broker.
-func proxied(t *testing.T) (c *bed.Cluster, port int, proxy *bed.Proxy, kubeconfig string) {
+func proxied(t *testing.T) (c *testenv.Cluster, port int, proxy *testenv.Proxy, kubeconfig string) {
 	t.Helper()
 	c, port = own(t)
 	proxy, err := c.StartProxy()
@@ -129,7 +129,7 @@ func proxied(t *testing.T) (c *bed.Cluster, port int, proxy *bed.Proxy, kubeconf
 	return c, port, proxy, kubeconfig
 }
 
-func start(t *testing.T, c *bed.Cluster, port int, pod string, flags ...string) *bed.Broker {
+func start(t *testing.T, c *testenv.Cluster, port int, pod string, flags ...string) *testenv.Broker {
 	t.Helper()
 	b, err := c.StartBroker(t.Context(), port, pod, flags...)
 	if err != nil {

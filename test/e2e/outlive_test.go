@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 const (
@@ -84,7 +84,7 @@ func TestTenantCannotOutliveTheEnd(t *testing.T) {
 			}
 			pod := func() (name string) {
 				t.Helper()
-				if err := bed.Eventually(time.Minute, func() error {
+				if err := testenv.Eventually(time.Minute, func() error {
 					if name = kubectl("", "get", "pods", "-l", "batch.kubernetes.io/job-name=j", "-o", "name"); name == "" {
 						return errOf("the Job has no pod")
 					}
@@ -98,7 +98,7 @@ func TestTenantCannotOutliveTheEnd(t *testing.T) {
 			if err := kube.CoreV1().Namespaces().Delete(ctx, tn.Name, metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			err := bed.Eventually(2*time.Minute, func() error {
+			err := testenv.Eventually(2*time.Minute, func() error {
 				// Finalizers of other kinds may hold the namespace up, but not the access.
 				if _, err := kube.RbacV1().RoleBindings(tn.Name).Get(ctx, "tenama:owner", metav1.GetOptions{}); apierrors.IsNotFound(err) {
 					return nil

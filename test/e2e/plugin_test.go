@@ -23,7 +23,7 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // terminal is a user's shell: a kubeconfig of its own, the plugin under kubectl.
@@ -32,7 +32,7 @@ type terminal struct {
 	env        []string
 }
 
-func newTerminal(t *testing.T, c *bed.Cluster, user string) *terminal {
+func newTerminal(t *testing.T, c *testenv.Cluster, user string) *terminal {
 	t.Helper()
 	home := t.TempDir()
 	b, err := os.ReadFile(c.Kubeconfig(user))
@@ -43,11 +43,11 @@ func newTerminal(t *testing.T, c *bed.Cluster, user string) *terminal {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &terminal{path, append(os.Environ(), "HOME="+home, "KUBECONFIG="+path, "PATH="+bed.Bin("")+":"+os.Getenv("PATH"))}
+	return &terminal{path, append(os.Environ(), "HOME="+home, "KUBECONFIG="+path, "PATH="+testenv.Bin("")+":"+os.Getenv("PATH"))}
 }
 
 func (s *terminal) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(bed.Bin("kubectl"), append([]string{"tenama"}, args...)...)
+	cmd := exec.Command(testenv.Bin("kubectl"), append([]string{"tenama"}, args...)...)
 	cmd.Env = s.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd
@@ -108,7 +108,7 @@ func TestPluginWithoutBroker(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	sh := newTerminal(t, shared.Cluster, "carol")
 	direct := func(args ...string) *exec.Cmd { // kubectl replaces itself by the plugin; without it there is more of the plugin to meet
-		cmd := exec.Command(bed.Bin("kubectl-tenama"), args...)
+		cmd := exec.Command(testenv.Bin("kubectl-tenama"), args...)
 		cmd.Env, cmd.SysProcAttr = sh.env, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		return cmd
 	}
@@ -200,7 +200,7 @@ func TestPipelinesShareAKubeconfig(t *testing.T) {
 func TestWatch(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bed.Bin("kubectl"), "get", "tns", "--watch", "--no-headers")
+	cmd := exec.CommandContext(ctx, testenv.Bin("kubectl"), "get", "tns", "--watch", "--no-headers")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig("erik"))
 	out := &syncBuffer{}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -212,7 +212,7 @@ func TestWatch(t *testing.T) {
 	time.Sleep(time.Second)
 	tn := borrow(t, user(t, "erik"), unique("seen"), time.Hour)
 	other := borrow(t, user(t, "alice"), unique("unseen"), time.Hour)
-	wait := exec.CommandContext(ctx, bed.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=go", "tns/"+tn.Name, "--timeout=90s")
+	wait := exec.CommandContext(ctx, testenv.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=go", "tns/"+tn.Name, "--timeout=90s")
 	wait.Env = cmd.Env
 	waited := make(chan error, 1)
 	go func() {
@@ -232,7 +232,7 @@ func TestWatch(t *testing.T) {
 	if _, err := user(t, "erik").Delete(ctx, tn.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	err := bed.Eventually(60*time.Second, func() error {
+	err := testenv.Eventually(60*time.Second, func() error {
 		for _, want := range []string{"Pending", "Ready", "Terminating"} {
 			if !strings.Contains(out.String(), want) {
 				return fmt.Errorf("the watch has not shown %s:\n%s", want, out.String())

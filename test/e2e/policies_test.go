@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"tenama.dev/tenama/test/attack"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // Every attack is stopped by what has to stop it, and what people do is not.
@@ -64,7 +64,7 @@ func TestEveryRuleStopsAnAttack(t *testing.T) {
 				}
 				t.Logf("gets through: %s", what)
 				putPolicy(t, k, policy)
-				err := bed.Eventually(60*time.Second, func() error {
+				err := testenv.Eventually(60*time.Second, func() error {
 					if what := through(t, stage, rows, name); what != "" {
 						return errOf(what)
 					}

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // Retries with one request id make one namespace, also at the same time and
@@ -114,7 +114,7 @@ func TestExtendAgainstExpiry(t *testing.T) {
 				t.Errorf("%s was granted until %s and is gone", o.name, o.until)
 			}
 			_, _ = alice.Delete(t.Context(), o.name, metav1.DeleteOptions{})
-		} else if err := bed.Eventually(60*time.Second, gone); err != nil {
+		} else if err := testenv.Eventually(60*time.Second, gone); err != nil {
 			t.Errorf("%s was refused: %v", o.name, err)
 		}
 	}

@@ -15,13 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // refreshes brings namespaces up to a class that has changed since: it gives 60 pods
 // in place of 50, and so takes more of the budgets, and has one quota less, and one key
 // less in the other.
-func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
+func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation {
 	t.Helper()
 	ctx := t.Context()
 	kube, alice := kubernetesFor(t, c.Config("admin")), as(t, c.Config("alice"))
@@ -46,14 +46,14 @@ func refreshes(t *testing.T, c *bed.Cluster, fresh func() string) operation {
 		for range 220 {
 			tn := tns(fresh(), time.Hour)
 			tn.Spec.ClassName = "moving"
-			if err := bed.Eventually(60*time.Second, func() error { _, err := alice.Create(ctx, tn, metav1.CreateOptions{}); return err }); err != nil {
+			if err := testenv.Eventually(60*time.Second, func() error { _, err := alice.Create(ctx, tn, metav1.CreateOptions{}); return err }); err != nil {
 				t.Fatal(err)
 			}
 			pool = append(pool, tn.Name)
 		}
 		was := revision()
 		apply(t, c, strings.Replace(strings.Replace(class, `pods: "50"`, `pods: "60"`, 1), droppedKey+`: "50"`, "", 1))
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			if now = revision(); now == was {
 				return errOf("the class has not changed")
 			}

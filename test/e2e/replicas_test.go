@@ -18,7 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // One replica hangs in the middle of a creation, at every call in turn; the
@@ -37,7 +37,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Eventually(60*time.Second, func() error {
+	if err := testenv.Eventually(60*time.Second, func() error {
 		return errors.Join(logged(other, `"msg":"Serving"`, 1), logged(other, `"msg":"Contained`, 1))
 	}); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 		return tn
 	}
 	const first = "tmp-f-0"
-	breaks.plan(first, call{}, bed.Fault{}, 0)
+	breaks.plan(first, call{}, testenv.Fault{}, 0)
 	if _, err := alice.Create(ctx, create(first), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 	var hung atomic.Int64
 	for i, at := range calls {
 		name := fmt.Sprintf("tmp-f-%d", i+1)
-		breaks.plan(name, at, bed.Fault{Hang: 4 * time.Second, Pass: true}, 1)
+		breaks.plan(name, at, testenv.Fault{Hang: 4 * time.Second, Pass: true}, 1)
 		wg.Go(func() {
 			where := fmt.Sprintf("hanging at %s, time %d", at.what, at.nth)
 			// The client gives up once it hangs, and no sooner: on a slow machine the
@@ -103,7 +103,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 				t.Errorf("%s: it did not hang", where)
 			}
 			var told v1alpha1.TemporaryNamespace
-			err = bed.Eventually(60*time.Second, func() error {
+			err = testenv.Eventually(60*time.Second, func() error {
 				body, err := json.Marshal(create(name))
 				if err != nil {
 					return err

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // The scripts type commands as a user at a terminal would: the plugin as a
@@ -49,14 +49,14 @@ func TestScripts(t *testing.T) {
 			}
 			config.AuthInfos = map[string]*clientcmdapi.AuthInfo{user: {ClientCertificateData: cert, ClientKeyData: key}}
 			config.Contexts["test"].AuthInfo = user
-			e.Setenv("PATH", bed.Bin("")+":"+os.Getenv("PATH"))
+			e.Setenv("PATH", testenv.Bin("")+":"+os.Getenv("PATH"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TMPDIR", e.WorkDir)
 			e.Setenv("TZ", "UTC")
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("SERVER", shared.Server)
 			e.Setenv("DOLLAR", "$")
-			e.Setenv("PLUGIN", bed.Bin("kubectl-tenama"))
+			e.Setenv("PLUGIN", testenv.Bin("kubectl-tenama"))
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // names do not meet those of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},

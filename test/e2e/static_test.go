@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"tenama.dev/tenama/test/attack"
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // With the policies as files of kube-apiserver nobody can lift the containment
@@ -17,11 +17,11 @@ import (
 func TestStaticPolicies(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	policies, err := shared.Kubectl("admin", "kustomize", filepath.Join(bed.Root(), "deploy", "static"))
+	policies, err := shared.Kubectl("admin", "kustomize", filepath.Join(testenv.Root(), "deploy", "static"))
 	if err != nil {
 		t.Fatal(policies)
 	}
-	config, err := os.ReadFile(filepath.Join(bed.Root(), "deploy", "static", "admission.yaml"))
+	config, err := os.ReadFile(filepath.Join(testenv.Root(), "deploy", "static", "admission.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestStaticPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := bed.StartCluster(t.Context(), filepath.Join(dir, "c"), "--feature-gates=ManifestBasedAdmissionControlConfig=true", "--admission-control-config-file="+filepath.Join(dir, "admission.yaml"))
+	c, err := testenv.StartCluster(t.Context(), filepath.Join(dir, "c"), "--feature-gates=ManifestBasedAdmissionControlConfig=true", "--admission-control-config-file="+filepath.Join(dir, "admission.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

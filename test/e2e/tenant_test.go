@@ -12,7 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // What a tenant gets works: the tools that people use every day, with the
@@ -29,7 +29,7 @@ func TestWhatATenantGetsWorks(t *testing.T) {
 			tn := tns(unique("tenant"), 10*time.Minute)
 			tn.Spec.ClassName = class.name
 			alice := user(t, "alice")
-			if err := bed.Eventually(60*time.Second, func() error { // the class is new to the broker
+			if err := testenv.Eventually(60*time.Second, func() error { // the class is new to the broker
 				_, err := alice.Create(t.Context(), tn, metav1.CreateOptions{})
 				return err
 			}); err != nil {
@@ -43,7 +43,7 @@ func TestWhatATenantGetsWorks(t *testing.T) {
 			}
 			helm := func(args ...string) (string, error) {
 				home := t.TempDir()
-				cmd := exec.Command(bed.Bin("tools/helm"), append(args, "-n", tn.Name)...)
+				cmd := exec.Command(testenv.Bin("tools/helm"), append(args, "-n", tn.Name)...)
 				cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig("alice"), "HOME="+home, "XDG_CACHE_HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 				out, err := cmd.CombinedOutput()
 				return string(out), err
@@ -71,7 +71,7 @@ func TestWhatATenantGetsWorks(t *testing.T) {
 			kubectl("scale", "deployment/web", "--replicas=3")
 			kubectl("set", "image", "deployment/web", "web=other")
 			kubectl("create", "job", "once", "--image=x")
-			if err := bed.Eventually(60*time.Second, func() error { // by the controllers, under the same policies
+			if err := testenv.Eventually(60*time.Second, func() error { // by the controllers, under the same policies
 				out, err := shared.Kubectl("alice", "-n", tn.Name, "get", "pods", "-o", "name")
 				if err != nil || !strings.Contains(out, "pod/web-") || !strings.Contains(out, "pod/once-") {
 					return errOf(out)
@@ -106,7 +106,7 @@ func TestUserKeys(t *testing.T) {
 		t.Helper()
 		tn := tns(unique("keys"), 10*time.Minute)
 		tn.Spec.ClassName, tn.Labels, tn.Annotations = class, labels, annotations
-		if err := bed.Eventually(60*time.Second, func() error {
+		if err := testenv.Eventually(60*time.Second, func() error {
 			_, err := alice.Create(ctx, tn, metav1.CreateOptions{})
 			return err
 		}); err != nil {
@@ -157,7 +157,7 @@ func TestUserKeys(t *testing.T) {
 		manifest := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: badkeys}\nspec: {lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, " + spec + "}\n"
 		out, err := shared.KubectlIn("admin", manifest, "apply", "-f", "-")
 		if err == nil { // what the definition cannot tell, the condition does
-			err := bed.Eventually(60*time.Second, func() error {
+			err := testenv.Eventually(60*time.Second, func() error {
 				out, _ = shared.Kubectl("admin", "get", "namespaceclass", "badkeys", "-o", "jsonpath={.status.conditions[0].message}")
 				if !strings.Contains(out, what) {
 					return errOf(out)

@@ -18,13 +18,13 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"tenama.dev/tenama/test/bed"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // The tutorial does what it says: each of its commands is typed, in order, and has to
 // print what stands below it, and nothing else.
 func TestTutorial(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(bed.Root(), "docs", "tutorial.md"))
+	page, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "tutorial.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func typed(t *testing.T, home, command string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = home
-	cmd.Env = []string{"HOME=" + home, "PATH=" + bed.Bin("") + ":" + os.Getenv("PATH"), "TZ=UTC", "LANG=C.UTF-8"}
+	cmd.Env = []string{"HOME=" + home, "PATH=" + testenv.Bin("") + ":" + os.Getenv("PATH"), "TZ=UTC", "LANG=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/test/testenv"
+)
+
+// contained attacks with the broker's own token, and as a tenant, prints what it
+// tried and what stopped it, takes a policy away and shows that the broker then
+// changes nothing. It fails if anything gets through that should not, or is stopped
+// that should not be.
+func contained(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "tenama-prove-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	c, err := testenv.StartCluster(ctx, filepath.Join(dir, "cluster"))
+	if err != nil {
+		return err
+	}
+	defer c.Stop()
+	port, err := c.Install(ctx)
+	if err != nil {
+		return err
+	}
+	broker, err := c.StartBroker(ctx, port, "broker-0", "--containment-interval=500ms", "--inspect-interval=1h")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, broker.Stop()) }()
+	stage, err := attack.New(ctx, c)
+	if err != nil {
+		return err
+	}
+	p := &proof{ctx: ctx, stage: stage, cluster: c, stopped: map[string]int{}}
+
+	p.say("The broker's token, stolen. What stops it is RBAC; where the broker needs the right, policy")
+	p.attack(attack.Broker)
+
+	p.say("The same token, and somebody has bound the broker to cluster-admin. What stops it is policy alone")
+	p.kubectl("create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin", "--serviceaccount=tenama-system:tenama-broker")
+	p.refuses("it holds the right to")
+	stage.WithToken()
+	p.attack(attack.BrokerAsAdmin)
+	p.kubectl("delete", "clusterrolebinding", "generous")
+	p.recovers()
+
+	p.say("A tenant, with edit and with admin in the namespace")
+	p.attack(attack.TenantEdit)
+	p.attack(attack.TenantAdmin)
+
+	p.say("Somebody who runs the namespaces of the cluster; and a cluster-admin, who can break the glass")
+	p.attack(attack.Operator)
+	p.attack(attack.ClusterAdmin)
+
+	p.say("Kubernetes' own controllers, which must not be held up")
+	p.attack(attack.Controllers)
+
+	for _, policy := range []string{attack.Containment, attack.Keys, attack.GuardRails} {
+		p.say("Without the policy " + policy)
+		p.kubectl("delete", "validatingadmissionpolicybinding", policy)
+		p.refuses(policy)
+		p.kubectl("apply", "--server-side", "-k", filepath.Join(c.Deploy, "policies"))
+		p.recovers()
+	}
+	return p.sum()
+}
+
+// proof counts what held.
+type proof struct {
+	ctx     context.Context
+	stage   *attack.Stage
+	cluster *testenv.Cluster
+	stopped map[string]int
+	wrong   []string
+}
+
+func (p *proof) say(what string) { fmt.Printf("\n# %s\n", what) }
+
+// attack tries all rows of a role and prints them.
+func (p *proof) attack(role attack.Role) {
+	fmt.Printf("\n  %-22s %-56s %s\n", "STOPPED BY", strings.ToUpper(string(role))+" TRIES TO", "")
+	for _, r := range attack.Rows() {
+		if r.Role != role {
+			continue
+		}
+		stop, detail := p.stage.Try(p.ctx, r)
+		shown, remark := stop, ""
+		if stop == attack.Nothing {
+			shown = "- (it may)"
+		}
+		if stop != r.Stop {
+			remark = "WRONG: expected " + r.Stop
+			p.wrong = append(p.wrong, fmt.Sprintf("%s: %s: stopped by %s, expected %s: %s", role, r.What, stop, r.Stop, detail))
+		}
+		p.stopped[stop]++
+		fmt.Printf("  %-22s %-56s %s\n", shown, r.What, remark)
+	}
+}
+
+func (p *proof) kubectl(args ...string) {
+	fmt.Printf("admin$ kubectl %s\n", strings.ReplaceAll(strings.Join(args, " "), testenv.Root()+"/", ""))
+	if out, err := p.cluster.Kubectl("admin", args...); err != nil {
+		p.wrong = append(p.wrong, out)
+	}
+}
+
+// borrow asks for a namespace, as alice.
+func (p *proof) borrow() (string, error) {
+	return p.cluster.KubectlIn("alice", "{apiVersion: tenama.dev/v1alpha1, kind: TemporaryNamespace, metadata: {generateName: tmp-}}", "create", "--dry-run=server", "-f", "-")
+}
+
+// refuses waits until the broker changes nothing, and says why.
+func (p *proof) refuses(why string) {
+	begun := time.Now()
+	out := ""
+	err := testenv.Eventually(20*time.Second, func() (err error) {
+		if out, err = p.borrow(); err == nil || !strings.Contains(out, "not contained") || !strings.Contains(out, why) {
+			return fmt.Errorf("the broker did not refuse because of %q: %s", why, out)
+		}
+		return nil
+	})
+	p.after(begun, "alice$ kubectl create -f temporarynamespace.yaml", out, err)
+	if out, err := p.cluster.Kubectl("alice", "get", "tns", "--no-headers"); err != nil {
+		p.wrong = append(p.wrong, "reads do not go on: "+out)
+	} else {
+		fmt.Printf("alice$ kubectl get tns\n%s", out)
+	}
+}
+
+// recovers waits until the broker makes namespaces again.
+func (p *proof) recovers() {
+	begun := time.Now()
+	out := ""
+	err := testenv.Eventually(20*time.Second, func() (err error) {
+		if out, err = p.borrow(); err != nil {
+			return fmt.Errorf("the broker did not recover: %s", out)
+		}
+		return nil
+	})
+	p.after(begun, "alice$ kubectl create -f temporarynamespace.yaml", out, err)
+}
+
+func (p *proof) after(begun time.Time, line, out string, err error) {
+	fmt.Printf("%s   # %.1f s later\n%s", line, time.Since(begun).Seconds(), out)
+	if err != nil {
+		p.wrong = append(p.wrong, err.Error())
+	}
+}
+
+// sum prints what held, and fails if something did not.
+func (p *proof) sum() error {
+	var by []string
+	total := 0
+	for stop, n := range p.stopped {
+		total += n
+		if stop == attack.Nothing {
+			stop = "allowed, as it should be"
+		}
+		by = append(by, fmt.Sprintf("%s %d", stop, n))
+	}
+	sort.Strings(by)
+	fmt.Printf("\n# %d attacks and controls: %s\n", total, strings.Join(by, ", "))
+	if len(p.wrong) > 0 {
+		return fmt.Errorf("%d did not end as they should:\n%s", len(p.wrong), strings.Join(p.wrong, "\n"))
+	}
+	fmt.Println("# Everything held")
+	return nil
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"tenama.dev/tenama/test/testenv"
+)
+
+// news is how long a full budget may take to become known to all replicas, on a slow
+// machine where everything runs; it takes milliseconds, but for processes that wait
+// for a core.
+const news = 3 * time.Second
+
+const collection = "/apis/tenama.dev/v1alpha1/temporarynamespaces"
+
+// crowd are users who want namespaces; number 0 never pauses.
+type crowd struct {
+	users []*wanter
+	waits bool
+	serial, let, refused, pushed, passing,
+	odd atomic.Int64
+	lastOdd atomic.Value
+}
+
+type wanter struct {
+	name   string
+	client rest.Interface
+	got    int
+	took   []time.Duration // until let in
+}
+
+// newCrowd has users reach the brokers by either API server, and a third of them one
+// replica directly, as kube-apiserver would: a Service is one address, and its
+// connections would all lead to one or two replicas.
+func newCrowd(c *testenv.Cluster, r *testenv.Replicas, second string, n int, waits bool) (*crowd, error) {
+	out := &crowd{waits: waits}
+	cert, key, err := c.Certificate("front-proxy", "front-proxy-client")
+	if err != nil {
+		return nil, err
+	}
+	for i := range n + 1 {
+		w := &wanter{name: fmt.Sprintf("user-%d", i)}
+		config := c.Config("admin")
+		config.Impersonate = rest.ImpersonationConfig{UserName: w.name, Groups: []string{"devs", "system:authenticated"}}
+		switch i % 3 {
+		case 1:
+			config.Host = second
+		case 2:
+			config = r.Direct(replicas-1, cert, key, w.name, "devs", "system:authenticated")
+		}
+		config.QPS = -1
+		k, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		w.client = k.Discovery().RESTClient()
+		out.users = append(out.users, w)
+	}
+	return out, nil
+}
+
+// run lets them all loose for a while, and prints what the cluster says meanwhile.
+func (c *crowd) run(ctx context.Context, length time.Duration, o *order) {
+	ctx, cancel := context.WithTimeout(ctx, length)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i, u := range c.users {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				c.want(ctx, u, i == 0)
+			}
+		})
+	}
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for begun := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			wg.Wait()
+			return
+		case <-tick.C:
+			fmt.Printf("  %3.0f s  %s; let in %d, refused %d, of them who never pauses %d\n", time.Since(begun).Seconds(), o, c.let.Load(), c.refused.Load(), c.pushed.Load())
+		}
+	}
+}
+
+// want is one wish: a namespace for some tenths of a second.
+func (c *crowd) want(ctx context.Context, u *wanter, pushes bool) {
+	name := fmt.Sprintf("tmp-%s-%d", u.name, c.serial.Add(1))
+	wait := ""
+	if c.waits && !pushes {
+		wait = `, "tenama.dev/wait-for-capacity": "10m"`
+	}
+	body := fmt.Sprintf(`{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":%q,"annotations":{"tenama.dev/request-id":%q%s}},"spec":{"className":"cell","parameters":{"cpu":"%d"}}}`,
+		name, name, wait, 1+rand.IntN(4))
+	begun := time.Now()
+	for ctx.Err() == nil {
+		err := u.client.Post().AbsPath(collection).SetHeader("Content-Type", "application/json").Body([]byte(body)).MaxRetries(0).Do(ctx).Error()
+		pause := time.Duration(50+rand.IntN(250)) * time.Millisecond
+		switch {
+		case err == nil:
+			c.let.Add(1)
+			u.got++
+			u.took = append(u.took, time.Since(begun))
+			time.Sleep(time.Duration(50+rand.IntN(300)) * time.Millisecond)
+			for range 20 { // a replica may just have been killed
+				if err := u.client.Delete().AbsPath(collection, name).Do(context.WithoutCancel(ctx)).Error(); err == nil || apierrors.IsNotFound(err) && strings.Contains(err.Error(), name) {
+					return
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+			return
+		case ctx.Err() != nil:
+			return
+		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), `budget "cells" is full`):
+			c.refused.Add(1)
+			if pushes {
+				c.pushed.Add(1)
+				pause = 0
+			}
+		case apierrors.IsTooManyRequests(err):
+			pause = time.Duration(500+rand.IntN(1000)) * time.Millisecond
+			if pushes {
+				pause = 0
+			}
+		case passing(err):
+			c.passing.Add(1)
+		default:
+			c.odd.Add(1)
+			c.lastOdd.Store(err.Error())
+		}
+		time.Sleep(pause)
+	}
+}
+
+// passing are answers that say no more than "come again": a replica was killed.
+func passing(err error) bool {
+	return apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) ||
+		strings.Contains(err.Error(), "connection re") || strings.Contains(err.Error(), "EOF") || strings.Contains(err.Error(), "http2:") || strings.Contains(err.Error(), "stream error") || strings.Contains(err.Error(), "broken pipe")
+}
+
+// judge prints what came of it, and returns what must not be.
+func (c *crowd) judge(o *order) (wrong []string) {
+	most, let, atLimit, events, races, latest := o.account()
+	fmt.Printf("  most that was taken at any of %d events: %d of %d; within reach of the limit at %d %% of them\n", events, most, limit, 100*atLimit/max(1, events))
+	fmt.Printf("  let in %d; refused %d, of which %d were written and taken back (%.2f %%), in races: the latest %d ms after the room was gone\n", let, c.refused.Load(),
+		races, 100*float64(races)/float64(max(1, c.refused.Load())), latest.Milliseconds())
+	var took []time.Duration
+	others, none := 0, 0
+	for _, u := range c.users[1:] {
+		took = append(took, u.took...)
+		others += u.got
+		if u.got == 0 {
+			none++
+		}
+	}
+	slices.Sort(took)
+	share := float64(others) / float64(len(c.users)-1)
+	fmt.Printf("  who never pauses got %d in %d requests, the others %.2f each (%d none)", c.users[0].got, c.pushed.Load(), share, none)
+	if n := len(took); n > 0 {
+		fmt.Printf("; until let in: p50 %.1f s, p90 %.1f s", took[n/2].Seconds(), took[n*9/10].Seconds())
+	}
+	fmt.Printf("\n  answers that said to come again: %d\n", c.passing.Load())
+	if most > limit {
+		wrong = append(wrong, fmt.Sprintf("%d cores were taken, the budget has %d", most, limit))
+	}
+	if most < limit-3 {
+		wrong = append(wrong, fmt.Sprintf("the limit was not reached: %d of %d", most, limit))
+	}
+	if latest > news {
+		wrong = append(wrong, fmt.Sprintf("a namespace was written %s after the budget was full", latest))
+	}
+	if c.odd.Load() > 0 {
+		wrong = append(wrong, fmt.Sprintf("%d unexpected answers, the last: %v", c.odd.Load(), c.lastOdd.Load()))
+	}
+	// A replica that was killed has forgotten its line, and one may slip in there.
+	if c.waits && float64(c.users[0].got) > max(3, float64(let)/10) {
+		wrong = append(wrong, fmt.Sprintf("who never pauses got %d, the others %.2f each", c.users[0].got, share))
+	}
+	return wrong
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"tenama.dev/tenama/test/testenv"
+)
+
+const (
+	limit    = 25 // cores
+	replicas = 3
+	cell     = `
+apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceClass
+metadata: {name: cell}
+spec:
+  lifetime: {defaultTTLSeconds: 3600, maximumTTLSeconds: 3600}
+  parameters: [{name: cpu, values: ["1", "2", "3", "4"]}]
+  objects:
+  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {requests.cpu: $(cpu)}}}
+---
+apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceBudget
+metadata: {name: cells}
+spec: {classNames: [cell], total: {requests.cpu: "25"}}
+`
+)
+
+// limits has many users push against one budget, through several replicas and API
+// servers, with one who never pauses, while replicas are killed. It counts by the
+// order of the cluster itself, and fails if the budget was passed at any event, if
+// a namespace was written although the budget was known to be full, or if who pushes
+// gets more than a share.
+func limits(ctx context.Context, args []string) (err error) {
+	fs := flag.NewFlagSet("limits", flag.ContinueOnError)
+	users := fs.Int("users", 200, "who want namespaces")
+	length := fs.Duration("for", 40*time.Second, "how long each part lasts")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "tenama-prove-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			fmt.Println("logs of the brokers and the control plane: " + dir)
+			return
+		}
+		os.RemoveAll(dir)
+	}()
+	c, err := testenv.StartCluster(ctx, filepath.Join(dir, "cluster"))
+	if err != nil {
+		return err
+	}
+	defer c.Stop()
+	second, stop, err := c.StartSecond(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	port, err := c.Install(ctx)
+	if err != nil {
+		return err
+	}
+	if out, err := c.KubectlIn("admin", cell, "apply", "-f", "-"); err != nil {
+		return errors.New(out)
+	}
+	other, err := elsewhere(ctx, c, second)
+	if err != nil {
+		return err
+	}
+	r, err := c.StartReplicas(ctx, port, replicas, func(i int) []string {
+		if i%2 == 0 {
+			return nil
+		}
+		return []string{"--kubeconfig=" + other} // beside the first API server, the second
+	})
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	time.Sleep(time.Second) // all have heard of the budget
+	fmt.Printf("%d users and one who never pauses want namespaces of 1 to 4 cores; the budget has %d.\n", *users, limit)
+	fmt.Printf("%d replicas, 2 kube-apiservers on one etcd; a replica is killed (-9) every 5 s and starts again a second later.\n", replicas)
+	var wrong []string
+	for _, part := range []struct {
+		what  string
+		waits bool
+	}{{"Nobody waits in line: who is refused asks again after 50 to 300 ms", false}, {"All wait in line but the one who never pauses", true}} {
+		fmt.Printf("\n# %s\n", part.what)
+		crowd, err := newCrowd(c, r, second, *users, part.waits)
+		if err != nil {
+			return err
+		}
+		ledger, err := watchOrder(ctx, c)
+		if err != nil {
+			return err
+		}
+		killing, enough := context.WithCancel(ctx)
+		var killer sync.WaitGroup
+		killer.Go(func() { kill(killing, r) })
+		crowd.run(ctx, *length, ledger)
+		enough()
+		killer.Wait()
+		ledger.stop()
+		wrong = append(wrong, crowd.judge(ledger)...)
+		if err := clean(c); err != nil {
+			return err
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("%d did not hold:\n%s", len(wrong), strings.Join(wrong, "\n"))
+	}
+	fmt.Println("\n# The limit held")
+	return nil
+}
+
+// elsewhere is a kubeconfig of the broker's identity that leads to another API server.
+func elsewhere(ctx context.Context, c *testenv.Cluster, server string) (string, error) {
+	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
+	if err != nil {
+		return "", err
+	}
+	config, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return "", err
+	}
+	config.Clusters["test"].Server = server
+	path += ".second"
+	return path, clientcmd.WriteToFile(*config, path)
+}
+
+// kill ends one replica after the other, and starts it again.
+func kill(ctx context.Context, r *testenv.Replicas) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(4 * time.Second):
+		}
+		i := rand.IntN(replicas)
+		r.Kill(i)
+		time.Sleep(time.Second)
+		if err := r.Start(context.WithoutCancel(ctx), i); err != nil {
+			fmt.Println("start again:", err)
+			return
+		}
+	}
+}
+
+// clean takes all namespaces away, and waits for that.
+func clean(c *testenv.Cluster) error {
+	if out, err := c.Kubectl("admin", "delete", "tns", "--all", "--wait=false"); err != nil {
+		return errors.New(out)
+	}
+	return testenv.Eventually(60*time.Second, func() error {
+		out, err := c.Kubectl("admin", "get", "namespaces", "-l", "tenama.dev/class=cell", "-o", "name")
+		if err != nil || out != "" {
+			return errors.New("still there: " + out)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"tenama.dev/tenama/test/testenv"
+)
+
+// order is what the cluster says happened, event by event.
+type order struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu     sync.Mutex // guards all below
+	events []moment
+	ready  map[types.UID]bool // it was let in, sooner or later
+	now    map[types.UID]int  // that are there and let in, as far as is known yet
+}
+
+type moment struct {
+	at    time.Time
+	uid   types.UID
+	cores int
+	kind  watch.EventType
+}
+
+// watchOrder follows all namespaces of the class.
+func watchOrder(ctx context.Context, c *testenv.Cluster) (*order, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	w, err := c.Client("admin").CoreV1().Namespaces().Watch(ctx, metav1.ListOptions{LabelSelector: "tenama.dev/class=cell"})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	o := &order{cancel: cancel, done: make(chan struct{}), ready: map[types.UID]bool{}, now: map[types.UID]int{}}
+	go func() {
+		defer close(o.done)
+		for e := range w.ResultChan() {
+			if ns, ok := e.Object.(*corev1.Namespace); ok {
+				o.saw(e.Type, ns)
+			}
+		}
+	}()
+	return o, nil
+}
+
+func (o *order) saw(kind watch.EventType, ns *corev1.Namespace) {
+	var reserved corev1.ResourceList
+	_ = json.Unmarshal([]byte(ns.Annotations["tenama.dev/reserved"]), &reserved)
+	cores := reserved["requests.cpu"]
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events = append(o.events, moment{time.Now(), ns.UID, int(cores.Value()), kind})
+	if ns.Annotations["tenama.dev/ready"] == "true" {
+		o.ready[ns.UID] = true
+		o.now[ns.UID] = int(cores.Value())
+	}
+	if kind == watch.Deleted {
+		delete(o.now, ns.UID)
+	}
+}
+
+// reserved is what is taken by those that are known to be let in.
+func (o *order) reserved() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	sum := 0
+	for _, cores := range o.now {
+		sum += cores
+	}
+	return sum
+}
+
+func (o *order) stop() {
+	time.Sleep(500 * time.Millisecond) // the last events
+	o.cancel()
+	<-o.done
+}
+
+// account replays the events: the most that was ever taken by those that were let
+// in, from their creation until they were gone; how many events had the budget full
+// to what nobody could use; and how many creations came that found no room, and for
+// how long there had been none for the latest of them.
+func (o *order) account() (most, let, atLimit, events, races int, latest time.Duration) {
+	taken, sum := map[types.UID]int{}, 0
+	since := map[int]time.Time{} // by cores: since when there is no room for so many
+	for _, e := range o.events {
+		switch e.kind {
+		case watch.Added:
+			if !o.ready[e.uid] {
+				races++
+				if full, ok := since[e.cores]; ok {
+					latest = max(latest, e.at.Sub(full))
+				}
+				continue
+			}
+			taken[e.uid] = e.cores
+			sum += e.cores
+			let++
+		case watch.Deleted:
+			sum -= taken[e.uid]
+			delete(taken, e.uid)
+		}
+		most = max(most, sum)
+		if sum > limit-4 {
+			atLimit++
+		}
+		for cores := 1; cores <= 4; cores++ {
+			if _, full := since[cores]; sum+cores <= limit {
+				delete(since, cores)
+			} else if !full {
+				since[cores] = e.at
+			}
+		}
+	}
+	return most, let, atLimit, len(o.events), races, latest
+}
+
+func (o *order) String() string {
+	return fmt.Sprintf("%2d of %d cores taken", o.reserved(), limit)
+}

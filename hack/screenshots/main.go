@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command pictures takes the pictures of the documentation: it types commands in a
+// real terminal, at a real control plane with tenama on it, and draws what they
+// answer. Nothing in a picture is made up but the prompt before each command, and
+// what stands for two things that differ from machine to machine: the server is
+// https://cluster.example.test, and the home directory is ~. Times are those of when
+// it was taken.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"tenama.dev/tenama/test/testenv"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := takeAll(ctx, filepath.Join(testenv.Root(), "docs", "pictures")); err != nil {
+		fmt.Fprintln(os.Stderr, "pictures:", err)
+		os.Exit(1)
+	}
+}
+
+// studio is a cluster with users.
+type studio struct {
+	cluster   *testenv.Cluster
+	terminals map[string]*terminal
+}
+
+func takeAll(ctx context.Context, to string) (err error) {
+	dir, err := os.MkdirTemp("", "tenama-pictures-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	st := &studio{terminals: map[string]*terminal{}}
+	if st.cluster, err = testenv.StartCluster(ctx, filepath.Join(dir, "cluster")); err != nil {
+		return err
+	}
+	defer st.cluster.Stop()
+	port, err := st.cluster.Install(ctx)
+	if err != nil {
+		return err
+	}
+	broker, err := st.cluster.StartBroker(ctx, port, "broker-0")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, broker.Stop()) }()
+	nightly, err := st.prepare(dir)
+	if err != nil {
+		return err
+	}
+	defer nightly.interrupt()
+	drawn := make([][]byte, len(pictures))
+	for i, p := range pictures {
+		if drawn[i], err = p.draw(ctx, st); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	for i, p := range pictures { // all or none
+		if err := os.WriteFile(filepath.Join(to, p.name+".svg"), drawn[i], 0o644); err != nil {
+			return err
+		}
+		fmt.Printf("docs/pictures/%s.svg: %d bytes\n", p.name, len(drawn[i]))
+	}
+	return nil
+}
+
+// prepare sets the scene: classes, users, and namespaces that grow old meanwhile.
+// What it returns holds one of them.
+func (st *studio) prepare(dir string) (*session, error) {
+	if out, err := st.cluster.KubectlIn("admin", policy, "apply", "-f", "-"); err != nil {
+		return nil, errors.New(out)
+	}
+	for _, user := range []string{"alice", "bob", "dora"} {
+		t, err := newTerminal(st.cluster, dir, user)
+		if err != nil {
+			return nil, err
+		}
+		st.terminals[user] = t
+	}
+	bob, dora := st.terminals["bob"], st.terminals["dora"]
+	err := testenv.Eventually(20*time.Second, func() error { return bob.quietly("kubectl tenama create bench --class large --ttl 1h") }) // once the class is known
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(watched[1:]) {
+		if err := dora.quietly(strings.TrimSpace(line)); err != nil {
+			return nil, err
+		}
+	}
+	s, err := dora.start("kubectl tenama run -n nightly -- sleep 600")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.until(context.Background(), 20*time.Second, shows("^namespace/tmp-nightly created")); err != nil {
+		s.interrupt()
+		return nil, err
+	}
+	return s, nil
+}
+
+// draw takes a picture.
+func (p picture) draw(ctx context.Context, st *studio) ([]byte, error) {
+	t := st.terminals[p.user]
+	t.sent, t.cols = nil, cmp.Or(p.cols, usual)
+	for _, line := range p.lines {
+		if err := t.run(ctx, line); err != nil {
+			return nil, err
+		}
+	}
+	sent := t.sent
+	if p.take != nil {
+		var err error
+		if sent, err = p.take(ctx, st); err != nil {
+			return nil, err
+		}
+	}
+	s, err := interpret(sent, t.cols)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.fit(strings.Join(s.rows(), "\n")); err != nil {
+		return nil, err
+	}
+	return svg(p.title, s), nil
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+
+	"tenama.dev/tenama/test/testenv"
+)
+
+// usual holds the longest line that create prints, with a day of the week in it.
+const usual = 92
+
+// terminal is where one user types.
+type terminal struct {
+	env  []string
+	home string
+	cols int
+	hide *strings.Replacer // what is of this machine, by what stands for it
+	sent []byte            // what it has shown
+}
+
+// newTerminal gives a user a home with a kubeconfig. The environment is the same on
+// every machine, whatever its own is.
+func newTerminal(c *testenv.Cluster, dir, user string) (*terminal, error) {
+	t := &terminal{home: filepath.Join(dir, user), cols: usual}
+	config := filepath.Join(t.home, ".kube", "config")
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(c.Kubeconfig(user))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(config, b, 0o600); err != nil {
+		return nil, err
+	}
+	t.env = []string{"HOME=" + t.home, "PATH=" + testenv.Bin("") + ":/usr/bin:/bin", "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}
+	t.hide = strings.NewReplacer(c.Server, "https://cluster.example.test", t.home, "~")
+	return t, t.quietly("kubectl config rename-context test dev")
+}
+
+// quietly runs a command that no picture shows, and that must succeed.
+func (t *terminal) quietly(line string) error {
+	if out, err := t.shell(line).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", line, err, out)
+	}
+	return nil
+}
+
+func (t *terminal) shell(line string) *exec.Cmd {
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Env, cmd.Dir = t.env, t.home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// prompt shows a command as if it were being typed.
+func (t *terminal) prompt(line string) {
+	lines := strings.Split(line, "\n")
+	for i, l := range lines {
+		t.sent = fmt.Appendf(t.sent, "\x1b[2m%s\x1b[0m \x1b[1m%s\x1b[0m\r\n", map[bool]string{true: "$", false: ">"}[i == 0], l)
+	}
+}
+
+// run types a command and waits for its end. Commands may fail: what a picture has
+// to show is checked when it is there.
+func (t *terminal) run(ctx context.Context, line string) error {
+	t.prompt(line)
+	s, err := t.start(line)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		s.interrupt()
+		return ctx.Err()
+	}
+	t.sent = append(t.sent, s.output()...)
+	return nil
+}
+
+// session is a command that runs in a terminal.
+type session struct {
+	pty  *os.File
+	cmd  *exec.Cmd
+	cols int
+	hide *strings.Replacer
+	done chan struct{}
+
+	mu   sync.Mutex // guards sent
+	sent []byte
+}
+
+// start runs a command in a pseudo-terminal.
+func (t *terminal) start(line string) (*session, error) {
+	s := &session{cmd: t.shell(line), cols: t.cols, hide: t.hide, done: make(chan struct{})}
+	var err error
+	if s.pty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 40, Cols: uint16(t.cols)}); err != nil {
+		return nil, err
+	}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := s.pty.Read(buf)
+			s.mu.Lock()
+			s.sent = append(s.sent, buf[:n]...)
+			s.mu.Unlock()
+			if err != nil { // EIO: nobody has it open any more
+				break
+			}
+		}
+		_ = s.cmd.Wait()
+		_ = s.pty.Close()
+		close(s.done)
+	}()
+	return s, nil
+}
+
+// output is what the command has printed so far. Places of this machine are replaced
+// before it is interpreted: lines break as they would there.
+func (s *session) output() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return []byte(s.hide.Replace(string(s.sent)))
+}
+
+// interrupt types Ctrl-C, and ends what does not heed it.
+func (s *session) interrupt() {
+	_, _ = s.pty.Write([]byte{3})
+	select {
+	case <-s.done:
+	case <-time.After(20 * time.Second):
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+		<-s.done
+	}
+}
+
+// until waits for what a command shows to be as wanted, and to have been so for a
+// moment: the picture is not of a view that is being drawn.
+func (s *session) until(ctx context.Context, d time.Duration, wanted func(*screen) error) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	last := ""
+	for {
+		now := s.output()
+		shown, err := interpret(now, s.cols)
+		if err == nil {
+			err = wanted(shown)
+		}
+		if err == nil && string(now) == last {
+			return now, nil
+		}
+		last = string(now)
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-s.done:
+			return nil, errors.New("the command has ended")
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %v", ctx.Err(), err)
+		}
+	}
+}

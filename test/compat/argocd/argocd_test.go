@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package argocd meets the API by the engine of Argo CD: its cluster cache, its
+// diff, its health and its sync. It is built with an older Kubernetes than the
+// rest of the project, and so is an older client, too.
+package argocd
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/argoproj/gitops-engine/pkg/cache"
+	"github.com/argoproj/gitops-engine/pkg/diff"
+	"github.com/argoproj/gitops-engine/pkg/engine"
+	"github.com/argoproj/gitops-engine/pkg/health"
+	"github.com/argoproj/gitops-engine/pkg/sync"
+	"github.com/argoproj/gitops-engine/pkg/sync/common"
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+
+	"tenama.dev/tenama/test/testenv"
+)
+
+const mark = "argocd.argoproj.io/tracking-id"
+
+const manifests = `
+apiVersion: tenama.dev/v1alpha1
+kind: TemporaryNamespace
+metadata: {name: tmp-argo, labels: {team: a}, annotations: {argocd.argoproj.io/tracking-id: "app"}}
+spec: {className: argo, ttlSeconds: 3600}
+---
+apiVersion: policy.tenama.dev/v1alpha1
+kind: NamespaceClass
+metadata: {name: argo, annotations: {argocd.argoproj.io/tracking-id: "app"}}
+spec:
+  lifetime: {defaultTTLSeconds: 3600, maximumTTLSeconds: 86400}
+  ownerRole: admin
+  objects:
+  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: tenama}, spec: {hard: {pods: "5"}}}
+`
+
+func targets(t *testing.T) []*unstructured.Unstructured {
+	t.Helper()
+	var out []*unstructured.Unstructured
+	for doc := range strings.SplitSeq(manifests, "---") {
+		u := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(doc), &u.Object); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// What Argo CD syncs again stays as it is, is healthy, and shows no difference,
+// also after an extension; what leaves Git is pruned.
+func TestArgoCD(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	c, err := testenv.StartCluster(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Stop()
+	port, err := c.Install(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.StartBroker(ctx, port, "broker-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Stop() }()
+	_ = os.Unsetenv("KUBECONFIG")
+
+	known := cache.NewClusterCache(c.Config("admin"), cache.SetLogr(logr.Discard()), cache.SetPopulateResourceInfoHandler(func(u *unstructured.Unstructured, _ bool) (any, bool) {
+		return u.GetAnnotations()[mark], u.GetAnnotations()[mark] != ""
+	}))
+	argo := engine.NewEngine(c.Config("admin"), known, engine.WithLogr(logr.Discard()))
+	stop, err := argo.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	ours := func(r *cache.Resource) bool { return r.Info == "app" }
+	apply := func(when string, objects []*unstructured.Unstructured, want string, o ...sync.SyncOpt) {
+		t.Helper()
+		results, err := argo.Sync(ctx, objects, ours, "main", "default", append(o, sync.WithPrune(true), sync.WithLogr(logr.Discard()))...)
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		for _, r := range results {
+			if !strings.HasSuffix(r.Message, want) || r.Status != common.ResultCodeSynced && r.Status != common.ResultCodePruned {
+				t.Errorf("%s: %s is %q (%s), want %q", when, r.ResourceKey, r.Message, r.Status, want)
+			}
+		}
+		if len(results) != 2 {
+			t.Errorf("%s: %d results: %v", when, len(results), results)
+		}
+	}
+	api := dynamic.NewForConfigOrDie(c.Config("admin"))
+	tns := api.Resource(schema.GroupVersionResource{Group: "tenama.dev", Version: "v1alpha1", Resource: "temporarynamespaces"})
+	same := func(when string) {
+		t.Helper()
+		for _, want := range targets(t) {
+			live, err := api.Resource(schema.GroupVersionResource{Group: want.GroupVersionKind().Group, Version: "v1alpha1", Resource: strings.ToLower(want.GetKind()) + plural(want.GetKind())}).Get(ctx, want.GetName(), metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := diff.Diff(want, live, diff.WithLogr(logr.Discard()))
+			if err != nil || d.Modified {
+				t.Errorf("%s: %s differs: %v\n%s\n%s", when, want.GetName(), err, d.NormalizedLive, d.PredictedLive)
+			}
+			h, err := health.GetResourceHealth(live, nil)
+			if err != nil || h != nil && h.Status != health.HealthStatusHealthy {
+				t.Errorf("%s: %s is %v, %v", when, want.GetName(), h, err)
+			}
+		}
+	}
+	// A class first: what the engine is given at once, it applies at once.
+	if results, err := argo.Sync(ctx, targets(t)[1:], ours, "main", "default", sync.WithLogr(logr.Discard())); err != nil {
+		t.Fatal(results, err)
+	}
+	if results, err := argo.Sync(ctx, targets(t), ours, "main", "default", sync.WithLogr(logr.Discard())); err != nil {
+		t.Fatal(results, err)
+	}
+	same("first")
+	apply("again", targets(t), "unchanged")
+	until := time.Now().Add(5 * time.Hour).UTC().Format(time.RFC3339)
+	if _, err := tns.Patch(ctx, "tmp-argo", types.MergePatchType, []byte(`{"spec":{"extendUntil":"`+until+`"}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	same("after an extension")
+	apply("after an extension", targets(t), "unchanged")
+	now, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{})
+	if got, _, _ := unstructured.NestedString(now.Object, "spec", "extendUntil"); err != nil || got != until {
+		t.Errorf("the extension was taken back: %q, %v", got, err)
+	}
+	// Argo CD's other ways to apply.
+	apply("server-side", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
+	apply("server-side again", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
+	after, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply("server-side once more", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
+	if last, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{}); err != nil || last.GetResourceVersion() != after.GetResourceVersion() {
+		t.Errorf("applied again, it was written again: %v", err)
+	}
+	apply("out of Git", nil, "pruned")
+	if err := testenv.Eventually(30*time.Second, func() error {
+		_, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{})
+		if err == nil {
+			return os.ErrExist
+		}
+		return nil
+	}); err != nil {
+		t.Error("what left Git is still there")
+	}
+}
+
+func plural(kind string) string {
+	if strings.HasSuffix(kind, "s") {
+		return "es"
+	}
+	return "s"
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testenv
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Proxy stands between the broker and kube-apiserver and lets a test cut in,
+// before a request reaches kube-apiserver and after it took effect.
+type Proxy struct {
+	URL string
+
+	before, after atomic.Pointer[func(*http.Request)]
+	fault         atomic.Pointer[func(*http.Request) *Fault]
+	server        *http.Server
+}
+
+// Fault is what goes wrong with a request.
+type Fault struct {
+	Late  bool          // after kube-apiserver has done it; else it never hears of it
+	Code  int           // of the answer; 0 cuts the connection
+	Body  string        // of the answer
+	Retry bool          // with the header Retry-After: 1
+	Hang  time.Duration // before that
+	Pass  bool          // after the hang, all goes well
+}
+
+// Break sets what tells the fault of each request; nil for none.
+func (p *Proxy) Break(f func(*http.Request) *Fault) { p.fault.Store(&f) }
+
+// answer is the fault as a client sees it.
+func (f *Fault) answer(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-time.After(f.Hang):
+	case <-r.Context().Done():
+	}
+	if f.Code == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	if f.Retry {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.Code)
+	_, _ = io.WriteString(w, f.Body)
+}
+
+// Cut sets what is called with each request; nil for nothing.
+func (p *Proxy) Cut(before, after func(*http.Request)) {
+	p.before.Store(&before)
+	p.after.Store(&after)
+}
+
+// StartProxy starts a proxy in front of the cluster.
+func (c *Cluster) StartProxy() (*Proxy, error) {
+	target, err := url.Parse(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := os.ReadFile(filepath.Join(c.Dir, "pki", "serving-ca.crt"))
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	// The certificate of kube-apiserver is for 127.0.0.1, as the proxy is.
+	pair, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", "apiserver.crt"), filepath.Join(c.Dir, "pki", "apiserver.key"))
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{URL: "https://" + l.Addr().String()}
+	p.Cut(nil, nil)
+	p.Break(nil)
+	reverse := &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 50},
+		FlushInterval: -1,
+		ErrorLog:      log.New(nowhere{}, "", 0),
+		ModifyResponse: func(r *http.Response) error {
+			if f := *p.after.Load(); f != nil {
+				f(r.Request)
+			}
+			return nil
+		},
+	}
+	p.server = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if f := *p.before.Load(); f != nil {
+				f(r)
+			}
+			var fault *Fault
+			if f := *p.fault.Load(); f != nil {
+				fault = f(r)
+			}
+			switch {
+			case fault != nil && fault.Pass:
+				time.Sleep(fault.Hang)
+				reverse.ServeHTTP(w, r)
+			case fault == nil:
+				reverse.ServeHTTP(w, r)
+			case fault.Late: // its answer is lost
+				reverse.ServeHTTP(&discard{header: http.Header{}}, r)
+				fault.answer(w, r)
+			default:
+				fault.answer(w, r)
+			}
+		}),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}}, ErrorLog: log.New(nowhere{}, "", 0),
+	}
+	go func() { _ = p.server.ServeTLS(l, "", "") }()
+	return p, nil
+}
+
+// Close ends the proxy.
+func (p *Proxy) Close() { _ = p.server.Close() }
+
+// Kubeconfig writes a kubeconfig of the broker's identity that leads through
+// the proxy.
+func (p *Proxy) Kubeconfig(ctx context.Context, c *Cluster) (string, error) {
+	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
+	if err != nil {
+		return "", err
+	}
+	config, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return "", err
+	}
+	config.Clusters["test"].Server = p.URL
+	path += ".proxied"
+	return path, clientcmd.WriteToFile(*config, path)
+}
+
+// discard is where an answer is lost.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}
+
+type nowhere struct{}
+
+func (nowhere) Write(b []byte) (int, error) { return len(b), nil }

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testenv
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// Certificate issues a client certificate of one of the authorities of the
+// cluster: "client" (its users), "front-proxy" or "serving".
+func (c *Cluster) Certificate(authority, user string, groups ...string) (certPEM, keyPEM []byte, err error) {
+	ca, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", authority+"-ca.crt"), filepath.Join(c.Dir, "pki", authority+"-ca.key"))
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: user, Organization: groups},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, ca.Leaf, key.Public(), ca.PrivateKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), err
+}
+
+// ConfigFor is how a user with a certificate of their own talks to the cluster.
+func (c *Cluster) ConfigFor(user string, groups ...string) (*rest.Config, error) {
+	cert, key, err := c.Certificate("client", user, groups...)
+	if err != nil {
+		return nil, err
+	}
+	config := rest.AnonymousClientConfig(c.Config("admin"))
+	config.QPS = -1
+	config.CertData, config.KeyData = cert, key
+	return config, nil
+}
