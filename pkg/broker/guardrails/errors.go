@@ -14,10 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// rbacLag is how long a right that was granted a moment ago may take to reach
-// the RBAC cache of kube-apiserver. Until then it answers Forbidden.
-const rbacLag = 3 * time.Second
-
 // OccupiedError says that an object of the class exists already and is not the
 // broker's: a policy engine, for example, makes it in each new namespace.
 type OccupiedError struct{ Kind, Name string }
@@ -30,20 +26,19 @@ func occupied(obj runtime.Object) error {
 	return &OccupiedError{obj.GetObjectKind().GroupVersionKind().Kind, nameOf(obj)}
 }
 
-// RetryForbidden repeats do while kube-apiserver answers Forbidden because it does
-// not know a binding of the broker yet. It returns the last error of do, or that
-// of ctx.
+// RetryForbidden repeats do while kube-apiserver answers Forbidden: a binding of the
+// broker that was made a moment ago has to reach its RBAC cache, and how long that
+// takes depends on the machine. It returns the last error of do. When ctx is done, its
+// error wraps that of ctx: it may pass.
 func RetryForbidden(ctx context.Context, do func() error) error {
 	var last error
-	begun := time.Now()
 	backoff := wait.Backoff{Duration: time.Millisecond, Factor: 2, Steps: 10, Cap: 100 * time.Millisecond}
 	err := backoff.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
 		last = do()
-		lagging := apierrors.IsForbidden(last) && !apierrors.HasStatusCause(last, corev1.NamespaceTerminatingCause) && !DeniedByPolicy(last)
-		return !lagging || time.Since(begun) > rbacLag, nil
+		return !apierrors.IsForbidden(last) || apierrors.HasStatusCause(last, corev1.NamespaceTerminatingCause) || DeniedByPolicy(last), nil
 	})
 	if err != nil { // ctx is done
-		return err
+		return fmt.Errorf("%w while kube-apiserver answered: %v", err, last) //nolint:errorlint // Forbidden would be permanent
 	}
 	return last
 }
