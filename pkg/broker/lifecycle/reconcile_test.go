@@ -74,6 +74,7 @@ func TestReconcile(t *testing.T) {
 			if err := cache.Start(t.Context(), func(*corev1.Namespace) {}); err != nil {
 				t.Fatal(err)
 			}
+			seen := cache.Get("tmp-a").ResourceVersion
 			m := &Manager{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Contained: func() error { return nil }, ServerTime: func() time.Time { return c.server }}
 			again, err := m.Reconcile(t.Context(), "tmp-a")
 			if err != nil {
@@ -93,7 +94,7 @@ func TestReconcile(t *testing.T) {
 			}
 			if c.deleted {
 				p := deletions[0].DeleteOptions.Preconditions
-				if p == nil || p.UID == nil || *p.UID != ns.UID || p.ResourceVersion == nil || *p.ResourceVersion != cache.Get("tmp-a").ResourceVersion {
+				if p == nil || p.UID == nil || *p.UID != ns.UID || p.ResourceVersion == nil || *p.ResourceVersion != seen {
 					t.Errorf("preconditions are %+v", p)
 				}
 			}
