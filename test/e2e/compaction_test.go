@@ -19,8 +19,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/testenv"
 	"tenama.dev/tenama/test/conformance"
+	"tenama.dev/tenama/test/testenv"
 )
 
 // etcd forgets old versions, and kube-apiserver starts anew, while the broker's

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
-	"tenama.dev/tenama/test/testenv"
 	"tenama.dev/tenama/test/conformance"
+	"tenama.dev/tenama/test/testenv"
 )
 
 const twinGroup = "twin.example.test"
