@@ -30,14 +30,27 @@ const (
 	VerbAdminister = "administer"
 )
 
-// Causes, in the details of a Status, that tell why a namespace cannot be had now.
+// Causes in the details of a Status. Programs distinguish errors by them; messages are
+// for people and may change.
 const (
-	// CauseBudgetExceeded: a budget is full; its field is the name of the budget.
+	// CauseBudgetExceeded says that a budget is full. Its field is the name of the budget.
 	CauseBudgetExceeded metav1.CauseType = "BudgetExceeded"
-	// CauseBudgetImpossible: waiting does not help, an administrator has to act.
+	// CauseBudgetImpossible says that a budget can never admit the namespace: an
+	// administrator has to act. Its field is the name of the budget.
 	CauseBudgetImpossible metav1.CauseType = "BudgetImpossible"
-	// CauseInLine: the creator waits in line; the message tells the place.
+	// CauseInLine says that the request waits in the queue of a budget. Its message says
+	// at which position.
 	CauseInLine metav1.CauseType = "InLine"
+	// CauseNamePrefix says that the name does not begin with the prefix of its class. Its
+	// field is the prefix.
+	CauseNamePrefix metav1.CauseType = "NamePrefix"
+	// CauseNameTaken says that the name belongs to another owner.
+	CauseNameTaken metav1.CauseType = "NameTaken"
+	// CauseClassNotAllowed says that the user may not use a class. Its field is the class.
+	CauseClassNotAllowed metav1.CauseType = "ClassNotAllowed"
+	// CauseNotContained says that the broker changes nothing because the admission
+	// policies do not contain it.
+	CauseNotContained metav1.CauseType = "NotContained"
 )
 
 // AddToScheme adds the types of this package to s.

@@ -4,7 +4,6 @@ package v1alpha1
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -52,17 +51,16 @@ func ExpiryWarning(tn *TemporaryNamespace, now time.Time) string {
 	return text + ": kubectl tenama extend " + tn.Name
 }
 
-// WarnedOf returns the name of the namespace that an ExpiryWarning is about; ok is
-// false for any other text.
-func WarnedOf(text string) (name string, ok bool) {
-	rest, ok := strings.CutPrefix(text, "namespace ")
-	if !ok {
-		return "", false
-	}
-	quoted, err := strconv.QuotedPrefix(rest)
-	if err != nil || !strings.HasPrefix(rest[len(quoted):], " expires in ") {
-		return "", false
-	}
-	name, err = strconv.Unquote(quoted)
-	return name, err == nil
+// expiringAgent ends the warn-agent of an ExpiryWarning.
+const expiringAgent = ".expiring.tenama.dev"
+
+// ExpiryWarningAgent returns the warn-agent of the Warning header about tn. It is a host
+// name, as RFC 9111 section 5.5 asks for, and tells programs which namespace the warning
+// is about; ExpiringName reads it.
+func ExpiryWarningAgent(tn *TemporaryNamespace) string { return tn.Name + expiringAgent }
+
+// ExpiringName returns the namespace that a warning with this warn-agent is about; ok
+// is false for any other warning.
+func ExpiringName(agent string) (name string, ok bool) {
+	return strings.CutSuffix(agent, expiringAgent)
 }

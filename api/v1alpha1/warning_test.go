@@ -3,11 +3,11 @@
 package v1alpha1
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
 // Whoever works in a namespace that is about to end has to hear it in time, and
@@ -58,13 +58,19 @@ func TestExpiryWarning(t *testing.T) {
 		if want := `namespace "tmp-a" expires in 9m, at 2026-11-20T13:00:00Z` + c.want; got != want {
 			t.Errorf("%s: got  %s\nwant %s", name, got, want)
 		}
-		if of, ok := WarnedOf(got); !ok || of != "tmp-a" {
+		// As a client gets it from the header.
+		header, err := utilnet.NewWarningHeader(299, ExpiryWarningAgent(tn), got)
+		parsed, _ := utilnet.ParseWarningHeaders([]string{header})
+		if err != nil || len(parsed) != 1 {
+			t.Fatalf("%s: header %q: %v", name, header, err)
+		}
+		if of, ok := ExpiringName(parsed[0].Agent); !ok || of != "tmp-a" || parsed[0].Text != got {
 			t.Errorf("%s: it is not recognised: %q, %t", name, of, ok)
 		}
 	}
-	for _, other := range []string{"", "namespace", `namespace "tmp-a" is odd`, `namespace "tmp-a`, strings.Repeat("x", 10)} {
-		if _, ok := WarnedOf(other); ok {
-			t.Errorf("%q is taken for a warning of an expiry", other)
+	for _, other := range []string{"", "-", "kubernetes", "expiring.tenama.dev"} {
+		if _, ok := ExpiringName(other); ok {
+			t.Errorf("a warning of %q is taken for one of an expiry", other)
 		}
 	}
 }

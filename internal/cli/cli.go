@@ -24,6 +24,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -31,6 +32,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,7 +58,10 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	f := newFactory(streams)
 	root := newRootCommand(f, args[0])
 	root.SetArgs(asCompletion(args))
-	err := meant(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		err = cmp.Or(unknownCommand(root, args[1:]), err)
+	}
 	code := f.fail(ctx, err)
 	if err == nil || f.format == "" { // a Status stands alone
 		f.farewell(ctx)
@@ -64,23 +69,30 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	return code
 }
 
-// guesses are words for a command that others use, or that come to mind first.
-var guesses = map[string][]string{
+// aliases are words for a command that other tools use. They are suggested, not taken.
+var aliases = map[string][]string{
 	"list": {"get", "ps", "show"}, "create": {"new", "borrow", "add"}, "delete": {"remove", "return", "destroy"},
 	"extend": {"renew", "prolong"}, "use": {"switch", "ctx", "ns"}, "run": {"exec"}, "describe": {"info", "status"},
 	"classes": {"tiers", "templates"}, "doctor": {"check"}, "kubeconfig": {"login", "token"}, "refresh": {"update", "upgrade"},
 }
 
-// meant makes a hint of what cobra takes an unknown command for.
-func meant(err error) error {
-	if err == nil || !strings.HasPrefix(err.Error(), "unknown command") {
+// unknownCommand returns an error with a suggestion if args name a command that does
+// not exist, and nil otherwise.
+func unknownCommand(root *cobra.Command, args []string) error {
+	cmd, rest, err := root.Find(args)
+	if err == nil || cmd != root {
+		return nil
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.AddFlagSet(root.PersistentFlags())
+	flags.SetOutput(io.Discard)
+	if flags.Parse(rest) != nil || flags.NArg() == 0 {
 		return err
 	}
-	said, rest, found := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
-	if !found {
-		return advise(err, "see: kubectl tenama --help")
+	if likely := root.SuggestionsFor(flags.Arg(0)); len(likely) > 0 {
+		return advise(err, "did you mean "+strings.Join(likely, " or ")+"?")
 	}
-	return advise(errors.New(said), "did you mean "+strings.Join(strings.Fields(rest), " or ")+"?")
+	return advise(err, "see: kubectl tenama --help")
 }
 
 // factory makes what the commands share, when they need it.
@@ -119,7 +131,10 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+
+		DisableSuggestions: true, // unknownCommand makes a hint of them
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetOut(f.Out)
 	root.SetErr(f.ErrOut)
 	root.SetIn(f.In)
@@ -131,7 +146,7 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 		"rest": {newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand()},
 	} {
 		for _, c := range commands {
-			c.GroupID, c.SuggestFor = group, guesses[c.Name()]
+			c.GroupID, c.SuggestFor = group, aliases[c.Name()]
 		}
 		root.AddCommand(commands...)
 	}
@@ -176,8 +191,8 @@ func newOptionsCommand() *cobra.Command {
 
 // check refuses global flags that say nothing, before anything is done.
 func (f *factory) check(cmd *cobra.Command, _ []string) error {
-	if o := cmd.Flags().Lookup("output"); o != nil && strings.Contains(o.Usage, "json") {
-		f.format = o.Value.String()
+	if slices.Contains(formatsOf(cmd), "json") {
+		f.format = cmd.Flags().Lookup("output").Value.String()
 	}
 	if f.colour != "auto" && f.colour != "always" && f.colour != "never" {
 		return fmt.Errorf("--color %q: use auto, always or never", f.colour)

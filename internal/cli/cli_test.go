@@ -128,6 +128,7 @@ func TestExplain(t *testing.T) {
 
 func TestOtherPrefix(t *testing.T) {
 	err := apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", v1alpha1.ValidateName("tmp-a", "team-", field.NewPath("metadata", "name")))
+	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: "team-"})
 	if got := otherPrefix(err); got != "team-" {
 		t.Errorf("got %q from %v", got, err)
 	}

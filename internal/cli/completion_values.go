@@ -60,9 +60,8 @@ func complete(f *factory, root *cobra.Command) {
 				_ = cmd.RegisterFlagCompletionFunc(flag, with)
 			}
 		}
-		if out := cmd.Flags().Lookup("output"); out != nil {
-			_, list, _ := strings.Cut(out.Usage, ": ")
-			_ = cmd.RegisterFlagCompletionFunc("output", fixed(strings.Split(strings.ReplaceAll(list, " or ", ", "), ", ")...))
+		if formats := formatsOf(cmd); len(formats) > 0 {
+			_ = cmd.RegisterFlagCompletionFunc("output", fixed(formats...))
 		}
 	}
 	_ = root.RegisterFlagCompletionFunc("color", fixed("auto", "always", "never"))

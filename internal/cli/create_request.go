@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -118,21 +117,10 @@ func (b *borrow) create(ctx context.Context, c *client.Client, tn *v1alpha1.Temp
 	return made, err
 }
 
-// otherPrefix is the prefix that the broker names when it refuses a name.
+// otherPrefix returns the prefix that a name lacked that the broker rejected.
 func otherPrefix(err error) string {
-	var status apierrors.APIStatus
-	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return ""
-	}
-	for _, cause := range status.Status().Details.Causes {
-		if _, rest, ok := strings.Cut(cause.Message, "must begin with "); ok && cause.Field == "metadata.name" {
-			if quoted, err := strconv.QuotedPrefix(rest); err == nil {
-				prefix, _ := strconv.Unquote(quoted)
-				return prefix
-			}
-		}
-	}
-	return ""
+	cause, _ := apierrors.StatusCause(err, v1alpha1.CauseNamePrefix)
+	return cause.Field
 }
 
 // explain adds to an error what only create knows.
@@ -152,7 +140,7 @@ func (b *borrow) explain(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
 		return advise(err, "the namespace may still be made; see: kubectl tenama list")
-	case apierrors.IsAlreadyExists(err) && !strings.Contains(err.Error(), "somebody else"):
+	case apierrors.IsAlreadyExists(err) && !apierrors.HasStatusCause(err, v1alpha1.CauseNameTaken):
 		return advise(err, fmt.Sprintf("it is yours: kubectl tenama extend %s, or: kubectl tenama use %s", name, name))
 	}
 	return err

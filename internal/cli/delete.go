@@ -85,7 +85,8 @@ Where you name nothing (no NAME, --all, --selector) it shows what would go, and 
 	fs.BoolVar(&o.wait, "wait", true, "return when they are gone")
 	fs.Var(&o.timeout, "timeout", "how long to wait")
 	fs.StringVar(&o.dryRun, "dry-run", "none", `"none", "client": only show what would go, or "server": have it checked, too`)
-	fs.StringVarP(&o.output, "output", "o", "", "output format: name")
+	fs.StringVarP(&o.output, "output", "o", "", "")
+	setFormats(cmd, "name")
 	return cmd
 }
 

@@ -68,7 +68,8 @@ Exit code 1 if something failed; warnings do not count.`,
 			return fmt.Errorf("unknown output format %q: use json or yaml", o.output)
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "output format: json or yaml")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "")
+	setFormats(cmd, "json", "yaml")
 	return cmd
 }
 

@@ -136,7 +136,7 @@ func (o *doctorOptions) dryRun(ctx context.Context, c *client.Client) {
 	case err == nil:
 		o.ok("containment", "the broker knows itself held by its policies")
 		o.ok("create", "would work now, with class "+made.Spec.ClassName)
-	case apierrors.IsServiceUnavailable(err) && strings.Contains(err.Error(), "contained"):
+	case apierrors.HasStatusCause(err, v1alpha1.CauseNotContained):
 		o.bad("containment", err.Error(), "an administrator puts the policies back: kubectl apply -k deploy/policies")
 	case budget != "":
 		o.ok("containment", "the broker knows itself held by its policies")

@@ -20,6 +20,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -169,7 +170,7 @@ func explain(err error) (line, hint string, code int) {
 			hint = fmt.Sprintf("this runs inside of kubectl tenama run, with a credential for namespace %q alone", ns)
 		} else if confined.MatchString(s.Message) {
 			hint = "this credential of kubectl tenama is for its namespace alone: to borrow, extend or list, use your own kubeconfig"
-		} else if s.Details != nil && strings.Contains(s.Message, "may not use this class") {
+		} else if apierrors.HasStatusCause(err, v1alpha1.CauseClassNotAllowed) {
 			hint = "see which you may use with: kubectl tenama classes"
 		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {
 			hint = "an administrator lets you with: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"
@@ -186,7 +187,9 @@ func message(s metav1.Status) string {
 	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 {
 		var parts []string
 		for _, c := range s.Details.Causes {
-			parts = append(parts, c.Field+": "+c.Message)
+			if c.Type != v1alpha1.CauseNamePrefix { // for programs
+				parts = append(parts, c.Field+": "+c.Message)
+			}
 		}
 		return strings.Join(parts, "; ")
 	}

@@ -67,7 +67,8 @@ the namespace of the current context.`,
 	fs.StringVar(&o.file, "file", "-", `where to, or "-" for stdout`)
 	fs.Var(&o.lives, "duration", "how long it is valid at most (default: as long as the namespace)")
 	o.addRole(fs)
-	fs.StringVarP(&o.output, "output", "o", "kubeconfig", "output format, one of: kubeconfig, env, token")
+	fs.StringVarP(&o.output, "output", "o", "kubeconfig", "")
+	setFormats(cmd, "kubeconfig", "env", "token")
 	return cmd
 }
 

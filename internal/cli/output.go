@@ -40,13 +40,34 @@ func addOutputFlag(cmd *cobra.Command, prints what) *outputFlag {
 	o := &outputFlag{print: genericclioptions.NewPrintFlags("").WithTypeSetter(client.Scheme), what: prints}
 	o.print.OutputFormat = &o.format
 	o.print.AddFlags(cmd)
-	cmd.Flags().Lookup("output").Usage = "output format, one of: " + strings.Join(o.formats(), ", ")
+	setFormats(cmd, o.formats()...)
 	for _, name := range []string{"show-managed-fields", "template", "allow-missing-template-keys"} {
 		if g := cmd.Flags().Lookup(name); g != nil {
 			g.Hidden = true
 		}
 	}
 	return o
+}
+
+// formatsAnnotation lists, on the flag -o of a command, the formats that it takes.
+const formatsAnnotation = "tenama_formats"
+
+// setFormats names the formats of -o, in its usage and for programs.
+func setFormats(cmd *cobra.Command, formats ...string) {
+	o := cmd.Flags().Lookup("output")
+	o.Usage = "output format, one of: " + strings.Join(formats, ", ")
+	if len(formats) == 1 {
+		o.Usage = "output format: " + formats[0]
+	}
+	_ = cmd.Flags().SetAnnotation("output", formatsAnnotation, formats) // its error is that there is no such flag
+}
+
+// formatsOf returns the formats of -o of a command; none if it has no such flag.
+func formatsOf(cmd *cobra.Command) []string {
+	if o := cmd.Flags().Lookup("output"); o != nil {
+		return o.Annotations[formatsAnnotation]
+	}
+	return nil
 }
 
 func (o *outputFlag) formats() []string {

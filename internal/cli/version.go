@@ -39,7 +39,8 @@ func newVersionCommand(f *factory) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&o.client, "client", false, "only the plugin's; no cluster is asked")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "output format: json or yaml")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "")
+	setFormats(cmd, "json", "yaml")
 	return cmd
 }
 

@@ -41,13 +41,13 @@ func newHeard(out io.Writer) *heard {
 }
 
 // HandleWarningHeader is called by client-go (rest.WarningHandler).
-func (h *heard) HandleWarningHeader(code int, _ string, text string) {
+func (h *heard) HandleWarningHeader(code int, agent, text string) {
 	if code != 299 || text == "" {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if name, ok := v1alpha1.WarnedOf(text); ok {
+	if name, ok := v1alpha1.ExpiringName(agent); ok {
 		h.ending[name] = text
 		return
 	}

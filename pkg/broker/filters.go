@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/filters"
@@ -109,6 +110,7 @@ func whileContained(next http.Handler, state *health) http.Handler {
 		default:
 			// Without Retry-After: clients would repeat, but an administrator has to act first.
 			refusal := apierrors.NewServiceUnavailable("the broker changes nothing while it is not contained: " + err.Error() + " (for administrators: docs/security.md, \"When the broker is not contained\")")
+			refusal.ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: v1alpha1.CauseNotContained, Message: err.Error()}}}
 			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}

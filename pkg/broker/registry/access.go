@@ -113,7 +113,9 @@ func (r *Registry) checkUse(ctx context.Context, class string) error {
 		return apierrors.NewServerTimeout(groupResource, "authorize", 1)
 	case d != authorizer.DecisionAllow:
 		err := apierrors.NewForbidden(policyv1alpha1.Resource.GroupResource(), class, fmt.Errorf("you may not use this class: that takes the verb %q on namespaceclasses", policyv1alpha1.VerbUse))
-		err.ErrStatus.Details.Group, err.ErrStatus.Details.Kind = groupResource.Group, groupResource.Resource
+		d := err.ErrStatus.Details
+		d.Group, d.Kind = groupResource.Group, groupResource.Resource
+		d.Causes = append(d.Causes, metav1.StatusCause{Type: v1alpha1.CauseClassNotAllowed, Field: class, Message: "the class may not be used"})
 		return err
 	}
 	return nil

@@ -83,6 +83,7 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 func (r *Registry) taken(name string, owner user.Info) error {
 	err := apierrors.NewAlreadyExists(groupResource, name)
 	free := r.generateName(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}}, owner)
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: v1alpha1.CauseNameTaken, Field: "metadata.name", Message: "the name belongs to another owner"}}
 	err.ErrStatus.Message = fmt.Sprintf("the name %q is taken by somebody else; %q is free", name, free)
 	return err
 }

@@ -27,8 +27,13 @@ import (
 // prepareForCreate completes tn by its class, and validates it. Errors: Invalid, and
 // those of Classes.
 func (r *Registry) prepareForCreate(ctx context.Context, tn *v1alpha1.TemporaryNamespace, owner user.Info) (*policyv1alpha1.NamespaceClass, error) {
+	prefix := r.Prefixes[0]
 	invalid := func(errs field.ErrorList) error {
-		return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), tn.Name, errs)
+		err := apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), tn.Name, errs)
+		if !strings.HasPrefix(tn.Name, prefix) {
+			err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: prefix, Message: "the name has to begin with it"})
+		}
+		return err
 	}
 	spec := field.NewPath("spec")
 	class, err := r.Classes.Class(ctx, tn.Spec.ClassName)
@@ -36,7 +41,6 @@ func (r *Registry) prepareForCreate(ctx context.Context, tn *v1alpha1.TemporaryN
 	if err != nil && !errors.As(err, &bad) {
 		return nil, err
 	}
-	prefix := r.Prefixes[0]
 	if class != nil && class.Spec.Prefix != "" {
 		prefix = class.Spec.Prefix
 	}

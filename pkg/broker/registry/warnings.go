@@ -22,6 +22,6 @@ func warn(ctx context.Context, ns *corev1.Namespace, tn *v1alpha1.TemporaryNames
 	if !v1alpha1.ExpiresSoon(tn, now) || !isOwner(userOf(ctx), ns) {
 		return false
 	}
-	warning.AddWarning(ctx, "", v1alpha1.ExpiryWarning(tn, now))
+	warning.AddWarning(ctx, v1alpha1.ExpiryWarningAgent(tn), v1alpha1.ExpiryWarning(tn, now))
 	return true
 }
