@@ -13,10 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// MaxTTLSeconds bounds every TTL: 100 years, far from any overflow.
+// MaxTTLSeconds is the maximum of every TTL: 100 years, far from any overflow.
 const MaxTTLSeconds int64 = 100 * 366 * 24 * 3600
 
-// Lifetime is what decides when a namespace expires.
+// Lifetime holds the settings that determine when a namespace expires.
 //
 // +kubebuilder:object:generate=false
 type Lifetime struct {
@@ -25,15 +25,15 @@ type Lifetime struct {
 	MaximumTTL  time.Duration // from creation, or from now if Renewable
 	ExtendUntil time.Time     // zero if it was never extended
 
-	Lease   time.Duration // after Renewed, or the creation; zero if there is none
+	Lease   time.Duration // from Renewed, or from creation; zero without a lease
 	Renewed time.Time
 
-	Extensions        int32  // so many were made
-	MaximumExtensions *int32 // so many may be; nil is any number
+	Extensions        int32  // number of extensions made
+	MaximumExtensions *int32 // maximum number of extensions; nil is unlimited
 }
 
-// ReadLifetime reads the lifetime from the metadata of a Namespace. An error
-// means that the expiry is not known; such a namespace must be kept.
+// ReadLifetime parses the lifetime from the metadata of a Namespace. An error means
+// that the expiry is unknown; such a namespace must be kept.
 func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
 	l := Lifetime{Type: LifetimeFixed}
 	var err error
@@ -77,8 +77,8 @@ func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
 	return l, err
 }
 
-// Expiry is when a namespace created at the given time expires; zero is never. A
-// lease that is not renewed ends it earlier.
+// Expiry returns the time when a namespace created at the given time expires; zero
+// means never. A lease that is not renewed makes it expire earlier.
 func (l Lifetime) Expiry(created time.Time) time.Time {
 	at := l.Deadline(created)
 	if l.Lease == 0 {
@@ -94,7 +94,8 @@ func (l Lifetime) Expiry(created time.Time) time.Time {
 	return at
 }
 
-// Deadline is Expiry if a lease, where there is one, is renewed for ever.
+// Deadline returns the expiry under the assumption that the lease, if there is one, is
+// always renewed.
 func (l Lifetime) Deadline(created time.Time) time.Time {
 	if l.Type == LifetimeUnbounded {
 		return time.Time{}
@@ -109,8 +110,8 @@ func (l Lifetime) Deadline(created time.Time) time.Time {
 	return at
 }
 
-// DeadlineOf is when tn expires even if its lease, where it has one, is renewed for
-// ever; zero is never.
+// DeadlineOf returns the time when tn expires even if its lease, if it has one, is
+// always renewed; zero means never.
 func DeadlineOf(tn *TemporaryNamespace) time.Time {
 	l := Lifetime{Type: tn.Status.Lifetime, TTL: time.Duration(deref(tn.Spec.TTLSeconds)) * time.Second}
 	if tn.Spec.ExtendUntil != nil {
@@ -122,7 +123,7 @@ func DeadlineOf(tn *TemporaryNamespace) time.Time {
 	return l.Deadline(tn.CreationTimestamp.Time)
 }
 
-// Ceiling is the latest possible expiry of a namespace created at the given time;
+// Ceiling returns the latest possible expiry of a namespace created at the given time;
 // zero if no such time is fixed.
 func (l Lifetime) Ceiling(created time.Time) time.Time {
 	if l.Type == LifetimeRenewable || l.Type == LifetimeUnbounded {
@@ -155,14 +156,15 @@ func seconds(m *metav1.ObjectMeta, key string) (time.Duration, error) {
 	return time.Duration(v) * time.Second, nil
 }
 
-// OwnerHash turns a user name, which may hold any character, into a label
-// value: 32 hexadecimal digits of its SHA-256.
+// OwnerHash returns a label value for a user name, which may contain any character: 32
+// hexadecimal digits of its SHA-256.
 func OwnerHash(user string) string {
 	sum := sha256.Sum256([]byte(user))
 	return hex.EncodeToString(sum[:16])
 }
 
-// GroupHash is OwnerHash for a group. No user has the hash of a group.
+// GroupHash is like OwnerHash, for a group. The hash of a group never equals that of a
+// user.
 func GroupHash(group string) string {
 	sum := sha256.Sum256([]byte("group\x00" + group))
 	return hex.EncodeToString(sum[:16])

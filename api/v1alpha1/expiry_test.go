@@ -35,8 +35,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A namespace without an end never expires; one whose kind of lifetime is not
-// known is kept.
+// TestUnbounded verifies that an Unbounded namespace never expires, and that an unknown
+// lifetime type is an error, so that the namespace is kept.
 func TestUnbounded(t *testing.T) {
 	read := func(kind string) (Lifetime, error) {
 		return ReadLifetime(&metav1.ObjectMeta{Annotations: map[string]string{AnnotationLifetime: kind}})
@@ -51,8 +51,8 @@ func TestUnbounded(t *testing.T) {
 	}
 }
 
-// What cannot be read must be an error, so that the namespace is kept: never a
-// time in the past.
+// FuzzReadLifetime verifies that unreadable annotations are an error, so that the
+// namespace is kept, and never result in an expiry in the past.
 func FuzzReadLifetime(f *testing.F) {
 	f.Add("3600", "7200", "2026-11-20T12:00:00Z", "120", "2026-11-20T12:00:00Z")
 	f.Add("-1", "9223372036854775807", "soon", "", "soon")

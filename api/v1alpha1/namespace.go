@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// IsManaged reports whether the broker made a Namespace or guard rail.
+// IsManaged reports whether the broker created a Namespace or guard rail.
 func IsManaged(m metav1.Object) bool { return m.GetLabels()[LabelManaged] == "true" }
 
 // IsReady reports whether a Namespace is complete and not being deleted.
@@ -17,7 +17,8 @@ func IsReady(m metav1.Object) bool {
 	return m.GetAnnotations()[AnnotationReady] == "true" && m.GetDeletionTimestamp() == nil
 }
 
-// OwnerName returns the group that owns a Namespace, or the user who does.
+// OwnerName returns the name of the group that owns a Namespace or, without such a
+// group, the name of the user.
 func OwnerName(m metav1.Object) string {
 	return cmp.Or(m.GetAnnotations()[AnnotationOwnerGroup], m.GetAnnotations()[AnnotationOwner])
 }

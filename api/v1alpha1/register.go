@@ -8,48 +8,50 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Names of the API.
+// These are the names of the API.
 var (
 	GroupVersion = schema.GroupVersion{Group: "tenama.dev", Version: "v1alpha1"}
 	Kind         = GroupVersion.WithKind("TemporaryNamespace")
 	Resource     = GroupVersion.WithResource("temporarynamespaces")
 )
 
-// Spellings of the resource that clients may use.
+// Alternative names of the resource that clients can use.
 const (
 	Singular  = "temporarynamespace"
 	ShortName = "tns"
 )
 
-// Verbs on temporarynamespaces beside the usual ones, for RBAC.
+// Verbs on temporarynamespaces for RBAC, in addition to the standard verbs.
 const (
-	// VerbViewAll lets a user read the namespaces of every owner. Kubernetes' own
-	// garbage collector needs it.
+	// VerbViewAll allows a user to read the namespaces of all owners. The garbage
+	// collector of Kubernetes needs it.
 	VerbViewAll = "viewall"
-	// VerbAdminister lets a user read and change the namespaces of every owner.
+	// VerbAdminister allows a user to read and change the namespaces of all owners.
 	VerbAdminister = "administer"
 )
 
-// Causes in the details of a Status. Programs distinguish errors by them; messages are
-// for people and may change.
+// Causes in the details of a Status. Programs use them to distinguish errors; messages
+// are for humans and may change.
 const (
-	// CauseBudgetExceeded says that a budget is full. Its field is the name of the budget.
+	// CauseBudgetExceeded means that a budget is exhausted. Its field is the name of
+	// the budget.
 	CauseBudgetExceeded metav1.CauseType = "BudgetExceeded"
-	// CauseBudgetImpossible says that a budget can never admit the namespace: an
-	// administrator has to act. Its field is the name of the budget.
+	// CauseBudgetImpossible means that a budget can never admit the namespace, until an
+	// administrator changes the configuration. Its field is the name of the budget.
 	CauseBudgetImpossible metav1.CauseType = "BudgetImpossible"
-	// CauseInLine says that the request waits in the queue of a budget. Its message says
-	// at which position.
+	// CauseInLine means that the request waits in the queue of a budget. Its message
+	// contains the position in the queue.
 	CauseInLine metav1.CauseType = "InLine"
-	// CauseNamePrefix says that the name does not begin with the prefix of its class. Its
-	// field is the prefix.
+	// CauseNamePrefix means that the name does not begin with the prefix of its class.
+	// Its field is the prefix.
 	CauseNamePrefix metav1.CauseType = "NamePrefix"
-	// CauseNameTaken says that the name belongs to another owner.
+	// CauseNameTaken means that the name belongs to another owner.
 	CauseNameTaken metav1.CauseType = "NameTaken"
-	// CauseClassNotAllowed says that the user may not use a class. Its field is the class.
+	// CauseClassNotAllowed means that the user is not allowed to use a class. Its field
+	// is the class.
 	CauseClassNotAllowed metav1.CauseType = "ClassNotAllowed"
-	// CauseNotContained says that the broker changes nothing because the admission
-	// policies do not contain it.
+	// CauseNotContained means that the broker rejects all changes because the admission
+	// policies do not restrict it.
 	CauseNotContained metav1.CauseType = "NotContained"
 )
 

@@ -7,9 +7,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TemporaryNamespace lends one Namespace of the same name to its owner, until
-// it expires. Its labels and annotations are its own: on the Namespace appear
-// only those that its class lets through.
+// TemporaryNamespace represents a Namespace of the same name that is lent to its owner
+// until it expires. The labels and annotations of a TemporaryNamespace are not copied
+// to the Namespace, except for the keys that its class allows.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=temporarynamespaces,singular=temporarynamespace,shortName=tns,scope=Cluster
@@ -18,108 +18,114 @@ type TemporaryNamespace struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec is what the owner asks for.
+	// Spec is the desired state of the namespace, as requested by the owner.
 	// +optional
 	Spec TemporaryNamespaceSpec `json:"spec,omitempty"`
-	// Status is what was granted. Clients cannot write it.
+	// Status is the state that was granted. Clients cannot write it.
 	// +optional
 	Status TemporaryNamespaceStatus `json:"status,omitempty"`
 }
 
-// TemporaryNamespaceSpec is what the owner asks for.
+// TemporaryNamespaceSpec is the desired state of a TemporaryNamespace, as requested by
+// the owner.
 type TemporaryNamespaceSpec struct {
-	// ClassName is the NamespaceClass that gives the namespace its quota, limits,
-	// network policy, pod security and longest lifetime. Empty means the default
-	// class. It cannot be changed afterwards.
+	// ClassName is the name of the NamespaceClass that determines the quota, limits,
+	// network policies, pod security level and maximum lifetime of the namespace. If
+	// empty, the default class is used. Immutable.
 	// +optional
 	ClassName string `json:"className,omitempty"`
 
-	// ClassRevision asks for a revision of the class. Left out, a namespace keeps the
-	// one that it was made with when the class changes. To write the present one
-	// (status.revision of the class) is to refresh the namespace: its objects become
-	// those of the class as it is now. Any other is refused.
+	// ClassRevision requests a revision of the class. If omitted, the namespace keeps
+	// the revision that it was created with when the class changes. Setting it to the
+	// current revision (status.revision of the class) refreshes the namespace: its
+	// objects are replaced by the current objects of the class. Any other value is
+	// rejected.
 	// +optional
 	ClassRevision string `json:"classRevision,omitempty"`
 
-	// Parameters are choices that the class leaves to its users, by name. What is
-	// left out has the default of the class. They cannot be changed afterwards.
+	// Parameters are the values chosen for the parameters of the class, by parameter
+	// name. An omitted parameter has the default of the class. Immutable.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	Parameters map[string]string `json:"parameters,omitempty"`
 
-	// OwnerGroup makes a group the owner, in place of the user who creates the
-	// namespace: one of the groups of that user, or any for those who may administer,
-	// and none of the system. It cannot be changed afterwards.
+	// OwnerGroup makes a group the owner of the namespace, instead of the user who
+	// creates it. It must be one of the groups of that user; users with the verb
+	// administer can specify any group. System groups are rejected. Immutable.
 	// +optional
 	OwnerGroup string `json:"ownerGroup,omitempty"`
 
-	// TTLSeconds is how long the namespace lives, in seconds from its creation.
-	// Empty means the default of the class. It may be raised up to the maximum
-	// of the class, never lowered: delete the namespace to end it early. A class
-	// whose namespaces do not expire has none.
+	// TTLSeconds is the lifetime of the namespace in seconds, counted from its
+	// creation. If empty, the default of the class is used. It can be raised up to the
+	// maximum of the class and never lowered: to end the namespace early, delete it. It
+	// must be empty if the namespaces of the class do not expire.
 	// +optional
 	TTLSeconds *int64 `json:"ttlSeconds,omitempty"`
 
-	// ExtendUntil keeps the namespace at least until this time (RFC 3339), if
-	// that is later than its TTL, up to status.maximumExpirationTimestamp or, where
-	// the lifetime is Renewable, status.maximumTTLSeconds from now. It is what `kubectl tenama extend` writes. A manifest leaves it out: to apply or
-	// replace by one that does takes back no extension.
+	// ExtendUntil keeps the namespace at least until this time (RFC 3339), if it is
+	// later than the end of the TTL. It can reach up to
+	// status.maximumExpirationTimestamp or, if the lifetime is Renewable, up to
+	// status.maximumTTLSeconds from now. `kubectl tenama extend` sets this field.
+	// Manifests usually omit it: applying or replacing with a manifest that omits it
+	// does not revoke an extension.
 	// +optional
 	ExtendUntil *metav1.Time `json:"extendUntil,omitempty"`
 
-	// LeaseDurationSeconds, if it is set at creation, ends the namespace earlier: so
-	// long after RenewTime (or its creation), unless that moves. Whoever holds the
-	// namespace writes RenewTime again and again while they need it, as for a Lease of
-	// coordination.k8s.io; that is no extension, and reaches no further than the rest
-	// of the lifetime does. With a lease an empty TTLSeconds means the maximum of the
-	// class. It may be raised afterwards, to let go of the namespace for longer; it
-	// can neither be lowered nor set later.
+	// LeaseDurationSeconds, if set at creation, makes the namespace expire this many
+	// seconds after renewTime (or its creation) unless the lease is renewed. The holder
+	// of the lease updates renewTime periodically while it needs the namespace, as for
+	// a Lease of coordination.k8s.io. A renewal is not an extension, and cannot exceed
+	// the limits of the lifetime. With a lease, an empty ttlSeconds means the maximum
+	// of the class. It can be raised later, to keep the namespace longer without a
+	// renewal; it cannot be lowered, and cannot be added after creation.
 	// +optional
 	LeaseDurationSeconds *int64 `json:"leaseDurationSeconds,omitempty"`
 
-	// RenewTime is when the holder of the lease was last seen (RFC 3339, whole
-	// seconds). It never goes back, and is not ahead of the present time.
+	// RenewTime is the time when the holder last renewed the lease (RFC 3339, whole
+	// seconds). It cannot be decreased, and cannot be in the future.
 	// +optional
 	RenewTime *metav1.Time `json:"renewTime,omitempty"`
 
-	// Reason says in the owner's words what the namespace is for, or why it was
-	// extended. At most 256 characters.
+	// Reason is a human-readable description by the owner of the purpose of the
+	// namespace, or of the reason for its extension. At most 256 characters.
 	// +optional
 	Reason string `json:"reason,omitempty"`
 }
 
-// TemporaryNamespacePhase is where a namespace stands in its life.
+// TemporaryNamespacePhase is the phase of the lifecycle of a TemporaryNamespace.
 // +kubebuilder:validation:Enum=Pending;Ready;Terminating
 type TemporaryNamespacePhase string
 
-// The phases of a TemporaryNamespace.
+// These are the valid phases of a TemporaryNamespace.
 const (
-	// PhasePending: its guard rails are being put in place; nobody has access yet.
+	// PhasePending means that the guard rails of the namespace are being created; no
+	// user has access yet.
 	PhasePending TemporaryNamespacePhase = "Pending"
-	// PhaseReady: the owner can use it.
+	// PhaseReady means that the owner can use the namespace.
 	PhaseReady TemporaryNamespacePhase = "Ready"
-	// PhaseTerminating: it is being deleted, with everything in it.
+	// PhaseTerminating means that the namespace and all its contents are being deleted.
 	PhaseTerminating TemporaryNamespacePhase = "Terminating"
 )
 
-// LifetimeType says what bounds the life of a namespace.
+// LifetimeType determines how the lifetime of a namespace is limited.
 // +kubebuilder:validation:Enum=Fixed;Renewable;Unbounded
 type LifetimeType string
 
-// The lifetimes of a TemporaryNamespace.
+// These are the valid lifetime types of a TemporaryNamespace.
 const (
-	// LifetimeFixed: there is a latest time, fixed at creation.
+	// LifetimeFixed means that the latest expiry is fixed at creation.
 	LifetimeFixed LifetimeType = "Fixed"
-	// LifetimeRenewable: an extension can reach so far from the moment it is made.
+	// LifetimeRenewable means that the maximum is counted from the time of each
+	// extension.
 	LifetimeRenewable LifetimeType = "Renewable"
-	// LifetimeUnbounded: it ends by deletion only.
+	// LifetimeUnbounded means that the namespace ends only by deletion.
 	LifetimeUnbounded LifetimeType = "Unbounded"
 )
 
-// Conditions of a TemporaryNamespace, and their reasons.
+// These are the condition types of a TemporaryNamespace, and their reasons.
 const (
-	// ConditionReady is true from the moment its owner can use the namespace
-	// until its deletion begins.
+	// ConditionReady is true from the moment when the owner can use the namespace until
+	// its deletion begins.
 	ConditionReady = "Ready"
 
 	ReasonProvisioning = "Provisioning"
@@ -128,18 +134,19 @@ const (
 	ReasonRefused      = "Refused"
 )
 
-// TemporaryNamespaceStatus is what was granted.
+// TemporaryNamespaceStatus is the state that was granted to a TemporaryNamespace.
 type TemporaryNamespaceStatus struct {
-	// Phase is Pending, Ready or Terminating.
+	// Phase is the phase of the namespace: Pending, Ready or Terminating.
 	// +optional
 	Phase TemporaryNamespacePhase `json:"phase,omitempty"`
 
-	// Owner is the name of the user who created it, and who has access unless a group
-	// does.
+	// Owner is the name of the user who created the namespace. This user has access
+	// unless a group owns the namespace.
 	// +optional
 	Owner string `json:"owner,omitempty"`
 
-	// OwnerGroup is the group whose members own it and have access, if one does.
+	// OwnerGroup is the group whose members own the namespace and have access to it, if
+	// a group owns it.
 	// +optional
 	OwnerGroup string `json:"ownerGroup,omitempty"`
 
@@ -147,46 +154,49 @@ type TemporaryNamespaceStatus struct {
 	// +optional
 	ClassRevision string `json:"classRevision,omitempty"`
 
-	// Lifetime is that of the class when the namespace was made: Fixed, Renewable or
-	// Unbounded.
+	// Lifetime is the lifetime type of the class when the namespace was created: Fixed,
+	// Renewable or Unbounded.
 	// +optional
 	Lifetime LifetimeType `json:"lifetime,omitempty"`
 
-	// ExpirationTimestamp is when the namespace is deleted. Empty if it does not
-	// expire, or if that cannot be read from the Namespace, which then is kept.
+	// ExpirationTimestamp is the time when the namespace is deleted. Empty if the
+	// namespace does not expire, or if the expiry cannot be read from the Namespace;
+	// such a namespace is kept.
 	// +optional
 	ExpirationTimestamp *metav1.Time `json:"expirationTimestamp,omitempty"`
 
-	// MaximumExpirationTimestamp is the latest time that an extension can reach.
-	// It was fixed at creation. Empty if the lifetime is not Fixed.
+	// MaximumExpirationTimestamp is the latest time that an extension can reach. It was
+	// fixed at creation. Empty if the lifetime is not Fixed.
 	// +optional
 	MaximumExpirationTimestamp *metav1.Time `json:"maximumExpirationTimestamp,omitempty"`
 
-	// MaximumTTLSeconds is, where the lifetime is Renewable, how far from now an
-	// extension can reach.
+	// MaximumTTLSeconds is the maximum number of seconds from now that an extension can
+	// reach. Set only if the lifetime is Renewable.
 	// +optional
 	MaximumTTLSeconds *int64 `json:"maximumTTLSeconds,omitempty"`
 
-	// Extensions is how often the namespace has been extended.
+	// Extensions is the number of times that the namespace has been extended.
 	// +optional
 	Extensions int32 `json:"extensions,omitempty"`
 
-	// MaximumExtensions is how often it may be. Empty if that is not bounded.
+	// MaximumExtensions is the maximum number of extensions. Empty if the number is not
+	// limited.
 	// +optional
 	MaximumExtensions *int32 `json:"maximumExtensions,omitempty"`
 
-	// Reserved is what the namespace takes of the budgets of the cluster, used or
-	// not, until it is gone.
+	// Reserved is the set of amounts charged for the namespace against the budgets of
+	// the cluster. They are charged, whether used or not, until the Namespace is gone.
 	// +optional
 	Reserved map[string]resource.Quantity `json:"reserved,omitempty"`
 
-	// ObservedGeneration is the generation of the spec that the rest of the
-	// status answers; it is always the present one.
+	// ObservedGeneration is the generation of the spec that the rest of the status
+	// reflects; it is always the current generation.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions of the namespace; Ready is always present. While it is being deleted,
-	// those of the Namespace are among them that tell what keeps it from going, such as
+	// Conditions are the current conditions of the namespace; Ready is always present.
+	// While the namespace is being deleted, they include the conditions of the
+	// Namespace that explain why its deletion has not finished, such as
 	// NamespaceFinalizersRemaining.
 	// +optional
 	// +listType=map
@@ -202,6 +212,6 @@ type TemporaryNamespaceList struct {
 	// +optional
 	metav1.ListMeta `json:"metadata,omitempty"`
 
-	// Items are the namespaces that the caller may see.
+	// Items is the list of TemporaryNamespaces that the caller is allowed to see.
 	Items []TemporaryNamespace `json:"items"`
 }

@@ -17,25 +17,25 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Bounds of what clients may say.
+// Maximum lengths of fields that clients set.
 const (
 	maxReason    = 256
 	maxRequestID = 64
 	maxGroup     = 253
 )
 
-// maxAhead is how far apart clocks may be.
+// maxAhead is the maximum clock skew that is tolerated.
 const maxAhead = time.Minute
 
-// MinLeaseSeconds is the shortest lease: one that network and clocks allow to be kept.
+// MinLeaseSeconds is the minimum lease duration, so that a lease can be renewed in time
+// despite network latency and clock skew.
 const MinLeaseSeconds int64 = 10
 
-// MaxWait bounds how long a creator may wait for capacity.
+// MaxWait is the maximum time that a creator can wait for capacity.
 const MaxWait = time.Hour
 
-// ValidateName reports what is wrong with the name of a TemporaryNamespace: it
-// must be a DNS-1123 label (RFC 1123), as every namespace's, and begin with
-// prefix.
+// ValidateName reports errors in the name of a TemporaryNamespace: it must be a
+// DNS-1123 label (RFC 1123), as for every Namespace, and begin with prefix.
 func ValidateName(name, prefix string, path *field.Path) field.ErrorList {
 	if name == "" {
 		return field.ErrorList{field.Required(path, "name or generateName is required")}
@@ -58,8 +58,8 @@ func ValidateName(name, prefix string, path *field.Path) field.ErrorList {
 	return errs
 }
 
-// Validate reports what is wrong with tn, whoever sends it and whenever: the
-// rules that need neither a class nor an earlier version.
+// Validate reports errors in tn that can be detected without its class and its previous
+// version. It applies to all users and all operations.
 func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 	meta, spec := field.NewPath("metadata"), field.NewPath("spec")
 	errs := ValidateName(tn.Name, prefix, meta.Child("name"))
@@ -76,7 +76,7 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 	errs = append(errs, metav1validation.ValidateLabels(tn.Labels, meta.Child("labels"))...)
 	errs = append(errs, apivalidation.ValidateAnnotations(tn.Annotations, meta.Child("annotations"))...)
 	errs = append(errs, apivalidation.ValidateOwnerReferences(tn.OwnerReferences, meta.Child("ownerReferences"))...)
-	if len(tn.Finalizers) > 0 { // the Namespace is all there is, and it does not wait for them
+	if len(tn.Finalizers) > 0 { // the object is a view of the Namespace, which does not wait for these finalizers
 		errs = append(errs, field.Forbidden(meta.Child("finalizers"), "a temporary namespace ends with its Namespace, and cannot wait for finalizers"))
 	}
 	if id := tn.Annotations[AnnotationRequestID]; len(id) > maxRequestID || strings.ContainsFunc(id, unprintable) {
@@ -112,9 +112,9 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 	return errs
 }
 
-// ValidateUpdate reports what is wrong with replacing old by tn at the time now:
-// what is fixed at creation stays, the longest life holds, and no write brings the
-// expiry nearer.
+// ValidateUpdate reports errors in replacing old by tn at the time now: immutable
+// fields must not change, the maximum lifetime must not be exceeded, and the expiry
+// must not become earlier.
 func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList {
 	spec := field.NewPath("spec")
 	var errs field.ErrorList
@@ -146,7 +146,8 @@ func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList 
 	return append(errs, validateLifetime(tn, old, now)...)
 }
 
-// validateLifetime is ValidateUpdate for what decides about the expiry.
+// validateLifetime is the part of ValidateUpdate for the fields that determine the
+// expiry.
 func validateLifetime(tn, old *TemporaryNamespace, now time.Time) field.ErrorList {
 	spec := field.NewPath("spec")
 	var errs field.ErrorList
@@ -196,7 +197,7 @@ func validateLifetime(tn, old *TemporaryNamespace, now time.Time) field.ErrorLis
 	return errs
 }
 
-// Extends tells whether tn lives longer than old.
+// Extends reports whether the expiry of tn is later than that of old.
 func Extends(tn, old *TemporaryNamespace) bool {
 	expiry := func(tn *TemporaryNamespace) time.Time {
 		l := Lifetime{Type: LifetimeRenewable, TTL: time.Duration(deref(tn.Spec.TTLSeconds)) * time.Second}
@@ -222,5 +223,5 @@ func text(t *metav1.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// unprintable finds what does not belong into one line of text.
+// unprintable reports whether r is not allowed in a line of text.
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }

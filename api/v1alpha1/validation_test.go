@@ -45,7 +45,7 @@ func TestValidateUpdate(t *testing.T) {
 	seconds := func(v int64) *int64 { return &v }
 	for name, c := range map[string]struct {
 		old, change func(*TemporaryNamespace)
-		field       string // that is refused; empty: accepted
+		field       string // rejected field; empty: accepted
 	}{
 		"nothing":                  {nil, func(*TemporaryNamespace) {}, ""},
 		"more TTL":                 {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
@@ -75,7 +75,7 @@ func TestValidateUpdate(t *testing.T) {
 		"apply after an extension":  {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3600) }, ""},
 		"other parameters":          {nil, func(tn *TemporaryNamespace) { tn.Spec.Parameters = map[string]string{"cpu": "4"} }, "spec.parameters"},
 		"another owner group":       {nil, func(tn *TemporaryNamespace) { tn.Spec.OwnerGroup = "devs" }, "spec.ownerGroup"},
-		"another revision":          {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassRevision = "b" }, ""}, // the registry knows which
+		"another revision":          {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassRevision = "b" }, ""}, // validated by the registry
 		"the last extension":        {extensions(2, 3), func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, ""},
 		"one extension too many":    {extensions(3, 3), func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, "spec.extendUntil"},
 		"no extension at all":       {extensions(0, 0), func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, "spec.extendUntil"},

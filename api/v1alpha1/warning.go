@@ -10,18 +10,18 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
-// Soon is when the expiry of a namespace is near: this long before it, or in the
-// last quarter of its life if that is less.
+// Soon is the time before the expiry of a namespace from which users are warned. For
+// short-lived namespaces, it is the last quarter of the lifetime instead.
 const Soon = 15 * time.Minute
 
-// Held tells whether somebody keeps tn by a lease: it ends when they do. A lease of
-// Soon or more is as good as a TTL.
+// Held reports whether tn is kept by a lease, which ends with the process that renews
+// it. A lease of Soon or more is treated like a TTL.
 func Held(tn *TemporaryNamespace) bool {
 	at, lease := tn.Status.ExpirationTimestamp, time.Duration(deref(tn.Spec.LeaseDurationSeconds))*time.Second
 	return at != nil && lease > 0 && lease < Soon && !DeadlineOf(tn).Equal(at.Time)
 }
 
-// ExpiresSoon tells whether the expiry of tn is near, and no lease moves it.
+// ExpiresSoon reports whether tn is about to expire and is not kept by a lease.
 func ExpiresSoon(tn *TemporaryNamespace, now time.Time) bool {
 	at := tn.Status.ExpirationTimestamp
 	if at == nil || tn.DeletionTimestamp != nil || Held(tn) {
@@ -30,10 +30,10 @@ func ExpiresSoon(tn *TemporaryNamespace, now time.Time) bool {
 	return at.Sub(now) < min(Soon, at.Sub(tn.CreationTimestamp.Time)/4)
 }
 
-// ExpiryWarning is what is said of a namespace whose expiry is near: when it ends,
-// how to keep it, and for how long at most. The broker sends it as a Warning header
-// (RFC 9111 section 5.5, as Kubernetes uses it), which every client of Kubernetes
-// prints.
+// ExpiryWarning returns the warning for a namespace that is about to expire: the time
+// of its expiry, the command that extends it, and the latest possible expiry. The
+// broker sends it as a Warning header (RFC 9111 section 5.5, as used by Kubernetes),
+// which every Kubernetes client prints.
 func ExpiryWarning(tn *TemporaryNamespace, now time.Time) string {
 	at := tn.Status.ExpirationTimestamp
 	left := max(at.Sub(now), 0).Round(time.Second)
@@ -51,16 +51,16 @@ func ExpiryWarning(tn *TemporaryNamespace, now time.Time) string {
 	return text + ": kubectl tenama extend " + tn.Name
 }
 
-// expiringAgent ends the warn-agent of an ExpiryWarning.
+// expiringAgent is the suffix of the warn-agent of an ExpiryWarning.
 const expiringAgent = ".expiring.tenama.dev"
 
-// ExpiryWarningAgent returns the warn-agent of the Warning header about tn. It is a host
-// name, as RFC 9111 section 5.5 asks for, and tells programs which namespace the warning
-// is about; ExpiringName reads it.
+// ExpiryWarningAgent returns the warn-agent of the Warning header about tn. It is a
+// host name, as RFC 9111 section 5.5 requires, and identifies the namespace for
+// programs; ExpiringName parses it.
 func ExpiryWarningAgent(tn *TemporaryNamespace) string { return tn.Name + expiringAgent }
 
-// ExpiringName returns the namespace that a warning with this warn-agent is about; ok
-// is false for any other warning.
+// ExpiringName returns the name of the namespace that a warning with this warn-agent
+// refers to; ok is false for any other warning.
 func ExpiringName(agent string) (name string, ok bool) {
 	return strings.CutSuffix(agent, expiringAgent)
 }

@@ -10,8 +10,8 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// Whoever works in a namespace that is about to end has to hear it in time, and
-// not from its first minute on.
+// TestExpiresSoon verifies that users are warned early enough before the expiry, but
+// not from the creation on.
 func TestExpiresSoon(t *testing.T) {
 	born := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	lease := int64(120)
@@ -37,7 +37,8 @@ func TestExpiresSoon(t *testing.T) {
 	}
 }
 
-// The warning names what would work, and does not advise what the class forbids.
+// TestExpiryWarning verifies that the warning suggests only actions that the class
+// allows.
 func TestExpiryWarning(t *testing.T) {
 	born := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	at := metav1.NewTime(born.Add(time.Hour))
@@ -58,7 +59,7 @@ func TestExpiryWarning(t *testing.T) {
 		if want := `namespace "tmp-a" expires in 9m, at 2026-11-20T13:00:00Z` + c.want; got != want {
 			t.Errorf("%s: got  %s\nwant %s", name, got, want)
 		}
-		// As a client gets it from the header.
+		// Parse the header as a client does.
 		header, err := utilnet.NewWarningHeader(299, ExpiryWarningAgent(tn), got)
 		parsed, _ := utilnet.ParseWarningHeaders([]string{header})
 		if err != nil || len(parsed) != 1 {

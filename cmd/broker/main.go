@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command broker is the part of tenama that runs in the cluster: it alone may
-// create namespaces, and it can touch none that it did not create.
+// Command broker is the in-cluster part of tenama: it alone may create namespaces, and
+// it can modify only those that it created.
 package main
 
 import (

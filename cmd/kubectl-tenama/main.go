@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kubectl-tenama is a kubectl plugin for namespaces that delete
-// themselves.
+// Command kubectl-tenama is a kubectl plugin for namespaces that delete themselves.
 package main
 
 import (
@@ -9,7 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // times are shown in the user's zone, also where the system has no database
+	_ "time/tzdata" // show the user's time zone on systems without a database
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -17,11 +16,11 @@ import (
 )
 
 func main() {
-	// A reader that goes away is an error to report, not the end of what was begun. Not
-	// ignored: commands of ours would inherit that.
+	// Turn SIGPIPE into a write error, so that a closed stdout does not stop the
+	// command halfway. Do not ignore it: child processes would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal kills the plugin
 	code := cli.Run(ctx, os.Args, genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
 	os.Exit(code)
 }

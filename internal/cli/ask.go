@@ -15,8 +15,8 @@ import (
 	"golang.org/x/term"
 )
 
-// ask has the user decide, on stderr and stdin, whatever these are. No answer is an
-// error: nothing happens that nobody wanted.
+// ask prompts for yes or no on stderr and reads stdin, terminal or not. A missing
+// answer is an error, so nothing happens without consent.
 func (f *factory) ask(ctx context.Context, question, without string) (bool, error) {
 	fmt.Fprintf(f.ErrOut, "%s [y/N] ", clean(question))
 	type answer struct {
@@ -24,7 +24,7 @@ func (f *factory) ask(ctx context.Context, question, without string) (bool, erro
 		err  error
 	}
 	got := make(chan answer, 1)
-	go func() { // a read cannot be interrupted; the process ends before it matters
+	go func() { // a read cannot be interrupted; the process exits soon enough
 		line, err := bufio.NewReader(f.In).ReadString('\n')
 		got <- answer{line, err}
 	}()
@@ -34,7 +34,7 @@ func (f *factory) ask(ctx context.Context, question, without string) (bool, erro
 		return false, ctx.Err()
 	case a := <-got:
 		if in, _ := f.In.(*os.File); in == nil || !term.IsTerminal(int(in.Fd())) {
-			fmt.Fprintln(f.ErrOut) // nobody typed a new line there
+			fmt.Fprintln(f.ErrOut) // no terminal echoed a newline
 		}
 		if a.err != nil && (!errors.Is(a.err, io.EOF) || a.line == "") {
 			return false, fmt.Errorf("nobody answered: %s", without)
@@ -47,8 +47,8 @@ func (f *factory) ask(ctx context.Context, question, without string) (bool, erro
 	}
 }
 
-// progress says that something takes time: on a terminal in a line that moves and
-// goes again, elsewhere once, if it takes longer than a moment. done ends it.
+// progress reports a slow operation: on a terminal as a line that is updated and then
+// erased, elsewhere once, if it takes more than a moment. Calling done ends it.
 func (f *factory) progress(what string) (done func()) {
 	s := f.style(f.ErrOut)
 	live := s.live && os.Getenv("CI") == ""
@@ -87,7 +87,7 @@ func (f *factory) progress(what string) (done func()) {
 	return func() { close(stop); <-stopped }
 }
 
-// cut shortens a line to so many cells.
+// cut shortens s to at most the given number of terminal cells.
 func cut(s string, most int) string {
 	r := []rune(s)
 	for len(r) > 0 && cells(string(r)) > most {

@@ -21,7 +21,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// classesOptions is one invocation of kubectl tenama classes.
+// classesOptions holds the flags of one invocation of kubectl tenama classes.
 type classesOptions struct {
 	*factory
 	output *outputFlag
@@ -115,8 +115,8 @@ func (o *classesOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// usable tells for each class whether the caller may use it: yes, no, or why not
-// even that.
+// usable returns, for each class, whether the caller may use it: yes, no, broken, or
+// <unknown> if that may not be asked.
 func (o *classesOptions) usable(ctx context.Context, c *client.Client, classes []policyv1alpha1.NamespaceClass) ([]string, error) {
 	out := make([]string, len(classes))
 	g, ctx := errgroup.WithContext(ctx)
@@ -188,7 +188,7 @@ func orDash(s string) string {
 	return s
 }
 
-// lifetimeOf shows how long a namespace of a class lives, and how long it can.
+// lifetimeOf formats the default and the maximum lifetime of namespaces of a class.
 func lifetimeOf(l *policyv1alpha1.Lifetime) (ttl, most string) {
 	long := func(s int64) string { return human(time.Duration(s) * time.Second) }
 	switch l.Type {
@@ -200,7 +200,7 @@ func lifetimeOf(l *policyv1alpha1.Lifetime) (ttl, most string) {
 	return long(l.DefaultTTLSeconds), long(l.MaximumTTLSeconds)
 }
 
-// describe shows all of one class.
+// describe prints all details of one class.
 func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) {
 	t := &facts{}
 	t.add("Name", c.Name)

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli is the plugin: kubectl tenama VERB.
+// Package cli implements the kubectl plugin: kubectl tenama VERB.
 //
 // The rules of its output:
 //
-//   - stdout is the result and nothing else: it is for the next program. Hints,
-//     progress, times and warnings go to stderr.
-//   - An error is one line, and at most one line of advice; with -o json or yaml it
+//   - stdout carries only the result, for other programs to read. Hints, progress,
+//     times and warnings go to stderr.
+//   - An error is one line, with at most one line of advice; with -o json or yaml it
 //     is a Status, on stderr. Exit codes: 0 done, or so already; 1 error; 3 done in
 //     the cluster, but the kubeconfig was not changed; 4 not logged in or not allowed;
 //     5 no room in a budget; 124 timed out; 130 interrupted. `run` returns that of its
 //     command; 126 and 127, as a shell's, if it cannot be executed or found.
 //   - Colour never carries meaning alone, and appears only on a terminal.
-//   - What others wrote is stripped of control characters before it is shown.
-//   - Nothing depends on whether there is a terminal but looks: colour, width, and
-//     lines that change in place.
-//   - Who names a thing means it. Only who names nothing is asked, on stderr, and
-//     answers on stdin.
+//   - Text written by other users is stripped of control characters before it is shown.
+//   - A terminal affects only appearance: colour, width, and lines updated in place.
+//   - A command that names its target never prompts. Prompts go to stderr and read
+//     stdin.
 //
-// It is the only place of cobra, printers and lipgloss. It has no logger; -v
+// Only this package imports cobra, printers and lipgloss. It has no logger; -v
 // shows client-go's HTTP trace.
 package cli
 
@@ -49,10 +48,9 @@ import (
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // oidc; exec plugins are built in
 )
 
-// Run runs the plugin with args, the program's name first, and returns its exit
-// code.
+// Run runs the plugin with args, the program name first, and returns its exit code.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	if asksCompletion(args) { // a shell shows what is said meanwhile in the middle of a line
+	if asksCompletion(args) { // shells print stderr into the command line being completed
 		streams.ErrOut = io.Discard
 	}
 	f := newFactory(streams)
@@ -63,21 +61,22 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 		err = cmp.Or(unknownCommand(root, args[1:]), err)
 	}
 	code := f.fail(ctx, err)
-	if err == nil || f.format == "" { // a Status stands alone
+	if err == nil || f.format == "" { // stderr must hold only the Status
 		f.farewell(ctx)
 	}
 	return code
 }
 
-// aliases are words for a command that other tools use. They are suggested, not taken.
+// aliases maps each command to the words that other tools use for it. They are
+// suggested, not accepted.
 var aliases = map[string][]string{
 	"list": {"get", "ps", "show"}, "create": {"new", "borrow", "add"}, "delete": {"remove", "return", "destroy"},
 	"extend": {"renew", "prolong"}, "use": {"switch", "ctx", "ns"}, "run": {"exec"}, "describe": {"info", "status"},
 	"classes": {"tiers", "templates"}, "doctor": {"check"}, "kubeconfig": {"login", "token"}, "refresh": {"update", "upgrade"},
 }
 
-// unknownCommand returns an error with a suggestion if args name a command that does
-// not exist, and nil otherwise.
+// unknownCommand returns an error with a suggestion if args name an unknown command,
+// and nil otherwise.
 func unknownCommand(root *cobra.Command, args []string) error {
 	cmd, rest, err := root.Find(args)
 	if err == nil || cmd != root {
@@ -95,17 +94,17 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	return advise(err, "see: kubectl tenama --help")
 }
 
-// factory makes what the commands share, when they need it.
+// factory creates what the commands share, on demand.
 type factory struct {
 	genericiooptions.IOStreams
 	flags     *genericclioptions.ConfigFlags
 	colour    string // auto, always or never
 	tokenFile string
 
-	format string         // of -o, of the command in use
-	made   *client.Client // the first that was made
-	heard  *heard         // what the server warned of
-	wrote  bool           // the kubeconfig, or whoever did already saw to what is stale in it
+	format string         // value of -o of the running command
+	made   *client.Client // the first client created
+	heard  *heard         // server warnings
+	wrote  bool           // the command handles stale kubeconfig entries: do not prune
 }
 
 func newFactory(streams genericiooptions.IOStreams) *factory {
@@ -132,7 +131,7 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 
-		DisableSuggestions: true, // unknownCommand makes a hint of them
+		DisableSuggestions: true, // unknownCommand prints them as a hint
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetOut(f.Out)
@@ -157,8 +156,7 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 	return root
 }
 
-// shown are the global flags on every help page; `kubectl tenama options` shows
-// all, as kubectl does.
+// shown lists the global flags on every help page; as in kubectl, "options" shows all of them.
 var shown = map[string]bool{"context": true, "kubeconfig": true, "as": true, "request-timeout": true, "namespace": true}
 
 func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
@@ -189,7 +187,7 @@ func newOptionsCommand() *cobra.Command {
 	return cmd
 }
 
-// check refuses global flags that say nothing, before anything is done.
+// check rejects invalid global flags before a command runs.
 func (f *factory) check(cmd *cobra.Command, _ []string) error {
 	if slices.Contains(formatsOf(cmd), "json") {
 		f.format = cmd.Flags().Lookup("output").Value.String()
@@ -211,7 +209,7 @@ func (f *factory) check(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// client is for the cluster of the context in use.
+// client returns a client for the cluster of the context in use.
 func (f *factory) client() (*client.Client, error) {
 	config, err := f.config()
 	if err != nil {
@@ -224,7 +222,7 @@ func (f *factory) client() (*client.Client, error) {
 	return c, err
 }
 
-// config is how to talk to the cluster of the context in use.
+// config returns the REST config for the cluster of the context in use.
 func (f *factory) config() (*rest.Config, error) {
 	loader := f.flags.ToRawKubeConfigLoader()
 	raw, err := loader.RawConfig()
@@ -238,7 +236,7 @@ func (f *factory) config() (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
-	if f.tokenFile != "" { // in place of every other way to log in
+	if f.tokenFile != "" { // replaces all other credentials
 		own := rest.AnonymousClientConfig(config)
 		own.BearerTokenFile, own.Impersonate = f.tokenFile, config.Impersonate
 		config = own
@@ -254,7 +252,7 @@ func (f *factory) paths() []string {
 	return clientcmd.NewDefaultClientConfigLoadingRules().GetLoadingPrecedence()
 }
 
-// server is the URL of the API server in use.
+// server returns the URL of the API server in use.
 func (f *factory) server() string {
 	config, err := f.flags.ToRESTConfig()
 	if err != nil {
@@ -263,10 +261,10 @@ func (f *factory) server() string {
 	return config.Host
 }
 
-// files are the kubeconfig files in use.
+// files returns the kubeconfig files in use.
 func (f *factory) files() *kubeconfig.Files { return kubeconfig.Find(*f.flags.KubeConfig) }
 
-// oneName refuses several.
+// oneName rejects more than one argument.
 func oneName(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return fmt.Errorf("%q and %q: give one NAME", args[0], args[1])
@@ -274,7 +272,7 @@ func oneName(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// one merges the ways to name one namespace: the argument, or -n.
+// one returns the namespace named by the argument or by -n, and rejects a conflict.
 func (f *factory) one(args []string) (string, error) {
 	name := ""
 	if len(args) > 0 {

@@ -74,7 +74,7 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-// What others wrote must not move the cursor, colour the screen or break lines.
+// Text from others must not move the cursor, colour the screen or break lines.
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain": "plain", "a\x1b[31mb": "a\uFFFD[31mb", "a\nb\tc": "a b c", "\u202Egnp": "\uFFFDgnp", "a\x00b": "a\uFFFDb", "日本 ü": "日本 ü", "\x9b31m": "\uFFFD31m",
@@ -170,7 +170,7 @@ func TestNoColourInAPipe(t *testing.T) {
 	}
 }
 
-// A time says its day when that is not plain, and its seconds when they count.
+// clockTime includes the day if it is ambiguous, and seconds if they matter.
 func TestClockTime(t *testing.T) {
 	local := time.Local
 	time.Local = time.UTC
@@ -178,7 +178,7 @@ func TestClockTime(t *testing.T) {
 	now := time.Date(2026, 11, 27, 23, 57, 10, 0, time.UTC)
 	for d, want := range map[time.Duration]string{
 		59 * time.Second:    "23:58:09 UTC",
-		5 * time.Minute:     "00:02:10 UTC", // tomorrow, and nobody wonders which day
+		5 * time.Minute:     "00:02:10 UTC", // tomorrow, but near enough to omit the day
 		-2 * time.Minute:    "23:55:10 UTC",
 		-time.Hour:          "22:57 UTC",
 		time.Hour:           "Sat 00:57 UTC",
@@ -192,7 +192,7 @@ func TestClockTime(t *testing.T) {
 	}
 }
 
-// Every command explains itself.
+// Every command has a description, an example and documented flags.
 func TestEveryCommandIsDocumented(t *testing.T) {
 	root := newRootCommand(newFactory(genericiooptions.NewTestIOStreamsDiscard()), "kubectl-tenama")
 	var walk func(*cobra.Command)

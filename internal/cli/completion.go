@@ -16,12 +16,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completer is the name under which kubectl looks for the completion of the plugin
-// (kubectl/pkg/cmd, plugin_completion.go): an executable beside it.
+// completer is the executable that kubectl looks for on the PATH to complete the plugin
+// (kubectl/pkg/cmd, plugin_completion.go).
 const completer = "kubectl_complete-tenama"
 
-// asCompletion turns a call under the completer's name into cobra's request for
-// completion.
+// asCompletion turns a call under the completer's name into a cobra completion request.
 func asCompletion(args []string) []string {
 	if asksCompletion(args) {
 		return append([]string{cobra.ShellCompRequestCmd}, args[1:]...)
@@ -70,7 +69,7 @@ The others print a script for who calls the plugin directly, as kubectl-tenama.`
 			if *dir != "" {
 				return errors.New("--dir is for install")
 			}
-			delete(root.Annotations, cobra.CommandDisplayNameAnnotation) // it is called directly
+			delete(root.Annotations, cobra.CommandDisplayNameAnnotation) // the script is for direct calls
 			root.Use = "kubectl-tenama"
 		}
 		switch args[0] {
@@ -88,9 +87,9 @@ The others print a script for who calls the plugin directly, as kubectl-tenama.`
 	return cmd
 }
 
-// installCompleter puts the completer beside the plugin. A relative link to the name
-// that is on the PATH outlives upgrades by krew, which links that name anew. Windows
-// gets a copy, as links need a right there.
+// installCompleter installs the completer next to the plugin. It is a relative link to
+// the name on the PATH, which survives upgrades by krew: krew relinks that name.
+// Windows gets a copy, since links need a privilege there.
 func (f *factory) installCompleter(_ context.Context, dir string) error {
 	plugin, err := exec.LookPath("kubectl-tenama")
 	if err != nil {
@@ -136,7 +135,7 @@ func (f *factory) installCompleter(_ context.Context, dir string) error {
 	return nil
 }
 
-// completes tells whether name may be written: nothing is there, or our own.
+// completes reports whether name may be overwritten: it does not exist, or is a completer.
 func completes(name string) (bool, error) {
 	info, err := os.Lstat(name)
 	switch {

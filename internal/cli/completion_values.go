@@ -22,11 +22,11 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// completeWithin is when a completion gives up: a Tab key must not hang.
+// completeWithin is the timeout of a completion: the Tab key must not hang.
 const completeWithin = 2 * time.Second
 
-// complete gives the commands what the Tab key offers. Whatever goes wrong, it offers
-// less, and says nothing.
+// complete registers the shell completions of all commands. On errors they offer fewer
+// values and print nothing.
 func complete(f *factory, root *cobra.Command) {
 	names := func(most int) cobra.CompletionFunc {
 		return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -44,7 +44,7 @@ func complete(f *factory, root *cobra.Command) {
 			cmd.ValidArgsFunction = names(0)
 		case "classes":
 			cmd.ValidArgsFunction = f.completeClasses
-		case "run": // the shell completes the command
+		case "run": // the shell completes COMMAND
 		case "completion":
 		default:
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
@@ -81,17 +81,17 @@ func fixed(values ...string) cobra.CompletionFunc {
 
 var durations = fixed("30m\thalf an hour", "1h\tan hour", "2h\ttwo hours", "4h\thalf a working day", "8h\ta working day", "1d\t24 hours", "1w\ta week")
 
-// quietly asks the cluster for a completion.
+// quietly returns a client and context for completion, which print nothing and time out.
 func (f *factory) quietly(ctx context.Context) (context.Context, context.CancelFunc, *client.Client, error) {
 	f.heard.out = io.Discard
 	config, err := f.config()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if config.ExecProvider != nil { // nobody is there to answer
+	if config.ExecProvider != nil { // no prompts while completing
 		config.ExecProvider.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
 	}
-	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil { // a plugin that logs in would speak in the middle of the line
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil { // silences credential plugins
 		os.Stderr = null
 	}
 	c, err := client.New(config)
@@ -102,8 +102,8 @@ func (f *factory) quietly(ctx context.Context) (context.Context, context.CancelF
 	return ctx, cancel, c, nil
 }
 
-// within returns what ask does, or nothing if that takes too long: a plugin that logs in
-// knows no deadline.
+// within returns the result of ask, or nil once ctx is done: credential plugins ignore
+// deadlines.
 func within[T any](ctx context.Context, ask func() []T) []T {
 	got := make(chan []T, 1)
 	go func() { got <- ask() }()
@@ -115,8 +115,7 @@ func within[T any](ctx context.Context, ask func() []T) []T {
 	}
 }
 
-// completeNames offers the names that go on from what was begun, with the prefix or
-// without it, as they may be typed.
+// completeNames offers the names that start with begun, with or without the prefix, as typed.
 func (f *factory) completeNames(ctx context.Context, not []string, begun string) []cobra.Completion {
 	ctx, cancel, c, err := f.quietly(ctx)
 	if err != nil {
@@ -172,7 +171,7 @@ func (f *factory) completeClasses(cmd *cobra.Command, args []string, _ string) (
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeParameters offers NAME=VALUE of the class that is chosen already.
+// completeParameters offers the NAME=VALUE pairs of the class given by --class.
 func (f *factory) completeParameters(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	chosen, _ := cmd.Flags().GetString("class")
 	var out []cobra.Completion

@@ -16,13 +16,13 @@ import (
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// errNoContext says that the identity in use is not one of the kubeconfig, so
-// that no context can stand for it.
+// errNoContext reports that the identity in use is not in the kubeconfig, so no context
+// can refer to it.
 var errNoContext = errors.New("the kubeconfig has no cluster and user for it")
 
-// entry is the context that a temporary namespace gets: it reuses the cluster
-// and the user in use, so no credential is written anywhere. Of what the server
-// said it takes name, UID and expiry, and nothing else.
+// entry returns the kubeconfig entry for a temporary namespace. It reuses the cluster
+// and user in use, so no credential is written. From the server it takes only name, UID
+// and expiry.
 func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfig.Entry, error) {
 	e := kubeconfig.Entry{Context: name, Namespace: tn.Name, UID: string(tn.UID), Server: f.server()}
 	if name == "" {
@@ -73,10 +73,10 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	return e, nil
 }
 
-// lastsUntil is when a namespace is surely gone; zero is never.
+// lastsUntil returns the time after which tn is certainly gone; zero if it never expires.
 func lastsUntil(tn *v1alpha1.TemporaryNamespace) time.Time {
 	switch t := tn.Status.ExpirationTimestamp; {
-	case v1alpha1.Held(tn): // it lives on while it is held
+	case v1alpha1.Held(tn): // renewals move the expiry, but not the deadline
 		return v1alpha1.DeadlineOf(tn)
 	case t != nil:
 		return t.Time
@@ -84,7 +84,7 @@ func lastsUntil(tn *v1alpha1.TemporaryNamespace) time.Time {
 	return time.Time{}
 }
 
-// remember writes the context of tn, and says so.
+// remember writes the context of tn to the kubeconfig and reports it.
 func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace, name string, use bool) error {
 	e, err := f.entry(tn, name)
 	if errors.Is(err, errNoContext) {
@@ -106,7 +106,7 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 	case r.File == "":
 		return nil
 	case r.Previous == e.Context:
-		return nil // it was there, and current; its expiry was brought up to date
+		return nil // it was already current; only its expiry was updated
 	case use && r.Previous != "" && r.Previous != e.Context:
 		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n", e.Context, where(r.File), r.Previous)
 	case use:
@@ -118,8 +118,8 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 	return nil
 }
 
-// where names a file, and says so if it is that of a shell of its own: kubie and kubectx
-// make one for each, and it goes with the shell.
+// where returns the file name, with a note if the file belongs to a kubie or kubectx
+// shell: it is deleted with that shell.
 func where(file string) string {
 	for name, tool := range map[string]string{"KUBIE_ACTIVE": "kubie", "KUBECTX_ISOLATED_SHELL": "kubectx"} {
 		if v := os.Getenv(name); v != "" && v != "0" {
@@ -129,16 +129,17 @@ func where(file string) string {
 	return file
 }
 
-// anew says that comments were lost.
+// anew prints a note if rewriting the kubeconfig lost its comments.
 func (f *factory) anew(r kubeconfig.Result) {
 	if r.Anew {
 		fmt.Fprintf(f.ErrOut, "Note: %s is not in ordinary block YAML and was written anew; comments in it are lost.\n", r.File)
 	}
 }
 
-// absent tells whether an entry is of a namespace that the server says is not there. To
-// the caller it is not there either if it is somebody else's, so this is believed only
-// of the context's own user, and on the caller's word, which is to delete it.
+// absent returns a predicate for entries of the given namespaces, which the server
+// reports as not found. It reports other users' namespaces as not found too, so an
+// entry matches only if its user is the one in use, and only namespaces may be given
+// that the user asked to delete.
 func (f *factory) absent(names []string) func(kubeconfig.Entry) bool {
 	server := f.server()
 	return func(e kubeconfig.Entry) bool {
@@ -146,8 +147,8 @@ func (f *factory) absent(names []string) func(kubeconfig.Entry) bool {
 	}
 }
 
-// sameUser tells whether the command works as the user of a context, so that what is
-// not there to the one is not there to the other.
+// sameUser reports whether the command runs as the user of a context, so that a
+// namespace not found for one is not found for the other.
 func (f *factory) sameUser(e kubeconfig.Entry) bool {
 	same, err := f.entry(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: e.Namespace}}, e.Context)
 	return err == nil && same.Cluster == e.Cluster && same.User == e.User

@@ -15,7 +15,7 @@ import (
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// createOptions is one invocation of kubectl tenama create.
+// createOptions holds the flags of one invocation of kubectl tenama create.
 type createOptions struct {
 	*borrow
 	output *outputFlag
@@ -124,7 +124,7 @@ func (o *createOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.wrote = o.dryRun // nothing is written in one
+	o.wrote = o.dryRun // a dry run must not prune the kubeconfig
 	tn := o.wanted()
 	if err := o.contextFree(tn); err != nil {
 		return err
@@ -145,8 +145,8 @@ func (o *createOptions) run(ctx context.Context) error {
 	return o.finish(ctx, c, made, done)
 }
 
-// finish hands the namespace over: a context or a credential, and what it is called.
-// What fails here fails after the namespace is there, and says so.
+// finish writes the context or credential and prints the namespace. Its errors say that
+// the namespace exists.
 func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1alpha1.TemporaryNamespace, done string) error {
 	if o.cred.file != "" {
 		o.wrote = true
@@ -160,7 +160,7 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1al
 		return o.object(o.output, made, done)
 	}
 	var printed error
-	if !o.output.env() { // which names the context, too
+	if !o.output.env() { // -o env also prints the context, added below
 		printed = o.object(o.output, made, done)
 	}
 	if err := o.remember(ctx, made, o.contextName, o.switchTo); err != nil {
@@ -169,7 +169,7 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1al
 	if o.output.env() {
 		printed = o.object(o.output, made, done)
 	}
-	if printed != nil { // the namespace and its context are there all the same
+	if printed != nil { // the namespace and its context exist anyway
 		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", made.Name, printed)
 	}
 	if t := made.Status.ExpirationTimestamp; t != nil && !o.switchTo {
@@ -182,8 +182,8 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1al
 	return nil
 }
 
-// contextFree refuses a context that cannot be had, before anything is made, as far as
-// its name is known by now.
+// contextFree rejects a context name that is taken before anything is created, as far
+// as the name is known by then.
 func (o *createOptions) contextFree(tn *v1alpha1.TemporaryNamespace) error {
 	if o.name == "" && o.contextName == "" || o.dryRun || o.cred.file != "" {
 		return nil
@@ -191,10 +191,10 @@ func (o *createOptions) contextFree(tn *v1alpha1.TemporaryNamespace) error {
 	probe := tn.DeepCopy()
 	probe.Name = withPrefix(o.name)
 	if o.name == "" {
-		probe.Name = v1alpha1.DefaultPrefix + "x" // some name, for its checks
+		probe.Name = v1alpha1.DefaultPrefix + "x" // placeholder that passes validation
 	}
 	e, err := o.entry(probe, o.contextName)
-	if err != nil { // then there will be no context
+	if err != nil { // no context will be written
 		return nil
 	}
 	err = o.files().Taken(e)

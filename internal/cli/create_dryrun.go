@@ -14,7 +14,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// preview says what a namespace would be that fits.
+// preview prints the properties of the namespace that would be created.
 func (o *createOptions) preview(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
 	t := &facts{}
 	t.add("Class", tn.Spec.ClassName)
@@ -32,8 +32,8 @@ func (o *createOptions) preview(ctx context.Context, c *client.Client, tn *v1alp
 	return nil
 }
 
-// fitting names the classes of which the caller could have a namespace now, where
-// the one they want does not fit.
+// fitting returns a hint with classes that have room now, for when the requested class
+// does not fit.
 func (o *borrow) fitting(ctx context.Context) string {
 	c, err := o.client()
 	if err != nil {

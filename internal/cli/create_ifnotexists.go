@@ -17,15 +17,15 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// make has the namespace made, or with --if-not-exists sees to it that it is there;
-// it says what was done.
+// make creates the namespace or, with --if-not-exists, ensures that it exists. It also
+// returns the action taken, such as "created".
 func (o *createOptions) make(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
 	if !o.ifNotExists {
 		made, err := o.create(ctx, c, tn)
 		return made, "created", err
 	}
 	for {
-		// It is looked for first: a budget that is full would refuse what is there already.
+		// Look it up first: with a full budget, create is refused even if the namespace exists.
 		have, err := o.find(ctx, c, o.name)
 		switch {
 		case client.IsGone(err):
@@ -51,7 +51,7 @@ func (o *createOptions) make(ctx context.Context, c *client.Client, tn *v1alpha1
 		if err == nil {
 			return made, "created", nil
 		}
-		// Another job was faster, or its end is not everywhere known yet.
+		// Another job created it first, or its deletion has not propagated everywhere yet.
 		again := apierrors.IsConflict(err) && retryable(err)
 		if apierrors.IsAlreadyExists(err) {
 			_, gerr := o.find(ctx, c, o.name)
@@ -73,8 +73,8 @@ func retryable(err error) bool {
 	return ok && s > 0
 }
 
-// keep sees to it that a namespace that is there is what was asked for, and lives for
-// at least --ttl from now.
+// keep checks that an existing namespace matches the request, and extends it to live
+// for at least --ttl from now.
 func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
 	differs := func(what, has, asked string) error {
 		return advise(fmt.Errorf("namespace %q is yours, but has %s %q, not %q", have.Name, what, has, asked), "to have it anew: kubectl tenama delete "+have.Name)
@@ -109,7 +109,7 @@ func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alph
 	return after, "extended", nil
 }
 
-// ready waits until a namespace that another job is making can be used.
+// ready waits for a namespace that another job is creating.
 func (o *createOptions) ready(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
 	if have.Status.Phase == v1alpha1.PhaseReady {
 		return have, nil
@@ -130,8 +130,8 @@ func (o *createOptions) ready(ctx context.Context, c *client.Client, have *v1alp
 	return have, nil
 }
 
-// label gives a namespace that is there the labels, annotations and reason that were
-// asked for; what else it has stays.
+// label adds the requested labels, annotations and reason to an existing namespace, and
+// leaves its others unchanged.
 func (o *createOptions) label(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
 	lacks := func(want, all map[string]string) bool {
 		for k, v := range want {

@@ -20,7 +20,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// borrow is what create and run say about the namespace that they want.
+// borrow holds the flags that describe the namespace to create, shared by create and run.
 type borrow struct {
 	*factory
 
@@ -33,7 +33,7 @@ type borrow struct {
 	reason      string
 	labels      map[string]string
 	annotations map[string]string
-	lease       time.Duration // zero: none
+	lease       time.Duration // zero means no lease
 	dryRun      bool
 }
 
@@ -66,7 +66,7 @@ func (b *borrow) validate() error {
 	return nil
 }
 
-// wanted is what is asked for.
+// wanted returns the requested object.
 func (b *borrow) wanted() *v1alpha1.TemporaryNamespace {
 	tn := &v1alpha1.TemporaryNamespace{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
@@ -87,8 +87,8 @@ func (b *borrow) wanted() *v1alpha1.TemporaryNamespace {
 	return tn
 }
 
-// create sends the request, and once more if this installation turns out to
-// have another prefix than the usual one.
+// create sends the request, and repeats it if the broker requires a prefix other than
+// the default.
 func (b *borrow) create(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
 	name := func(prefix string) {
 		tn.Name, tn.GenerateName = "", prefix
@@ -117,13 +117,13 @@ func (b *borrow) create(ctx context.Context, c *client.Client, tn *v1alpha1.Temp
 	return made, err
 }
 
-// otherPrefix returns the prefix that a name lacked that the broker rejected.
+// otherPrefix returns the prefix that the broker requires, if err rejects a name for lacking it.
 func otherPrefix(err error) string {
 	cause, _ := apierrors.StatusCause(err, v1alpha1.CauseNamePrefix)
 	return cause.Field
 }
 
-// explain adds to an error what only create knows.
+// explain adds creation-specific hints to err.
 func (b *borrow) explain(ctx context.Context, err error) error {
 	var said *failure
 	if errors.As(err, &said) {

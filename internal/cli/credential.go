@@ -20,16 +20,16 @@ import (
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// longestToken is how long a credential lives if nothing ends it earlier. Who renews
-// theirs needs no longer one.
+// longestToken is the lifetime of a credential without --duration, unless its namespace
+// ends earlier. Callers that renew credentials need none longer.
 const longestToken = 30 * 24 * time.Hour
 
-// credentialOptions say what a credential for one namespace is to be.
+// credentialOptions describes a credential for one namespace.
 type credentialOptions struct {
 	*factory
 	file     string // "-" is stdout
 	role     string
-	duration time.Duration // zero: as long as the namespace
+	duration time.Duration // zero means as long as the namespace
 }
 
 func (o *credentialOptions) addRole(fs *pflag.FlagSet) {
@@ -54,7 +54,7 @@ func (o *credentialOptions) replaceable() error {
 	return err
 }
 
-// get asks for a credential, with the user's own rights.
+// get requests a credential with the user's own permissions.
 func (o *credentialOptions) get(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*client.Credential, error) {
 	d := o.duration
 	if d == 0 {
@@ -67,8 +67,8 @@ func (o *credentialOptions) get(ctx context.Context, c *client.Client, tn *v1alp
 	return cred, err
 }
 
-// refusedRole says it if a role cannot be given: it is more than the user has, or there
-// is none of that name.
+// refusedRole explains why a role cannot be granted: it exceeds the permissions of the
+// user, or it does not exist.
 func refusedRole(err error, role, ns string) error {
 	switch {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
@@ -79,7 +79,7 @@ func refusedRole(err error, role, ns string) error {
 	return err
 }
 
-// write puts a kubeconfig with a credential of its own where it was asked for.
+// write writes a standalone kubeconfig with a new credential to the requested file or stdout.
 func (o *credentialOptions) write(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
 	cred, err := o.get(ctx, c, tn)
 	if err != nil {
@@ -112,8 +112,8 @@ func (o *credentialOptions) standalone(cred *client.Credential) (kubeconfig.Stan
 	}, err
 }
 
-// cluster is the cluster in use, as the user reaches it, with its authority inside:
-// the broker's idea of the cluster's address has no part in it.
+// cluster returns the cluster entry in use with its certificate authority embedded. The
+// address is the user's own; the broker cannot influence it.
 func (f *factory) cluster() (*clientcmdapi.Cluster, error) {
 	config, err := f.config()
 	if err != nil {
@@ -128,7 +128,7 @@ func (f *factory) cluster() (*clientcmdapi.Cluster, error) {
 			return nil, fmt.Errorf("read the certificate authority: %w", err)
 		}
 	}
-	if out.InsecureSkipTLSVerify { // one of the two
+	if out.InsecureSkipTLSVerify { // the two exclude each other
 		out.CertificateAuthorityData = nil
 	}
 	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
@@ -151,8 +151,8 @@ func (f *factory) cluster() (*clientcmdapi.Cluster, error) {
 	return out, nil
 }
 
-// variables prints a credential in the format of dotenv, for pipelines that use
-// kubectl config set-cluster and set-credentials.
+// variables prints a credential in dotenv format, for pipelines that use kubectl config
+// set-cluster and set-credentials.
 func (o *credentialOptions) variables(cred *client.Credential) error {
 	cluster, err := o.cluster()
 	if err != nil {

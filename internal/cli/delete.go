@@ -18,7 +18,7 @@ import (
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// deleteOptions is one invocation of kubectl tenama delete.
+// deleteOptions holds the flags of one invocation of kubectl tenama delete.
 type deleteOptions struct {
 	*factory
 
@@ -90,7 +90,7 @@ Where you name nothing (no NAME, --all, --selector) it shows what would go, and 
 	return cmd
 }
 
-// many tells whether the flags choose the namespaces.
+// many reports whether the namespaces are selected by flags.
 func (o *deleteOptions) many() bool { return o.all || o.selector != "" }
 
 func (o *deleteOptions) validate() error {
@@ -117,7 +117,7 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.wrote = true // at most once, and not in a dry run
+	o.wrote = true // delete removes its own entries, in one write; a dry run changes none
 	named := len(o.names) > 0
 	if err := o.choose(ctx, c); err != nil || len(o.names) == 0 {
 		return err
@@ -131,7 +131,7 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout.d)
 	defer cancel()
-	// All are asked for before any is waited for; one failure does not spare the rest.
+	// Request all deletions before waiting for any; one failure does not stop the others.
 	var errs []error
 	var going []*v1alpha1.TemporaryNamespace
 	var absent []string
@@ -181,7 +181,7 @@ func question(names []string) string {
 	return fmt.Sprintf("Delete %d namespaces, with everything in them: %s?", len(names), strings.Join(names, ", "))
 }
 
-// choose fills in the names, where the user gave none.
+// choose sets the names if none were given.
 func (o *deleteOptions) choose(ctx context.Context, c *client.Client) error {
 	switch {
 	case len(o.names) > 0:
@@ -208,7 +208,7 @@ func (o *deleteOptions) choose(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// begin has a namespace deleted.
+// begin requests the deletion of a namespace.
 func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
 	tn, err := o.find(ctx, c, name)
 	if err != nil {
@@ -227,7 +227,7 @@ func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string
 	return tn, nil
 }
 
-// finish waits for the end of a namespace, if that is wanted, and says so.
+// finish waits until a namespace is gone, unless --wait=false, and prints the result.
 func (o *deleteOptions) finish(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
 	if o.wait && o.dryRun == "none" {
 		done := o.progress(fmt.Sprintf("waiting until namespace %s is gone", tn.Name))

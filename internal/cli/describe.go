@@ -15,7 +15,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// describeOptions is one invocation of kubectl tenama describe.
+// describeOptions holds the flags of one invocation of kubectl tenama describe.
 type describeOptions struct {
 	*factory
 	name   string
@@ -76,7 +76,7 @@ func (o *describeOptions) run(ctx context.Context) error {
 	class := tn.Spec.ClassName
 	known := revisions(ctx, c)
 	switch present, there := known[class]; {
-	case known == nil: // it cannot be read
+	case known == nil: // classes are not readable
 	case !there:
 		class += " (which is gone)"
 	case present != tn.Status.ClassRevision:
@@ -124,8 +124,8 @@ func guardRails(rails *client.GuardRails) string {
 	return strings.Join(out, ", ")
 }
 
-// quotas shows what is used of each quota, the fullest first to the eye: what
-// nothing is used of stands in one line.
+// quotas prints the usage of each quota, near-full resources highlighted; unused ones
+// are only counted, except those in shownUnused.
 func (o *describeOptions) quotas(rails *client.GuardRails) {
 	for i := range rails.Quotas.Items {
 		q := &rails.Quotas.Items[i]
@@ -153,16 +153,16 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 	}
 }
 
-// shownUnused are the resources that are shown although nothing is used of them.
+// shownUnused lists the resources that are shown even if unused.
 var shownUnused = map[corev1.ResourceName]bool{
 	"requests.cpu": true, "requests.memory": true, "limits.cpu": true, "limits.memory": true, "requests.storage": true, "pods": true,
 }
 
-// budgets shows how full the budgets are that a namespace counts in.
+// budgets prints the usage of the budgets that a namespace counts towards.
 func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
 	list, err := c.Budgets(ctx)
 	if err != nil {
-		return nil // not everybody may read them
+		return nil // budgets are not readable for all users
 	}
 	t := &table{head: []string{"BUDGET", "RESOURCE", "TAKEN", "OF", "BY"}}
 	row := func(budget, by string, used, hard corev1.ResourceList) {
@@ -186,7 +186,7 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 		}
 		if len(b.Spec.PerUser) > 0 {
 			user, err := c.User(ctx)
-			if err != nil || user != tn.Status.Owner { // what others have taken is not to be seen from here
+			if err != nil || user != tn.Status.Owner { // other users' usage is not visible
 				continue
 			}
 			own, err := o.own(ctx, c)
@@ -203,7 +203,8 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 	return nil
 }
 
-// taken is what a user has taken of a budget, as far as the given namespaces tell.
+// taken returns the amounts of a budget that a user has taken, according to the given
+// namespaces.
 func taken(all []v1alpha1.TemporaryNamespace, user string, b *policyv1alpha1.NamespaceBudgetSpec) corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for i := range all {

@@ -14,7 +14,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// doctorOptions is one invocation of kubectl tenama doctor.
+// doctorOptions holds the flags of one invocation of kubectl tenama doctor.
 type doctorOptions struct {
 	*factory
 	name   string
@@ -22,7 +22,7 @@ type doctorOptions struct {
 	found  []finding
 }
 
-// finding is what one check found.
+// finding is the result of one check.
 type finding struct {
 	Check   string `json:"check"`
 	Result  string `json:"result"` // ok, warning or failed
@@ -85,7 +85,7 @@ func (o *doctorOptions) bad(check, message, advice string) {
 	o.report(finding{check, failResult, message, advice})
 }
 
-// report keeps a finding, and shows it to people at once: the next may take a while.
+// report records a finding and, for people, prints it at once: the next check may take a while.
 func (o *doctorOptions) report(f finding) {
 	f.Message, f.Advice = clean(f.Message), clean(f.Advice)
 	o.found = append(o.found, f)
@@ -101,7 +101,7 @@ func (o *doctorOptions) report(f finding) {
 }
 
 func (o *doctorOptions) run(ctx context.Context) error {
-	o.wrote = true // it changes nothing, the kubeconfig among it
+	o.wrote = true // doctor changes nothing, so it must not prune the kubeconfig
 	if o.name != "" {
 		if err := o.one(ctx); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 	}
 	for _, f := range o.found {
 		if f.Result == failResult {
-			return &quietExit{exitError} // it is all said
+			return &quietExit{exitError} // already reported
 		}
 	}
 	return nil
@@ -140,7 +140,7 @@ func (o *doctorOptions) print() error {
 	return err
 }
 
-// one looks at a namespace by name.
+// one checks the namespace given by NAME.
 func (o *doctorOptions) one(ctx context.Context) error {
 	c, err := o.client()
 	if err != nil {
@@ -159,7 +159,7 @@ func (o *doctorOptions) one(ctx context.Context) error {
 	return nil
 }
 
-// mineStuck looks at all of the user's that are on their way out.
+// mineStuck checks the user's namespaces that are being deleted.
 func (o *doctorOptions) mineStuck(ctx context.Context, c *client.Client) {
 	opts := metav1.ListOptions{}
 	o.mine(ctx, c, &opts)

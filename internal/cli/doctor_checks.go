@@ -21,10 +21,10 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// skewed is from when on two clocks are too far apart for times that people read.
+// skewed is the clock skew from which displayed times mislead people.
 const skewed = 30 * time.Second
 
-// here checks what is on this machine.
+// here checks the local machine.
 func (o *doctorOptions) here() {
 	o.ok("plugin", version.Get().Version+" "+version.Get().Platform)
 	for _, h := range o.files().Health() {
@@ -50,8 +50,7 @@ func (o *doctorOptions) here() {
 	}
 }
 
-// cluster checks what is between here and the broker; it returns nil if there is
-// nothing to talk to.
+// cluster checks the connection up to the broker; it returns nil if there is no usable cluster.
 func (o *doctorOptions) cluster(ctx context.Context) *client.Client {
 	c, err := o.client()
 	if err != nil {
@@ -93,7 +92,7 @@ func (o *doctorOptions) cluster(ctx context.Context) *client.Client {
 	return c
 }
 
-// sharedName tells names that installers give to whoever asks.
+// sharedName reports whether installers give the user name to every administrator.
 func sharedName(user string) bool {
 	switch user {
 	case "kubernetes-admin", "kube-admin", "admin", "cluster-admin", "clusterAdmin", "masterclient", "minikube-user", "minikube", "docker-for-desktop", "system:admin", "kubernetes-super-admin":
@@ -102,7 +101,7 @@ func sharedName(user string) bool {
 	return false
 }
 
-// broker checks that it is there, is contained, and serves the user.
+// broker checks that the broker is available, contained by its policies, and usable by the user.
 func (o *doctorOptions) broker(ctx context.Context, c *client.Client) {
 	o.registered(ctx, c)
 	if err := c.Served(ctx); err != nil {
@@ -127,7 +126,8 @@ func (o *doctorOptions) broker(ctx context.Context, c *client.Client) {
 	o.dryRun(ctx, c)
 }
 
-// dryRun has the broker go as far as it does without writing: policies, class, budgets.
+// dryRun sends a dry-run create, with which the broker checks policies, class and
+// budgets without writing.
 func (o *doctorOptions) dryRun(ctx context.Context, c *client.Client) {
 	probe := &borrow{factory: o.factory, dryRun: true}
 	made, err := probe.create(ctx, c, probe.wanted())
@@ -166,13 +166,13 @@ func (o *doctorOptions) dryRun(ctx context.Context, c *client.Client) {
 	}
 }
 
-// registered looks at the APIService, for those who may see it.
+// registered checks the APIService, if the user may read it.
 func (o *doctorOptions) registered(ctx context.Context, c *client.Client) {
 	name := v1alpha1.GroupVersion.Version + "." + v1alpha1.GroupVersion.Group
 	cond, err := c.APIServiceAvailable(ctx, name)
 	switch {
 	case apierrors.IsForbidden(err):
-		return // administrators only; what follows says enough
+		return // only administrators may read it; the next checks suffice
 	case apierrors.IsNotFound(err):
 		o.bad("APIService", name+" is not registered: the broker is not installed, or not running",
 			"an administrator installs it with kubectl apply -k deploy/base, or finds out why it does not run: kubectl -n tenama-system get pods")
@@ -193,7 +193,7 @@ func (o *doctorOptions) gitVersion(ctx context.Context, c *client.Client) string
 	return v.GitVersion
 }
 
-// meaning says what an unavailable APIService means on this kind of cluster.
+// meaning returns advice for an unavailable APIService on this kind of cluster.
 func meaning(cond metav1.Condition, gitVersion string) string {
 	switch cond.Reason {
 	case "ServiceNotFound", "MissingEndpoints", "EndpointsInaccessible":

@@ -12,11 +12,11 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// patience is how long the end of a namespace may take without anybody wondering.
+// patience is how long the deletion of a namespace may normally take.
 const patience = 60 * time.Second
 
-// The conditions by which Kubernetes' namespace controller tells why a namespace does
-// not go (k8s.io/api/core/v1, NamespaceConditionType); the broker passes them on.
+// Conditions with which the Kubernetes namespace controller reports why a namespace is
+// not gone (k8s.io/api/core/v1, NamespaceConditionType); the broker passes them on.
 const (
 	discoveryFailure   = "NamespaceDeletionDiscoveryFailure"
 	versionFailure     = "NamespaceDeletionGroupVersionParsingFailure"
@@ -32,9 +32,9 @@ var (
 	unavailable = regexp.MustCompile(`([a-z0-9.-]+/v[0-9][a-z0-9]*): `)
 )
 
-// stuck tells what keeps a namespace that is being deleted, and what would help. It
-// names the way that is right, and no force: what is removed by force leaves behind
-// what its finalizer was there for.
+// stuck reports what blocks the deletion of a namespace and how to resolve it. It never
+// advises force: removing a finalizer by hand leaves behind the resources that it was
+// to clean up.
 func (o *doctorOptions) stuck(tn *v1alpha1.TemporaryNamespace, c *client.Client) {
 	since := c.Now().Sub(tn.DeletionTimestamp.Time)
 	found := false
@@ -85,8 +85,8 @@ func (o *doctorOptions) stuck(tn *v1alpha1.TemporaryNamespace, c *client.Client)
 	}
 }
 
-// goes tells whether the end of a namespace takes no longer than it may, and nothing
-// is said to hold it.
+// goes reports whether the deletion of a namespace is within patience and no condition
+// blocks it.
 func (o *doctorOptions) goes(tn *v1alpha1.TemporaryNamespace, c *client.Client) bool {
 	for _, cond := range tn.Status.Conditions {
 		switch cond.Type {
@@ -97,7 +97,7 @@ func (o *doctorOptions) goes(tn *v1alpha1.TemporaryNamespace, c *client.Client) 
 	return c.Now().Sub(tn.DeletionTimestamp.Time) < patience
 }
 
-// judge tells apart what takes its time from what is stuck.
+// judge reports a slow deletion as a warning, and a stuck one as a failure.
 func (o *doctorOptions) judge(name string, since time.Duration, what, advice string) {
 	if since < patience {
 		o.warn(name, what, advice)
@@ -106,7 +106,7 @@ func (o *doctorOptions) judge(name string, since time.Duration, what, advice str
 	o.bad(name, fmt.Sprintf("%s (for %s now)", what, human(since)), advice)
 }
 
-// remaining is what is left in a namespace, as its controller says.
+// remaining returns the remaining contents of a namespace, as its controller reports them.
 func remaining(tn *v1alpha1.TemporaryNamespace) string {
 	for _, cond := range tn.Status.Conditions {
 		if cond.Type == contentRemains {

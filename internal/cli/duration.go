@@ -13,7 +13,7 @@ import (
 
 var durationPattern = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$`)
 
-// durationValue is a flag such as 90m, 2h, 1d12h or 1w; a day has 24 hours.
+// durationValue is a flag value such as 90m, 2h, 1d12h or 1w; a day has 24 hours.
 type durationValue struct{ d time.Duration }
 
 func (v *durationValue) String() string {
@@ -49,8 +49,8 @@ func (v *durationValue) Set(s string) error {
 	return nil
 }
 
-// parseTime reads a point in time: RFC 3339, or local time as 2006-01-02T15:04
-// or, for the next time that it is so late, 15:04.
+// parseTime parses a time: RFC 3339, local time as 2006-01-02T15:04, or 15:04 for the
+// next occurrence of that time.
 func parseTime(s string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil
@@ -68,11 +68,11 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--until %q: use a time such as 18:30, 2026-01-31T18:30 or 2026-01-31T17:30:00Z", s)
 }
 
-// clockTime shows a point in time as briefly as it is unmistakable.
+// clockTime formats t as briefly as is unambiguous.
 func clockTime(t, now time.Time) string {
 	t, now = t.Local(), now.Local()
 	switch d := t.Sub(now); {
-	case d.Abs() < 10*time.Minute: // then seconds count
+	case d.Abs() < 10*time.Minute: // seconds matter
 		return t.Format("15:04:05 MST")
 	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
 		return t.Format("15:04 MST")
@@ -82,7 +82,7 @@ func clockTime(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04 MST")
 }
 
-// human shows a duration in the units that one writes it in: 2h, 1h59m, 7d.
+// human formats a duration as flags take it: 2h, 1h59m, 7d.
 func human(d time.Duration) string {
 	d = d.Round(time.Second)
 	if d >= 2*time.Minute {
@@ -106,7 +106,7 @@ func human(d time.Duration) string {
 	return b.String()
 }
 
-// in says how far away a point in time is, and when it is.
+// in formats t with its distance from now.
 func in(t, now time.Time) string {
 	if !t.After(now) {
 		return fmt.Sprintf("%s ago (%s)", human(now.Sub(t)), clockTime(t, now))

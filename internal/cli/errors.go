@@ -44,24 +44,24 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// quietExit ends with an exit code where all is said already: by a command of run, or in
-// what was printed.
+// quietExit is an exit code without a message: the output, or the command of run, has
+// already reported the failure.
 type quietExit struct{ code int }
 
 func (e *quietExit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// advise adds a hint to an error.
+// advise adds a hint to err.
 func advise(err error, hint string) error {
 	return &failure{err: err, code: exitError, hint: hint}
 }
 
-// fail prints err, if it is one, and returns the exit code.
+// fail prints err, unless nil, and returns the exit code.
 func (f *factory) fail(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
 	var ended *quietExit
-	if errors.As(err, &ended) { // it has said what it had to
+	if errors.As(err, &ended) { // already reported
 		return ended.code
 	}
 	line, hint, code := explain(err)
@@ -91,8 +91,8 @@ func (f *factory) fail(ctx context.Context, err error) int {
 	return code
 }
 
-// failAsStatus prints an error for programs: as the Status of the server, or one like
-// it, with the hint among its causes.
+// failAsStatus prints an error for programs: the Status of the server, or an equivalent
+// one, with the hint among its causes.
 func (f *factory) failAsStatus(err error, line, hint string) {
 	out := metav1.Status{Status: metav1.StatusFailure, Message: strings.TrimPrefix(clean(line), "error: "), Details: &metav1.StatusDetails{}}
 	var api apierrors.APIStatus
@@ -121,10 +121,10 @@ func (f *factory) failAsStatus(err error, line, hint string) {
 	}
 }
 
-// confined matches what is refused to an account that kubectl tenama made.
+// confined matches requests denied to a ServiceAccount that kubectl tenama created.
 var confined = regexp.MustCompile(`User "system:serviceaccount:[^":]+:tenama-`)
 
-// explain turns an error into what the user needs to know.
+// explain turns err into a message, a hint and an exit code for the user.
 func explain(err error) (line, hint string, code int) {
 	var network *url.Error
 	var dial *net.OpError
@@ -181,13 +181,13 @@ func explain(err error) (line, hint string, code int) {
 	return line, hint, code
 }
 
-// message is what a Status says, on one line; for an invalid object, what is
-// wrong with it rather than that it is.
+// message returns the message of a Status on one line; for an invalid object only the
+// causes, without the preamble.
 func message(s metav1.Status) string {
 	if s.Reason == metav1.StatusReasonInvalid && s.Details != nil && len(s.Details.Causes) > 0 {
 		var parts []string
 		for _, c := range s.Details.Causes {
-			if c.Type != v1alpha1.CauseNamePrefix { // for programs
+			if c.Type != v1alpha1.CauseNamePrefix { // a cause for programs
 				parts = append(parts, c.Field+": "+c.Message)
 			}
 		}
@@ -196,7 +196,7 @@ func message(s metav1.Status) string {
 	return s.Message
 }
 
-// why is what the server says, without where it says it.
+// why returns the server's own message, without the context of wrapping errors.
 func why(err error) string {
 	var api apierrors.APIStatus
 	if errors.As(err, &api) {
@@ -212,8 +212,8 @@ func host(raw string) string {
 	return raw
 }
 
-// clean makes others' text safe for a terminal, and one line: no escape
-// sequence, no control character, no direction mark gets through.
+// clean makes text from others safe for a terminal and joins it to one line: escape
+// sequences, control characters and direction marks are replaced.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -15,7 +15,7 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// extendOptions is one invocation of kubectl tenama extend.
+// extendOptions holds the flags of one invocation of kubectl tenama extend.
 type extendOptions struct {
 	*factory
 	output *outputFlag
@@ -26,7 +26,7 @@ type extendOptions struct {
 	until  string
 	reason string
 
-	// upToMost is an extension without a figure: an hour, or what is possible of it.
+	// upToMost is set without --by: extend by an hour, or as far as possible.
 	upToMost bool
 }
 
@@ -76,7 +76,7 @@ it is one hour more, or as much of it as is possible.`,
 	return cmd
 }
 
-// target is the time that the flags ask for.
+// target returns a function that computes the requested expiry.
 func (o *extendOptions) target() (func(*v1alpha1.TemporaryNamespace, time.Time) time.Time, error) {
 	switch {
 	case o.until != "":
@@ -97,13 +97,13 @@ func (o *extendOptions) target() (func(*v1alpha1.TemporaryNamespace, time.Time) 
 	}, nil
 }
 
-// reach is how far an extension of tn can go at present, if anything bounds it.
+// reach returns the latest expiry that an extension of tn can set now, if there is a limit.
 func reach(tn *v1alpha1.TemporaryNamespace, now time.Time) (time.Time, bool) {
 	switch s := tn.Status; {
 	case s.MaximumExpirationTimestamp != nil:
 		return s.MaximumExpirationTimestamp.Time, true
 	case s.MaximumTTLSeconds != nil:
-		// The server's clock is known to two seconds (client.Skew).
+		// The server's clock is known to within two seconds (client.Skew).
 		return now.Add(time.Duration(*s.MaximumTTLSeconds)*time.Second - 2*time.Second), true
 	}
 	return time.Time{}, false
@@ -155,7 +155,7 @@ func (o *extendOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// note brings the expiry in the context of tn up to date, if it has one.
+// note updates the expiry in the kubeconfig entry of tn, if it has one.
 func (o *extendOptions) note(ctx context.Context, tn *v1alpha1.TemporaryNamespace) error {
 	m, err := o.files().Load()
 	at := lastsUntil(tn)

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// kubeconfigOptions is one invocation of kubectl tenama kubeconfig.
+// kubeconfigOptions holds the flags of one invocation of kubectl tenama kubeconfig.
 type kubeconfigOptions struct {
 	credentialOptions
 	name   string

@@ -13,7 +13,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// listOptions is one invocation of kubectl tenama list.
+// listOptions holds the flags of one invocation of kubectl tenama list.
 type listOptions struct {
 	*factory
 	output *outputFlag
@@ -26,7 +26,7 @@ type listOptions struct {
 
 	order     *order
 	current   string            // namespace of the current context
-	revisions map[string]string // the present ones, by class
+	revisions map[string]string // current revisions by class
 	columns   int
 }
 
@@ -118,7 +118,7 @@ func (o *listOptions) run(ctx context.Context) error {
 	return o.print(c, list)
 }
 
-// print shows a list once.
+// print prints a list once.
 func (o *listOptions) print(c *client.Client, list *v1alpha1.TemporaryNamespaceList) error {
 	switch {
 	case o.output.format == "name":

@@ -17,16 +17,16 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// orders are the words for what people sort by.
+// orders maps the keywords of --sort-by to JSONPaths.
 var orders = map[string]string{
 	"name": ".metadata.name", "expires": ".status.expirationTimestamp", "age": ".metadata.creationTimestamp",
 	"owner": ".status.owner", "class": ".spec.className",
 }
 
-// order is what --sort-by says.
+// order is a parsed --sort-by.
 type order struct {
 	path *jsonpath.JSONPath
-	last bool // what has no value comes last, as what never expires
+	last bool // empty values sort last, such as no expiry
 }
 
 func newOrder(by string) (*order, error) {
@@ -43,7 +43,7 @@ func newOrder(by string) (*order, error) {
 	return &order{path: path, last: by == "expires"}, nil
 }
 
-// sort puts items in order; those of equal value by name.
+// sort sorts items; equal values are sorted by name.
 func (o *order) sort(items []v1alpha1.TemporaryNamespace) error {
 	type keyed struct {
 		key  string
@@ -69,7 +69,8 @@ func (o *order) sort(items []v1alpha1.TemporaryNamespace) error {
 	return nil
 }
 
-// compare orders numbers as numbers, and all else, times in RFC 3339 among it, as text.
+// compare compares two numbers as numbers, and all other values, including RFC 3339
+// times, as text.
 func compare(a, b string) int {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
@@ -81,7 +82,7 @@ func compare(a, b string) int {
 
 var relaxed = regexp.MustCompile(`^(?:\{\.?([^{}]+)\}|\.?([^{}]+))$`)
 
-// parsePath reads a JSONPath as kubectl does: {.a.b}, .a.b and a.b are the same.
+// parsePath parses a JSONPath as kubectl does: {.a.b}, .a.b and a.b are the same.
 func parsePath(name, s string) (*jsonpath.JSONPath, error) {
 	m := relaxed.FindStringSubmatch(s)
 	if m == nil {
@@ -94,7 +95,7 @@ func parsePath(name, s string) (*jsonpath.JSONPath, error) {
 	return p, nil
 }
 
-// lookUp is what a path leads to in an object, as text; several with commas.
+// lookUp returns the values at a path of an object as text, separated by commas.
 func lookUp(p *jsonpath.JSONPath, obj runtime.Object) (string, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {

@@ -27,7 +27,7 @@ func three() []v1alpha1.TemporaryNamespace {
 	return out
 }
 
-// What a list is sorted by decides what its reader deletes or extends first.
+// The sort order decides which namespace a reader deletes or extends first.
 func TestOrder(t *testing.T) {
 	for by, want := range map[string]string{
 		"name": "a b c", "age": "c a b", "expires": "b c a", ".spec.ttlSeconds": "c b a", "{.metadata.name}": "a b c", "metadata.name": "a b c", ".no.such": "a b c",
@@ -77,7 +77,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// On a narrow terminal the least needed columns go, and wide letters count as two.
+// A narrow terminal drops the least needed columns, and wide letters count as two.
 func TestTableFits(t *testing.T) {
 	tab := &table{head: []string{"NAME", "LESS", "LEAST"}, drop: []int{2, 1}, rows: [][]cell{{{text: "日本"}, {text: "b"}, {text: "c"}}}}
 	for width, want := range map[int]string{

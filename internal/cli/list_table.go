@@ -15,7 +15,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// currentNamespace is the namespace of the current context, if it is tenama's.
+// currentNamespace returns the namespace of the current context, if it is a tenama context.
 func (o *listOptions) currentNamespace() string {
 	if m, err := o.files().Load(); err == nil {
 		if e, ours := m.Current(); ours && e.Server == o.server() {
@@ -25,8 +25,8 @@ func (o *listOptions) currentNamespace() string {
 	return ""
 }
 
-// table is the list for people; bars adds one that shows how much of its life each
-// namespace has left.
+// table returns the human-readable list; bars adds a column with each namespace's
+// remaining lifetime as a bar.
 func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, s style, bars bool) *table {
 	wide := o.output.format == "wide"
 	t := &table{}
@@ -46,7 +46,7 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 		}
 	}
 	o.columns = 0
-	t.widths = []int{1} // of the star, also where nothing has it
+	t.widths = []int{1} // reserve the star column even without a star
 	add("", true, func(tn *v1alpha1.TemporaryNamespace) cell {
 		if tn.Name == o.current {
 			return cell{text: "*"}
@@ -81,11 +81,11 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 		add("REVISION", false, func(tn *v1alpha1.TemporaryNamespace) cell { return revision(tn, o.revisions) })
 		add("REASON", false, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: tn.Spec.Reason} })
 	}
-	slices.Reverse(t.drop) // the least needed is the last
+	slices.Reverse(t.drop) // drop the last column first
 	return t
 }
 
-// state is how a namespace stands, in words; the tone only repeats it.
+// state returns the status and expiry of a namespace as text; the tone only repeats it.
 func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires string, t tone) {
 	status = string(tn.Status.Phase)
 	at := tn.Status.ExpirationTimestamp
@@ -104,7 +104,7 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 		expires, t = "-", dim
 	case tn.Status.Phase == v1alpha1.PhasePending:
 		t = warn
-	case v1alpha1.Held(tn): // it lives as long as the command that holds it
+	case v1alpha1.Held(tn): // it ends with the command that holds it
 		status, t = "Held", good
 		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {
 			expires = "-"
@@ -129,7 +129,7 @@ func stamp(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// most is the latest time that an extension can reach, or how far from now.
+// most returns the latest expiry that an extension can set, absolute or relative to now.
 func most(tn *v1alpha1.TemporaryNamespace) string {
 	if s := tn.Status.MaximumTTLSeconds; s != nil {
 		return "now+" + human(time.Duration(*s)*time.Second)
@@ -137,7 +137,7 @@ func most(tn *v1alpha1.TemporaryNamespace) string {
 	return stamp(tn, tn.Status.MaximumExpirationTimestamp)
 }
 
-// revisions are the present ones of the classes, by name; nil if they cannot be read.
+// revisions returns the current revisions of the classes by name; nil if they cannot be read.
 func revisions(ctx context.Context, c *client.Client) map[string]string {
 	classes, err := c.Classes(ctx)
 	if err != nil {
@@ -150,7 +150,7 @@ func revisions(ctx context.Context, c *client.Client) map[string]string {
 	return out
 }
 
-// revision tells whether a namespace is as its class is now.
+// revision returns a cell that compares a namespace with the current revision of its class.
 func revision(tn *v1alpha1.TemporaryNamespace, present map[string]string) cell {
 	switch now, known := present[tn.Spec.ClassName]; {
 	case present == nil:

@@ -17,7 +17,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// follow shows a list and then what changes, until ctx is done, which is how it ends.
+// follow prints a list and then its changes until ctx is done, which is not an error.
 func (o *listOptions) follow(ctx context.Context, c *client.Client, list *v1alpha1.TemporaryNamespaceList, opts metav1.ListOptions) error {
 	v := o.newView(c)
 	defer v.close()
@@ -33,7 +33,7 @@ func (o *listOptions) follow(ctx context.Context, c *client.Client, list *v1alph
 				return err
 			}
 		}
-		select { // the watch ended: begin anew from a list, without haste
+		select { // the watch ended: list again after a pause
 		case <-ctx.Done():
 			return nil
 		case <-time.After(time.Second):
@@ -53,8 +53,8 @@ func (o *listOptions) follow(ctx context.Context, c *client.Client, list *v1alph
 	return nil
 }
 
-// view is what follow shows: on a terminal all that there is, in place; elsewhere what
-// has changed.
+// view is the output of follow: on a terminal the whole list, updated in place;
+// elsewhere a line for each change.
 type view struct {
 	o     *listOptions
 	known map[string]v1alpha1.TemporaryNamespace
@@ -81,8 +81,8 @@ func (v *view) close() {
 	}
 }
 
-// all is told what there is, at first and after a gap: what is new or has changed is
-// shown, and what has gone meanwhile once more.
+// all replaces the known namespaces with a full list, at the start and after a gap. It
+// shows new and changed namespaces, and those that disappeared a last time.
 func (v *view) all(items []v1alpha1.TemporaryNamespace) error {
 	was := v.known
 	v.known = map[string]v1alpha1.TemporaryNamespace{}
@@ -107,7 +107,7 @@ func (v *view) show(changed []v1alpha1.TemporaryNamespace) error {
 	return v.rows(changed)
 }
 
-// events shows what a watch brings, until it ends.
+// events shows the events of a watch until it ends.
 func (v *view) events(ctx context.Context, w watch.Interface) error {
 	for {
 		select {
@@ -143,11 +143,11 @@ func (o *listOptions) inOrder(known map[string]v1alpha1.TemporaryNamespace) []v1
 	for _, tn := range known {
 		out = append(out, tn)
 	}
-	_ = o.order.sort(out) // it did so before
+	_ = o.order.sort(out) // it did not fail on the first list
 	return out
 }
 
-// rowByRow prints each namespace that it is given, under the headings of the first.
+// rowByRow returns a function that prints namespaces, with headings on the first call only.
 func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.TemporaryNamespace) error {
 	switch {
 	case o.output.format == "name":
@@ -181,17 +181,17 @@ func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.Tempor
 	}
 }
 
-// liveView is a list that stays in place on a terminal.
+// liveView is a list that is updated in place on a terminal.
 type liveView struct {
 	options *listOptions
 	c       *client.Client
 	style   style
-	drawn   int // lines
+	drawn   int // lines drawn last
 }
 
 func (v *liveView) draw(items []v1alpha1.TemporaryNamespace) error {
 	o := v.options
-	v.style.width = width(o.Out) // it may have been resized
+	v.style.width = width(o.Out) // the terminal may have been resized
 	lines := []string{v.style.apply("No namespaces found.", dim)}
 	if len(items) > 0 {
 		lines = o.table(items, v.c.Now(), v.style, true).lines(v.style)
@@ -212,5 +212,5 @@ func (v *liveView) draw(items []v1alpha1.TemporaryNamespace) error {
 	return err
 }
 
-// final tells whether to ask again is in vain.
+// final reports whether retrying is pointless.
 func final(err error) bool { return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) }

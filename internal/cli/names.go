@@ -17,7 +17,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// withPrefix is the full name of what the user calls name.
+// withPrefix returns name with the default prefix.
 func withPrefix(name string) string {
 	if strings.HasPrefix(name, v1alpha1.DefaultPrefix) {
 		return name
@@ -25,9 +25,8 @@ func withPrefix(name string) string {
 	return v1alpha1.DefaultPrefix + name
 }
 
-// find returns the temporary namespace that the user means: by its full name,
-// by its name without the prefix, or, if name is empty, the one of the current
-// context.
+// find returns the temporary namespace with the given name, with or without prefix; if
+// name is empty, the one of the current context.
 func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
 	if name == "" {
 		var err error
@@ -62,14 +61,14 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 	return nil, err
 }
 
-// sharedError says that a namespace is somebody else's, and shared with the user.
+// sharedError reports that a namespace belongs to another user and is shared with the caller.
 type sharedError struct{ tn *v1alpha1.TemporaryNamespace }
 
 func (e *sharedError) Error() string {
 	return fmt.Sprintf("namespace %q belongs to %s, and is shared with you: only its owner may do that", e.tn.Name, ownerOf(e.tn))
 }
 
-// prefixes are those that the classes of this installation have.
+// prefixes returns the name prefixes of the classes of this installation.
 func (f *factory) prefixes(ctx context.Context, c *client.Client) []string {
 	classes, err := c.Classes(ctx)
 	if err != nil {
@@ -84,7 +83,7 @@ func (f *factory) prefixes(ctx context.Context, c *client.Client) []string {
 	return out
 }
 
-// current is the temporary namespace of the current context.
+// current returns the temporary namespace of the current context.
 func (f *factory) current(ctx context.Context, c *client.Client) (string, error) {
 	if m, err := f.files().Load(); err == nil && *f.flags.Context == "" {
 		if e, ours := m.Current(); ours {
@@ -108,9 +107,8 @@ func (f *factory) current(ctx context.Context, c *client.Client) (string, error)
 	return "", fmt.Errorf("the current context is not a temporary namespace: name one of yours: %s", strings.Join(names, ", "))
 }
 
-// mine narrows a list to what the caller owns. Who may see everybody's gets them
-// all from the server, so for them the owner is named; what a group owns they find
-// with -A.
+// mine narrows a list to the namespaces of the caller. For users who may list all
+// namespaces that takes a field selector; group-owned ones appear to them only with -A.
 func (f *factory) mine(ctx context.Context, c *client.Client, o *metav1.ListOptions) {
 	if all, err := c.MayViewAll(ctx); err != nil || !all {
 		return

@@ -17,19 +17,19 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// what a command prints decides which formats it offers beside those of kubectl.
+// what is the kind of output of a command; it decides which formats it offers in
+// addition to kubectl's.
 type what int
 
 const (
-	one  what = iota // a namespace: env
-	many             // any number of them: wide
-	none             // something else
+	one  what = iota // one namespace: adds env
+	many             // a list: adds wide
+	none             // no format of our own
 )
 
 const columnsFormat = "custom-columns"
 
-// outputFlag is -o: for people by default, name, wide and env of our own, and the
-// formats of kubectl.
+// outputFlag is -o: empty for people, our own name, wide and env, or one of kubectl's formats.
 type outputFlag struct {
 	format string
 	print  *genericclioptions.PrintFlags
@@ -49,20 +49,20 @@ func addOutputFlag(cmd *cobra.Command, prints what) *outputFlag {
 	return o
 }
 
-// formatsAnnotation lists, on the flag -o of a command, the formats that it takes.
+// formatsAnnotation is the annotation of the -o flag that lists the formats of the command.
 const formatsAnnotation = "tenama_formats"
 
-// setFormats names the formats of -o, in its usage and for programs.
+// setFormats lists the formats of -o in its usage and, for programs, in its annotation.
 func setFormats(cmd *cobra.Command, formats ...string) {
 	o := cmd.Flags().Lookup("output")
 	o.Usage = "output format, one of: " + strings.Join(formats, ", ")
 	if len(formats) == 1 {
 		o.Usage = "output format: " + formats[0]
 	}
-	_ = cmd.Flags().SetAnnotation("output", formatsAnnotation, formats) // its error is that there is no such flag
+	_ = cmd.Flags().SetAnnotation("output", formatsAnnotation, formats) // fails only if the flag does not exist
 }
 
-// formatsOf returns the formats of -o of a command; none if it has no such flag.
+// formatsOf returns the formats of -o of a command; nil if it has no such flag.
 func formatsOf(cmd *cobra.Command) []string {
 	if o := cmd.Flags().Lookup("output"); o != nil {
 		return o.Annotations[formatsAnnotation]
@@ -87,7 +87,7 @@ func (o *outputFlag) formats() []string {
 	return out
 }
 
-// validate refuses an unknown format before anything is done.
+// validate rejects an unknown format before the command does anything.
 func (o *outputFlag) validate() error {
 	if o.human() || o.format == "name" || o.env() {
 		return nil
@@ -101,13 +101,13 @@ func (o *outputFlag) validate() error {
 	return err
 }
 
-// human tells whether people read the output.
+// human reports whether the output is for people.
 func (o *outputFlag) human() bool { return o.format == "" || o.what == many && o.format == "wide" }
 
-// env tells whether a shell or a pipeline reads it.
+// env reports whether the output is for a shell or a pipeline.
 func (o *outputFlag) env() bool { return o.what == one && o.format == "env" }
 
-// printer is for every format but the plugin's own.
+// printer returns the printer of any format except the plugin's own.
 func (o *outputFlag) printer(noHeaders bool) (printers.ResourcePrinter, error) {
 	if spec, ok := strings.CutPrefix(o.format, columnsFormat); ok {
 		return newColumns(strings.TrimPrefix(spec, "="), noHeaders)
@@ -115,7 +115,7 @@ func (o *outputFlag) printer(noHeaders bool) (printers.ResourcePrinter, error) {
 	return o.print.ToPrinter()
 }
 
-// object prints tn; done is what happened to it, such as "created", for people.
+// object prints tn; done is the action taken, such as "created", for people.
 func (f *factory) object(o *outputFlag, tn *v1alpha1.TemporaryNamespace, done string) error {
 	switch {
 	case o.human():
@@ -134,9 +134,8 @@ func (f *factory) object(o *outputFlag, tn *v1alpha1.TemporaryNamespace, done st
 	return p.PrintObj(tn, f.Out)
 }
 
-// environment prints what a pipeline hands on from job to job, in the format of
-// dotenv without quotes, which GitLab and GitHub read as well. There is no credential
-// in it.
+// environment prints the variables that a pipeline passes from job to job, in dotenv
+// format without quotes, which GitLab and GitHub read too. It contains no credential.
 func (f *factory) environment(w io.Writer, tn *v1alpha1.TemporaryNamespace) error {
 	lines := [][2]string{{"TENAMA_NAMESPACE", tn.Name}, {"TENAMA_SERVER", f.server()}}
 	if t := tn.Status.ExpirationTimestamp; t != nil {

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/util/jsonpath"
 )
 
-// columns is -o custom-columns=HEAD:PATH,..., as kubectl get has it.
+// columns implements -o custom-columns=HEAD:PATH,..., as in kubectl get.
 type columns struct {
 	heads     []string
 	paths     []*jsonpath.JSONPath
@@ -39,7 +39,7 @@ func newColumns(spec string, noHeaders bool) (*columns, error) {
 	return c, nil
 }
 
-// PrintObj prints one object, or each of a list.
+// PrintObj prints an object, or each item of a list.
 func (c *columns) PrintObj(obj runtime.Object, w io.Writer) error {
 	items := []runtime.Object{obj}
 	if meta.IsListType(obj) {

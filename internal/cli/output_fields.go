@@ -18,8 +18,7 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// facts print as kubectl describe does: a name, a colon, a value; what is empty
-// is left out.
+// facts prints name: value lines as kubectl describe does; empty values are left out.
 type facts struct{ rows [][2]string }
 
 func (f *facts) add(name, value string) {
@@ -38,7 +37,7 @@ func (f *facts) print(w io.Writer) {
 	}
 }
 
-// pairs shows parameters as they are chosen.
+// pairs formats a map as sorted NAME=VALUE pairs.
 func pairs(m map[string]string) string {
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -47,8 +46,8 @@ func pairs(m map[string]string) string {
 	return strings.Join(out, " ")
 }
 
-// takes shows what a namespace takes of the budgets: itself last, and of the rest
-// what costs most first.
+// takes formats the amounts that a namespace takes of the budgets: the costly resources
+// first, the others as a count, without the namespace itself.
 func takes(reserved map[string]resource.Quantity) string {
 	var out []string
 	first := []string{"requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods"}
@@ -70,7 +69,7 @@ func ownerOf(tn *v1alpha1.TemporaryNamespace) string {
 	return tn.Status.Owner
 }
 
-// lifeOf says how long a namespace lives, and how long it can.
+// lifeOf formats how long a namespace lives and how far it can be extended.
 func lifeOf(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
 	at := tn.Status.ExpirationTimestamp
 	switch {
@@ -97,7 +96,7 @@ func isDefault(c *policyv1alpha1.NamespaceClass) bool {
 	return c.Annotations[policyv1alpha1.AnnotationDefaultClass] == "true"
 }
 
-// objects names what a class puts into each namespace.
+// objects returns the objects that a class creates in each namespace.
 func objects(c *policyv1alpha1.NamespaceClass) []string {
 	var out []string
 	raw, err := c.Spec.Expand(policyv1alpha1.Given("NAMESPACE", "OWNER", c.Spec.Defaults()))
@@ -113,7 +112,7 @@ func objects(c *policyv1alpha1.NamespaceClass) []string {
 	return out
 }
 
-// ratio is how much of hard is used.
+// ratio returns used divided by hard; 0 if hard is 0.
 func ratio(used, hard resource.Quantity) float64 {
 	if hard.IsZero() {
 		return 0

@@ -46,7 +46,7 @@ code but 0.
 | TENAMA_RUN, TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER, TENAMA_EXPIRES_AT | set for the command of ` + "`run`" + ` |
 `
 
-// Reference writes the reference of all commands, in Markdown.
+// Reference writes the Markdown reference of all commands.
 func Reference(w io.Writer) error {
 	root := newRootCommand(newFactory(genericiooptions.NewTestIOStreamsDiscard()), "kubectl-tenama")
 	root.InitDefaultHelpCmd()
@@ -88,12 +88,11 @@ func section(b *strings.Builder, c *cobra.Command) {
 	}
 }
 
-// flagUsages are those of flags that are shown, and for all commands of those that
-// only "options" shows, too.
+// flagUsages returns the usage of the flags, including those that only "options" shows.
 func flagUsages(fs *pflag.FlagSet) string {
 	fs.VisitAll(func(f *pflag.Flag) {
 		f.Hidden = f.Hidden && (f.Name == "template" || f.Name == "show-managed-fields" || f.Name == "allow-missing-template-keys")
-		if strings.HasSuffix(f.DefValue, "/.kube/cache") { // of whoever runs this
+		if strings.HasSuffix(f.DefValue, "/.kube/cache") { // the home directory of the builder
 			f.DefValue = "$HOME/.kube/cache"
 		}
 	})

@@ -13,7 +13,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// refreshOptions is one invocation of kubectl tenama refresh.
+// refreshOptions holds the flags of one invocation of kubectl tenama refresh.
 type refreshOptions struct {
 	*factory
 	output *outputFlag
@@ -75,7 +75,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	revision := class.Spec.Revision() // of the class as it is read: its status may lag
+	revision := class.Spec.Revision() // computed from the spec: the status may lag
 	if revision == tn.Status.ClassRevision {
 		return o.object(o.output, tn, "unchanged")
 	}

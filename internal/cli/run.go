@@ -23,10 +23,10 @@ import (
 // lease is how long a namespace outlives a plugin that was killed.
 const lease = 2 * time.Minute
 
-// insideRun is set for the command, and names its namespace.
+// insideRun is the environment variable that names the namespace for the child process.
 const insideRun = "TENAMA_RUN"
 
-// runOptions is one invocation of kubectl tenama run.
+// runOptions holds the flags of one invocation of kubectl tenama run.
 type runOptions struct {
 	*borrow
 	cred          credentialOptions
@@ -92,7 +92,7 @@ minutes (Ctrl-Z, a laptop that is shut) does not hold it.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.SetInterspersed(false) // what follows the command is the command's
+	fs.SetInterspersed(false) // flags after COMMAND belong to it
 	o.borrow.addFlags(fs)
 	fs.Lookup("ttl").Usage = "how long the command has at most, such as 90m or 2h (default: the maximum of the class)"
 	o.cred.addRole(fs)
@@ -140,7 +140,7 @@ func (o *runOptions) run(ctx context.Context) error {
 			then = "deleted when the command succeeds, and kept if it fails"
 		}
 		fmt.Fprintf(o.ErrOut, "namespace/%s created; it is %s.\n", tn.Name, then)
-		// From here on signals are the command's: what ends it ends us.
+		// From here on signals go to the child process, and the plugin ends when it does.
 		code, err = h.child(context.WithoutCancel(ctx), path, o.arguments())
 	}
 	h.end(context.WithoutCancel(ctx), err == nil && (o.keep || o.keepOnFailure && code != 0))
@@ -150,7 +150,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	return err
 }
 
-// arguments are those of the command, its name first.
+// arguments returns the command to run, its name first.
 func (o *runOptions) arguments() []string {
 	if len(o.command) > 0 {
 		return o.command
@@ -169,8 +169,8 @@ func shell() string {
 	return other
 }
 
-// executable finds the command before anything is made for it. Exit codes as those of
-// a shell: 127 not found, 126 found, and cannot be executed.
+// executable looks up the command before a namespace is created for it. Exit codes as
+// in a shell: 127 if it is not found, 126 if it cannot be executed.
 func (o *runOptions) executable() (string, error) {
 	name := o.arguments()[0]
 	path, err := exec.LookPath(name)
@@ -183,10 +183,9 @@ func (o *runOptions) executable() (string, error) {
 	return path, nil
 }
 
-// keptUntil is how long a namespace lives that is kept: as long as --ttl said, or as
-// one that was just made.
+// keptUntil returns the expiry of a kept namespace: that of --ttl, or that of one just created.
 func (h *holder) keptUntil(ctx context.Context) time.Time {
-	at := h.c.Now().Add(24 * time.Hour) // where the class knows no end
+	at := h.c.Now().Add(24 * time.Hour) // if the class sets no lifetime
 	if class, err := h.c.Class(ctx, h.tn.Spec.ClassName); err == nil && class.Spec.Lifetime.DefaultTTLSeconds > 0 {
 		at = h.c.Now().Add(time.Duration(class.Spec.Lifetime.DefaultTTLSeconds) * time.Second)
 	}
@@ -196,7 +195,7 @@ func (h *holder) keptUntil(ctx context.Context) time.Time {
 	return at
 }
 
-// end gives the namespace back, or lets go of it so that it lives for its TTL.
+// end deletes the namespace, or with keep releases its lease so that it lives for its TTL.
 func (h *holder) end(ctx context.Context, keep bool) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()

@@ -28,29 +28,29 @@ import (
 const (
 	renewEvery = 30 * time.Second
 	retryEvery = 5 * time.Second
-	// tokenLife is how long the credential of a command lives; it is renewed at half
-	// of that, so that one that leaks is worth little.
+	// tokenLife is the lifetime of the token of a command. It is renewed at half of
+	// that, so that a leaked token is soon worthless.
 	tokenLife = time.Hour
-	// insisting is within which time three signals mean that it is meant.
+	// insisting is how close together three signals must arrive to kill the command.
 	insisting = 10 * time.Second
-	// lastCall is when a command is told that its namespace ends before it does.
+	// lastCall is how long before the deadline of its namespace a running command is warned.
 	lastCall = 5 * time.Minute
 )
 
-// holder keeps a namespace for a command.
+// holder holds a namespace by its lease while a command runs.
 type holder struct {
 	*runOptions
 	c     *client.Client
 	tn    *v1alpha1.TemporaryNamespace
-	file  string // kubeconfig of the command
+	file  string // kubeconfig of the child process
 	token string // file with its token
 	gone  atomic.Bool
-	until time.Time // of the token
+	until time.Time // expiry of the token
 }
 
 func (h *holder) isGone() bool { return h.gone.Load() }
 
-// prepare writes the kubeconfig of the command.
+// prepare writes the kubeconfig of the child process.
 func (h *holder) prepare(ctx context.Context) error {
 	if h.asMe {
 		return h.mine()
@@ -67,14 +67,14 @@ func (h *holder) prepare(ctx context.Context) error {
 	}.Write(h.file)
 }
 
-// credential puts a token that is new into its file.
+// credential writes a new token to the token file.
 func (h *holder) credential(ctx context.Context) error {
 	h.cred.duration = tokenLife
 	cred, err := h.cred.get(ctx, h.c, h.tn)
 	if err != nil {
 		return err
 	}
-	// In one step: the command may be reading it.
+	// Replace it atomically: the child process may be reading it.
 	if err := os.WriteFile(h.token+".new", []byte(cred.Token), 0o600); err != nil {
 		return fmt.Errorf("write the token: %w", err)
 	}
@@ -82,7 +82,7 @@ func (h *holder) credential(ctx context.Context) error {
 	return os.Rename(h.token+".new", h.token)
 }
 
-// mine is a kubeconfig with the user's own identity, and the namespace.
+// mine writes a kubeconfig with the user's own identity and the namespace.
 func (h *holder) mine() error {
 	e, err := h.entry(h.tn, "")
 	if err != nil {
@@ -98,10 +98,10 @@ func (h *holder) mine() error {
 	if err := clientcmdapi.MinifyConfig(own); err != nil {
 		return fmt.Errorf("take your identity out of the kubeconfig: %w", err)
 	}
-	return clientcmd.WriteToFile(*own, h.file) // 0600, in a directory of 0700
+	return clientcmd.WriteToFile(*own, h.file) // mode 0600, in a directory of mode 0700
 }
 
-// child runs the command and returns its exit code, 128+n after signal n.
+// child runs the command and returns its exit code, or 128+n after signal n.
 func (h *holder) child(ctx context.Context, path string, args []string) (int, error) {
 	cmd := exec.Command(path)
 	cmd.Args, cmd.Env = args, h.environ()
@@ -121,8 +121,8 @@ func (h *holder) child(ctx context.Context, path string, args []string) (int, er
 	for {
 		select {
 		case s := <-signals:
-			// A terminal sends its keys to the command as well as to us; they are between
-			// the two of them.
+			// A terminal sends Ctrl-C and Ctrl-\ to the child process as well: do not
+			// send them twice.
 			if (s == os.Interrupt || s == syscall.SIGQUIT) && foreground() {
 				continue
 			}
@@ -133,7 +133,7 @@ func (h *holder) child(ctx context.Context, path string, args []string) (int, er
 			case 2:
 				fmt.Fprintln(h.ErrOut, "Once more kills the command.")
 				_ = cmd.Process.Signal(s)
-			default: // it does not listen
+			default: // it ignored two signals
 				fmt.Fprintln(h.ErrOut, "The command does not end; killing it.")
 				_ = cmd.Process.Kill()
 			}
@@ -156,13 +156,14 @@ func exitCode(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// elsewhere are variables by which tools choose another cluster than KUBECONFIG's.
+// elsewhere lists prefixes of variables that make tools use a cluster other than that
+// of KUBECONFIG.
 var elsewhere = []string{
 	"KUBECONFIG=", "HELM_KUBE", "HELM_NAMESPACE=", "KUBE_CONFIG_PATH", "KUBE_CTX", "KUBE_HOST=", "KUBE_TOKEN=", "KUBE_USER=", "KUBE_PASSWORD=",
 	"KUBE_CLIENT_", "KUBE_CLUSTER_", "KUBERNETES_MASTER=", "KUBERNETES_SERVICE_", "TENAMA_",
 }
 
-// environ is the environment of the command.
+// environ returns the environment of the child process.
 func (h *holder) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return slices.ContainsFunc(elsewhere, func(p string) bool { return strings.HasPrefix(v, p) })
@@ -174,7 +175,7 @@ func (h *holder) environ() []string {
 	return env
 }
 
-// hold renews the lease, and the token, until ctx is done or the namespace is gone.
+// hold renews the lease and the token until ctx is done or the namespace is gone.
 func (h *holder) hold(ctx context.Context) {
 	told := false
 	next := h.untilNext()
@@ -211,7 +212,8 @@ func (h *holder) hold(ctx context.Context) {
 	}
 }
 
-// untilNext is when to renew: regularly, and right after the end that no renewal moves.
+// untilNext returns the delay until the next renewal: renewEvery, or until just after
+// the deadline, which renewals do not move.
 func (h *holder) untilNext() time.Duration {
 	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
 		return min(renewEvery, max(at.Sub(h.c.Now())+2*time.Second, retryEvery))
@@ -219,14 +221,15 @@ func (h *holder) untilNext() time.Duration {
 	return renewEvery
 }
 
-// over tells whether the namespace has ended, or is about to.
+// over reports whether the namespace is gone or being deleted.
 func (h *holder) over(ctx context.Context) bool {
 	now, err := h.c.Get(ctx, h.tn.Name)
 	return client.IsGone(err) || err == nil && (now.UID != h.tn.UID || now.DeletionTimestamp != nil)
 }
 
-// further extends where the class lets one go on and on: there the end that nothing
-// moves is so far from now, and not from the creation.
+// further extends a namespace with a renewable lifetime: its class limits each
+// extension from now rather than the total since creation, so the deadline has to be
+// moved repeatedly.
 func (h *holder) further(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
 	most, at := tn.Status.MaximumTTLSeconds, v1alpha1.DeadlineOf(tn)
 	if h.ttl.d > 0 || most == nil || at.Sub(h.c.Now()) > time.Duration(*most)*time.Second/2 {
@@ -236,7 +239,7 @@ func (h *holder) further(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
 		to, _ := reach(tn, now)
 		return to
 	}, "", metav1.PatchOptions{})
-	if err == nil { // refused, it is as it was
+	if err == nil { // a refused extension changes nothing
 		h.tn = after
 	}
 }

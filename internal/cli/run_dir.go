@@ -9,8 +9,8 @@ import (
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// The directory in which a command finds its kubeconfig: its name begins with runDir,
-// and whoever made it holds a lock on a file in it as long as they live.
+// The kubeconfig of a child process is in a directory whose name begins with runDir.
+// Its creator holds a lock on a file in it for as long as it lives.
 const (
 	runDir  = "tenama-run-"
 	runLock = ".tenama-run.lock"
@@ -18,7 +18,7 @@ const (
 	runAuth = "token"
 )
 
-// ownDir makes such a directory, which nobody else can enter (0700); release removes it.
+// ownDir creates such a directory with mode 0700; release removes it.
 func ownDir() (dir string, release func(), err error) {
 	if dir, err = os.MkdirTemp("", runDir); err != nil {
 		return "", nil, err
@@ -34,10 +34,11 @@ func ownDir() (dir string, release func(), err error) {
 	return dir, func() { lock.Close(); empty(dir) }, nil
 }
 
-// sweep removes what plugins that were killed left behind: tokens, of namespaces that
-// are gone by now, or soon. In a directory that all can write to, anybody can put
-// something under that name: a link to where somebody keeps a kubeconfig, for one. So
-// it is opened once, and must be the caller's own, hold a lock file, and nobody the lock.
+// sweep removes the directories of killed plugins: they hold tokens of namespaces that
+// are gone, or soon will be. In a world-writable directory any user can create such a
+// name, for example as a link to another user's kubeconfig directory. So each is opened
+// only once, and must be owned by the caller and contain a lock file that no process
+// has locked.
 func sweep() {
 	left, _ := filepath.Glob(filepath.Join(os.TempDir(), runDir+"*"))
 	for _, dir := range left {
@@ -48,7 +49,8 @@ func sweep() {
 }
 
 func abandoned(dir string) bool {
-	info, err := os.Lstat(dir) // of the caller, in a sticky directory, nobody else can replace it
+	// In a sticky directory, other users cannot replace the caller's own directory.
+	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() || !kubeconfig.Mine(info) {
 		return false
 	}
@@ -60,7 +62,7 @@ func abandoned(dir string) bool {
 	return flock(lock)
 }
 
-// empty removes the files that run makes, and the directory if nothing else is in it.
+// empty removes the files created by run, and the directory if it holds no others.
 func empty(dir string) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// What a killed run left goes; what is in use, somebody else's, or behind a link that
-// somebody put there, stays: a kubeconfig could be behind it.
+// sweep removes the leftovers of a killed run, but no directory that is in use, belongs
+// to another user or is reached through a link, which could lead to a kubeconfig.
 func TestSweep(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is open cannot be removed there")

@@ -6,8 +6,8 @@ package cli
 
 import "os"
 
-// flock is not needed where a file that is open cannot be removed.
+// flock always succeeds: no lock is needed where an open file cannot be removed.
 func flock(*os.File) bool { return true }
 
-// foreground: a console sends Ctrl-C to all of its processes.
+// foreground returns true: a console sends Ctrl-C to all of its processes.
 func foreground() bool { return true }

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flock takes the lock of an open file, and tells whether it could.
+// flock locks an open file without blocking and reports whether it succeeded.
 func flock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
-// foreground tells whether a terminal sends its signals to our process group.
+// foreground reports whether the terminal sends its signals to this process group.
 func foreground() bool {
 	tty, err := os.Open("/dev/tty")
 	if err != nil {

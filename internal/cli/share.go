@@ -15,7 +15,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// shareOptions is one invocation of kubectl tenama share or unshare.
+// shareOptions holds the flags of one invocation of kubectl tenama share or unshare.
 type shareOptions struct {
 	*factory
 	name     string
@@ -94,7 +94,7 @@ current context.`,
 	return cmd
 }
 
-// parse reads whom it is about.
+// parse parses --with into subjects.
 func (o *shareOptions) parse() error {
 	if len(o.with) == 0 {
 		return errors.New("--with says whom: use user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
@@ -134,7 +134,7 @@ func (o *shareOptions) share(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range o.subjects { // all are looked at before any is let in
+	for _, s := range o.subjects { // check all before sharing with any
 		if s.Kind == rbacv1.UserKind && (s.Name == me || s.Name == tn.Status.Owner) {
 			return fmt.Errorf("--with %q: it is theirs already", said(s))
 		}
@@ -166,7 +166,7 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	more := false // than to look
+	more := false // a removed role allowed more than view
 	defer func() {
 		if more {
 			fmt.Fprintf(o.ErrOut, "Tokens that they made of accounts in it live on: kubectl -n %s get serviceaccounts\n", tn.Name)
@@ -216,10 +216,10 @@ func (o *shareOptions) target(ctx context.Context) (*client.Client, *v1alpha1.Te
 	return c, tn, err
 }
 
-// said is a subject as --with takes it.
+// said formats a subject as --with takes it.
 func said(s rbacv1.Subject) string {
 	if s.Kind == rbacv1.ServiceAccountKind {
 		return clean("serviceaccount:" + s.Namespace + ":" + s.Name)
 	}
-	return clean(strings.ToLower(s.Kind) + ":" + s.Name) // others can write such bindings
+	return clean(strings.ToLower(s.Kind) + ":" + s.Name) // others can create such bindings
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
-// tone is what a colour stands for; the text says the same.
+// tone is the meaning of a colour; the text always states it too.
 type tone int
 
 const (
@@ -25,16 +25,16 @@ const (
 	strong
 )
 
-// style is how text looks on one writer. Only the terminal's own sixteen colours
-// are used: they can be read on its background, whatever that is.
+// style renders text for one writer. It uses only the terminal's own sixteen colours,
+// which are readable on any background.
 type style struct {
 	tones map[tone]lipgloss.Style
-	width int // of the terminal; 0 where nothing bounds a line
+	width int // terminal width; 0 is unlimited
 	live  bool
 }
 
-// style decides once what w can show. Colour: a terminal that can, and no NO_COLOR,
-// as kubectl decides; or CLICOLOR_FORCE; or what --color says.
+// style returns the style for w. As in kubectl, colour needs a capable terminal and no
+// NO_COLOR. CLICOLOR_FORCE stands in for the terminal; --color overrides all of it.
 func (f *factory) style(w io.Writer) style {
 	s := style{width: width(w)}
 	s.live = s.width > 0 && os.Getenv("TERM") != "dumb"
@@ -60,10 +60,10 @@ func (s style) apply(text string, t tone) string {
 	return text
 }
 
-// cells is how many columns of a terminal a text takes.
+// cells returns the number of terminal columns that s takes.
 func cells(s string) int { return lipgloss.Width(s) }
 
-// fit cuts a line that a terminal would break, colours or not.
+// fit cuts a line to the terminal width, ignoring colour codes.
 func (s style) fit(line string) string {
 	if s.width == 0 {
 		return line
@@ -71,8 +71,8 @@ func (s style) fit(line string) string {
 	return lipgloss.NewStyle().MaxWidth(s.width).Render(line)
 }
 
-// bar shows how much is left, of ten cells; where the terminal's letters are not
-// known to be Unicode, in ASCII.
+// bar renders a share as a bar of ten cells, in ASCII unless the terminal is known to
+// be Unicode.
 func (s style) bar(share float64) string {
 	full, rest := "█", "░"
 	if !unicodeTerminal() {
@@ -86,8 +86,8 @@ func (s style) bar(share float64) string {
 	return strings.Repeat(full, n) + strings.Repeat(rest, cells-n)
 }
 
-// unicodeTerminal tells whether the locale says UTF-8, by the rule of POSIX about
-// which variable counts.
+// unicodeTerminal reports whether the locale is UTF-8, with the precedence of variables
+// that POSIX defines.
 func unicodeTerminal() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := os.Getenv(name); v != "" {
@@ -98,7 +98,7 @@ func unicodeTerminal() bool {
 	return os.Getenv("WT_SESSION") != "" || os.Getenv("TERM_PROGRAM") != ""
 }
 
-// height is that of the terminal w in lines; 0 if it is none.
+// height returns the height of the terminal w in lines; 0 if w is no terminal.
 func height(w io.Writer) int {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -111,7 +111,7 @@ func height(w io.Writer) int {
 	return rows
 }
 
-// width is that of the terminal w; 0 if it is none.
+// width returns the width of the terminal w in columns; 0 if w is no terminal.
 func width(w io.Writer) int {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {

@@ -14,15 +14,15 @@ type cell struct {
 	tone tone
 }
 
-// table prints as kubectl's: capital heads, three spaces between columns, no
-// borders. It is padded first and coloured after. On a terminal that is too narrow
-// columns go, rather than lines breaking.
+// table prints as kubectl's: upper-case headings, three spaces between columns, no
+// borders. Cells are padded before they are coloured. On a narrow terminal columns are
+// dropped rather than lines wrapped.
 type table struct {
 	head []string
 	rows [][]cell
-	drop []int // columns that may go, the first first
+	drop []int // columns that may be dropped, in this order
 
-	widths []int // of columns, at least; those that it had after it was printed
+	widths []int // minimum column widths; after printing, the widths used
 }
 
 const gap = 3
@@ -36,7 +36,7 @@ func (t *table) print(w io.Writer, s style) error {
 	return nil
 }
 
-// lines are what print prints.
+// lines returns the lines that print writes.
 func (t *table) lines(s style) []string {
 	var rows [][]cell
 	if len(t.head) > 0 {
@@ -76,7 +76,7 @@ func (t *table) lines(s style) []string {
 	return out
 }
 
-// fit chooses the columns that a terminal of the given width has room for; 0 is any.
+// fit returns the columns that fit the given width; 0 is unlimited.
 func (t *table) fit(widths []int, width int) []int {
 	shown := make([]int, len(widths))
 	for i := range widths {

@@ -14,7 +14,7 @@ import (
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// useOptions is one invocation of kubectl tenama use.
+// useOptions holds the flags of one invocation of kubectl tenama use.
 type useOptions struct {
 	*factory
 	name        string
@@ -61,7 +61,7 @@ func (o *useOptions) run(ctx context.Context) error {
 	}
 	tn, err := o.find(ctx, c, o.name)
 	var shared *sharedError
-	if errors.As(err, &shared) { // which is as good here
+	if errors.As(err, &shared) { // shared namespaces can be used, too
 		tn, err = shared.tn, nil
 	}
 	if err != nil {
@@ -76,7 +76,7 @@ func (o *useOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.contextName == "" { // under whatever name it is there already
+	if o.contextName == "" { // keep the name of an existing context
 		if m, err := o.files().Load(); err == nil {
 			for _, known := range m.Entries() {
 				if known.UID == e.UID {
@@ -100,7 +100,7 @@ func (o *useOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// only is the one namespace that the user has.
+// only returns the caller's namespace if there is exactly one.
 func (o *useOptions) only(ctx context.Context, c *client.Client) (string, error) {
 	own, err := o.own(ctx, c)
 	if err != nil {
@@ -121,7 +121,7 @@ func (o *useOptions) only(ctx context.Context, c *client.Client) (string, error)
 	return "", fmt.Errorf("name one of yours: %s", strings.Join(names, ", "))
 }
 
-// back switches to the context that was current before; from there, back again.
+// back switches to the previous context; a second call switches back again.
 func (o *useOptions) back(ctx context.Context) error {
 	m, err := o.files().Load()
 	if err != nil {

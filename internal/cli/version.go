@@ -14,7 +14,7 @@ import (
 	"tenama.dev/tenama/internal/version"
 )
 
-// versionOptions is one invocation of kubectl tenama version.
+// versionOptions holds the flags of one invocation of kubectl tenama version.
 type versionOptions struct {
 	*factory
 	client bool
@@ -59,7 +59,7 @@ func (o *versionOptions) run(ctx context.Context) error {
 	}
 	switch o.output {
 	case "json":
-		b, _ := json.MarshalIndent(out, "", "  ") // strings alone
+		b, _ := json.MarshalIndent(out, "", "  ") // a struct of strings always encodes
 		fmt.Fprintln(o.Out, string(b))
 	case "yaml":
 		b, _ := yaml.Marshal(out)

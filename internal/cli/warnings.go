@@ -19,28 +19,28 @@ import (
 )
 
 const (
-	// farewellTime bounds what a command does beside its work, at its end.
+	// farewellTime bounds farewell, which runs after the work of a command.
 	farewellTime = 2 * time.Second
-	// mostAsked is of how many contexts a command asks whether their namespace is gone.
+	// mostAsked limits how many contexts a command checks for deleted namespaces.
 	mostAsked = 8
 )
 
-// heard shows what the server warns of, each once. Of namespaces that are about to
-// end it is shown when the command has done its work, unless that dealt with it.
+// heard prints each server warning once. Expiry warnings are held back until the
+// command is done, and dropped for namespaces that it dealt with.
 type heard struct {
 	mu     sync.Mutex
 	out    io.Writer
 	said   map[string]bool
-	ending map[string]string // by namespace
+	ending map[string]string // warning text by namespace
 	dealt  map[string]bool
-	only   bool // warn of the current namespace alone
+	only   bool // expiry warnings only for the current namespace
 }
 
 func newHeard(out io.Writer) *heard {
 	return &heard{out: out, said: map[string]bool{}, ending: map[string]string{}, dealt: map[string]bool{}}
 }
 
-// HandleWarningHeader is called by client-go (rest.WarningHandler).
+// HandleWarningHeader implements rest.WarningHandler.
 func (h *heard) HandleWarningHeader(code int, agent, text string) {
 	if code != 299 || text == "" {
 		return
@@ -57,17 +57,17 @@ func (h *heard) HandleWarningHeader(code int, agent, text string) {
 	}
 }
 
-// deal says that the user was told about the end of a namespace, or brought it about.
+// deal records that the command told the user about the end of a namespace, or caused it.
 func (h *heard) deal(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dealt[name] = true
 }
 
-// farewell ends a command that spoke to the cluster: contexts of namespaces that are
-// surely gone leave the kubeconfig, and if the current one is about to end its user
-// hears of it, with what keeps it. The server says both; what it does not say within
-// two seconds is not missed.
+// farewell runs after a command that used the cluster. It removes from the kubeconfig
+// the contexts of namespaces that are certainly gone, and warns if the current one is
+// about to expire, with the command that extends it. Both rely on the server; answers
+// that take more than two seconds are skipped.
 func (f *factory) farewell(ctx context.Context) {
 	if f.made == nil || ctx.Err() != nil {
 		return
@@ -81,7 +81,7 @@ func (f *factory) farewell(ctx context.Context) {
 			current = e.Namespace
 			near := !e.ExpiresAt.IsZero() && e.ExpiresAt.Sub(f.made.Now()) < v1alpha1.Soon && e.ExpiresAt.After(f.made.Now())
 			if near && f.heard.ending[current] == "" && !f.heard.dealt[current] {
-				_, _ = f.made.Get(ctx, current) // for its warning
+				_, _ = f.made.Get(ctx, current) // for its warning header
 			}
 		}
 		if !f.wrote {
@@ -95,10 +95,10 @@ func (f *factory) farewell(ctx context.Context) {
 	}
 }
 
-// prune removes the contexts of namespaces that are surely gone: the recorded expiry
-// has passed by the server's clock, and the server says NotFound to the context's own
-// user. An error is no such answer. The current context stays, and its user hears of
-// it: which cluster the next command meets is not for us to decide in passing.
+// prune removes contexts of namespaces that are certainly gone: the recorded expiry has
+// passed by the server's clock, and the server answers NotFound to the context's own
+// user. Other errors do not count. The current context stays, with a warning: a side
+// effect must not change which cluster the next command uses.
 func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string) {
 	gone := map[string]bool{}
 	asked := 0
@@ -108,14 +108,15 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 		}
 		asked++
 		tn, err := f.made.Get(ctx, e.Namespace)
-		if client.IsGone(err) { // it may be somebody else's, and shared, and extended since
+		if client.IsGone(err) { // it may be a shared one, extended since
 			tn, err = f.made.Shared(ctx, e.Namespace)
 		}
 		switch {
-		case err == nil && len(gone) == 0 && tn.DeletionTimestamp == nil: // it lives: so that nobody asks again before it ends
+		case err == nil && len(gone) == 0 && tn.DeletionTimestamp == nil:
+			// It exists: record its new expiry, before which it is not checked again.
 			e.UID, e.ExpiresAt = string(tn.UID), lastsUntil(tn)
 			_, _ = f.files().Add(ctx, e, false)
-			return // one write a command; the others come in their turn
+			return // one write per command; later commands update the others
 		case err == nil, !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !client.IsGone(err):
 		case e.Context == m.CurrentContext:
 			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Back: kubectl tenama use -\n", e.Namespace)

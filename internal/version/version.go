@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package version tells which build this is.
+// Package version identifies the build.
 package version
 
 import (
@@ -8,8 +8,7 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the release build; a build from source has the one that
-// the Go tool recorded.
+// version is set by the release build; other builds use the version that the Go tool recorded.
 var version string
 
 // Info describes a build.

@@ -17,22 +17,22 @@ import (
 )
 
 // maxDepth bounds the nesting of a body; a TemporaryNamespace with its managed
-// fields has about ten levels. What is nested by the thousand takes the handlers
-// half a minute and hundreds of megabytes, for fields that nobody knows.
+// fields has about ten levels. A body with thousands of levels costs the handlers
+// half a minute and hundreds of megabytes, even if its fields are unknown.
 const maxDepth = 64
 
-// A JSON patch can double what it copies with each operation (CVE-2019-1002100).
-// kube-apiserver sets the same bound, for objects that may be far larger.
+// Each operation of a JSON patch can double the copied data (CVE-2019-1002100).
+// kube-apiserver limits it in the same way, for objects that may be far larger.
 func init() { jsonpatch.AccumulatedCopySizeLimit = 4 * maxBodyBytes }
 
-// withDepthLimit refuses bodies that are nested too deep.
+// withDepthLimit rejects bodies that are nested too deep.
 func withDepthLimit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1)) // more than that the handlers refuse themselves
+		body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1)) // the handlers reject longer bodies
 		if err != nil {
 			responsewriters.ErrorNegotiated(apierrors.NewBadRequest("reading the body failed: "+err.Error()), codecs, v1alpha1.GroupVersion, w, r)
 			return
@@ -49,9 +49,9 @@ func withDepthLimit(next http.Handler) http.Handler {
 	})
 }
 
-// deep tells whether a body has more than maxDepth levels. In JSON that is exact.
-// In YAML it is a bound: what stands in quotes counts as well, and a block is not
-// deeper than what its line begins with.
+// deep reports whether a body has more than maxDepth levels. In JSON that is exact.
+// In YAML it is only a bound: brackets in quotes count as well, and a block is at most
+// as deep as the indentation of its line.
 func deep(body []byte, yaml bool) bool {
 	depth, quoted, escaped := 0, false, false
 	for _, c := range body {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A small body must not take the memory of the broker by its nesting.
+// A small, deeply nested body must not exhaust the memory of the broker.
 func TestDepthLimit(t *testing.T) {
 	many := func(s string, n int) string { return strings.Repeat(s, n) }
 	for name, c := range map[string]struct {
@@ -30,7 +30,7 @@ func TestDepthLimit(t *testing.T) {
 		"YAML, behind a quote":         {"application/apply-patch+yaml", `a: it"s` + "\nb: " + many("[", 500) + many("]", 500), 400},
 		"YAML, lists of lists":         {"application/yaml", many("- ", 500) + "a", 400},
 		"YAML, block under block":      {"application/yaml", "a:\n" + many(" ", 500) + "b: 1\n", 400},
-		"more than a body may be long": {"application/json", `"` + many("x", 2*maxBodyBytes) + `"`, 200}, // the handlers say 413
+		"more than a body may be long": {"application/json", `"` + many("x", 2*maxBodyBytes) + `"`, 200}, // the handlers answer 413
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPatch, "/apis/tenama.dev/v1alpha1/temporarynamespaces/a", strings.NewReader(c.body))

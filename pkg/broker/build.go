@@ -24,7 +24,7 @@ import (
 	"tenama.dev/tenama/pkg/broker/registry"
 )
 
-// server is a broker whose parts are put together. It has made no request yet.
+// server is a broker whose parts are connected. It has made no request yet.
 type server struct {
 	options   *Options
 	log       *slog.Logger
@@ -43,7 +43,7 @@ type server struct {
 	failed     chan error // of a listener
 }
 
-// build puts the parts of a broker together, each after those that it uses.
+// build creates the parts of a broker, each after those that it uses.
 func build(o *Options, log *slog.Logger) (*server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (s *server) contained() error {
 	return s.prover.Proof()
 }
 
-// onChange schedules what is due for a namespace that is new or has changed.
+// onChange schedules the work that is due for a new or changed namespace.
 func (s *server) onChange(ns *corev1.Namespace) {
 	if v1alpha1.IsReady(ns) {
 		s.prover.NamespaceSeen()

@@ -16,8 +16,8 @@ import (
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 )
 
-// clients are the clients of the broker. All of them share one connection, and
-// tell the clock what kube-apiserver's time is.
+// clients holds the clients of the broker. All of them share one connection, and
+// their responses update the clock.
 type clients struct {
 	kube       kubernetes.Interface
 	dynamic    dynamic.Interface

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// serverClock learns kube-apiserver's time from its answers. Between them it
-// goes on by the monotonic clock, which no correction of the system's time
-// moves.
+// serverClock reads kube-apiserver's time from its responses. Between responses it
+// advances with the monotonic clock, which corrections of the system time do not
+// affect.
 type serverClock struct {
 	http.RoundTripper
 	last *atomic.Pointer[reading]
 }
 
-// reading is what kube-apiserver's clock showed, and when that was by ours.
+// reading is a time of kube-apiserver's clock, and the local time of its receipt.
 type reading struct {
 	server time.Time
 	at     time.Time
@@ -32,7 +32,7 @@ func (c serverClock) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// now is kube-apiserver's time, to a second or so; zero if it is not known.
+// now returns kube-apiserver's time, to a second or so; zero if it is unknown.
 func (c serverClock) now() time.Time {
 	l := c.last.Load()
 	if l == nil {

@@ -17,8 +17,8 @@ var verbs = metav1.Verbs{"create", "delete", "deletecollection", "get", "list", 
 
 var categories = []string{"tenama"}
 
-// discoveryHandlers answer what there is: the root (aggregated or not), the
-// group, and the version.
+// discoveryHandlers returns the handlers of the discovery documents: the root
+// (aggregated or not), the group, and the version.
 func discoveryHandlers() (root, group, version http.Handler) {
 	gv := v1alpha1.GroupVersion
 	served := metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: gv.Version}

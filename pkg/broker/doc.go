@@ -5,12 +5,13 @@
 //
 // The rules it lives by:
 //
-//   - routes.go is the only list of paths. Everything else is a metav1.Status.
-//   - Authentication wraps the router. Middleware of the router would run on
-//     matched routes alone, and an unknown path must not be an open one.
-//   - The meaning of a request (verb, name) is read once, by RequestInfo, so that
-//     routing and authorization cannot disagree.
-//   - Discovery and OpenAPI are static: they answer from the first moment, to
-//     everybody, and never with 404, which kube-apiserver would remember.
-//   - The packages below this one do not know one another; they meet here.
+//   - routes.go is the only list of paths. Any other path returns a metav1.Status.
+//   - Authentication wraps the router. Middleware of the router would run only for
+//     matched routes, and an unknown path must not skip authentication.
+//   - RequestInfo parses the verb and name of a request once, so that routing and
+//     authorization cannot disagree.
+//   - Discovery and OpenAPI are static: they answer from the start, to all users,
+//     and never with 404, which kube-apiserver would cache.
+//   - registry imports lifecycle; both import guardrails and nscache. The other
+//     packages below this one do not import one another; build.go connects them.
 package broker

@@ -12,7 +12,7 @@ import (
 )
 
 // register keeps the APIService registered until the returned function is called,
-// which waits for what is under way.
+// which waits for writes in progress.
 func (s *server) register(work context.Context, reg *registration.Registration) (stop func()) {
 	ctx, cancel := context.WithCancel(work)
 	var running sync.WaitGroup
@@ -20,8 +20,8 @@ func (s *server) register(work context.Context, reg *registration.Registration) 
 	return func() { cancel(); running.Wait() }
 }
 
-// drain withdraws the registration and ends what is under way. It returns failure,
-// which ended the serving, if there was one.
+// drain withdraws the registration, ends requests and waits for creations in
+// progress. It returns failure, the error that ended the serving, if there was one.
 func (s *server) drain(work context.Context, reg *registration.Registration, api *http.Server, endRequests func(), failure error) error {
 	ctx, cancel := context.WithTimeout(work, s.options.ShutdownDelay+30*time.Second)
 	defer cancel()
@@ -38,8 +38,8 @@ func (s *server) drain(work context.Context, reg *registration.Registration, api
 	case <-time.After(s.options.ShutdownDelay):
 	case <-ctx.Done():
 	}
-	withdraw()                               // again: replicas that stop together first take each other for one that stays
-	time.AfterFunc(time.Second, endRequests) // watches end; requests that are answered within a second still are
+	withdraw()                               // again: replicas that stop together first see each other as ready
+	time.AfterFunc(time.Second, endRequests) // ends watches; other requests have a second to complete
 	_ = api.Shutdown(ctx)
 	s.lifecycle.Drain(ctx)
 	s.log.Info("Stopped")

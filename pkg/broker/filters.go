@@ -57,9 +57,9 @@ func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Author
 
 func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.Verb == "watch" }
 
-// withAuthorization asks again what kube-apiserver has asked before it proxied the
-// request. It differs from filters.WithAuthorization where there is no answer: then it
-// says in one line what is wrong with the broker.
+// withAuthorization repeats the authorization that kube-apiserver did before it proxied
+// the request. It differs from filters.WithAuthorization if the authorizer fails: then
+// it states in one line what is wrong with the broker.
 func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		attributes, err := filters.GetAuthorizerAttributes(r.Context())
@@ -82,7 +82,7 @@ func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Hand
 	})
 }
 
-// untilServing answers 503 about the resource until the caches are filled.
+// untilServing answers resource requests with 503 until the caches are filled.
 func untilServing(next http.Handler, state *health) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if info, ok := request.RequestInfoFrom(r.Context()); ok && info.IsResourceRequest && !state.serving.Load() {
@@ -108,7 +108,7 @@ func whileContained(next http.Handler, state *health) http.Handler {
 		case state.allow:
 			warning.AddWarning(r.Context(), "", "the broker is not contained, and runs with --allow-uncontained: "+err.Error())
 		default:
-			// Without Retry-After: clients would repeat, but an administrator has to act first.
+			// No Retry-After: clients would retry, but an administrator must act first.
 			refusal := apierrors.NewServiceUnavailable("the broker changes nothing while it is not contained: " + err.Error() + " (for administrators: docs/security.md, \"When the broker is not contained\")")
 			refusal.ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: v1alpha1.CauseNotContained, Message: err.Error()}}}
 			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)

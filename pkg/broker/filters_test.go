@@ -30,8 +30,9 @@ func status(h http.Handler, r *http.Request) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// Whoever floods the broker fills their own places, then everybody's; discovery,
-// without which the API would be taken for dead, always has one.
+// A user who floods the broker exhausts the user's own slots; several such users
+// exhaust the slots of all. Discovery, without which the API counts as unavailable, is
+// never limited.
 func TestInFlightLimit(t *testing.T) {
 	by := func(name, verb string, resource bool) *http.Request {
 		r := as(verb, resource)
@@ -72,7 +73,7 @@ func TestInFlightLimit(t *testing.T) {
 	}
 }
 
-// One greedy user leaves places to the others.
+// One greedy user cannot occupy all slots.
 func TestPlaces(t *testing.T) {
 	p := places{all: 10, each: 4}
 	take := func(user string, want bool) {
@@ -104,7 +105,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// The broker's own trouble with authorization never looks like the user's.
+// An authorization failure of the broker never looks like a denial of the user.
 func TestAuthorize(t *testing.T) {
 	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	for name, c := range map[string]struct {
@@ -132,7 +133,7 @@ func TestAuthorize(t *testing.T) {
 	}
 }
 
-// While the broker is not contained, only reads pass.
+// While the broker is not contained, only reads are allowed.
 func TestWhileContained(t *testing.T) {
 	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	why := errors.New("it could do harm")

@@ -10,18 +10,18 @@ import (
 	"k8s.io/component-base/metrics/legacyregistry"
 )
 
-// health answers the kubelet and whoever collects metrics. It has no TLS and no
-// authentication, so it lies on a port of its own and says nothing of anybody.
+// health serves the probes of the kubelet, and metrics. It has no TLS and no
+// authentication, so it listens on a separate port and reveals no user data.
 //
 // A broker that is not contained stays ready: it still answers reads and
 // discovery, and a Service without a ready endpoint would block the deletion of
-// every namespace of the cluster. /readyz says it, /readyz/contained fails, and
-// so does whoever asks for a change.
+// every namespace of the cluster. /readyz reports the state, /readyz/contained
+// fails, and requests for changes fail.
 type health struct {
-	serving  atomic.Bool // the API answers
+	serving  atomic.Bool // the API serves the resource
 	stopping atomic.Bool
-	doubt    func() error // nil while contained
-	allow    bool         // to change namespaces although it is not
+	doubt    func() error // returns nil while the broker is contained
+	allow    bool         // allow changes while the broker is not contained
 }
 
 func (h *health) handler() http.Handler {

@@ -13,23 +13,23 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// What runs at once, and of it what one user may take. kube-apiserver's fairness
-// stands before us, but holds no seat for a watch that is running, and to it what
-// we pass on is the broker's own, beside its creations and deletions.
+// Limits of concurrent requests, in total and per user. Priority and fairness in
+// kube-apiserver does not replace them: a running watch occupies no seat there, and
+// requests that the broker passes on count as its own, like its creations and deletions.
 const (
-	maxRequests, maxRequestsOfOne = 400, 100 // a create holds its place for its whole life
+	maxRequests, maxRequestsOfOne = 400, 100 // a create occupies a slot until it returns
 	maxLists, maxListsOfOne       = 64, 16
-	maxWatches, maxWatchesOfOne   = 2000, 100 // each takes some 55 KiB, and the memory of the pod is bounded
+	maxWatches, maxWatchesOfOne   = 2000, 100 // each needs some 55 KiB, and the memory of the pod is limited
 )
 
-// withInFlightLimit answers 429 to requests beyond the bounds above.
+// withInFlightLimit answers requests beyond these limits with 429.
 func withInFlightLimit(next http.Handler) http.Handler {
 	requests, lists, watches := places{all: maxRequests, each: maxRequestsOfOne}, places{all: maxLists, each: maxListsOfOne}, places{all: maxWatches, each: maxWatchesOfOne}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := &requests
 		if info, ok := request.RequestInfoFrom(r.Context()); ok {
 			switch {
-			case !info.IsResourceRequest: // discovery: to answer it with 429 would take the API down for all
+			case !info.IsResourceRequest: // discovery: a 429 would make the API unavailable to all users
 				next.ServeHTTP(w, r)
 				return
 			case longRunning(r, info):
@@ -51,7 +51,7 @@ func withInFlightLimit(next http.Handler) http.Handler {
 	})
 }
 
-// places are taken by requests while they run.
+// places counts the slots that running requests occupy.
 type places struct {
 	all, each int
 
@@ -60,7 +60,7 @@ type places struct {
 	by    map[string]int // user
 }
 
-// take takes a place, or tells why there is none.
+// take occupies a slot for user, or returns why none is free.
 func (p *places) take(user string) (why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

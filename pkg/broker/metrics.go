@@ -7,7 +7,7 @@ import (
 	"k8s.io/component-base/metrics/legacyregistry"
 )
 
-// What an administrator can alert on; docs/security.md names them.
+// Metrics for alerts of administrators; docs/security.md lists them.
 var (
 	metricContained = metrics.NewGauge(&metrics.GaugeOpts{
 		Name: "tenama_contained", Help: "1 while the admission policies are proven to hold the broker, else 0.", StabilityLevel: metrics.ALPHA,
@@ -28,7 +28,7 @@ func init() {
 	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift, metricBudgets)
 }
 
-// measureBudgets keeps the metrics of budgets.
+// measureBudgets sets the metrics of budgets.
 func measureBudgets(shares map[string]float64) {
 	metricBudgets.Reset()
 	for name, share := range shares {
@@ -36,7 +36,7 @@ func measureBudgets(shares map[string]float64) {
 	}
 }
 
-// countProof keeps the metrics of containment.
+// countProof updates the metrics of containment.
 func countProof(result string, proof error) {
 	metricProofs.WithLabelValues(result).Inc()
 	contained := 0.0

@@ -16,8 +16,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// The documents are what kube-apiserver would publish for a custom resource of
-// the same Go type; `make generate` writes them.
+// The documents are equal to those that kube-apiserver would publish for a custom
+// resource of the same Go type; `make generate` writes them.
 var (
 	//go:embed openapi/v2.json
 	openAPIV2 []byte
@@ -42,17 +42,17 @@ func static(contentType string, body []byte) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(body) // on error the client is gone
+		_, _ = w.Write(body) // an error means that the client has disconnected
 	})
 }
 
-// openAPIIndex is the document at /openapi/v3: where to find the others.
+// openAPIIndex returns the document at /openapi/v3, which lists the other documents.
 func openAPIIndex() []byte {
 	hash := fmt.Sprintf("%X", sha256.Sum256(openAPIV3))
 	return fmt.Appendf(nil, `{"paths":{"apis/%s":{"serverRelativeURL":"%s?hash=%s"}}}`+"\n", v1alpha1.GroupVersion, pathOpenAPIGroup, hash)
 }
 
-// typeConverter gives server-side apply the schema that clients see.
+// typeConverter returns a converter for server-side apply with the published schema.
 func typeConverter() (managedfields.TypeConverter, error) {
 	var doc spec3.OpenAPI
 	if err := json.Unmarshal(openAPIV3, &doc); err != nil {

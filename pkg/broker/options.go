@@ -73,7 +73,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`)
 
-// Validate reports all that is wrong, at once.
+// Validate returns all errors of the options, joined.
 func (o *Options) Validate() error {
 	var errs []error
 	bad := func(flag, value, want string) {
@@ -129,8 +129,8 @@ func (o *Options) kinds() (policyv1alpha1.ObjectKinds, error) {
 	return out, errors.Join(errs...)
 }
 
-// restConfig is how the broker talks to kube-apiserver: with protobuf, and
-// without client-go's own limit of 5 requests a second.
+// restConfig returns the client configuration for kube-apiserver, without client-go's
+// own limit of 5 requests a second.
 func (o *Options) restConfig() (*rest.Config, error) {
 	c, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
 	if err != nil {

@@ -28,7 +28,7 @@ const (
 	maxWatch     = 30 * time.Minute
 )
 
-// slash may end a path, as it may in kube-apiserver.
+// slash matches an optional slash at the end of a path, as kube-apiserver does.
 const slash = "{slash:/?}"
 
 var (
@@ -39,10 +39,10 @@ var (
 	pathOne     = pathVersion + "/" + v1alpha1.Resource.Resource + "/{name}" + slash
 )
 
-// openPaths need no authorization: they say the same to all.
+// openPaths need no authorization: their content is the same for all users.
 var openPaths = []string{pathRoot, pathRoot + "/", pathGroup, pathGroup + "/", pathVersion, pathVersion + "/", pathOpenAPIV2, pathOpenAPIV3, pathOpenAPIGroup}
 
-// routes is the whole surface of the broker; there are no other paths.
+// routes returns a handler with all paths of the broker; there are no others.
 func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, error) {
 	scope, err := requestScope(tns, authz)
 	if err != nil {
@@ -52,8 +52,8 @@ func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, 
 	patches := []string{string(types.JSONPatchType), string(types.MergePatchType), string(types.ApplyYAMLPatchType)}
 	root, group, version := discoveryHandlers()
 
-	// kube-apiserver refuses redirects, and mux would send one for a path that it
-	// can clean: SkipClean.
+	// SkipClean: mux would redirect a path that it can clean, and kube-apiserver
+	// rejects redirects.
 	r := mux.NewRouter().SkipClean(true)
 	r.NotFoundHandler = http.HandlerFunc(notFound)
 	r.MethodNotAllowedHandler = http.HandlerFunc(methodNotAllowed)
@@ -74,7 +74,7 @@ func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, 
 	return r, nil
 }
 
-// requestScope is what the handlers need to know of the resource.
+// requestScope returns the description of the resource that the handlers need.
 func requestScope(tns *registry.Registry, authz authorizer.Authorizer) (*handlers.RequestScope, error) {
 	converter, err := typeConverter()
 	if err != nil {

@@ -24,7 +24,7 @@ const workers = 16
 
 // Run serves until ctx is done, and then drains: it withdraws the APIService if no
 // other replica serves, serves for the shutdown delay, ends watches, and waits for
-// creations that are under way.
+// creations in progress.
 func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	s, err := build(o, log)
 	if err != nil {
@@ -33,7 +33,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	if o.AllowUncontained {
 		log.Error("DANGEROUS: --allow-uncontained: the broker will change namespaces whether or not the policies contain it")
 	}
-	// What works in the background outlives ctx by the drain.
+	// Background work outlives ctx by the drain.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer s.background.Wait()
 	defer stop()
@@ -46,7 +46,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 }
 
 // serve answers requests until ctx is done or a listener fails, and drains.
-// Discovery is answered at once, the resource when the caches are filled.
+// It answers discovery at once, and the resource once the caches are filled.
 func (s *server) serve(ctx, work context.Context) error {
 	o := s.options
 	proxy, cert, err := s.credentials(ctx, work)
@@ -90,8 +90,8 @@ func (s *server) serve(ctx, work context.Context) error {
 	return s.drain(work, reg, api, endRequests, failure)
 }
 
-// credentials returns how kube-apiserver proves who it is, and what the broker
-// serves with. kube-apiserver may be restarting, too, which is no reason to give up.
+// credentials returns the authenticator of kube-apiserver and the serving certificate.
+// It retries, because kube-apiserver may be restarting, too.
 func (s *server) credentials(ctx, work context.Context) (*auth.FrontProxy, *serving.Certificate, error) {
 	var proxy *auth.FrontProxy
 	var cert *serving.Certificate
@@ -111,7 +111,7 @@ func (s *server) credentials(ctx, work context.Context) (*auth.FrontProxy, *serv
 	return proxy, cert, proxy.Wait(ctx)
 }
 
-// startWork fills the caches, and starts what works in the background.
+// startWork fills the caches, and starts the background work.
 func (s *server) startWork(ctx, work context.Context) error {
 	startCache := func(ctx context.Context) error { return s.cache.Start(ctx, s.onChange) }
 	for _, start := range []func(context.Context) error{s.classes.Start, s.budgets.Start, startCache} {
@@ -128,8 +128,8 @@ func (s *server) startWork(ctx, work context.Context) error {
 	return nil
 }
 
-// retryStart repeats start until it succeeds, ctx is done, or the front-proxy CA is
-// shared with users, which does not pass.
+// retryStart calls start until it succeeds, ctx is done, or the front-proxy CA is
+// shared with users, which no retry can fix.
 func retryStart(ctx context.Context, log *slog.Logger, start func() error) error {
 	for {
 		err := start()
@@ -145,8 +145,8 @@ func retryStart(ctx context.Context, log *slog.Logger, start func() error) error
 	}
 }
 
-// startWithin calls start, which begins work for the life of work. It returns
-// when start does, or when ctx is done.
+// startWithin calls start, which starts work that ends with the context work. It
+// returns when start does, or when ctx is done.
 func startWithin(ctx, work context.Context, start func(context.Context) error) error {
 	done := make(chan error, 1)
 	go func() { done <- start(work) }()

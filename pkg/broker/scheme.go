@@ -21,8 +21,8 @@ var (
 	parameterCodec = runtime.NewParameterCodec(scheme)
 )
 
-// negotiated leaves out protobuf: the types have none, and a client that offers
-// JSON as its second choice gets that.
+// negotiated removes protobuf: the types do not support it, and a client that accepts
+// JSON as its second choice receives JSON.
 type negotiated struct{ runtime.NegotiatedSerializer }
 
 func (n negotiated) SupportedMediaTypes() []runtime.SerializerInfo {
@@ -35,7 +35,7 @@ func newScheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	utilruntime.Must(v1alpha1.AddToScheme(s))
 	utilruntime.Must(s.AddFieldLabelConversionFunc(v1alpha1.Kind, registry.Fields))
-	// What every API server speaks beside its own types.
+	// Types that every API server serves in addition to its own.
 	v1 := schema.GroupVersion{Version: "v1"}
 	metav1.AddToGroupVersion(s, v1)
 	s.AddUnversionedTypes(v1, &metav1.Status{}, &metav1.APIVersions{}, &metav1.APIGroupList{}, &metav1.APIGroup{}, &metav1.APIResourceList{})

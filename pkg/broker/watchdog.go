@@ -12,13 +12,13 @@ import (
 	"tenama.dev/tenama/pkg/broker/registration"
 )
 
-// guardAfter is how long the API may be unavailable. Namespaces whose deletion
-// meets that wait for up to a minute afterwards; a broker that is well is back in
-// a second.
+// guardAfter is how long the API may be unavailable before the guard deletes the
+// APIService. A namespace deletion that fails in that time is retried up to a minute
+// later; a healthy broker registers again within a second.
 const guardAfter = 15 * time.Second
 
-// Guard removes the APIService of brokers that have died without a word, until
-// ctx is done. It runs as a process and an identity of its own.
+// Guard deletes the APIService of brokers that died without withdrawing it, until ctx
+// is done. It runs as a separate process with its own identity.
 func Guard(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err := o.Validate(); err != nil {
 		return err

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package client is the Go library for temporary namespaces: what the plugin
-// does to a cluster, without its flags and its output. Any other client of
-// Kubernetes works as well; with controller-runtime or client-go's dynamic client
-// take the types of tenama.dev/tenama/api/v1alpha1 and [Scheme].
+// Package client is the Go library for temporary namespaces: the cluster operations of
+// the plugin, without its flags and output. Any other Kubernetes client works as well;
+// with controller-runtime or client-go's dynamic client, use the types of
+// tenama.dev/tenama/api/v1alpha1 and [Scheme].
 //
-// Errors are those of kube-apiserver and of the broker behind it, unchanged, so
-// that k8s.io/apimachinery/pkg/api/errors tells them apart.
+// Errors of kube-apiserver and of the broker behind it are returned unchanged, so that
+// the functions of k8s.io/apimachinery/pkg/api/errors can distinguish them.
 package client
 
 import (
@@ -34,10 +34,10 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// FieldManager names this library in managed fields.
+// FieldManager is the field manager of this library in managed fields.
 const FieldManager = "kubectl-tenama"
 
-// Scheme knows the types of this library.
+// Scheme contains the types of this library.
 var Scheme = func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	utilruntime.Must(v1alpha1.AddToScheme(s))
@@ -53,15 +53,15 @@ var Scheme = func() *runtime.Scheme {
 
 var parameterCodec = runtime.NewParameterCodec(Scheme)
 
-// Client talks to one cluster as one user.
+// Client accesses one cluster as one user.
 type Client struct {
 	rest   *rest.RESTClient
 	config *rest.Config
-	skew   atomic.Int64 // server's clock minus ours, in nanoseconds
+	skew   atomic.Int64 // server's clock minus the local clock, in nanoseconds
 }
 
-// New returns a client. It is not held to client-go's default of 5 requests a
-// second.
+// New returns a client for config. It does not apply client-go's default limit of 5
+// requests per second.
 func New(config *rest.Config) (*Client, error) {
 	c := &Client{config: rest.CopyConfig(config)}
 	config = rest.CopyConfig(config)
@@ -76,7 +76,7 @@ func New(config *rest.Config) (*Client, error) {
 	return c, err
 }
 
-// clock learns the server's time from its answers.
+// clock is a RoundTripper that learns the server's time from its responses.
 type clock struct {
 	http.RoundTripper
 	c *Client
@@ -86,7 +86,8 @@ func (t clock) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.RoundTripper.RoundTrip(r)
 	if err == nil {
 		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-			// The header has whole seconds; less than two apart is no difference.
+			// The header has whole seconds; a difference of less than two seconds is
+			// ignored.
 			d := time.Until(at.Add(500 * time.Millisecond))
 			if d.Abs() < 2*time.Second {
 				d = 0
@@ -97,14 +98,14 @@ func (t clock) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// Skew is the server's clock minus ours, as far as the last answer told; less
-// than two seconds count as none.
+// Skew returns the server's clock minus the local clock, as of the last response; a
+// difference of less than two seconds is returned as zero.
 func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 
-// Now is the present time by the server's clock.
+// Now returns the current time according to the server's clock.
 func (c *Client) Now() time.Time { return time.Now().Add(c.Skew()) }
 
-// User is the name under which the cluster knows the caller.
+// User returns the name of the caller, as authenticated by the cluster.
 func (c *Client) User(ctx context.Context) (string, error) {
 	out := &authenticationv1.SelfSubjectReview{}
 	err := c.rest.Post().AbsPath("/apis/authentication.k8s.io/v1/selfsubjectreviews").
@@ -112,16 +113,16 @@ func (c *Client) User(ctx context.Context) (string, error) {
 	return out.Status.UserInfo.Username, err
 }
 
-// Get returns one temporary namespace. Reasons: NotFound, also where it is
-// somebody else's.
+// Get returns one temporary namespace. Reasons: NotFound, also if the namespace belongs
+// to another owner.
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
 	return out, checked(out, name, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out))
 }
 
-// checked refuses an answer whose name could not be a namespace's, or is not that
-// of the one that was asked for: it goes into files, commands and terminals, and
-// decides where the user's next command works.
+// checked rejects a response whose name is not a valid name of a namespace, or differs
+// from the requested name: the name is written to files, commands and terminals, and
+// determines the namespace of the user's next command.
 func checked(tn *v1alpha1.TemporaryNamespace, asked string, err error) error {
 	switch {
 	case err != nil:
@@ -134,8 +135,8 @@ func checked(tn *v1alpha1.TemporaryNamespace, asked string, err error) error {
 	return nil
 }
 
-// List returns the temporary namespaces that the caller may see: its own, or
-// everybody's. The field selector status.owner=NAME narrows it.
+// List returns the temporary namespaces that the caller is allowed to see: its own, or
+// those of all owners. The field selector status.owner=NAME restricts the result.
 func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.TemporaryNamespaceList, error) {
 	out := &v1alpha1.TemporaryNamespaceList{}
 	err := c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
@@ -145,7 +146,7 @@ func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.Temp
 	return out, err
 }
 
-// Watch tells of changes to what List returns.
+// Watch watches for changes to the temporary namespaces that List returns.
 func (c *Client) Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 	o.Watch = true
 	return c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Watch(ctx)

@@ -16,8 +16,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Whatever serves the API, possibly somebody else than the broker, cannot bring
-// names into kubeconfigs, terminals or commands that the user did not ask for.
+// TestAnswersThatLie verifies that a server other than the broker that serves the API
+// cannot inject unrequested names into kubeconfigs, terminals or commands.
 func TestAnswersThatLie(t *testing.T) {
 	answer := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

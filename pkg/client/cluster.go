@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 )
 
-// ServerVersion is that of kube-apiserver.
+// ServerVersion returns the version of kube-apiserver.
 func (c *Client) ServerVersion(ctx context.Context) (version.Info, error) {
 	var out version.Info
 	b, err := c.rest.Get().AbsPath("/version").Do(ctx).Raw()

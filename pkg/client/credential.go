@@ -21,15 +21,15 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// MinTokenLife is the shortest life that kube-apiserver gives a token (TokenRequest
-// in pkg/apis/authentication/validation of Kubernetes).
+// MinTokenLife is the minimum lifetime of a token that kube-apiserver issues
+// (TokenRequest in pkg/apis/authentication/validation of Kubernetes).
 const MinTokenLife = 10 * time.Minute
 
-// managedBy marks what this library puts into a namespace, with the rights of its
-// owner.
+// managedBy marks the objects that this library creates in a namespace with the
+// permissions of its owner.
 const managedBy = "kubectl-tenama"
 
-// Credential is what a program needs to work in one namespace and nowhere else.
+// Credential is a credential that a program can use in one namespace and nowhere else.
 type Credential struct {
 	Namespace      string
 	ServiceAccount string
@@ -38,11 +38,12 @@ type Credential struct {
 }
 
 // Credential returns a token of a ServiceAccount in tn that has the given ClusterRole
-// there, for the duration d or until tn expires, whichever comes first, but for no
-// less than MinTokenLife. Account and binding are made if they are not there, all with
-// the caller's own rights: the broker has no part in it, and a role that the caller
-// does not hold is refused. The account ends with the namespace, and the token with
-// the account. Reasons: Forbidden (the role is more than the caller has), NotFound.
+// there. The token is valid for the duration d or until tn expires, whichever comes
+// first, but for at least MinTokenLife. ServiceAccount and RoleBinding are created if
+// they do not exist, with the caller's own permissions: the broker is not involved, and
+// a role that the caller does not hold is rejected. The ServiceAccount is deleted with
+// the namespace, and the token becomes invalid with the ServiceAccount. Reasons:
+// Forbidden (the role has permissions that the caller lacks), NotFound.
 func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace, role string, d time.Duration) (*Credential, error) {
 	name := accountName(role)
 	account := &corev1.ServiceAccount{
@@ -71,19 +72,20 @@ func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	return cred, c.usable(ctx, cred)
 }
 
-// life is how long a token for tn may live.
+// life returns the lifetime of a token for tn.
 func (c *Client) life(tn *v1alpha1.TemporaryNamespace, d time.Duration) time.Duration {
 	if at := tn.Status.ExpirationTimestamp; at != nil && !v1alpha1.Held(tn) {
 		d = min(d, at.Sub(c.Now()))
-	} else if end := v1alpha1.DeadlineOf(tn); !end.IsZero() { // a lease is renewed: what ends it else counts
+	} else if end := v1alpha1.DeadlineOf(tn); !end.IsZero() { // the lease is renewed: only the other limits count
 		d = min(d, end.Sub(c.Now()))
 	}
 	return max(d, MinTokenLife).Truncate(time.Second)
 }
 
-// usable waits until kube-apiserver's authorizer, which reads bindings by a watch,
-// knows of the one just made: else the first request would be forbidden. A role that
-// does not let one see pods cannot be tested so, and is not waited for.
+// usable waits until kube-apiserver's authorizer, which watches RoleBindings, has seen
+// the new binding; otherwise the first request would be forbidden. A role without
+// permission to get pods cannot be tested in this way, and is not waited for beyond a
+// short time.
 func (c *Client) usable(ctx context.Context, cred *Credential) error {
 	config := rest.AnonymousClientConfig(c.config)
 	config.BearerToken = cred.Token
@@ -105,7 +107,7 @@ func (c *Client) usable(ctx context.Context, cred *Credential) error {
 	return nil
 }
 
-// accountName is the name of the account that has a role.
+// accountName returns the name of the ServiceAccount for a role.
 func accountName(role string) string {
 	if name := "tenama-" + role; len(validation.IsDNS1123Label(name)) == 0 {
 		return name
@@ -122,8 +124,8 @@ func short(s string) string {
 // object.
 const labelManagedBy = "app.kubernetes.io/managed-by"
 
-// bind has a subject bound to a ClusterRole in a namespace, and tells whether that is
-// new. A binding of that name that says something else is an error.
+// bind binds a subject to a ClusterRole in a namespace, and reports whether it created
+// the binding. An existing binding of that name with different content is an error.
 func (c *Client) bind(ctx context.Context, ns, name, role string, s rbacv1.Subject, labels map[string]string) (bool, error) {
 	want := &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},

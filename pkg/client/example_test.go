@@ -22,7 +22,8 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// The examples talk to a real cluster: test/e2e runs them, with TENAMA_EXAMPLES.
+// TestMain skips the examples unless TENAMA_EXAMPLES is set, because they need a real
+// cluster; test/e2e runs them.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if os.Getenv("TENAMA_EXAMPLES") == "" {
@@ -31,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// connect is how a program reaches a cluster: by a kubeconfig, or, in a pod, by
-// rest.InClusterConfig.
+// connect returns the configuration for a cluster from a kubeconfig; a program in a pod
+// uses rest.InClusterConfig instead.
 func connect() *rest.Config {
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	if err != nil {
@@ -41,7 +42,7 @@ func connect() *rest.Config {
 	return config
 }
 
-// A test borrows a namespace, works in it, and gives it back.
+// This example creates a temporary namespace for a test, extends it and deletes it.
 func Example() {
 	ctx := context.Background()
 	c, err := client.New(connect())
@@ -51,14 +52,14 @@ func Example() {
 	tn, err := c.Create(ctx, &v1alpha1.TemporaryNamespace{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        "tmp-example",
-			Annotations: map[string]string{v1alpha1.AnnotationRequestID: "build-4711"}, // a repeated request finds what the first one made
+			Annotations: map[string]string{v1alpha1.AnnotationRequestID: "build-4711"}, // a retry returns the namespace that the first request created
 		},
 		Spec: v1alpha1.TemporaryNamespaceSpec{Reason: "integration test"},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(tn.Name, tn.Status.Phase) // it can be used from here on
+	fmt.Println(tn.Name, tn.Status.Phase) // the namespace is ready for use
 
 	before, after, err := c.Extend(ctx, tn.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(24 * time.Hour) }, "the test is slow", metav1.PatchOptions{})
 	if err != nil {
@@ -76,7 +77,7 @@ func Example() {
 	// gone: true
 }
 
-// A controller applies what it wants, again and again.
+// This example applies the desired state repeatedly, as a controller does.
 func ExampleClient_Apply() {
 	ctx := context.Background()
 	c, err := client.New(connect())
@@ -99,7 +100,8 @@ func ExampleClient_Apply() {
 	// Output: unchanged: true
 }
 
-// An informer keeps what the caller may see, and tells of every change.
+// This example uses an informer to follow all changes to the namespaces that the caller
+// is allowed to see.
 func ExampleClient_Watch() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -136,7 +138,8 @@ func ExampleClient_Watch() {
 	// Output: ready: tmp-example-watch
 }
 
-// What is not there, and what cannot be known, are told apart.
+// This example distinguishes a namespace that does not exist from an API that is not
+// served.
 func ExampleIsGone() {
 	ctx := context.Background()
 	c, err := client.New(connect())

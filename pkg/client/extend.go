@@ -15,10 +15,10 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Renew says that whoever holds the lease of a temporary namespace still does: it
-// then lives on for the duration of the lease. It counts as no extension. Reasons:
-// NotFound, Conflict (it is over, or another namespace has the name), Invalid (there
-// is no lease).
+// Renew renews the lease of a temporary namespace at the given time: the namespace then
+// lives on for the duration of the lease. A renewal does not count as an extension.
+// Reasons: NotFound, Conflict (the namespace has expired, or the name belongs to
+// another namespace), Invalid (there is no lease).
 func (c *Client) Renew(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"renewTime": at.UTC().Truncate(time.Second).Format(time.RFC3339)},
@@ -29,8 +29,9 @@ func (c *Client) Renew(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at 
 	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 }
 
-// extension is what to write so that tn lives until at: of what bounds it, that which
-// ends earlier. A lease that somebody holds is theirs.
+// extension returns the changes to the spec that make tn live until at. It changes only
+// the limit that ends earlier: the lifetime or the lease. A lease that is being renewed
+// is not changed; it belongs to its holder.
 func extension(tn *v1alpha1.TemporaryNamespace, at time.Time) map[string]any {
 	spec := map[string]any{}
 	if end := v1alpha1.DeadlineOf(tn); tn.Spec.LeaseDurationSeconds == nil || !end.IsZero() && at.After(end) {
@@ -44,7 +45,8 @@ func extension(tn *v1alpha1.TemporaryNamespace, at time.Time) map[string]any {
 	return spec
 }
 
-// leaseUntil is how long a lease of tn has to be to reach a time.
+// leaseUntil returns the lease duration, in seconds, with which the lease of tn reaches
+// a time.
 func leaseUntil(tn *v1alpha1.TemporaryNamespace, at time.Time) int64 {
 	from := tn.CreationTimestamp.Time
 	if t := tn.Spec.RenewTime; t != nil && t.After(from) {
@@ -53,8 +55,8 @@ func leaseUntil(tn *v1alpha1.TemporaryNamespace, at time.Time) int64 {
 	return int64((at.Sub(from) + time.Second - 1) / time.Second)
 }
 
-// LetGo has a temporary namespace that is held by a lease live until a time, or as long
-// as the rest of its lifetime allows, without anybody renewing it. Reasons: NotFound,
+// LetGo makes a temporary namespace with a lease live until the given time without
+// further renewals, or as long as the rest of its lifetime allows. Reasons: NotFound,
 // Conflict, Invalid.
 func (c *Client) LetGo(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
 	lease := max(leaseUntil(tn, at), int64(v1alpha1.Soon/time.Second))
@@ -65,15 +67,15 @@ func (c *Client) LetGo(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at 
 	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 }
 
-// Extension computes, from a namespace and the present time by the server's
-// clock, how long it is to live at least.
+// Extension computes the time until which a namespace must live at least, from the
+// namespace and the current time according to the server's clock.
 type Extension func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time
 
-// Extend keeps a temporary namespace alive at least until the time that until
-// computes, and records the reason if it is not empty. If it lives that long
-// anyway, nothing is written. It returns the namespace before and after.
+// Extend keeps a temporary namespace alive at least until the time computed by until,
+// and sets the reason if it is not empty. If the namespace already lives that long,
+// nothing is written. Extend returns the namespace before and after the change.
 // Reasons: NotFound, Conflict (expired, or being deleted), Invalid (beyond the
-// most that is possible).
+// maximum).
 func (c *Client) Extend(ctx context.Context, name string, until Extension, reason string, o metav1.PatchOptions) (before, after *v1alpha1.TemporaryNamespace, err error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
@@ -87,7 +89,7 @@ func (c *Client) Extend(ctx context.Context, name string, until Extension, reaso
 			return before, before, nil
 		}
 		spec := extension(before, at)
-		if len(spec) == 0 { // it may live so long, and does while it is held
+		if len(spec) == 0 { // the lifetime reaches that far, and the lease is being renewed
 			return before, before, nil
 		}
 		if reason != "" {
@@ -106,7 +108,7 @@ func (c *Client) Extend(ctx context.Context, name string, until Extension, reaso
 			return before, after, err
 		}
 		if now, gerr := c.Get(ctx, name); gerr != nil || now.ResourceVersion == before.ResourceVersion || now.UID != before.UID {
-			return before, nil, err // it was not a change in between
+			return before, nil, err // the conflict was not caused by a concurrent change
 		}
 	}
 	return before, nil, apierrors.NewConflict(v1alpha1.Resource.GroupResource(), name, fmt.Errorf("it is being changed all the time; try again"))

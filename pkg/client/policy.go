@@ -41,7 +41,7 @@ func (c *Client) Budgets(ctx context.Context) (*policyv1alpha1.NamespaceBudgetLi
 	return out, c.rest.Get().AbsPath(policyPath + policyv1alpha1.BudgetResource.Resource).Do(ctx).Into(out)
 }
 
-// May tells whether the caller may do something.
+// May reports whether the caller is allowed to perform an action.
 func (c *Client) May(ctx context.Context, what authorizationv1.ResourceAttributes) (bool, error) {
 	review := &authorizationv1.SelfSubjectAccessReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SelfSubjectAccessReview"},
@@ -52,12 +52,13 @@ func (c *Client) May(ctx context.Context, what authorizationv1.ResourceAttribute
 	return out.Status.Allowed, err
 }
 
-// MayUse tells whether the caller may create namespaces of a class.
+// MayUse reports whether the caller is allowed to create namespaces of a class.
 func (c *Client) MayUse(ctx context.Context, class string) (bool, error) {
 	return c.May(ctx, authorizationv1.ResourceAttributes{Verb: policyv1alpha1.VerbUse, Group: policyv1alpha1.GroupVersion.Group, Resource: policyv1alpha1.Resource.Resource, Name: class})
 }
 
-// MayViewAll tells whether the caller sees everybody's temporary namespaces.
+// MayViewAll reports whether the caller is allowed to see the temporary namespaces of
+// all owners.
 func (c *Client) MayViewAll(ctx context.Context) (bool, error) {
 	for _, verb := range []string{v1alpha1.VerbViewAll, v1alpha1.VerbAdminister} {
 		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource})
@@ -68,9 +69,9 @@ func (c *Client) MayViewAll(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// GuardRails reads what holds the tenants of a namespace, with the caller's own
-// rights: its quotas with what is used of them, limit ranges and network policies.
-// What the caller may not read is left out.
+// GuardRails returns the guard rails of a namespace, read with the caller's own
+// permissions: its quotas with their usage, limit ranges and network policies. Kinds
+// that the caller is not allowed to read are omitted.
 func (c *Client) GuardRails(ctx context.Context, ns string) (*GuardRails, error) {
 	out := &GuardRails{}
 	for _, part := range []struct {
@@ -87,16 +88,17 @@ func (c *Client) GuardRails(ctx context.Context, ns string) (*GuardRails, error)
 	return out, nil
 }
 
-// GuardRails are what holds the tenants of a namespace.
+// GuardRails are the objects that restrict the tenants of a namespace.
 type GuardRails struct {
 	Quotas          corev1.ResourceQuotaList
 	LimitRanges     corev1.LimitRangeList
 	NetworkPolicies networkingv1.NetworkPolicyList
 }
 
-// Refresh gives a temporary namespace the objects that its class has now. Reasons:
-// NotFound, Conflict, Invalid (the class differs in what is fixed at creation, or
-// has changed once more), Forbidden (a budget has no room for what it takes more).
+// Refresh replaces the objects of a temporary namespace by the current objects of its
+// class. Reasons: NotFound, Conflict, Invalid (the class differs in fields that are
+// fixed at creation, or has changed again), Forbidden (a budget has no room for the
+// additional amounts).
 func (c *Client) Refresh(ctx context.Context, tn *v1alpha1.TemporaryNamespace, revision string, o metav1.PatchOptions) (*v1alpha1.TemporaryNamespace, error) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"classRevision": revision}})
 	if err != nil {
@@ -105,10 +107,10 @@ func (c *Client) Refresh(ctx context.Context, tn *v1alpha1.TemporaryNamespace, r
 	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, o)
 }
 
-// CreateInLine is Create for somebody who is ready to wait for room in a budget:
-// it keeps asking for at most d, and calls told with what the broker says about
-// the place in line whenever that changes. A request id is required; with it the
-// place is kept. Reasons: those of Create; TooManyRequests if d is over.
+// CreateInLine is like Create, but waits for room in a budget: it repeats the request
+// for at most d, and calls told with the broker's message about the position in the
+// queue whenever the message changes. A request ID is required; it keeps the position.
+// Reasons: those of Create; TooManyRequests if d has elapsed.
 func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespace, d time.Duration, told func(string), o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
 	if tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
 		return nil, fmt.Errorf("the annotation %q is required to wait in line", v1alpha1.AnnotationRequestID)
@@ -120,7 +122,7 @@ func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 		made, err := c.Create(ctx, tn, o)
 		said, again := InLine(err)
 		if s, ok := apierrors.SuggestsClientDelay(err); said == "" && last != "" && apierrors.IsConflict(err) && ok {
-			said, again = last, time.Duration(s)*time.Second // the name is on its way back from a race that was lost
+			said, again = last, time.Duration(s)*time.Second // a creation that lost a race is being rolled back, and its name is not free yet
 		}
 		if said == "" {
 			return made, err
@@ -140,8 +142,8 @@ func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 	}
 }
 
-// InLine tells what err says about the place in line, and when to ask again; empty
-// if it is another error.
+// InLine returns the message in err about the position in the queue, and the time after
+// which to retry; the message is empty for any other error.
 func InLine(err error) (said string, again time.Duration) {
 	if status := cause(err, v1alpha1.CauseInLine); status != nil {
 		return status.Message, time.Duration(status.Details.RetryAfterSeconds) * time.Second
@@ -149,8 +151,9 @@ func InLine(err error) (said string, again time.Duration) {
 	return "", 0
 }
 
-// IsOverBudget tells whether err says that a budget of the cluster is full, and
-// which one. Waiting does not help where an administrator has to act.
+// IsOverBudget returns the name of the exhausted budget that err reports, or "" for any
+// other error. wait is false if waiting does not help because an administrator has to
+// act.
 func IsOverBudget(err error) (budget string, wait bool) {
 	if status := cause(err, v1alpha1.CauseBudgetExceeded); status != nil {
 		return status.Details.Causes[0].Field, true

@@ -14,20 +14,21 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// labelShared marks the bindings by which an owner shares a namespace.
+// labelShared marks the RoleBindings by which an owner shares a namespace.
 const labelShared = "tenama.dev/shared"
 
-// Share is one subject with whom a namespace is shared, and the ClusterRole it has.
+// Share is a subject that a namespace is shared with, and its ClusterRole.
 type Share struct {
 	Subject rbacv1.Subject
 	Role    string
 	binding string
 }
 
-// Share gives a subject a ClusterRole in a namespace, by a RoleBinding made with the
-// caller's own rights, in place of any other that Share gave it there; it tells
-// whether that changed anything. Reasons: Forbidden (the role is more than the caller
-// has, or a policy keeps the subject out), NotFound.
+// Share grants a subject a ClusterRole in a namespace, by a RoleBinding created with
+// the caller's own permissions, and removes any other role that Share granted to the
+// subject there. It reports whether it created the RoleBinding. Reasons: Forbidden (the
+// role has permissions that the caller lacks, or a policy excludes the subject),
+// NotFound.
 func (c *Client) Share(ctx context.Context, ns string, s rbacv1.Subject, role string) (bool, error) {
 	made, err := c.bind(ctx, ns, "tenama-share-"+short(role+"\x00"+s.Kind+"\x00"+s.Namespace+"\x00"+s.Name), role, s, map[string]string{labelShared: "true"})
 	if err != nil {
@@ -47,7 +48,7 @@ func (c *Client) Share(ctx context.Context, ns string, s rbacv1.Subject, role st
 	return made, nil
 }
 
-// Unshare takes back what Share gave. Reasons: Forbidden.
+// Unshare revokes a role that Share granted. Reasons: Forbidden.
 func (c *Client) Unshare(ctx context.Context, ns string, s Share) error {
 	err := c.rest.Delete().AbsPath(bindings(ns), s.binding).Do(ctx).Error()
 	if apierrors.IsNotFound(err) {
@@ -56,7 +57,8 @@ func (c *Client) Unshare(ctx context.Context, ns string, s Share) error {
 	return err
 }
 
-// Shares returns with whom a namespace is shared by Share. Reasons: Forbidden.
+// Shares returns the subjects that a namespace is shared with by Share. Reasons:
+// Forbidden.
 func (c *Client) Shares(ctx context.Context, ns string) ([]Share, error) {
 	list := &rbacv1.RoleBindingList{}
 	if err := c.rest.Get().AbsPath(bindings(ns)).Param("labelSelector", labelShared+"=true").Do(ctx).Into(list); err != nil {
@@ -71,9 +73,10 @@ func (c *Client) Shares(ctx context.Context, ns string) ([]Share, error) {
 	return out, nil
 }
 
-// Shared returns what may be known of a temporary namespace by somebody with whom it
-// is shared: its Namespace tells name, UID, class, owner and expiry. Reasons:
-// NotFound, Forbidden (it is not shared with the caller, or does not exist).
+// Shared returns the part of a temporary namespace that is visible to a user with whom
+// it is shared: name, UID, class, owner and expiry, as read from its Namespace.
+// Reasons: NotFound, Forbidden (the namespace is not shared with the caller, or does
+// not exist).
 func (c *Client) Shared(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
 	ns := &corev1.Namespace{}
 	if err := c.rest.Get().AbsPath("/api/v1/namespaces", name).Do(ctx).Into(ns); err != nil {

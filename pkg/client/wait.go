@@ -15,9 +15,9 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// IsGone tells whether err says that a temporary namespace is not there (or is
-// somebody else's). A path that the server does not know, because no broker is
-// registered at the moment, is NotFound, too, but says nothing about it.
+// IsGone reports whether err means that a temporary namespace does not exist (or
+// belongs to another owner). A path that the server does not know, because no broker is
+// registered at the moment, is NotFound as well, but says nothing about the namespace.
 func IsGone(err error) bool {
 	var status apierrors.APIStatus
 	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
@@ -27,8 +27,8 @@ func IsGone(err error) bool {
 	return d != nil && d.Group == v1alpha1.GroupVersion.Group && d.Name != "" && len(d.Causes) == 0
 }
 
-// IsNotServed tells whether err says that the cluster does not serve the API:
-// tenama is not installed, or its broker has been stopped.
+// IsNotServed reports whether err means that the cluster does not serve the API: tenama
+// is not installed, or its broker has been stopped.
 func IsNotServed(err error) bool {
 	var status apierrors.APIStatus
 	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || IsGone(err) {
@@ -38,8 +38,8 @@ func IsNotServed(err error) bool {
 	return d == nil || d.Group == v1alpha1.GroupVersion.Group || d.Kind == "" || len(d.Causes) > 0
 }
 
-// WaitGone returns once the temporary namespace with this name and UID is gone,
-// or ctx is done. What is wrong with the way to it for a while is waited out.
+// WaitGone returns once the temporary namespace with this name and UID is gone, or ctx
+// is done. It keeps waiting during temporary errors, such as an interrupted connection.
 func (c *Client) WaitGone(ctx context.Context, name string, uid types.UID) error {
 	for {
 		now, err := c.Get(ctx, name)
@@ -50,7 +50,7 @@ func (c *Client) WaitGone(ctx context.Context, name string, uid types.UID) error
 			return ctx.Err()
 		case apierrors.IsUnauthorized(err), apierrors.IsForbidden(err):
 			return err
-		case err != nil: // a broker that restarts, a connection that breaks: the end comes all the same
+		case err != nil: // the broker restarts or the connection is interrupted: the deletion goes on
 			now = &v1alpha1.TemporaryNamespace{}
 		}
 		w, err := c.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name, ResourceVersion: now.ResourceVersion})
@@ -61,7 +61,7 @@ func (c *Client) WaitGone(ctx context.Context, name string, uid types.UID) error
 				return nil
 			}
 		}
-		select { // the watch ended early: look again, without haste
+		select { // the watch ended early: check again after a pause
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(200 * time.Millisecond):

@@ -18,13 +18,13 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// retries is how often a request that can be repeated safely is repeated.
+// retries is the maximum number of attempts for a request that is safe to retry.
 const retries = 5
 
-// Create makes a temporary namespace and returns once its owner can use it. If
-// tn carries the annotation tenama.dev/request-id, a lost connection or a
-// broker that restarts is waited out: the repeated request finds what the first
-// one made. Reasons: Invalid, AlreadyExists, Conflict, Forbidden, NotFound (no
+// Create creates a temporary namespace and returns once its owner can use it. If tn has
+// the annotation tenama.dev/request-id, Create retries after a lost connection or
+// during a restart of the broker: the retry returns the namespace that the first
+// request created. Reasons: Invalid, AlreadyExists, Conflict, Forbidden, NotFound (no
 // broker in the cluster), ServiceUnavailable.
 func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
 	if o.FieldManager == "" {
@@ -51,8 +51,8 @@ func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 	}
 }
 
-// passing tells whether a request may have been cut off, or come too early. To wait
-// in line is neither.
+// passing reports whether err is temporary: the request may have been cut off, or come
+// too early. Waiting in the queue of a budget is neither.
 func passing(err error) bool {
 	if said, _ := InLine(err); said != "" {
 		return false
@@ -62,16 +62,16 @@ func passing(err error) bool {
 		apierrors.ReasonForError(err) == metav1.StatusReasonServiceUnavailable && cutOff(err)
 }
 
-// cutOff tells a proxy error in the middle of a request from an API that is
-// known to be unavailable.
+// cutOff reports whether err is a proxy error in the middle of a request, as opposed to
+// an API that is known to be unavailable.
 func cutOff(err error) bool {
 	var s apierrors.APIStatus
 	return errors.As(err, &s) && s.Status().Details != nil && len(s.Status().Details.Causes) > 0
 }
 
-// Update replaces a temporary namespace; the object must carry the
-// resourceVersion that it was read with. Reasons: NotFound, Invalid, Conflict
-// (changed meanwhile, expired, or being deleted).
+// Update replaces a temporary namespace; the object must have the resourceVersion with
+// which it was read. Reasons: NotFound, Invalid, Conflict (changed in the meantime,
+// expired, or being deleted).
 func (c *Client) Update(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.UpdateOptions) (*v1alpha1.TemporaryNamespace, error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
@@ -80,8 +80,8 @@ func (c *Client) Update(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 	return out, checked(out, tn.Name, c.rest.Put().Resource(v1alpha1.Resource.Resource).Name(tn.Name).VersionedParams(&o, parameterCodec).Body(tn).Do(ctx).Into(out))
 }
 
-// Patch changes a temporary namespace by a JSON patch, a merge patch, or
-// server-side apply. Reasons: as Update; UnsupportedMediaType.
+// Patch changes a temporary namespace by a JSON patch, a merge patch, or server-side
+// apply. Reasons: those of Update; UnsupportedMediaType.
 func (c *Client) Patch(ctx context.Context, name string, pt types.PatchType, data []byte, o metav1.PatchOptions) (*v1alpha1.TemporaryNamespace, error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
@@ -90,11 +90,11 @@ func (c *Client) Patch(ctx context.Context, name string, pt types.PatchType, dat
 	return out, checked(out, name, c.rest.Patch(pt).Resource(v1alpha1.Resource.Resource).Name(name).VersionedParams(&o, parameterCodec).Body(data).Do(ctx).Into(out))
 }
 
-// Apply brings a temporary namespace to what tn says, by server-side apply, and
-// makes it if it is not there; it may be repeated. What tn leaves out stays as
-// others set it; of its metadata the name, UID, resourceVersion, labels,
-// annotations, owners and finalizers are sent. Reasons: as Create and Update;
-// Conflict also where another manager has set a field, unless o forces it.
+// Apply applies tn by server-side apply, and creates the temporary namespace if it does
+// not exist; it can be repeated. Fields that tn omits keep the values set by other
+// managers. Of the metadata, only name, UID, resourceVersion, labels, annotations,
+// owner references and finalizers are sent. Reasons: those of Create and Update;
+// Conflict also if another manager owns a field, unless o forces the change.
 func (c *Client) Apply(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.ApplyOptions) (*v1alpha1.TemporaryNamespace, error) {
 	apply := map[string]any{"spec": tn.Spec, "metadata": metav1.ObjectMeta{
 		Name: tn.Name, UID: tn.UID, ResourceVersion: tn.ResourceVersion,
@@ -108,16 +108,17 @@ func (c *Client) Apply(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o m
 	return c.Patch(ctx, tn.Name, types.ApplyPatchType, data, o.ToPatchOptions())
 }
 
-// Delete begins the end of a temporary namespace and returns it, Terminating.
-// Reasons: NotFound, Conflict (a precondition).
+// Delete starts the deletion of a temporary namespace and returns it in phase
+// Terminating. Reasons: NotFound, Conflict (a precondition).
 func (c *Client) Delete(ctx context.Context, name string, o metav1.DeleteOptions) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
 	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
 	return out, c.rest.Delete().Resource(v1alpha1.Resource.Resource).Name(name).Body(&o).Do(ctx).Into(out)
 }
 
-// DeleteCollection begins the end of the caller's own that List returns for the
-// same list options; of everybody's for those who may administer.
+// DeleteCollection starts the deletion of the temporary namespaces that List returns
+// for the same list options and that the caller owns; with the verb administer, also of
+// those of other owners.
 func (c *Client) DeleteCollection(ctx context.Context, o metav1.DeleteOptions, list metav1.ListOptions) error {
 	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
 	return c.rest.Delete().Resource(v1alpha1.Resource.Resource).VersionedParams(&list, parameterCodec).Body(&o).Do(ctx).Error()

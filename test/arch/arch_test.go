@@ -17,8 +17,8 @@ import (
 
 const module = "tenama.dev/tenama/"
 
-// layers says, for every package, which others of the project it may import. A
-// new package fails the test until somebody decides here where it stands.
+// layers lists, for every package, the other packages of the project that it may
+// import. A new package fails the test until it is added here.
 var layers = map[string][]string{
 	"api/v1alpha1":            {},
 	"api/policy/v1alpha1":     {},
@@ -58,7 +58,7 @@ var layers = map[string][]string{
 	"test/e2e":         {"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/testenv", "test/conformance"},
 }
 
-// fences say who alone may import what from outside.
+// fences lists the only packages that may import certain external packages.
 var fences = map[string][]string{
 	"github.com/spf13/cobra":             {"internal/cli"},
 	"github.com/spf13/pflag":             {"internal/cli", "pkg/broker", "cmd/broker"},
@@ -75,7 +75,7 @@ var fences = map[string][]string{
 	"k8s.io/client-go/plugin/pkg/client": {"internal/cli"},
 }
 
-// oneFile says in which single file of the project a package may be imported.
+// oneFile names the single file of the project in which a package may be imported.
 var oneFile = map[string]string{"github.com/charmbracelet/lipgloss": "internal/cli/style.go"}
 
 func TestImports(t *testing.T) {
@@ -111,12 +111,13 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// spine is the one way down that a request takes through the broker. Each package
-// may import those after it.
+// spine is the path of a request through the broker. Each package may import the
+// packages after it.
 var spine = []string{"pkg/broker/registry", "pkg/broker/lifecycle", "pkg/broker/guardrails", "pkg/broker/nscache"}
 
-// Leaves of the broker never import one another, but for the spine; and the two
-// sides share the API alone. Both follow from layers, if layers is as intended.
+// TestLayersAreAsIntended fails if layers allows more than intended: packages of the
+// broker must not import one another, except along the spine, and the client and the
+// broker must share only the API.
 func TestLayersAreAsIntended(t *testing.T) {
 	for dir, imports := range layers {
 		for _, i := range imports {
@@ -134,7 +135,7 @@ func TestLayersAreAsIntended(t *testing.T) {
 	}
 }
 
-// Every package says what it is for, and every file under which licence it is.
+// TestPackageComments fails if a package has no comment, or a file no licence line.
 func TestPackageComments(t *testing.T) {
 	documented := map[string]bool{}
 	packages := map[string]bool{}

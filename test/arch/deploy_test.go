@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The pod of the broker holds no more than it needs, and what it holds is of
-// little use elsewhere: a token for an hour, bound to the pod.
+// Without this test, the pod of the broker could get more privileges than it needs, or
+// a token that an attacker can use for longer than an hour or without the pod.
 func TestPodOfTheBroker(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root(t), "deploy", "base", "deployment.yaml"))
 	if err != nil {
@@ -64,7 +64,8 @@ func TestPodOfTheBroker(t *testing.T) {
 	}
 }
 
-// What is built is what go.sum names: nothing is replaced, vendored or fetched.
+// TestNothingIsReplaced fails if the build would use sources other than those in
+// go.sum.
 func TestNothingIsReplaced(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root(t), "go.mod"))
 	if err != nil {
@@ -75,7 +76,8 @@ func TestNothingIsReplaced(t *testing.T) {
 	}
 }
 
-// Every threat in docs/security.md names the tests that cover it, and they exist.
+// TestThreatTable fails if a threat in docs/security.md names no test, or a test that
+// does not exist.
 func TestThreatTable(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root(t), "docs", "security.md"))
 	if err != nil {
@@ -106,7 +108,7 @@ func TestThreatTable(t *testing.T) {
 	}
 }
 
-// tests are the names of all tests of the project.
+// tests returns the names of all tests of the project.
 func tests(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}

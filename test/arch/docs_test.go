@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Files that docs/architecture.md and CONTRIBUTING.md name exist: a reader who
-// follows a page must not end at a file that was renamed.
+// TestDocsNameFilesThatExist fails if docs/architecture.md or CONTRIBUTING.md names a
+// file that does not exist, for example because it was renamed.
 func TestDocsNameFilesThatExist(t *testing.T) {
 	for _, page := range []string{"docs/architecture.md", "CONTRIBUTING.md"} {
 		b, err := os.ReadFile(filepath.Join(root(t), page))

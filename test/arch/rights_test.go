@@ -23,10 +23,10 @@ import (
 	"tenama.dev/tenama/test/attack"
 )
 
-// The ledger: every right of the broker and of the guard, and everything that
-// their policies exempt, as deploy/ installs them. A right or an exemption that
-// is new fails this test until testdata/rights.txt has it, docs/security.md says
-// what it is for, and an attack tries it.
+// TestLedgerOfRights compares a ledger with deploy/: every right of the broker and of
+// the guard, and every exemption in their policies. A new right or exemption fails this
+// test until testdata/rights.txt lists it, docs/security.md explains it, and an attack
+// tries it.
 func TestLedgerOfRights(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("testdata", "rights.txt"))
 	if err != nil {
@@ -53,7 +53,7 @@ func TestLedgerOfRights(t *testing.T) {
 	}
 	granted := map[string]bool{}
 	for _, line := range installed {
-		if right, _, _ := strings.Cut(line, " | "); !strings.HasSuffix(right, ":") { // no exemption
+		if right, _, _ := strings.Cut(line, " | "); !strings.HasSuffix(right, ":") { // not an exemption
 			granted[right] = true
 		}
 	}
@@ -69,7 +69,7 @@ func TestLedgerOfRights(t *testing.T) {
 	}
 }
 
-// attacks are the names of all attacks and of all tests.
+// attacks returns the names of all attacks and of all tests.
 func attacks(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -82,8 +82,8 @@ func attacks(t *testing.T) map[string]bool {
 	return names
 }
 
-// installedRights are the lines of the ledger: those of deploy/default, and what
-// the component deploy/kinds adds.
+// installedRights returns the lines of the ledger: those of deploy/default, and those
+// that the component deploy/kinds adds.
 func installedRights(t *testing.T) []string {
 	t.Helper()
 	lines := rights(t, "default")
@@ -95,7 +95,7 @@ func installedRights(t *testing.T) []string {
 	return lines
 }
 
-// rights reads the manifests of a folder of deploy/ with some components.
+// rights reads the manifests of a folder of deploy/ together with some components.
 func rights(t *testing.T, folder string, components ...string) []string {
 	t.Helper()
 	var out []string
@@ -115,7 +115,7 @@ func rights(t *testing.T, folder string, components ...string) []string {
 			decode(t, doc, &b)
 			for _, s := range b.Subjects {
 				who, ours := strings.CutPrefix(s.Name, "tenama-")
-				if ours || s.Kind == rbacv1.GroupKind { // a group may hold one of them
+				if ours || s.Kind == rbacv1.GroupKind { // a group may contain the broker or the guard
 					bindings = append(bindings, bound{who, b.Namespace, b.RoleRef.Kind, b.RoleRef.Name})
 				}
 			}
@@ -129,7 +129,7 @@ func rights(t *testing.T, folder string, components ...string) []string {
 			out = append(out, strings.TrimSpace(fmt.Sprintf("policy %s: | bound with %v %s", b.Spec.PolicyName, b.Spec.ValidationActions, plain(b.Spec.MatchResources))))
 		}
 	}
-	// The broker binds itself to this one, in each namespace that it makes.
+	// The broker binds this role to itself in each namespace that it makes.
 	bindings = append(bindings, bound{"broker", "tmp-*", "ClusterRole", "tenama:namespace-manager"})
 	for _, b := range bindings {
 		where, of := "the cluster", b.kind+" /"+b.role
@@ -156,12 +156,12 @@ func rights(t *testing.T, folder string, components ...string) []string {
 	return out
 }
 
-// identities are the users and groups of Kubernetes that a policy names.
+// identities matches the users and groups of Kubernetes that a policy names.
 var identities = regexp.MustCompile(`["'](system:[^"']+)["']|(authorizer\.[^&|]*)|"(tenama-probe)"`)
 
-// exemptions are the lines of the ledger about a policy. Those that end in a colon
-// before their detail say what the policy looks at; the others, whom or what it
-// lets pass, and where.
+// exemptions returns the lines of the ledger about a policy. Lines with a colon before
+// their detail list the requests that the policy checks; the other lines list the users
+// and requests that it exempts, and where.
 func exemptions(p *admissionv1.ValidatingAdmissionPolicy) []string {
 	var out []string
 	add := func(what, detail string) {
@@ -183,7 +183,7 @@ func exemptions(p *admissionv1.ValidatingAdmissionPolicy) []string {
 	names := func(expression, where string) {
 		for _, m := range identities.FindAllStringSubmatch(expression, -1) {
 			name := m[1] + m[2] + m[3]
-			if strings.HasSuffix(name, ":") { // the beginning of a name
+			if strings.HasSuffix(name, ":") { // a prefix of a name
 				name = " " + name
 			} else {
 				name = " names " + name
@@ -209,7 +209,7 @@ func plain(v any) string {
 	return s
 }
 
-// render is what kustomize makes of a folder of deploy/ with some components.
+// render returns the output of kustomize for a folder of deploy/ with some components.
 func render(t *testing.T, folder string, components ...string) [][]byte {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Modules that tenama and the control plane of the tests have in common have one
-// version. With two, each of them, and all that imports it, is compiled twice, and
-// the first build takes half as long again.
+// TestSharedVersions fails if tenama and the control plane of the tests require
+// different versions of a module. Go would then compile the module, and every package
+// that imports it, twice, and the first build would take half as long again.
 func TestSharedVersions(t *testing.T) {
 	ours, cluster := versions(t, "go.mod"), versions(t, "test", "cluster", "go.mod")
 	shared := 0
@@ -29,7 +29,7 @@ func TestSharedVersions(t *testing.T) {
 	}
 }
 
-// versions reads what a go.mod requires; a replacement by another version counts.
+// versions reads the requirements of a go.mod; a replacement by another version counts.
 func versions(t *testing.T, path ...string) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(append([]string{root(t)}, path...)...))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package attack holds, as data, what somebody tries who has the broker's
-// token, rights over namespaces, or a temporary namespace of their own; and
-// what has to stop it. Everything is tried by dry-run, so a stage can be
-// attacked again and again, also with a policy less.
+// Package attack lists attacks as data: the requests of an attacker who has the
+// broker's token, rights over namespaces, or a temporary namespace of their own; and
+// the mechanism that has to stop each request. All requests are dry runs, so that a
+// stage can be attacked repeatedly, also with a policy removed.
 package attack
 
 import (
@@ -15,27 +15,28 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Role is who attacks.
+// Role is the role of the attacker.
 type Role string
 
 // The roles.
 const (
-	// BrokerAsAdmin has the broker's name and all rights: what stops it is policy alone.
+	// BrokerAsAdmin has the broker's name and all rights: only policies can stop it.
 	BrokerAsAdmin Role = "broker as cluster-admin"
 	// Broker has the broker's token.
 	Broker Role = "broker"
 	// Operator may do everything with namespaces, and nothing else.
 	Operator Role = "namespace operator"
-	// TenantEdit and TenantAdmin are bound to these roles in a temporary namespace.
+	// TenantEdit and TenantAdmin are bound to the roles edit and admin in a temporary
+	// namespace.
 	TenantEdit  Role = "tenant with edit"
 	TenantAdmin Role = "tenant with admin"
-	// Controllers are Kubernetes' own, which must not be held up.
+	// Controllers are Kubernetes' own controllers, which tenama must not obstruct.
 	Controllers Role = "Kubernetes' controllers"
-	// ClusterAdmin shows that there is a way out.
+	// ClusterAdmin shows that an administrator can override the policies.
 	ClusterAdmin Role = "cluster-admin"
 )
 
-// What stops an attack; any other is the name of a policy.
+// The mechanisms that stop an attack; any other value is the name of a policy.
 const (
 	Nothing     = "nothing"
 	RBAC        = "RBAC"
@@ -45,19 +46,19 @@ const (
 	GuardRails  = "tenama-guardrails"
 )
 
-// Row is one attack: a request, and what has to stop it. $names in path and
-// body are those of the stage.
+// Row is one attack: a request, and the mechanism that has to stop it. $names in Path,
+// Body and As are replaced with those of the stage.
 type Row struct {
 	Role   Role
 	What   string
 	Method string
 	Path   string
 	Body   string // YAML
-	As     string // whom to impersonate
+	As     string // user to impersonate
 	Stop   string
 }
 
-// Rows are all attacks.
+// Rows returns all attacks.
 func Rows() []Row {
 	var out []Row
 	add := func(role Role, rows []Row) {
@@ -83,7 +84,7 @@ func Rows() []Row {
 	return out
 }
 
-// Stage is where attacks take place: a cluster, its namespaces and identities.
+// Stage is a cluster to attack, with its namespaces and identities.
 type Stage struct {
 	names   *strings.Replacer
 	clients map[Role]requester
@@ -92,8 +93,8 @@ type Stage struct {
 // requester sends one request.
 type requester func(ctx context.Context, method, path, as, contentType string, body []byte) error
 
-// Try makes the request of a row and tells what stopped it. Detail is what
-// kube-apiserver said.
+// Try makes the request of a row and returns the mechanism that stopped it. Detail is
+// the error from kube-apiserver.
 func (s *Stage) Try(ctx context.Context, r Row) (stop, detail string) {
 	body, err := yaml.YAMLToJSON([]byte(s.names.Replace(r.Body)))
 	if err != nil {
@@ -124,7 +125,7 @@ func stopped(err error) string {
 		return PodSecurity
 	case apierrors.IsForbidden(err):
 		return RBAC
-	case apierrors.IsAlreadyExists(err): // it got past everything
+	case apierrors.IsAlreadyExists(err): // all checks let it pass
 		return Nothing
 	}
 	return "error: " + text

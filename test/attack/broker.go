@@ -2,8 +2,8 @@
 
 package attack
 
-// Whoever steals the broker's token has these rights and no more. Policies do
-// not hold reads, nor what is about policies: here RBAC has to.
+// broker lists requests with a stolen broker token. Such a token grants these rights
+// and no more. Policies restrict neither reads nor changes to policies: RBAC has to.
 var broker = []Row{
 	{What: "read a secret in kube-system", Method: get, Path: namespaces + "/kube-system/secrets", Stop: RBAC},
 	{What: "read all secrets", Method: get, Path: "/api/v1/secrets", Stop: RBAC},
@@ -45,7 +45,7 @@ var broker = []Row{
 	{What: "add a quota in default", Method: post, Path: namespaces + "/default/resourcequotas", Body: quota(mine), Stop: RBAC},
 	{What: "write an event in default", Method: post, Path: namespaces + "/default/events", Body: event("default"), Stop: RBAC},
 
-	// What RBAC has to let it do, policy holds to its own namespaces.
+	// RBAC has to allow these; policies restrict them to the broker's namespaces.
 	{What: "make a namespace outside the prefix", Method: post, Path: namespaces, Body: ns("foo", goodLabels, owned+timed), Stop: Containment},
 	{What: "adopt default", Method: put, Path: namespaces + "/default", Body: ns("default", goodLabels, owned+timed), Stop: Containment},
 	{What: "change the owner", Method: put, Path: managed, Body: ns("$managed", goodLabels, "tenama.dev/owner: mallory"+timed), Stop: Containment},
@@ -57,7 +57,7 @@ var broker = []Row{
 	{What: "bind a stranger where a tenant works", Method: post, Path: bindings, Body: binding("admin", theUser("mallory")), Stop: Containment},
 	{What: "register another API", Method: post, Path: apiservices, Body: "{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.x.test}, spec: {group: x.test, version: v1, groupPriorityMinimum: 1, versionPriority: 1, caBundle: YQ==, service: {namespace: $home, name: tenama-broker}}}", Stop: Containment},
 
-	// What remains.
+	// These remain possible.
 	{What: "make a temporary namespace", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+timed), Stop: Nothing},
 	{What: "delete a temporary namespace", Method: del, Path: managed, Stop: Nothing},
 	{What: "add a quota in a temporary namespace", Method: post, Path: managed + "/resourcequotas", Body: quota(mine), Stop: Nothing},

@@ -9,7 +9,7 @@ const (
 	managed    = "/api/v1/namespaces/$managed"
 )
 
-// ns is a namespace as the broker makes them, but for what is given.
+// ns returns a namespace like those that the broker makes, with the given metadata.
 func ns(name, labels, annotations string) string {
 	return "{apiVersion: v1, kind: Namespace, metadata: {name: " + name + ", labels: {" + labels + "}, annotations: {" + annotations + "}}}"
 }
@@ -23,8 +23,8 @@ const (
 func labels(kv string) string      { return "{metadata: {labels: {" + kv + "}}}" }
 func annotations(kv string) string { return "{metadata: {annotations: {" + kv + "}}}" }
 
-// With the rights of a cluster-admin, policy alone stands between the broker's
-// name and the namespaces of others.
+// With the rights of a cluster-admin, only policies protect the namespaces of others
+// from the broker.
 var brokerAsAdminNamespaces = []Row{
 	{What: "make a namespace as it should", Method: post, Path: namespaces, Body: ns("tmp-new", goodLabels, owned+timed), Stop: Nothing},
 	{What: "make one outside the prefix", Method: post, Path: namespaces, Body: ns("foo", goodLabels, owned+timed), Stop: Containment},

@@ -9,8 +9,8 @@ const (
 	classes     = "/apis/policy.tenama.dev/v1alpha1/namespaceclasses"
 )
 
-// Everywhere else it keeps its certificate, its registration and the status of
-// classes.
+// Outside of namespaces the broker may write its certificate, its registration and the
+// status of classes and budgets.
 var brokerAsAdminElsewhere = []Row{
 	{What: "grant rights in the whole cluster", Method: post, Path: rbac + "/clusterrolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: x}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [" + theUser("mallory") + "]}", Stop: Containment},
 	{What: "widen its own role", Method: patch, Path: rbac + "/clusterroles/tenama:broker", Body: "{rules: []}", Stop: Containment},
@@ -22,7 +22,8 @@ var brokerAsAdminElsewhere = []Row{
 	{What: "change whom API servers trust", Method: patch, Path: namespaces + "/kube-system/configmaps/extension-apiserver-authentication", Body: "{data: {a: b}}", Stop: Containment},
 	{What: "make a webhook", Method: post, Path: admission + "/mutatingwebhookconfigurations", Body: "{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: x}}", Stop: Containment},
 	{What: "define a resource", Method: post, Path: "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", Body: "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: as.x.test}, spec: {group: x.test, scope: Cluster, names: {plural: as, kind: A}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}}", Stop: Containment},
-	// Kubernetes exempts policies and reviews from policies: there, RBAC has to hold, and does (broker.go).
+	// Kubernetes exempts policies and reviews from policies; RBAC stops these for the
+	// broker (broker.go).
 	{What: "try out tokens (RBAC has to stop it)", Method: post, Path: "/apis/authentication.k8s.io/v1/tokenreviews", Body: "{apiVersion: authentication.k8s.io/v1, kind: TokenReview, spec: {token: x}}", Stop: Nothing},
 	{What: "remove its own policy (RBAC has to stop it)", Method: del, Path: admission + "/validatingadmissionpolicybindings/tenama-broker", Stop: Nothing},
 	{What: "register its own API anew", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev", Body: "{spec: {versionPriority: 14}}", Stop: Nothing},

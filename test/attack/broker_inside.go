@@ -8,7 +8,7 @@ const (
 	mine     = `labels: {tenama.dev/managed: "true"}`
 )
 
-// binding binds a ClusterRole to subjects.
+// binding returns a RoleBinding of a ClusterRole to subjects.
 func binding(role, subjects string) string {
 	return "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, " + mine + "}, " +
 		"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: \"" + role + "\"}, subjects: [" + subjects + "]}"
@@ -32,8 +32,8 @@ func quota(meta string) string {
 	return "{apiVersion: v1, kind: ResourceQuota, metadata: {name: x, " + meta + "}, spec: {hard: {pods: 5}}}"
 }
 
-// Inside namespaces it binds the recorded owner and adds guard rails; all else
-// is denied.
+// Inside namespaces the broker binds the recorded owner and adds guard rails;
+// everything else is denied.
 var brokerAsAdminInside = []Row{
 	{What: "bind itself to its role", Method: post, Path: bindings, Body: binding(manager, account("$home", "$sa")), Stop: Nothing},
 	{What: "bind the owner to the recorded role", Method: post, Path: bindings, Body: binding("admin", theUser("alice")), Stop: Nothing},
@@ -103,7 +103,7 @@ func event(ns string) string {
 	return "{apiVersion: v1, kind: Event, metadata: {name: x, namespace: " + ns + "}, involvedObject: {kind: Pod, namespace: " + ns + ", name: x}, reason: X, message: x, type: Normal}"
 }
 
-// pod is a pod with further fields in its metadata and its spec.
+// pod returns a pod with additional fields in its metadata and its spec.
 func pod(meta, spec string) string {
 	return "{apiVersion: v1, kind: Pod, metadata: {name: x" + meta + "}, spec: {containers: [{name: c, image: c}]" + spec + "}}"
 }

@@ -4,10 +4,10 @@ package attack
 
 import "fmt"
 
-// A tenant keeps access after the expiry for as long as a pod of theirs stays:
-// since Kubernetes 1.33 the namespace controller deletes RoleBindings, accounts
-// and secrets only after the last pod (KEP-5080). The rows below try what makes
-// a pod stay, and what Kubernetes' own controllers do to pods in the same way.
+// A tenant keeps access after the expiry for as long as one of their pods stays: since
+// Kubernetes 1.33 the namespace controller deletes RoleBindings, accounts and secrets
+// only after the last pod (KEP-5080). The rows below try requests that keep a pod in
+// place, and the corresponding requests of Kubernetes' own controllers.
 
 const (
 	apps    = "/apis/apps/v1/namespaces/$managed"
@@ -17,7 +17,7 @@ const (
 	tracked = "finalizers: [batch.kubernetes.io/job-tracking]"
 )
 
-// The owner references of a pod.
+// Owner references of a pod.
 var (
 	byJob        = owners(`{apiVersion: batch/v1, kind: Job, name: theirs, uid: x, controller: true}`)
 	byForeignJob = owners(`{apiVersion: batch.example.test/v1, kind: Job, name: theirs, uid: x, controller: true}`)
@@ -28,8 +28,8 @@ var (
 
 func owners(refs string) string { return "ownerReferences: [" + refs + "]" }
 
-// workload is an object with a pod template that has more metadata, and more in
-// its spec.
+// workload returns an object with a pod template, with additional fields in the
+// template's metadata, in the template's spec, and in the object's spec.
 func workload(apiVersion, kind, meta, spec, more string) string {
 	template := fmt.Sprintf("template: {metadata: {labels: {app: x}%s}, spec: {restartPolicy: %s, containers: [{name: c, image: c}]%s}}",
 		comma(meta), map[string]string{"Job": "Never", "CronJob": "Never"}[kind], comma(spec))
@@ -57,7 +57,7 @@ func comma(s string) string {
 func metadata(s string) string { return "{metadata: {" + s + "}}" }
 
 var tenantExpiry = []Row{
-	// By a pod template: controllers copy its finalizers into the pods.
+	// Through a pod template: controllers copy its finalizers into the pods.
 	{What: "have a Deployment make pods that cannot end", Method: post, Path: apps + "/deployments", Body: workload("apps/v1", "Deployment", stays, "", ""), Stop: GuardRails},
 	{What: "have a ReplicaSet make pods that cannot end", Method: post, Path: apps + "/replicasets", Body: workload("apps/v1", "ReplicaSet", stays, "", ""), Stop: GuardRails},
 	{What: "have a StatefulSet make pods that cannot end", Method: post, Path: apps + "/statefulsets", Body: workload("apps/v1", "StatefulSet", stays, "", ""), Stop: GuardRails},
@@ -70,7 +70,8 @@ var tenantExpiry = []Row{
 	{What: "have a Deployment make pods that take an hour to end", Method: post, Path: apps + "/deployments", Body: workload("apps/v1", "Deployment", "", "terminationGracePeriodSeconds: 3600", ""), Stop: GuardRails},
 	{What: "have a Deployment displace the pods of others", Method: post, Path: apps + "/deployments", Body: workload("apps/v1", "Deployment", "", "priorityClassName: system-node-critical", ""), Stop: GuardRails},
 
-	// By the finalizer that the Job controller puts on the pods of Jobs, and does not remove in every case.
+	// Through the finalizer that the Job controller puts on pods of Jobs and does not
+	// always remove.
 	{What: "imitate the pod of a Job", Method: post, Path: managed + "/pods", Body: pod(comma(tracked)+comma(byJob), ""), Stop: GuardRails},
 	{What: "give a Job's pod to a config map", Method: patch, Path: jobPod, Body: metadata(byConfigMap), Stop: GuardRails},
 	{What: "give a Job's pod to a Job of another kind", Method: patch, Path: jobPod, Body: metadata(byForeignJob), Stop: GuardRails},
@@ -81,10 +82,11 @@ var tenantExpiry = []Row{
 	{What: "write a Job that another controller runs", Method: post, Path: batch + "/jobs", Body: workload("batch/v1", "Job", "", "", "managedBy: x.test/x"), Stop: GuardRails},
 	{What: "write a CronJob of Jobs that another controller runs", Method: post, Path: batch + "/cronjobs", Body: workload("batch/v1", "CronJob", "", "", "managedBy: x.test/x"), Stop: GuardRails},
 
-	// By an owner that is gone: the garbage collector deletes the guard rail.
+	// Through an owner that no longer exists: the garbage collector deletes the guard
+	// rail.
 	{What: "have the default network policy collected", Method: patch, Path: policies + "/tenama", Body: metadata(byConfigMap), Stop: GuardRails},
 
-	// What people do.
+	// Ordinary use.
 	{What: "write a Deployment", Method: post, Path: apps + "/deployments", Body: workload("apps/v1", "Deployment", "", "", ""), Stop: Nothing},
 	{What: "write a StatefulSet", Method: post, Path: apps + "/statefulsets", Body: workload("apps/v1", "StatefulSet", "", "", ""), Stop: Nothing},
 	{What: "write a DaemonSet", Method: post, Path: apps + "/daemonsets", Body: workload("apps/v1", "DaemonSet", "", "", ""), Stop: Nothing},
@@ -99,14 +101,15 @@ var tenantExpiry = []Row{
 	{What: "give a pod an owner", Method: patch, Path: managed + "/pods/theirs", Body: metadata(byConfigMap), Stop: Nothing},
 }
 
-// controller is the user name of a controller of Kubernetes, on clusters where
-// each has a ServiceAccount; on others all share one identity.
+// controller returns the user name of a Kubernetes controller on clusters where each
+// controller has a ServiceAccount; on other clusters all share one identity.
 func controller(name string) string { return "system:serviceaccount:kube-system:" + name }
 
 const sharedIdentity = "system:kube-controller-manager"
 
-// What a tenant has Kubernetes' controllers do, by what they copy or adopt; and
-// what these have to do.
+// controllersExpiry lists requests that a tenant can cause Kubernetes' controllers to
+// make, by copying or adopting objects; and requests that these controllers must be
+// able to make.
 var controllersExpiry = []Row{
 	{What: "run a pod of a Job", Method: post, Path: managed + "/pods", Body: pod(comma(tracked)+comma(byJob), ""), As: controller("job-controller"), Stop: Nothing},
 	{What: "run a pod of a Job, without an account of its own", Method: post, Path: managed + "/pods", Body: pod(comma(tracked)+comma(byJob), ""), As: sharedIdentity, Stop: Nothing},

@@ -2,8 +2,9 @@
 
 package attack
 
-// Somebody who runs namespaces for a cluster may not make temporary ones, or
-// change what makes one.
+// operator lists requests of a user who manages the namespaces of a cluster. Such a
+// user may neither make temporary namespaces nor change the metadata that makes a
+// namespace temporary.
 var operator = []Row{
 	{What: "make an ordinary namespace", Method: post, Path: namespaces, Body: ns("ordinary", "", ""), Stop: Nothing},
 	{What: "label an ordinary namespace", Method: patch, Path: namespaces + "/$plain", Body: labels("team: a"), Stop: Nothing},
@@ -29,8 +30,8 @@ var operator = []Row{
 	{What: "set pod security of an ordinary namespace", Method: patch, Path: namespaces + "/$plain", Body: labels("pod-security.kubernetes.io/enforce: baseline"), Stop: Nothing},
 }
 
-// Whoever has the verb override on managednamespaces.tenama.dev can break the
-// glass.
+// clusterAdmin shows that users with the verb override on managednamespaces.tenama.dev
+// can override the policies in an emergency.
 var clusterAdmin = []Row{
 	{What: "lengthen the lifetime", Method: patch, Path: managed, Body: annotations(`tenama.dev/max-ttl-seconds: "99999999"`), Stop: Nothing},
 	{What: "make a namespace with the prefix", Method: post, Path: namespaces, Body: ns("tmp-mine", "", ""), Stop: Nothing},
@@ -38,7 +39,7 @@ var clusterAdmin = []Row{
 	{What: "remove the owner's access", Method: del, Path: bindings + "/tenama:owner", Stop: Nothing},
 }
 
-// What Kubernetes' own controllers have to do in a temporary namespace.
+// controllers lists requests of Kubernetes' own controllers in a temporary namespace.
 var controllers = []Row{
 	{What: "collect what waits for its dependents", Method: patch, Path: managed + "/resourcequotas/tenama", Body: "{metadata: {finalizers: []}}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: Nothing},
 	{What: "have a pod wait for what cannot end, by an owner of it", Method: del, Path: managed + "/pods/theirs", Body: "{apiVersion: v1, kind: DeleteOptions, propagationPolicy: Foreground, dryRun: [All]}", As: "system:serviceaccount:kube-system:generic-garbage-collector", Stop: GuardRails},
@@ -51,7 +52,7 @@ const (
 	openAll  = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open}, spec: {podSelector: {}, ingress: [{}], egress: [{}], policyTypes: [Ingress, Egress]}}"
 )
 
-// What no tenant can do, with edit or with admin.
+// tenant lists requests that are the same for tenants with edit and with admin.
 var tenant = []Row{
 	{What: "lengthen the lifetime by hand", Method: patch, Path: managed, Body: annotations(`tenama.dev/max-ttl-seconds: "99999999"`), Stop: RBAC},
 	{What: "label the namespace", Method: patch, Path: managed, Body: labels("istio-injection: enabled"), Stop: RBAC},

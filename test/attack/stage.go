@@ -16,15 +16,15 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// The identity of the broker, and where it lives.
+// The identity of the broker, and its namespace.
 const (
 	home     = "tenama-system"
 	sa       = "tenama-broker"
 	username = "system:serviceaccount:" + home + ":" + sa
 )
 
-// props are what the namespaces of a stage hold beside what the broker puts
-// there; the broker's own are made by its identity.
+// props are the objects of a stage that the broker does not make; the broker's own are
+// made under its identity.
 const props = `
 apiVersion: v1
 kind: Namespace
@@ -98,7 +98,7 @@ spec:
   - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tenama}, spec: {podSelector: {}, policyTypes: [Ingress]}}
 `
 
-// inside is put into $managed and $open by a cluster-admin.
+// inside lists the objects that a cluster-admin adds to $managed and $open.
 const inside = `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -144,8 +144,8 @@ reason: X
 type: Normal
 `
 
-// New sets a stage on a cluster where a broker serves. Everything on it has
-// names that end in suffix; a cluster can have one stage.
+// New prepares a stage on a cluster with a running broker. A cluster can have only one
+// stage.
 func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	if out, err := c.KubectlIn("admin", props, "apply", "-f", "-"); err != nil {
 		return nil, fmt.Errorf("set the stage: %s", out)
@@ -174,7 +174,7 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 
 	for name, class := range map[string]string{"tmp-stage": "default", "tmp-stage-open": "open"} {
 		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: {className: %s}\n", name, class)
-		err := testenv.Eventually(10*time.Second, func() error { // the class is new to the broker
+		err := testenv.Eventually(10*time.Second, func() error { // the broker may not have seen the class yet
 			out, err := c.KubectlIn("alice", tn, "apply", "-f", "-")
 			if err != nil {
 				return fmt.Errorf("borrow %s: %s", name, out)
@@ -193,14 +193,14 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 		return nil, err
 	}
 	s.names = strings.NewReplacer(append(names, "$jobpod", pod)...)
-	// Namespaces that only a broker of another kind would make.
+	// Namespaces that only a different broker would make.
 	const ready = `, tenama.dev/ready: "true", tenama.dev/pod-security: baseline, tenama.dev/owner-role: edit, tenama.dev/ttl-seconds: "3600", tenama.dev/max-ttl-seconds: "3600"`
 	for name, owner := range map[string]string{
 		"tmp-stage-grouped": "tenama.dev/owner: carol, tenama.dev/owner-group: payments", "tmp-stage-piped": "tenama.dev/owner: system:serviceaccount:plain:ci",
 		"tmp-stage-lax": "tenama.dev/owner: carol, tenama.dev/user-keys: 'pod-security.kubernetes.io/*,tenama.dev/*,x.tenama.dev/*,team'", "tmp-stage-selfowned": "tenama.dev/owner: " + username,
 		"tmp-stage-noded": "tenama.dev/owner: system:node:n1, tenama.dev/owner-group: system:authenticated", "tmp-stage-weakened": "tenama.dev/owner: carol",
 	} {
-		out, err := c.KubectlIn("admin", ns(name, goodLabels, owner+ready), "create", "-f", "-") // some of them the broker could not make
+		out, err := c.KubectlIn("admin", ns(name, goodLabels, owner+ready), "create", "-f", "-") // the broker could not make some of them
 		if err != nil && !strings.Contains(out, "already exists") {
 			return nil, fmt.Errorf("make %s: %s", name, out)
 		}
@@ -214,7 +214,7 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	return s, nil
 }
 
-// podOf is the pod that the Job controller has made for a Job.
+// podOf returns the name of the pod that the Job controller made for a Job.
 func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name string, err error) {
 	err = testenv.Eventually(time.Minute, func() error {
 		pods, err := kube.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + job})
@@ -230,7 +230,7 @@ func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name
 	return name, err
 }
 
-// request sends by dry-run whatever can be.
+// request returns a requester that sends writes as dry runs.
 func request(config *rest.Config) requester {
 	config = rest.CopyConfig(config)
 	config.WarningHandler = rest.NoWarnings{}
@@ -250,6 +250,6 @@ func request(config *rest.Config) requester {
 	}
 }
 
-// WithToken has BrokerAsAdmin attack with the broker's own token, which somebody
-// must have bound to cluster-admin, in place of its name.
+// WithToken makes BrokerAsAdmin attack with the broker's own token in place of its
+// name. The caller must have bound that token to cluster-admin.
 func (s *Stage) WithToken() { s.clients[BrokerAsAdmin] = s.clients[Broker] }

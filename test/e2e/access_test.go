@@ -22,7 +22,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// follower is an informer, and what its handlers have heard.
+// follower is an informer that records the events its handlers received.
 type follower struct {
 	mu    sync.Mutex
 	heard []string
@@ -72,11 +72,12 @@ func (f *follower) hears(t *testing.T, within time.Duration, want ...string) {
 	}
 }
 
-// Whoever gains access hears of what is there, whoever loses it hears that it is
-// gone: by a right on everybody's, by a label, and when an administrator takes a
-// namespace away from tenama.
+// A watch must report objects that a user gains access to as added, and objects that
+// the user loses access to as deleted: after a right to see all namespaces is granted
+// or revoked, after a label changes, and after an administrator takes a namespace away
+// from tenama. Without this, informers would show stale data.
 func TestGainedAndLostAccess(t *testing.T) {
-	t.Parallel() // it waits for watches to look
+	t.Parallel() // it waits for watches to notice changes
 	c, port := own(t)
 	start(t, c, port, "broker-0")
 	alice, erik := as(t, c.Config("alice")), as(t, c.Config("erik"))
@@ -109,7 +110,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 	}
 	f.mu.Unlock()
 
-	// Nothing happens on a watch: it is told from time to time how far it is.
+	// On a watch without events, bookmarks report progress from time to time.
 	select {
 	case e := <-quiet.ResultChan():
 		if tn, ok := e.Object.(*v1alpha1.TemporaryNamespace); e.Type != watch.Bookmark || !ok || tn.ResourceVersion == "" {
@@ -141,7 +142,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 		}
 	}
 
-	// And on one that is resumed from before.
+	// The same on a watch that resumes from an earlier version.
 	label := func(name, stage string) {
 		t.Helper()
 		if _, err := alice.Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"labels":{"stage":"`+stage+`"}}}`), metav1.PatchOptions{}); err != nil {
@@ -174,7 +175,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 		}
 	}
 
-	// Not tenama's any more: an administrator keeps it for good.
+	// An administrator takes a namespace away from tenama and keeps it.
 	for _, binding := range []string{"tenama-namespaces", "tenama-broker"} {
 		if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicybinding", binding); err != nil {
 			t.Fatal(out)

@@ -15,7 +15,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// faults are what kube-apiserver, or the way to it, may do to any call.
+// faults are the failures of kube-apiserver, or of the connection to it, that any call
+// may meet.
 var faults = map[string]testenv.Fault{
 	"a conflict":                {Code: 409, Body: status(409, "Conflict")},
 	"too many requests":         {Code: 429, Body: status(429, "TooManyRequests"), Retry: true},
@@ -35,14 +36,14 @@ func status(code int, reason string) string {
 	return fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"injected","reason":%q,"code":%d}`, reason, code)
 }
 
-// call is a request of the broker about one namespace: method, path without
-// names, and the how manieth of these.
+// call is a request of the broker about one namespace: the method and the path without
+// names, and its position among requests with the same method and path.
 type call struct {
 	what string
 	nth  int
 }
 
-// breaker breaks one call about each of many namespaces at the same time.
+// breaker injects a fault into one call for each of many namespaces at the same time.
 type breaker struct {
 	mu    sync.Mutex
 	plans map[string]*plan // by name of the namespace
@@ -51,7 +52,7 @@ type breaker struct {
 type plan struct {
 	at    call
 	fault testenv.Fault
-	times int // from at.nth on
+	times int // how often, from at.nth on
 	seen  map[string]int
 	calls []call
 	fired int
@@ -59,7 +60,7 @@ type plan struct {
 
 var nameOf = regexp.MustCompile(`tmp-f-[a-z0-9]+`)
 
-// decide counts the request and tells its fault. The name is in the path or, as
+// decide counts the request and returns its fault. The name is in the path or, as
 // bytes, in the body.
 func (b *breaker) decide(r *http.Request) *testenv.Fault {
 	if r.URL.Query().Get("watch") != "" || r.URL.Query().Get("dryRun") != "" {

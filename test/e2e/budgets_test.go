@@ -18,7 +18,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// apply has an administrator apply a manifest.
+// apply applies a manifest as an administrator.
 func apply(t *testing.T, c *testenv.Cluster, manifest string) {
 	t.Helper()
 	if out, err := c.KubectlIn("admin", manifest, "apply", "-f", "-"); err != nil {
@@ -47,7 +47,7 @@ func of(class string, parameters map[string]string, name string) *v1alpha1.Tempo
 	return tn
 }
 
-// fill has users create namespaces, all at once, and returns who got one.
+// fill creates namespaces as many users at once, and returns the clients that got one.
 func fill(t *testing.T, c *testenv.Cluster, users int, parameters map[string]string) map[string]*client.Client {
 	t.Helper()
 	var mu sync.Mutex
@@ -76,13 +76,13 @@ func fill(t *testing.T, c *testenv.Cluster, users int, parameters map[string]str
 	return got
 }
 
-// Several replicas let in exactly what a budget allows, counts and sums, and what
-// they refuse holds nothing.
+// Several replicas together must admit exactly as many namespaces as a budget allows,
+// by count and by sum; requests that they refuse must not use up any of the budget.
 func TestBudgetIsExact(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
-	// Before the replicas start, so that all of them know it when they serve.
+	// Before the replicas start, so that all of them know the budget when they serve.
 	apply(t, c, metered+"---\n"+budget("shared", "{classNames: [metered], total: {count/temporarynamespaces: 7, requests.cpu: 10}}"))
 	replicas, err := c.StartReplicas(ctx, port, 3, nil)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestBudgetIsExact(t *testing.T) {
 			break
 		}
 	}
-	err = testenv.Eventually(60*time.Second, func() error { // those that end count until they are gone
+	err = testenv.Eventually(60*time.Second, func() error { // namespaces count until they are gone
 		out, err := c.Kubectl("admin", "get", "namespacebudget", "shared", "-o", "jsonpath={.status.namespaces} {.status.used} {.status.nearest}")
 		if err != nil || !strings.HasPrefix(out, `4 {"count/temporarynamespaces":"4","requests.cpu":"4"} count/temporarynamespaces 4 of 7`) {
 			return errOf(out)
@@ -130,7 +130,7 @@ func TestBudgetIsExact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	more := fill(t, c, 20, map[string]string{"cpu": "4"}) // by sum: 4 + 4, and 4 would be too many
+	more := fill(t, c, 20, map[string]string{"cpu": "4"}) // by sum: 4 + 4, and 4 more would exceed it
 	if ready, _ := left(); len(more) != 1 || ready != 5 {
 		t.Errorf("%d of 4 cpu each were let in, %d are there: 4 of 10 were taken", len(more), ready)
 	}
@@ -140,8 +140,9 @@ func TestBudgetIsExact(t *testing.T) {
 	}
 }
 
-// A budget holds whom it is about; a refusal says what is full, what of it is the
-// caller's, and when there is room; and whoever may not see others sees none.
+// A budget must restrict the users it is for. A refusal must name the limit that is
+// reached, the caller's own share of it, and the time when there will be room; users
+// who may not see the namespaces of others must not learn their names from it.
 func TestBudgetRefusals(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -160,7 +161,7 @@ func TestBudgetRefusals(t *testing.T) {
 	for i, step := range []struct {
 		who       *client.Client
 		name, cpu string
-		want      string // in the refusal; empty: it is let in
+		want      string // in the refusal; empty: it is admitted
 	}{
 		{alice, "tmp-a2", "1", ""},
 		{alice, "tmp-a3", "1", `budget "each" for each user is full: 2 of 2 count/temporarynamespaces taken; yours: tmp-a1 (until 20`},
@@ -181,22 +182,23 @@ func TestBudgetRefusals(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"tmp-a3", "tmp-b1", "tmp-c2"} { // the view was full: nothing was written
+	for _, name := range []string{"tmp-a3", "tmp-b1", "tmp-c2"} { // refused before any write
 		if _, err := c.Client("admin").CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); reason(err) != metav1.StatusReasonNotFound {
 			t.Errorf("%s was made: %v", name, err)
 		}
 	}
-	// A dry run tells the same.
+	// A dry run is refused in the same way.
 	_, err := bob.Create(ctx, of("metered", map[string]string{"cpu": "4"}, "tmp-b3"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if name, wait := client.IsOverBudget(err); name != "each" && name != "all" || !wait {
 		t.Errorf("a dry run: %v", err)
 	}
-	// A namespace of a group that has left the budget's eye stays charged to it.
+	// A namespace stays charged to a group even if its owner leaves that group.
 	ns := namespace(t, c.Client("admin"), "tmp-c1")
 	if d := cmp.Diff(`["ops"]`, ns.Annotations[v1alpha1.AnnotationGroups]); d != "" {
 		t.Error(d)
 	}
-	// The broker starts anew and knows all; the class goes, and what it made counts on.
+	// After a change of classes and budgets, the namespaces of a deleted class still
+	// count.
 	if out, err := c.Kubectl("admin", "delete", "namespaceclass", "metered"); err != nil {
 		t.Fatal(out)
 	}
@@ -211,7 +213,7 @@ func TestBudgetRefusals(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	// Lowered below what is taken: what lives stays.
+	// If a limit is lowered below the current use, existing namespaces stay.
 	apply(t, c, budget("all", "{total: {requests.cpu: 1}}"))
 	err = testenv.Eventually(60*time.Second, func() error {
 		if err := other(ctx, bob, "tmp-b5", "1"); err == nil || !strings.Contains(err.Error(), "8 of 1") {
@@ -236,8 +238,9 @@ func other(ctx context.Context, who *client.Client, name, cpu string) error {
 	return err
 }
 
-// A budget that cannot work is refused where CEL can tell; what only the broker
-// knows stands in its condition, and whoever meets it is told in one line.
+// A budget that cannot work must be refused if CEL can detect the problem. Problems
+// that only the broker can detect must be in the budget's condition, and in one line of
+// the refusal of a create that is subject to the budget.
 func TestBudgetsThatCannotWork(t *testing.T) {
 	for name, c := range map[string]struct{ spec, want string }{
 		"nothing":           {"{}", "say what the budget limits"},

@@ -17,8 +17,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// The ground that every other test stands on: control planes of their own,
-// side by side, as strict as they should be, and gone without a trace.
+// All other tests need control planes that run side by side, enforce authentication and
+// RBAC, and leave no processes behind.
 func TestControlPlane(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "side")
 	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
@@ -46,7 +46,7 @@ func TestControlPlane(t *testing.T) {
 		t.Errorf("RBAC is off: %s", out)
 	}
 
-	// kill -9 takes the components along.
+	// kill -9 also ends the components.
 	pids := map[string]int{}
 	for _, name := range []string{"pid", "kube-apiserver.pid", "kube-controller-manager.pid"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
@@ -72,7 +72,7 @@ func TestControlPlane(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	// And what it left can be started again, with what was in it.
+	// The control plane can be started again with the data that it left.
 	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir, "--detach").CombinedOutput(); err != nil {
 		t.Fatalf("after kill -9: %s", out)
 	}

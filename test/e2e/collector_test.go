@@ -16,11 +16,11 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// The garbage collector takes what depends on a temporary namespace when that
-// has gone, and never before: not while the broker is killed, drained for longer
-// than its discovery lasts, or away while it starts anew itself.
+// The garbage collector must delete the dependents of a temporary namespace after that
+// is gone, and never before: neither while the broker is killed or drained for longer
+// than the collector's discovery lasts, nor while both of them restart.
 func TestGarbageCollector(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "c")
 	c, port := ownIn(t, dir)
@@ -59,9 +59,9 @@ func TestGarbageCollector(t *testing.T) {
 			}
 		}
 	}
-	// The collector looks for new APIs every 30 s. It knows this one when it deletes what
-	// belongs to a temporary namespace that there never was. Until then it tries again and
-	// again to find out about owners; docs/known-issues.md says what can come of that.
+	// The collector looks for new APIs every 30 s. It knows this one once it deletes a
+	// dependent of a temporary namespace that never existed. Until then it retries
+	// looking up owners; docs/known-issues.md describes the possible consequences.
 	const dangling = "dangling"
 	_, err = kube.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: dangling, OwnerReferences: []metav1.OwnerReference{
 		{APIVersion: owner.APIVersion, Kind: owner.Kind, Name: "tmp-never", UID: "00000000-0000-0000-0000-000000000001"},
@@ -81,7 +81,7 @@ func TestGarbageCollector(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	there("up", "a")
 	b.Kill()
-	depend("b") // while nobody answers for the owner
+	depend("b") // while no server answers for the owner
 	time.Sleep(3 * time.Second)
 	there("killed", "a", "b")
 	b = start(t, c, port, "broker-0")
@@ -90,10 +90,10 @@ func TestGarbageCollector(t *testing.T) {
 	if err := b.Stop(); err != nil {
 		t.Error(err)
 	}
-	depend("c") // while the API is not there, as far as anybody knows
+	depend("c") // while the API is not registered
 	time.Sleep(40 * time.Second)
 	there("drained", "a", "b", "c")
-	c.Stop() // a collector that starts anew knows nothing of the API
+	c.Stop() // a restarted collector does not know the API
 	c = again(t, dir)
 	kube, alice = c.Client("admin"), as(t, c.Config("alice"))
 	depend("d")
@@ -103,7 +103,7 @@ func TestGarbageCollector(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	there("back again", "a", "b", "c", "d")
 
-	// A temporary namespace that belongs to somebody goes with them.
+	// A temporary namespace that has an owner is deleted with that owner.
 	app, err := kube.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "preview-app"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestGarbageCollector(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	ends("tmp-dangling") // its owner is not there, as for any object
+	ends("tmp-dangling") // deleted because its owner does not exist, as with any object
 	if _, err := alice.Get(ctx, "tmp-owned"); err != nil {
 		t.Errorf("its owner is there: %v", err)
 	}

@@ -23,11 +23,12 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// etcd forgets old versions, and kube-apiserver starts anew, while the broker's
-// watch is cut off: it lists again and misses nothing. Clients that come with old
-// versions are told so as by any other API: 410, and a token to go on with.
+// While the broker's watch is cut off, etcd compacts old versions and kube-apiserver
+// restarts: the broker must list again and must not miss a change. Clients that send
+// old versions must get the same answers as from any other API: 410, and a token to
+// continue.
 func TestCompactionWhileTheWatchLags(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "c")
 	const often = "--etcd-compaction-interval=1s"
@@ -86,7 +87,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// From here on the broker hears nothing.
+	// From here on the broker receives no events.
 	proxy.Break(func(r *http.Request) *testenv.Fault {
 		if r.URL.Path == "/api/v1/namespaces" && r.Method == http.MethodGet {
 			return &testenv.Fault{}
@@ -99,13 +100,13 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	if err := kube.CoreV1().Namespaces().Delete(ctx, "tmp-conform-c", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 8 { // versions to forget
+	for i := range 8 { // versions for etcd to compact
 		if _, err := kube.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("v%d", i)}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
 	}
-	c.Stop() // and the caches of kube-apiserver, again
+	c.Stop() // empties the caches of kube-apiserver again
 	c = again(t, dir, often)
 	kube = c.Client("admin")
 	proxy.Break(nil)
@@ -117,9 +118,9 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	both(conformance.Exchange{Name: "go on with an old token", Path: "?limit=1&continue=$CONTINUE"}, 410)
 	both(conformance.Exchange{Name: "watch from an old version", Path: "?watch=1&timeoutSeconds=2&resourceVersion=$RV"}, 200) // with the event ERROR, 410
 
-	// The broker has missed nothing: what was deleted is gone, or going (how fast is up
-	// to the namespace controller, which backs off while an API does not answer), what is
-	// due comes, and it makes new ones.
+	// The broker has not missed a change: deleted namespaces are gone or terminating
+	// (how fast depends on the namespace controller, which backs off while an API does
+	// not answer), expired ones get deleted, and it can make new ones.
 	if err := testenv.Eventually(60*time.Second, func() error {
 		list, err := alice.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err == nil && (alive(list, "tmp-conform-c") || !alive(list, "tmp-conform-b")) {
@@ -140,7 +141,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	}
 }
 
-// alive tells whether list has name, and not on its way out.
+// alive reports whether list contains name, and name is not terminating.
 func alive(list *v1alpha1.TemporaryNamespaceList, name string) bool {
 	for _, item := range list.Items {
 		if item.Name == name {
@@ -150,7 +151,7 @@ func alive(list *v1alpha1.TemporaryNamespaceList, name string) bool {
 	return false
 }
 
-// going tells whether somebody has deleted name.
+// going returns nil if name was deleted or is terminating, and an error otherwise.
 func going(ctx context.Context, kube kubernetes.Interface, name string) error {
 	ns, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil {

@@ -19,7 +19,7 @@ import (
 
 const twinGroup = "twin.example.test"
 
-// twin makes a custom resource of the same schema, and lets alice use it.
+// twin defines a custom resource with the same schema, and lets alice use it.
 func twin(t *testing.T, c *testenv.Cluster) {
 	t.Helper()
 	crd, err := os.ReadFile("testdata/twin.yaml")
@@ -50,10 +50,10 @@ func side(t *testing.T, c *testenv.Cluster, group string) *conformance.Side {
 	return &conformance.Side{Group: group, Collection: c.Server + "/apis/" + group + "/v1alpha1/temporarynamespaces", Client: client}
 }
 
-// To a client, the API is a custom resource: the same requests have the same
-// answers, but for what docs/conformance.md says.
+// To clients, the API must look like a custom resource: the same requests must get the
+// same answers, except for the differences listed in docs/conformance.md.
 func TestConformance(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port := own(t)
 	start(t, c, port, "broker-0")

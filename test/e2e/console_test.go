@@ -30,7 +30,7 @@ type console struct {
 	end  chan error
 }
 
-// terminalUser is somebody at a terminal: a kubeconfig of their own.
+// terminalUser creates a home directory with a kubeconfig for a user at a terminal.
 func terminalUser(t *testing.T, name string) (home string) {
 	t.Helper()
 	home = t.TempDir()
@@ -50,7 +50,7 @@ func terminalUser(t *testing.T, name string) (home string) {
 	return home
 }
 
-// person is a client of a user of the group devs.
+// person returns a client of a user in the group devs.
 func person(t *testing.T, name string) *client.Client {
 	t.Helper()
 	config, err := shared.ConfigFor(name, "devs")
@@ -115,7 +115,7 @@ func (s *console) send(keys string) {
 	}
 }
 
-// exit waits for the end and returns the exit code and all that was seen.
+// exit waits for the end and returns the exit code and all output.
 func (s *console) exit() (int, string) {
 	s.t.Helper()
 	select {

@@ -20,7 +20,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// free is a port of this machine that nobody has.
+// free returns an unused port of this machine.
 func free(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,7 +31,8 @@ func free(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// probe asks the broker's health port; it returns the status and the body.
+// probe requests a path from the broker's health port; it returns the status and the
+// body.
 func probe(t *testing.T, port int, path string) (int, string) {
 	t.Helper()
 	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
@@ -46,14 +47,14 @@ func probe(t *testing.T, port int, path string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
-// Without its policies the broker changes nothing, says what is wrong, goes on
-// answering reads, and recovers by itself.
+// Without its policies the broker must change nothing, report the problem, continue to
+// answer reads, and recover without a restart.
 func TestUncontained(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
 	health := free(t)
-	// Nobody has a namespace yet: at start, only what holds the broker can be proven.
+	// No namespace exists yet: at start, the broker can verify only its own policy.
 	b := start(t, c, port, "broker-0", "--containment-interval=300ms", fmt.Sprintf("--health-address=127.0.0.1:%d", health))
 	alice, k := as(t, c.Config("alice")), kubernetesFor(t, c.Config("admin"))
 	kept, err := alice.Create(ctx, tns("tmp-kept", time.Hour), metav1.CreateOptions{})
@@ -154,7 +155,8 @@ func TestUncontained(t *testing.T) {
 			if err := testenv.Eventually(60*time.Second, func() error { return refused(broken.want...) }); err != nil {
 				t.Error(err)
 			}
-			// Reads go on; so does the API's availability, or namespaces could not be deleted.
+			// Reads still work. The API stays available, too: otherwise no namespace
+			// could be deleted.
 			if _, err := alice.Get(ctx, kept.Name); err != nil {
 				t.Errorf("get: %v", err)
 			}
@@ -167,7 +169,7 @@ func TestUncontained(t *testing.T) {
 			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_contained 0\n") {
 				t.Error("/metrics does not say tenama_contained 0")
 			}
-			if broken.name == "the policy is deleted" { // what expires meanwhile waits
+			if broken.name == "the policy is deleted" { // namespaces that expire meanwhile stay
 				time.Sleep(time.Until(expires.Status.ExpirationTimestamp.Add(3 * time.Second)))
 				if now, err := alice.Get(ctx, expires.Name); err != nil || now.DeletionTimestamp != nil {
 					t.Errorf("an uncontained broker deleted what had expired: %v", err)
@@ -209,14 +211,14 @@ func TestUncontained(t *testing.T) {
 	}
 }
 
-// --allow-uncontained is explicit, and everybody is told.
+// --allow-uncontained must be set explicitly, and must be reported to all users.
 func TestAllowUncontained(t *testing.T) {
 	t.Parallel()
 	c, port := own(t)
 	if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicybinding", attack.Containment); err != nil {
 		t.Fatal(out)
 	}
-	time.Sleep(time.Second) // kube-apiserver takes a moment to forget it
+	time.Sleep(time.Second) // kube-apiserver takes a moment to notice
 	b := start(t, c, port, "broker-0", "--containment-interval=1s", "--allow-uncontained")
 	out, err := c.KubectlIn("alice", "apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: tmp-risky}\n", "create", "-f", "-")
 	if err != nil || !strings.Contains(out, "Warning: the broker is not contained, and runs with --allow-uncontained: it could make a namespace outside of its prefix") {
@@ -227,8 +229,8 @@ func TestAllowUncontained(t *testing.T) {
 	}
 }
 
-// kube-apiserver agrees with the ledger (TestLedgerOfRights in test/arch): no
-// right that would let the broker out of its policies.
+// kube-apiserver must agree with the ledger (TestLedgerOfRights in test/arch): the
+// broker must have no right that would let it escape its policies.
 func TestRightsOfTheBroker(t *testing.T) {
 	out, err := shared.Kubectl("admin", "auth", "can-i", "--list", "--as=system:serviceaccount:tenama-system:tenama-broker", "-n", "kube-system", "--no-headers")
 	if err != nil {

@@ -38,7 +38,8 @@ func kubernetesFor(t *testing.T, c *rest.Config) *kubernetes.Clientset {
 	return k
 }
 
-// Whoever steals the broker's token can touch nothing that it did not make.
+// A stolen broker token must not let an attacker change objects that the broker did not
+// make.
 func TestBrokerTokenIsContained(t *testing.T) {
 	ctx := t.Context()
 	path, err := shared.ServiceAccountKubeconfig(ctx, "tenama-system", "tenama-broker")
@@ -60,7 +61,7 @@ func TestBrokerTokenIsContained(t *testing.T) {
 	const policy, rbac = "ValidatingAdmissionPolicy", "cannot"
 	for name, c := range map[string]struct {
 		try  func() error
-		stop string // what stops it; empty: it is allowed
+		stop string // text in the error; empty: it is allowed
 	}{
 		"bind somebody in kube-system":  {func() error { return binding("kube-system", "admin", mallory) }, policy},
 		"bind itself in kube-system":    {func() error { return binding("kube-system", "tenama:namespace-manager", self) }, policy},
@@ -121,12 +122,12 @@ func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels m
 	return err
 }
 
-// What deploy/ holds is accepted by the API server, all of it, and the policies
-// type-check without a warning.
+// The API server must accept all manifests in deploy/, and the policies must type-check
+// without a warning.
 func TestDeployIsValid(t *testing.T) {
 	for _, dir := range []string{"base", "default", "local", "policies", "classes"} {
 		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", filepath.Join(testenv.Root(), "deploy", dir))
-		// The Service of the tests has an address of its own, which cannot be changed.
+		// The Service of the tests has a different address, which cannot be changed.
 		if err != nil && !strings.Contains(out, "Service \"tenama-broker\" is invalid") || strings.Contains(out, "Warning") {
 			t.Errorf("deploy/%s: %s", dir, out)
 		}
@@ -155,7 +156,8 @@ func TestDeployIsValid(t *testing.T) {
 	}
 }
 
-// A tenant is admin of the namespace, and still cannot lift its guard rails.
+// A tenant is admin of the namespace, and still must not be able to lift its guard
+// rails.
 func TestTenantCannotLiftGuardRails(t *testing.T) {
 	tn := borrow(t, user(t, "alice"), unique("rails"), time.Hour)
 	for _, args := range [][]string{
@@ -174,7 +176,7 @@ func TestTenantCannotLiftGuardRails(t *testing.T) {
 	if err == nil {
 		t.Errorf("a policy that opens the namespace: %s", out)
 	}
-	// The end of a namespace waits for these: with them a tenant would outlive it.
+	// The end of a namespace waits for these: with them a tenant could keep access.
 	for what, manifest := range map[string]string{
 		"a pod that takes years to end": "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {terminationGracePeriodSeconds: 3000000000, containers: [{name: c, image: c}]}\n",
 		"a pod with a finalizer":        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, finalizers: [a.example.test/x]}\nspec: {containers: [{name: c, image: c}]}\n",
@@ -189,7 +191,8 @@ func TestTenantCannotLiftGuardRails(t *testing.T) {
 	}
 }
 
-// Classes that cannot work are refused with the reason, or shown as not ready.
+// Classes that cannot work must be refused with the reason, or be reported as not
+// ready.
 func TestClassesThatCannotWork(t *testing.T) {
 	class := func(spec string) string {
 		return "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: bad}\nspec:\n" + spec

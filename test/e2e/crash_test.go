@@ -20,7 +20,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// steps are the writes of one create, as kube-apiserver sees them.
+// steps are the writes of one create, as kube-apiserver receives them.
 var steps = []struct {
 	name, method, path string
 	nth                int32
@@ -37,11 +37,11 @@ var steps = []struct {
 	{"the mark", "PUT", "/api/v1/namespaces/", 1},
 }
 
-// kill -9 of the broker before or after any of its writes ends in a complete
-// namespace or none, whether the request is repeated or not; and at no moment
-// does the owner have access without the guard rails.
+// After kill -9 of the broker before or after any of its writes, the namespace must
+// become either complete or absent, whether or not the client repeats the request; and
+// the owner must never have access without the guard rails.
 func TestKillBetweenAnyTwoSteps(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
 	kube, alice := c.Client("admin"), as(t, c.Config("alice"))
@@ -69,7 +69,8 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 					}
 				}
 				proxy.Cut(nil, nil)
-				// Warm the broker's cache of reviews, so that the one that is met is the owner's.
+				// Warm the broker's cache of reviews, so that the review that is hit is
+				// the owner's.
 				if _, err := alice.List(ctx, metav1.ListOptions{}); err != nil {
 					t.Fatal(err)
 				}
@@ -80,7 +81,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 					proxy.Cut(cut, nil)
 				}
 				cctx, cancel := context.WithTimeout(ctx, time.Minute)
-				go func() { <-b.Done(); cancel() }() // the client goes with it
+				go func() { <-b.Done(); cancel() }() // the client ends with the broker
 				tn := tns(name, time.Hour)
 				tn.Annotations = map[string]string{v1alpha1.AnnotationRequestID: a.id}
 				_, err := alice.Create(cctx, tn, metav1.CreateOptions{})
@@ -137,7 +138,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 	}
 }
 
-// guarded fails if the owner can use a namespace that lacks a guard rail.
+// guarded returns an error if the owner can use a namespace that lacks a guard rail.
 func guarded(ctx context.Context, kube kubernetes.Interface, name string) error {
 	review, err := kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: "alice", Groups: []string{"devs"}, ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: name, Verb: "create", Resource: "pods"},

@@ -18,14 +18,14 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// kubectl explain knows every field, and says something about it.
+// kubectl explain must know every field, with a description.
 func TestExplain(t *testing.T) {
 	for resource, path := range map[string]string{
 		"temporarynamespaces": "/openapi/v3/apis/tenama.dev/v1alpha1",
 		"namespaceclasses":    "/openapi/v3/apis/policy.tenama.dev/v1alpha1",
 	} {
 		var raw []byte
-		if err := testenv.Eventually(60*time.Second, func() (err error) { // kube-apiserver reads the documents of a new API after a while
+		if err := testenv.Eventually(60*time.Second, func() (err error) { // kube-apiserver reads documents of a new API late
 			raw, err = shared.Client("alice").Discovery().RESTClient().Get().AbsPath(path).DoRaw(t.Context())
 			return err
 		}); err != nil {
@@ -73,8 +73,8 @@ func (s schema) fields(path string) []string {
 	return out
 }
 
-// What discovery and OpenAPI say is what they would of a custom resource of the
-// same schema: clients build their requests by that.
+// Discovery and OpenAPI must match those of a custom resource with the same schema:
+// clients build their requests from them.
 func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 	twin(t, shared.Cluster)
 	defer func() {
@@ -84,7 +84,7 @@ func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 	read := func(path, accept string) string {
 		t.Helper()
 		var out string
-		if err := testenv.Eventually(60*time.Second, func() error { // that of a new definition takes a while
+		if err := testenv.Eventually(60*time.Second, func() error { // a new definition takes a while
 			raw, err := rc.Get().AbsPath(path).SetHeader("Accept", accept).DoRaw(t.Context())
 			out = string(raw)
 			return err
@@ -124,12 +124,13 @@ func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 	}
 }
 
-// Discovery and OpenAPI are bytes: they need no cluster behind the broker, no
-// rights and no caches, and say "not modified" to whoever has them.
+// The broker must answer discovery and OpenAPI without a reachable cluster, without
+// rights and without filled caches, and must answer "not modified" to clients that have
+// the current version.
 func TestDiscoveryNeedsNothing(t *testing.T) {
 	t.Parallel()
 	c, port, proxy, kubeconfig := proxied(t)
-	proxy.Break(func(r *http.Request) *testenv.Fault { // caches that never fill, reviews that fail
+	proxy.Break(func(r *http.Request) *testenv.Fault { // caches never fill, reviews fail
 		if strings.HasPrefix(r.URL.Path, "/api/v1/namespaces") && !strings.Contains(r.URL.Path, "configmaps") && !strings.Contains(r.URL.Path, "secrets") || strings.Contains(r.URL.Path, "subjectaccessreviews") {
 			return &testenv.Fault{Code: 500, Body: status(500, "InternalError")}
 		}

@@ -23,16 +23,17 @@ func registered(c *testenv.Cluster) bool {
 	return err == nil
 }
 
-// A registered API without a server would block the deletion of every
-// namespace in the cluster. So the last replica that goes takes it along, and
-// foreign namespaces go as they always do; watches end, and nothing is lost.
+// A registered API without a server would block the deletion of every namespace in the
+// cluster. The last replica that stops must therefore delete the registration;
+// namespaces that are not tenama's must stay deletable; watches must end, and no data
+// may be lost.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
 	kube := c.Client("admin")
 	first := start(t, c, port, "broker-0")
-	// A second replica, ready as far as the cluster knows.
+	// A second replica, ready according to its EndpointSlice.
 	second, err := c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1))
 	if err != nil {
 		t.Fatal(err)
@@ -86,19 +87,19 @@ func TestDrain(t *testing.T) {
 	case <-drained(w.ResultChan()):
 	}
 	deletion(t, kube, "after")
-	// Back again: it is registered anew and knows all.
+	// After a restart, the broker registers its API again and knows all namespaces.
 	b := start(t, c, port, "broker-0")
 	if now, err := alice.Get(ctx, kept.Name); err != nil || now.UID != kept.UID {
 		t.Errorf("after a restart: %v, %v", now, err)
 	}
-	// Somebody removes the APIService: the broker puts it back.
+	// If the APIService is deleted, the broker restores it.
 	if out, err := c.Kubectl("admin", "delete", "apiservice", "v1alpha1.tenama.dev"); err != nil {
 		t.Fatal(out)
 	}
 	if err := c.WaitServed(ctx, b); err != nil {
 		t.Errorf("the APIService did not come back: %v", err)
 	}
-	// Both replicas stop at once, and take each other at first for one that stays.
+	// Both replicas stop at once; each at first assumes that the other one stays.
 	second, err = c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ func TestDrain(t *testing.T) {
 		t.Error("two replicas that stopped together left the APIService behind")
 	}
 	b = start(t, c, port, "broker-0")
-	// Uninstalling collects it: it belongs to the ClusterRole.
+	// Uninstalling deletes the APIService, because the ClusterRole owns it.
 	if out, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev", "-o", "jsonpath={.metadata.ownerReferences[0].name}"); err != nil || out != "tenama:broker" {
 		t.Errorf("it belongs to %q (%v), want ClusterRole tenama:broker", out, err)
 	}
@@ -147,8 +148,8 @@ func drained[T any](ch <-chan T) <-chan struct{} {
 	return done
 }
 
-// deletion makes and deletes a namespace that is not tenama's, which the API must not
-// hold up.
+// deletion makes and deletes a namespace that is not tenama's, whose deletion the API
+// must not delay.
 func deletion(t *testing.T, kube kubernetes.Interface, name string) {
 	t.Helper()
 	took, blocked, err := endOf(t.Context(), kube, "foreign-"+name)
@@ -160,8 +161,8 @@ func deletion(t *testing.T, kube kubernetes.Interface, name string) {
 	}
 }
 
-// endOf makes and deletes a namespace, and returns how long it took to go, and
-// whether discovery held it up (condition NamespaceDeletionDiscoveryFailure).
+// endOf makes and deletes a namespace. It returns the duration of the deletion, and
+// whether discovery blocked it (condition NamespaceDeletionDiscoveryFailure).
 func endOf(ctx context.Context, kube kubernetes.Interface, name string) (took time.Duration, blocked bool, err error) {
 	if _, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
 		return 0, false, err

@@ -13,11 +13,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// A namespace that ends while it is being made, by a short TTL on a slow cluster or by
-// an administrator, takes the broker's rights in it along. Its owner is told that it is
-// being deleted, not that the broker is at fault.
+// If a namespace ends while it is being made, because of a short TTL on a slow cluster
+// or because an administrator deletes it, the broker loses its rights in it. The error
+// must tell the owner that the namespace is being deleted, rather than blame the
+// broker.
 func TestEndedWhileItIsMade(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
 	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
@@ -43,7 +44,7 @@ func TestEndedWhileItIsMade(t *testing.T) {
 	case err := <-answer:
 		t.Fatalf("it was made without a limit range: %v", err)
 	}
-	// The namespace controller would take the binding along in some seconds.
+	// The namespace controller would delete the binding within seconds.
 	if err := kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

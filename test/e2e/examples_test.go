@@ -17,7 +17,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// fluxKinds stand for the definitions that Flux installs.
+// fluxKinds are stand-ins for the definitions that Flux installs.
 const fluxKinds = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -38,7 +38,7 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
 `
 
-// widened is an installation as examples/README.md says: with prefixes for classes,
+// widened installs tenama as examples/README.md describes: with prefixes for classes,
 // and kinds beyond guard rails. It returns the flags of its broker.
 func widened(t *testing.T, c *testenv.Cluster) []string {
 	t.Helper()
@@ -83,7 +83,8 @@ func widened(t *testing.T, c *testenv.Cluster) []string {
 	return []string{"--prefix=" + prefixes, "--object-kinds=" + cm.Data["kinds"]}
 }
 
-// The tiers for customers are what they promise to be.
+// The example tiers for customers must give namespaces the limits and metadata they
+// claim.
 func TestExampleTiers(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -131,11 +132,11 @@ func TestExampleTiers(t *testing.T) {
 	if err != nil || q.Spec.Hard.Name("requests.cpu", "").String() != "32" {
 		t.Errorf("the quota of cust-globex: %v, %v", q, err)
 	}
-	// The class's prefix, and no other.
+	// Only the prefix of the class is allowed.
 	if out, err := c.KubectlIn("alice", "{apiVersion: tenama.dev/v1alpha1, kind: TemporaryNamespace, metadata: {name: tmp-acme}, spec: {className: pro}}", "create", "-f", "-"); err == nil || !strings.Contains(out, `must begin with "cust-": try "cust-tmp-acme"`) {
 		t.Errorf("another prefix: %s", out)
 	}
-	// The common mistakes.
+	// Common mistakes.
 	b, err := os.ReadFile(filepath.Join(testenv.Root(), "examples", "tiers", "pro.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -148,8 +149,8 @@ func TestExampleTiers(t *testing.T) {
 	}
 }
 
-// Adding a team is one step, and gives all that a team needs; the class may hold
-// what flux create tenant gives, and containment holds all the same.
+// Adding a team must take a single step and create everything a team needs; a class may
+// contain the objects of flux create tenant, and containment must still hold.
 func TestExampleTeams(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -207,13 +208,14 @@ func TestExampleTeams(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", check.what, got, check.want)
 		}
 	}
-	// The account is what it is bound to, here and nowhere else.
+	// The account has the rights of its role in this namespace and nowhere else.
 	for where, want := range map[string]string{ns: "yes", "default": "no"} {
 		if out, _ := c.Kubectl("admin", "auth", "can-i", "create", "deployments.apps", "-n", where, "--as", "system:serviceaccount:"+ns+":reconciler"); !strings.HasPrefix(out, want) {
 			t.Errorf("the account of Flux in %s: %s", where, out)
 		}
 	}
-	// Flux's controllers, which have no verb override, set and remove finalizers.
+	// Flux's controllers, which lack the verb override, must be able to set and remove
+	// finalizers.
 	for _, finalizers := range []string{`["finalizers.fluxcd.io"]`, "null"} {
 		for _, kind := range []string{"gitrepositories.source.toolkit.fluxcd.io", "kustomizations.kustomize.toolkit.fluxcd.io"} {
 			if out, err := kubectlAs(t, c, "source-controller", "flux", "-n", ns, "patch", kind, "team", "--type=merge", "-p", `{"metadata":{"finalizers":`+finalizers+`}}`); err != nil {
@@ -221,7 +223,8 @@ func TestExampleTeams(t *testing.T) {
 			}
 		}
 	}
-	// What the class made stays as it is made: for the team, and for those who may.
+	// A team cannot change objects of the class; changes by administrators are
+	// reverted.
 	if out, err := kubectlAs(t, c, "pat", "payments", "-n", ns, "patch", "kustomizations.kustomize.toolkit.fluxcd.io", "team", "--type=merge", "-p", `{"spec":{"serviceAccountName":"other"}}`); err == nil {
 		t.Errorf("a tenant changes what the class made: %s", out)
 	}
@@ -241,7 +244,7 @@ func TestExampleTeams(t *testing.T) {
 	if err != nil {
 		t.Errorf("the broker did not put back what the class made: %v", err)
 	}
-	// What was widened is what the component says, and nothing else.
+	// The component widens the broker's rights exactly as documented.
 	stage, err := attack.New(ctx, c)
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +276,7 @@ func TestExampleTeams(t *testing.T) {
 	}
 }
 
-// kubectlAs runs kubectl as somebody with groups.
+// kubectlAs runs kubectl as a user in a group.
 func kubectlAs(t *testing.T, c *testenv.Cluster, user, group string, args ...string) (string, error) {
 	t.Helper()
 	return c.Kubectl("admin", append(args, "--as="+user, "--as-group="+group, "--as-group=system:authenticated", fmt.Sprintf("--request-timeout=%s", time.Minute))...)

@@ -23,22 +23,22 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// operation is something that the broker does with one namespace.
+// operation is an operation of the broker on one namespace.
 type operation struct {
 	name    string
 	prepare func() string
-	try     func(name string) error            // once
-	holds   func(name string, err error) error // after the first try
-	again   bool                               // until it succeeds
+	try     func(name string) error            // run once
+	holds   func(name string, err error) error // check after the first try
+	again   bool                               // repeat try until it succeeds
 	finally func(name string) error
 }
 
-// Whatever happens to any call that the broker makes, before or after it took
-// effect: a namespace is complete or not there, never accessible without its
-// guard rails, an expiry only moves on, an answer of success is the truth, and
-// whoever repeats a request succeeds.
+// Whatever fault occurs in any call of the broker, before or after the call took
+// effect: a namespace must be complete or absent, and never accessible without its
+// guard rails; its expiry must only move forward; a success that was reported must be
+// true; and a repeated request must succeed.
 func TestFaults(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
 	b := start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig, "--inspect-interval=1s")
@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 		},
 	}
 	for _, op := range operations {
-		// What calls are there?
+		// Record the calls that the operation makes.
 		name := op.prepare()
 		breaks.plan(name, call{}, testenv.Fault{}, 0)
 		if err := op.try(name); err != nil {
@@ -116,7 +116,7 @@ func TestFaults(t *testing.T) {
 		calls := breaks.done(name).calls
 		slices.SortFunc(calls, func(a, b call) int { return strings.Compare(a.what, b.what) })
 		calls = slices.Compact(calls)
-		if op.name == "expire" { // of what is done meanwhile, the rest is looked at above
+		if op.name == "expire" { // the other calls are covered by the operations above
 			calls = slices.DeleteFunc(calls, func(c call) bool { return !strings.HasPrefix(c.what, "DELETE ") })
 		} else if len(calls) < 2 {
 			t.Fatalf("%s makes the calls %v", op.name, calls)
@@ -126,13 +126,13 @@ func TestFaults(t *testing.T) {
 		var mu sync.Mutex
 		cases, fired := 0, 0
 		for _, at := range calls {
-			if at.nth > 2 { // of a round that repeats
+			if at.nth > 2 { // calls of a loop that repeats
 				continue
 			}
 			for what, fault := range faults {
 				name := op.prepare()
 				times := 1
-				if !op.again { // once more when somebody goes on with it
+				if !op.again { // again when the broker retries the operation itself
 					times = 2
 				}
 				breaks.plan(name, at, fault, times)
@@ -152,7 +152,7 @@ func TestFaults(t *testing.T) {
 							t.Errorf("%s, repeated: %v", where, err)
 						}
 					}
-					<-places // waiting takes no place
+					<-places // waiting does not occupy a slot
 					if err := slowly(100*time.Second, func() error { return op.finally(name) }); err != nil {
 						t.Errorf("%s, in the end: %v", where, err)
 					}
@@ -175,7 +175,7 @@ func TestFaults(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// Nothing is left that is neither complete nor going.
+	// Every remaining namespace is complete or terminating.
 	if err := slowly(100*time.Second, func() error {
 		all, err := kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"})
 		if err != nil {
@@ -199,7 +199,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// slowly is testenv.Eventually for many at once.
+// slowly is testenv.Eventually with longer intervals, for many concurrent calls.
 func slowly(d time.Duration, f func() error) error {
 	end := time.Now().Add(d)
 	for {
@@ -211,7 +211,7 @@ func slowly(d time.Duration, f func() error) error {
 	}
 }
 
-// post creates a namespace, once, with a request id.
+// post creates a namespace, once, with a request ID.
 func post(ctx context.Context, c *client.Client, name string) error {
 	cctx, cancel := context.WithTimeout(ctx, 28*time.Second)
 	defer cancel()
@@ -221,8 +221,8 @@ func post(ctx context.Context, c *client.Client, name string) error {
 	return err
 }
 
-// expiry reports whether the expiry of a namespace is neither that of its
-// creation nor the extended one; the latter alone if it must be.
+// expiry returns an error unless the expiry of a namespace is that of its creation or
+// the extended one; if extended is set, only the extended one is allowed.
 func expiry(ctx context.Context, c *client.Client, name string, extended bool) error {
 	tn, err := c.Get(ctx, name)
 	if err != nil {
@@ -235,13 +235,13 @@ func expiry(ctx context.Context, c *client.Client, name string, extended bool) e
 	return nil
 }
 
-// raise lifts a quota, as somebody with more rights than the tenant could.
+// raise increases a quota, as a user with more rights than the tenant could.
 func raise(ctx context.Context, kube kubernetes.Interface, name string) error {
 	_, err := kube.CoreV1().ResourceQuotas(name).Patch(ctx, "tenama", types.MergePatchType, []byte(`{"spec":{"hard":{"pods":"500"}}}`), metav1.PatchOptions{})
 	return err
 }
 
-// lowered reports a quota that is still lifted.
+// lowered returns an error if the quota is still increased.
 func lowered(ctx context.Context, kube kubernetes.Interface, name string) error {
 	quota, err := kube.CoreV1().ResourceQuotas(name).Get(ctx, "tenama", metav1.GetOptions{})
 	if err == nil && quota.Spec.Hard.Pods().Value() != 50 {

@@ -15,8 +15,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// A cluster has policies of its own. They are no breach and no outage: the
-// broker goes on, as long as its own policies hold.
+// Policies of the cluster's administrators must not make the broker believe that it is
+// not contained: it must continue as long as its own policies are in force.
 func TestForeignPolicies(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -58,7 +58,7 @@ spec: {policyName: tenama-broker-of-ours, validationActions: [Deny]}
 	if _, err := alice.Create(ctx, tns("tmp-among-others", time.Hour), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for range 20 { // many proofs, and three intervals several times
+	for range 20 { // many proofs, and several times three intervals
 		if status, body := probe(t, health, "/readyz/contained"); status != http.StatusOK {
 			t.Fatalf("/readyz/contained: %d %s", status, body)
 		}
@@ -70,9 +70,10 @@ spec: {policyName: tenama-broker-of-ours, validationActions: [Deny]}
 	}
 }
 
-// Something in the cluster, a policy engine perhaps, puts an object of the same
-// name into each new namespace, faster than the broker. It is not the class's:
-// nobody gets access to a namespace without its guard rails.
+// Another component, for example a policy engine, may create an object with the name of
+// a guard rail in each new namespace before the broker does. The broker must not
+// mistake it for the class's object and give access to a namespace without its guard
+// rails.
 func TestForeignGuardRails(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

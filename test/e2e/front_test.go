@@ -20,8 +20,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// No credential reaches the broker: what kube-apiserver forwards is an identity,
-// also of users who came with a token.
+// No credential of a user may reach the broker: kube-apiserver must forward only the
+// identity, also of users who authenticate with a token.
 func TestNoTokenReachesTheBroker(t *testing.T) {
 	t.Parallel()
 	c, port := own(t)
@@ -79,7 +79,7 @@ func TestNoTokenReachesTheBroker(t *testing.T) {
 	}
 }
 
-// bearer is the token in a user's kubeconfig.
+// bearer returns the token in a user's kubeconfig.
 func bearer(t *testing.T, c *testenv.Cluster, user string) string {
 	t.Helper()
 	if _, err := os.Stat(c.Kubeconfig(user)); err != nil {
@@ -92,8 +92,8 @@ func bearer(t *testing.T, c *testenv.Cluster, user string) string {
 	return token
 }
 
-// Odd paths and bodies reach nothing and redirect nowhere: one parser decides
-// about authorization and about routing.
+// Unusual paths and bodies must neither reach an object nor cause a redirect: the same
+// parser must serve authorization and routing.
 func TestOddPaths(t *testing.T) {
 	alice, err := shared.ConfigFor("alice", "devs")
 	if err != nil {

@@ -26,8 +26,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// A policy engine that looks at everything does not disturb the broker, and its
-// rules hold in what the broker lends.
+// A policy engine that checks every write must not disturb the broker, and its rules
+// must apply in temporary namespaces.
 func TestExampleGatekeeper(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -82,8 +82,8 @@ func TestExampleGatekeeper(t *testing.T) {
 	}
 }
 
-// gatekeeper runs Gatekeeper as a process, and has kube-apiserver ask it about every
-// write but its own.
+// gatekeeper runs Gatekeeper as a process, and makes kube-apiserver consult it about
+// every write but its own.
 func gatekeeper(t *testing.T, c *testenv.Cluster) {
 	t.Helper()
 	ctx := t.Context()
@@ -162,8 +162,8 @@ webhooks:
 	}
 }
 
-// serving writes a certificate for 127.0.0.1 into dir, as tls.crt and tls.key, and
-// returns its authority, which it is itself.
+// serving writes a self-signed certificate for 127.0.0.1 into dir, as tls.crt and
+// tls.key, and returns the certificate.
 func serving(t *testing.T, dir string) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -13,8 +13,9 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// Whoever adds a namespace for a group that they are not in may repeat the request,
-// waits for nobody's access but the group's, and the group is charged for it.
+// A user who creates a namespace for a group without being a member must be able to
+// repeat the request. The broker must wait only for the group's access, and must charge
+// the namespace to the group.
 func TestNamespaceForAnotherGroup(t *testing.T) {
 	ctx := t.Context()
 	apply(t, shared.Cluster, budget("crew", "{groups: [{name: crew, hard: {requests.cpu: 8}}]}"))
@@ -49,7 +50,8 @@ func TestNamespaceForAnotherGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It waits for the access of the group, not for that of the caller, which never comes.
+	// It waits for the access of the group, and not for the caller's, who never gets
+	// access.
 	if log, err := shared.broker.Output(); err != nil || strings.Contains(log, `access was not seen in time","namespace":"`+first.Name) {
 		t.Errorf("it waited for an access that nobody gets (%v)", err)
 	}

@@ -22,11 +22,11 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// Whatever state the brokers are in, the cluster is well: others' namespaces
-// end, their quotas come into force, and what the cluster serves can be found.
-// When all brokers hang or are killed, the guard sees to that.
+// In every state of the brokers the rest of the cluster must keep working: other
+// namespaces must be deletable, new quotas must come into force, and discovery must
+// work. When all brokers hang or are killed, the guard must ensure this.
 func TestTheClusterStaysHealthy(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port := own(t)
 	kube := c.Client("admin")
@@ -41,7 +41,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 		if err := quotaWorks(ctx, kube, strings.ReplaceAll(state, " ", "-")); err != nil {
 			t.Errorf("%s: %v", state, err)
 		}
-		out, err := c.Kubectl("alice", "get", "configmaps", "-n", "default") // discovery of everything else
+		out, err := c.Kubectl("alice", "get", "configmaps", "-n", "default") // discovery of all other APIs
 		if err != nil && !strings.Contains(out, "forbidden") {
 			t.Errorf("%s: %s", state, out)
 		}
@@ -49,7 +49,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 	}
 	well("up")
 
-	// Slow: it runs for a tenth of the time.
+	// Slow: the broker runs for a tenth of the time.
 	stop := make(chan struct{})
 	end := sync.OnceFunc(func() { close(stop) })
 	defer end()
@@ -71,12 +71,12 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 	end()
 	<-slow
 
-	// Restarting: kill -9, and at once another.
+	// Restarting: kill -9, and a new broker at once.
 	b.Kill()
 	b = start(t, c, port, "broker-0")
 	well("restarted")
 
-	// Hanging: it takes connections and answers nothing. The guard acts.
+	// Hanging: the broker accepts connections and does not answer. The guard acts.
 	if err := syscall.Kill(b.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 		t.Errorf("a broker that goes on does not put the APIService back: %v", err)
 	}
 
-	// Killed, all of them.
+	// All brokers are killed.
 	b.Kill()
 	begun = time.Now()
 	during := make(chan error, 1)
@@ -126,7 +126,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 	well("drained")
 }
 
-// quotaWorks reports whether a new quota of somebody else's comes into force.
+// quotaWorks returns an error unless a new quota outside of tenama comes into force.
 func quotaWorks(ctx context.Context, kube kubernetes.Interface, name string) error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "quota-" + name}}
 	if _, err := kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil {
@@ -154,7 +154,7 @@ func quotaWorks(ctx context.Context, kube kubernetes.Interface, name string) err
 		},
 		func() error { return counts(1) },
 		func() error { return secrets.Delete(ctx, "a", metav1.DeleteOptions{}) },
-		func() error { return counts(0) }, // by the controller, which watches what it finds by discovery
+		func() error { return counts(0) }, // by the controller, which watches the resources that discovery lists
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -164,7 +164,7 @@ func quotaWorks(ctx context.Context, kube kubernetes.Interface, name string) err
 	return nil
 }
 
-// guard runs the guard with its own identity, for as long as the test.
+// guard runs the guard with its own identity until the test ends.
 func guard(t *testing.T, c *testenv.Cluster) {
 	t.Helper()
 	kubeconfig, err := c.ServiceAccountKubeconfig(t.Context(), "tenama-system", "tenama-guard")
@@ -189,7 +189,7 @@ func guard(t *testing.T, c *testenv.Cluster) {
 	})
 }
 
-// The guard has one right.
+// The guard must have exactly one right.
 func TestRightsOfTheGuard(t *testing.T) {
 	role, err := admin().RbacV1().ClusterRoles().Get(t.Context(), "tenama:guard", metav1.GetOptions{})
 	if err != nil || len(role.Rules) != 1 || len(role.Rules[0].ResourceNames) != 1 {

@@ -22,10 +22,10 @@ import (
 
 const collection = "/apis/tenama.dev/v1alpha1/temporarynamespaces"
 
-// direct speaks to the broker's port, past kube-apiserver.
+// direct returns a client for the broker's port that bypasses kube-apiserver.
 func direct(t *testing.T, certPEM, keyPEM []byte) *http.Client {
 	t.Helper()
-	config := &tls.Config{InsecureSkipVerify: true} // the broker is on trial here, not its certificate
+	config := &tls.Config{InsecureSkipVerify: true} // the test is about the broker, not its certificate
 	if certPEM != nil {
 		pair, err := tls.X509KeyPair(certPEM, keyPEM)
 		if err != nil {
@@ -56,8 +56,8 @@ func send(t *testing.T, c *http.Client, method, url string, header map[string]st
 	return resp.StatusCode, string(b)
 }
 
-// Only the front proxy's certificate gives an identity; headers alone, and
-// every other certificate or token, give none.
+// Only the front proxy's certificate may give an identity; headers alone, and any other
+// certificate or token, must not.
 func TestSpoofedHeadersDirectly(t *testing.T) {
 	url := fmt.Sprintf("https://127.96.0.10:%d", shared.port)
 	root := map[string]string{"X-Remote-User": "admin", "X-Remote-Group": "system:masters"}
@@ -96,7 +96,7 @@ func TestSpoofedHeadersDirectly(t *testing.T) {
 			}
 		})
 	}
-	// Paths that do not exist are not open either, and none redirects.
+	// Paths that do not exist must also require authentication, and must not redirect.
 	for _, path := range []string{"/", "/healthz", "/metrics", "/debug/pprof/", "/apis//tenama.dev", "/apis/tenama.dev/../../x", collection + "//", collection + "/a/b"} {
 		if code, body := send(t, direct(t, nil, nil), http.MethodGet, url+path, root); code != 401 {
 			t.Errorf("%s without a certificate: got %d %s, want 401", path, code, body)
@@ -112,7 +112,7 @@ func TestSpoofedHeadersDirectly(t *testing.T) {
 	}
 }
 
-// kube-apiserver removes identity headers that a client sends.
+// kube-apiserver must remove identity headers that a client sends.
 func TestSpoofedHeadersThroughTheAPIServer(t *testing.T) {
 	tn := borrow(t, user(t, "alice"), unique("spoof"), time.Hour)
 	config := shared.Config("bob")
@@ -128,7 +128,7 @@ func TestSpoofedHeadersThroughTheAPIServer(t *testing.T) {
 	}
 }
 
-// Whoever the cluster knows arrives as themselves, whatever their name holds.
+// The broker must see every user under their own name, whatever characters it contains.
 func TestEveryoneArrivesAsThemselves(t *testing.T) {
 	ctx := t.Context()
 	grant := func(kind, name, namespace string) {
@@ -202,7 +202,7 @@ func TestEveryoneArrivesAsThemselves(t *testing.T) {
 	}
 }
 
-// Users of the system are not given access; who has it anyway may own.
+// Users of the system must not be given access; those that have it anyway may own.
 func TestSystemUsers(t *testing.T) {
 	config := shared.Config("admin")
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:kube-scheduler", Groups: []string{"devs"}}
@@ -221,7 +221,7 @@ func TestSystemUsers(t *testing.T) {
 	for _, u := range []rest.ImpersonationConfig{
 		{UserName: "system:anonymous", Groups: []string{"system:unauthenticated", "system:masters"}},
 		{UserName: "system:node:n1", Groups: []string{"system:nodes", "devs"}},
-		{UserName: "system:serviceaccount:tmp-other:default", Groups: []string{"devs"}}, // whoever has that name next would be it
+		{UserName: "system:serviceaccount:tmp-other:default", Groups: []string{"devs"}}, // a later account of that name would be the owner
 	} {
 		config.Impersonate = u
 		if _, err := as(t, config).Create(t.Context(), tns(unique("sys"), time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonForbidden {
@@ -230,7 +230,7 @@ func TestSystemUsers(t *testing.T) {
 	}
 }
 
-// Who has no right to tenama is told so by kube-apiserver, in its own words.
+// Users without rights to tenama must get the usual error message of kube-apiserver.
 func TestNoPermission(t *testing.T) {
 	config, err := shared.ConfigFor("eve")
 	if err != nil {

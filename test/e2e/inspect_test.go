@@ -18,8 +18,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// Guard rails that somebody with more rights changed are put back, told about
-// and counted; what others own, and what was handed over, stays.
+// Guard rails that a user with more rights changed must be restored, reported in an
+// event, and counted; objects of others, and objects released to them, must stay.
 func TestDrift(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -138,7 +138,7 @@ func TestDrift(t *testing.T) {
 		if got := field("rolebinding", "tenama:owner", "{.metadata.name}"); !strings.Contains(got, "NotFound") {
 			t.Errorf("the owner, locked out by an administrator, was let in again: %s", got)
 		}
-		do("delete", "resourcequota", tenama) // the broker's again
+		do("delete", "resourcequota", tenama) // from here on the broker's again
 		if err := testenv.Eventually(60*time.Second, func() error {
 			if got := field("resourcequota", tenama, "{.spec.hard.pods}"); got != "50" {
 				return errOf(got)
@@ -162,7 +162,7 @@ func TestDrift(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		// Nothing to do is nothing written.
+		// Without drift, the broker writes nothing.
 		before := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}")
 		time.Sleep(2 * time.Second)
 		if after := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}"); after != before {
@@ -175,7 +175,8 @@ func TestDrift(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Scopes cannot be changed; a quota for best-effort pods only counts none of ours.
+		// Scopes cannot be changed; a quota for best-effort pods counts none of these
+		// pods.
 		if err := k.CoreV1().ResourceQuotas(ns).Delete(ctx, tenama, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// told tells whether an Event of the namespace says so.
+// told returns an error unless an Event of the namespace contains message.
 func told(ctx context.Context, k kubernetes.Interface, ns, reason, message string) error {
 	events, err := k.CoreV1().Events(ns).List(ctx, metav1.ListOptions{FieldSelector: "reason=" + reason})
 	if err != nil {

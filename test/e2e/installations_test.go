@@ -17,9 +17,9 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// A cluster has room for one installation. A second, under other names, takes
-// the policies along; then neither broker pretends to be contained, each says
-// what is wrong, and the first recovers once its policies are back.
+// A cluster supports one installation. A second one, under other names, replaces the
+// policies of the first. Neither broker may then claim to be contained, both must
+// report the reason, and the first must recover once its policies are restored.
 func TestSecondInstallation(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -81,8 +81,8 @@ func TestSecondInstallation(t *testing.T) {
 	}
 }
 
-// A role that RBAC lets the broker bind and the policy does not name: half of
-// the work done. The class says so, and so does a request.
+// If RBAC lets the broker bind a role but the policy does not list it, the setup is
+// incomplete. The class and a request must report this.
 func TestRoleThatOnlyRBACNames(t *testing.T) {
 	for _, args := range [][]string{
 		{"create", "clusterrole", "half", "--verb=get", "--resource=pods"},
@@ -117,8 +117,8 @@ func TestRoleThatOnlyRBACNames(t *testing.T) {
 	}
 }
 
-// Access ends with the namespace: a token that was good is not, also when the
-// name is used again by somebody else.
+// Access must end with the namespace: an old token must not work, even after another
+// user reuses the name.
 func TestTokenAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -151,7 +151,8 @@ func TestTokenAfterTheEnd(t *testing.T) {
 	if err := read(); !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
 		t.Errorf("the token reads on after the end: %v", err)
 	}
-	// Carol takes the name as soon as she may, and lets an account of that name in.
+	// Carol takes the name as soon as possible, and gives access to an account of that
+	// name.
 	carol := user(t, "carol")
 	gone := time.Now()
 	for {
@@ -180,8 +181,8 @@ func TestTokenAfterTheEnd(t *testing.T) {
 	}
 }
 
-// An installation under other names, all of them set in one place, works without
-// telling the plugin.
+// An installation under other names, all of them set in one file, must work without any
+// configuration of the plugin.
 func TestOtherNames(t *testing.T) {
 	t.Parallel()
 	c, err := testenv.StartCluster(t.Context(), filepath.Join(t.TempDir(), "c"))
@@ -211,7 +212,7 @@ func TestOtherNames(t *testing.T) {
 			t.Errorf("%v: got %d %s%s, want %q", step.args, code, stdout, stderr, step.want)
 		}
 	}
-	// The policies follow: the usual prefix is nobody's, this one is reserved.
+	// The policies match: the default prefix is free, and the new one is reserved.
 	if out, err := c.Kubectl("admin", "create", "clusterrole", "makers", "--verb=create", "--resource=namespaces"); err != nil {
 		t.Fatal(out)
 	}
@@ -226,7 +227,8 @@ func TestOtherNames(t *testing.T) {
 	}
 }
 
-// renamed is a copy of deploy/ with other names, all in its settings.yaml.
+// renamed returns the cluster with a copy of deploy/ that has other names in its
+// settings.yaml.
 func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deploy")

@@ -17,12 +17,12 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// A target that is interrupted leaves neither a process nor a file behind: control
-// planes that stay would fill the machine of whoever runs tests in a loop.
+// An interrupted make target must leave neither a process nor a file behind: leftover
+// control planes would fill the machine of a developer who runs tests in a loop.
 func TestInterruptedTargets(t *testing.T) {
 	for name, c := range map[string]struct {
 		args   []string
-		until  string // it prints, then it is interrupted
+		until  string // its output when it is interrupted
 		signal syscall.Signal
 	}{
 		"demo, Ctrl-C":      {[]string{"demo"}, "ready at ", syscall.SIGINT},
@@ -35,7 +35,7 @@ func TestInterruptedTargets(t *testing.T) {
 			cmd := exec.Command("make", c.args...)
 			cmd.Dir = testenv.Root()
 			cmd.Env = append(withoutMake(os.Environ()), "TMPDIR="+tmp)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a terminal has it: a signal is for all of it
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // like a terminal: a signal reaches the whole group
 			out, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -76,7 +76,7 @@ func TestInterruptedTargets(t *testing.T) {
 	}
 }
 
-// withoutMake leaves out what a make tells its own children.
+// withoutMake returns env without the variables that make sets for its children.
 func withoutMake(env []string) (out []string) {
 	for _, v := range env {
 		if !strings.HasPrefix(v, "MAKE") && !strings.HasPrefix(v, "MFLAGS") && !strings.HasPrefix(v, "TMPDIR=") && !strings.HasPrefix(v, "KUBERNETES=") {
@@ -86,7 +86,7 @@ func withoutMake(env []string) (out []string) {
 	return out
 }
 
-// inDirectory names the processes whose temporary directory lies in dir.
+// inDirectory returns the processes whose temporary directory is in dir.
 func inDirectory(dir string) string {
 	var found []string
 	all, _ := filepath.Glob("/proc/[0-9]*/environ")

@@ -15,7 +15,7 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// leased borrows a namespace that lives as long as somebody renews it.
+// leased creates a namespace that lives for as long as its lease is renewed.
 func leased(t *testing.T, c *client.Client, lease int64, ttl time.Duration) string {
 	t.Helper()
 	tn := tns(unique("leased"), ttl)
@@ -30,8 +30,8 @@ func leased(t *testing.T, c *client.Client, lease int64, ttl time.Duration) stri
 	return made.Name
 }
 
-// A command that was killed must not leave its namespace behind for the TTL, and
-// one that runs must not lose it, nor use up the extensions that people have.
+// A killed command must not leave its namespace behind until the TTL ends. A running
+// command must neither lose its namespace nor use up the extensions that users have.
 func TestLease(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
@@ -63,7 +63,7 @@ func TestLease(t *testing.T) {
 	}
 }
 
-// Nobody can cheat by a lease: it reaches no further than the rest of the lifetime.
+// A lease must not prolong a namespace beyond the rest of its lifetime.
 func TestLeaseReachesNoFurther(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
@@ -72,7 +72,7 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 		_, err := alice.Patch(t.Context(), name, types.MergePatchType, []byte(`{"spec":`+spec+`}`), metav1.PatchOptions{})
 		return err
 	}
-	if err := patch(`{"leaseDurationSeconds":360000}`); err != nil { // it is let go of, for 100 hours
+	if err := patch(`{"leaseDurationSeconds":360000}`); err != nil { // a lease of 100 hours
 		t.Fatal(err)
 	}
 	tn, err := alice.Get(t.Context(), name)
@@ -85,8 +85,8 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 	for spec, want := range map[string]metav1.StatusReason{
 		`{"renewTime":"2080-01-01T00:00:00Z"}`: metav1.StatusReasonInvalid, // ahead of the clock
 		`{"renewTime":"2020-01-01T00:00:00Z"}`: metav1.StatusReasonInvalid, // before its creation
-		`{"leaseDurationSeconds":10}`:          metav1.StatusReasonInvalid, // the expiry would come nearer
-		`{"leaseDurationSeconds":null}`:        "",                         // what is left out stays
+		`{"leaseDurationSeconds":10}`:          metav1.StatusReasonInvalid, // the expiry would be earlier
+		`{"leaseDurationSeconds":null}`:        "",                         // an omitted field stays
 	} {
 		if err := patch(spec); reason(err) != want {
 			t.Errorf("%s: got %v, want %q", spec, err, want)
@@ -94,8 +94,8 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 	}
 }
 
-// To extend what a command holds must not end the holding: its renewals go on to count,
-// and when it is killed two minutes are left, not the extension.
+// Extending a namespace that a command holds must not end the lease: renewals must
+// still count, and after a kill two minutes must remain, rather than the extension.
 func TestExtendWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
@@ -114,7 +114,7 @@ func TestExtendWhatIsHeld(t *testing.T) {
 			t.Errorf("nobody holds it any more: it has %s left, %+v", left, tn.Spec)
 		}
 	}
-	tn := extend(5 * time.Minute) // it may live so long anyway
+	tn := extend(5 * time.Minute) // its lifetime is that long anyway
 	held(tn)
 	if tn.Spec.ExtendUntil != nil || tn.Status.Extensions != 0 {
 		t.Errorf("an extension was used up for nothing: %+v", tn)
@@ -129,7 +129,7 @@ func TestExtendWhatIsHeld(t *testing.T) {
 		t.Fatalf("the holder cannot renew any more: %v", err)
 	}
 	held(tn)
-	// Let go of, it lives on by itself, and is extended as any other.
+	// After its lease ends, it remains, and can be extended like any other.
 	if tn, err = alice.LetGo(t.Context(), tn, alice.Now().Add(30*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestExtendWhatIsHeld(t *testing.T) {
 	}
 }
 
-// Whoever works in a namespace that is about to end hears of it from any client.
+// Users of a namespace that is about to end must see a warning in any client.
 func TestExpiryIsAnnounced(t *testing.T) {
 	t.Parallel()
 	config, err := shared.ConfigFor("ursula", "devs")
@@ -169,7 +169,7 @@ func TestExpiryIsAnnounced(t *testing.T) {
 	if _, err := ursula.List(t.Context(), metav1.ListOptions{}); err != nil || len(heard.said) != 1 {
 		t.Errorf("a list: got the warnings %q (%v)", heard.said, err)
 	}
-	// Nobody else: controllers, and who sees everybody's, can do nothing about it.
+	// No warnings for controllers and administrators, who are not going to act on them.
 	others := &warnings{}
 	c := rest.CopyConfig(shared.Config("admin"))
 	c.WarningHandler = others

@@ -13,7 +13,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// The life of a namespace in plain HTTP, by the very lines of docs/api.md.
+// The commands for plain HTTP in docs/api.md must work exactly as shown there.
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "api.md"))
@@ -47,7 +47,7 @@ func TestPlainHTTP(t *testing.T) {
 	}
 }
 
-// What the documentation of the library shows works, as it stands there.
+// The examples in the documentation of the library must work exactly as shown there.
 func TestExamples(t *testing.T) {
 	cmd := exec.Command("go", "test", "-trimpath", "-count=1", "-v", "-run", "^Example", "./pkg/client")
 	cmd.Dir = testenv.Root()

@@ -19,7 +19,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// A namespace is usable the moment create answers, with everything in place.
+// A namespace must be usable and complete at the moment create returns.
 func TestCreateAnswersWhenUsable(t *testing.T) {
 	alice, kube := user(t, "alice"), shared.Client("alice")
 	for i := range 10 {
@@ -147,7 +147,7 @@ func TestDryRunMakesNothing(t *testing.T) {
 	}
 }
 
-// No write brings the expiry nearer, and none passes the ceiling.
+// No write may make the expiry earlier, or exceed the longest lifetime.
 func TestExpiryOnlyMovesOn(t *testing.T) {
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("move"), time.Hour)
@@ -168,9 +168,9 @@ func TestExpiryOnlyMovesOn(t *testing.T) {
 		{`{"ttlSeconds":7200}`, ""},
 		{`{"extendUntil":` + at(3*time.Hour) + `}`, ""},
 		{`{"extendUntil":` + at(150*time.Minute) + `}`, "must not be earlier than"},
-		{`{"extendUntil":null}`, ""}, // left out: it stays
+		{`{"extendUntil":null}`, ""}, // an omitted field stays
 		{`{"extendUntil":` + at(149*time.Minute) + `}`, "must not be earlier than"},
-		{`{"extendUntil":"0000-01-01T00:00:00+23:00"}`, "must not be before the creation"}, // it could not be read back: for ever
+		{`{"extendUntil":"0000-01-01T00:00:00+23:00"}`, "must not be before the creation"}, // unreadable once stored: it would never expire
 		{`{"extendUntil":` + at(8*24*time.Hour) + `}`, "must not be after"},
 		{`{"extendUntil":` + at(7*24*time.Hour) + `}`, ""},
 		{`{"className":"other"}`, "is immutable"},
@@ -190,7 +190,7 @@ func TestExpiryOnlyMovesOn(t *testing.T) {
 	}
 }
 
-// Others' namespaces do not exist, for any verb; an administrator sees all.
+// Namespaces of others must look absent, for every verb; an administrator must see all.
 func TestOthersSeeNothing(t *testing.T) {
 	bob := user(t, "bob")
 	tn := borrow(t, user(t, "alice"), unique("secret"), time.Hour)
@@ -202,7 +202,7 @@ func TestOthersSeeNothing(t *testing.T) {
 			t.Errorf("%s: got %v, want NotFound", verb, err)
 		}
 	}
-	// What is there and what is not must be told apart by nothing.
+	// The answers for absent namespaces and for those of others must be identical.
 	if _, absent := bob.Get(t.Context(), "tmp-absent"); strings.Replace(absent.Error(), "tmp-absent", tn.Name, 1) != err.Error() {
 		t.Errorf("absent: %q; somebody else's: %q", absent, err)
 	}
@@ -232,7 +232,7 @@ func has(list *v1alpha1.TemporaryNamespaceList, name string) bool {
 	return false
 }
 
-// A namespace whose expiry cannot be read is kept.
+// A namespace whose expiry cannot be read must be kept.
 func TestUnreadableExpiryKeeps(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
@@ -241,14 +241,14 @@ func TestUnreadableExpiryKeeps(t *testing.T) {
 	if _, err := admin().CoreV1().Namespaces().Patch(t.Context(), tn.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(32 * time.Second) // it would have expired
+	time.Sleep(32 * time.Second) // longer than the TTL
 	now, err := alice.Get(t.Context(), tn.Name)
 	if err != nil || now.DeletionTimestamp != nil || now.Status.ExpirationTimestamp != nil {
 		t.Errorf("got %+v, %v", now, err)
 	}
 }
 
-// The limit range lets a pod without requests pass the quota.
+// The limit range must let a pod without requests pass the quota.
 func TestPodsWithoutRequestsPass(t *testing.T) {
 	tn := borrow(t, user(t, "alice"), unique("pods"), time.Hour)
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.test/c"}}}}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package e2e tests tenama on a real control plane: the broker as a process
-// with the rights of its ServiceAccount, the plugin as a binary under kubectl.
+// Package e2e tests tenama on a real control plane: the broker runs as a process with
+// the rights of its ServiceAccount, the plugin as a binary under kubectl.
 package e2e
 
 import (
@@ -25,7 +25,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// shared is the control plane of all tests that leave it as it was.
+// shared is the control plane of all tests that leave no changes behind.
 var shared struct {
 	*testenv.Cluster
 	port   int
@@ -69,7 +69,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-// errorsOf keeps the lines of a broker's log that are errors.
+// errorsOf returns the lines of a broker's log that are errors.
 func errorsOf(log string) string {
 	var out strings.Builder
 	for line := range strings.Lines(log) {
@@ -85,14 +85,13 @@ func tail(s string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// own starts a control plane of the test's own, with tenama installed and no
-// broker running.
+// own starts a control plane for one test, with tenama installed and no broker running.
 func own(t *testing.T) (*testenv.Cluster, int) {
 	t.Helper()
 	return ownIn(t, filepath.Join(t.TempDir(), "c"))
 }
 
-// ownIn is own with its data in dir, for tests that start it again.
+// ownIn is like own, with its data in dir, for tests that restart the control plane.
 func ownIn(t *testing.T, dir string, flags ...string) (*testenv.Cluster, int) {
 	t.Helper()
 	c := again(t, dir, flags...)
@@ -103,7 +102,7 @@ func ownIn(t *testing.T, dir string, flags ...string) (*testenv.Cluster, int) {
 	return c, port
 }
 
-// again starts a control plane on what another left in dir, if anything.
+// again starts a control plane with the data, if any, that another one left in dir.
 func again(t *testing.T, dir string, flags ...string) *testenv.Cluster {
 	t.Helper()
 	c, err := testenv.StartCluster(t.Context(), dir, flags...)
@@ -114,7 +113,8 @@ func again(t *testing.T, dir string, flags ...string) *testenv.Cluster {
 	return c
 }
 
-// proxied is own with a proxy in between: the kubeconfig is that of the broker.
+// proxied is like own, and also returns a proxy and a broker kubeconfig that leads
+// through it.
 func proxied(t *testing.T) (c *testenv.Cluster, port int, proxy *testenv.Proxy, kubeconfig string) {
 	t.Helper()
 	c, port = own(t)
@@ -157,10 +157,10 @@ func admin() *kubernetes.Clientset { return shared.Client("admin") }
 
 var counter atomic.Int64
 
-// unique is a name that no other test uses.
+// unique returns a name that no other test uses.
 func unique(what string) string { return fmt.Sprintf("tmp-%s-%d", what, counter.Add(1)) }
 
-// tns is a TemporaryNamespace to create.
+// tns returns a TemporaryNamespace to create.
 func tns(name string, ttl time.Duration) *v1alpha1.TemporaryNamespace {
 	seconds := int64(ttl / time.Second)
 	return &v1alpha1.TemporaryNamespace{
@@ -170,7 +170,7 @@ func tns(name string, ttl time.Duration) *v1alpha1.TemporaryNamespace {
 	}
 }
 
-// borrow creates a namespace that goes with the test.
+// borrow creates a namespace and deletes it when the test ends.
 func borrow(t *testing.T, c *client.Client, name string, ttl time.Duration) *v1alpha1.TemporaryNamespace {
 	t.Helper()
 	tn, err := c.Create(t.Context(), tns(name, ttl), metav1.CreateOptions{})
@@ -190,7 +190,7 @@ func namespace(t *testing.T, c kubernetes.Interface, name string) *corev1.Namesp
 	return ns
 }
 
-// complete reports what a namespace lacks; nil if it is complete.
+// complete returns an error that names a missing part of a namespace; nil if complete.
 func complete(ctx context.Context, c kubernetes.Interface, name, owner string) error {
 	quota, err := c.CoreV1().ResourceQuotas(name).Get(ctx, "tenama", metav1.GetOptions{})
 	if err != nil {
@@ -218,5 +218,5 @@ func complete(ctx context.Context, c kubernetes.Interface, name, owner string) e
 	return nil
 }
 
-// reason is the API reason of an error, or "" for none.
+// reason returns the API reason of an error, or "" for none.
 func reason(err error) metav1.StatusReason { return apierrors.ReasonForError(err) }

@@ -16,9 +16,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// orderOfAccess watches every binding of an owner that appears: the guard rails
-// must have been there before, by the cluster's own order. It returns of how many
-// that is certain.
+// orderOfAccess watches all bindings of owners and fails the test if a guard rail was
+// written after the binding, according to the order of resource versions. The function
+// that it returns returns the number of bindings for which the order is certain.
 func orderOfAccess(t *testing.T, kube kubernetes.Interface) func() int {
 	t.Helper()
 	ctx := t.Context()
@@ -49,7 +49,7 @@ func orderOfAccess(t *testing.T, kube kubernetes.Interface) func() int {
 			if number(policy.ResourceVersion) > number(binding.ResourceVersion) || number(limits.ResourceVersion) > number(binding.ResourceVersion) || len(quota.Status.Hard) == 0 {
 				t.Errorf("%s: the owner got access before the guard rails were there", ns)
 			}
-			if number(quota.ResourceVersion) < number(binding.ResourceVersion) { // not written since: it was in force then
+			if number(quota.ResourceVersion) < number(binding.ResourceVersion) { // not written since, so it was already in force
 				mu.Lock()
 				seen++
 				mu.Unlock()

@@ -20,9 +20,9 @@ const (
 	finalizers = ", finalizers: [x.test/x]"
 )
 
-// A tenant who tries to keep a pod, and with it the namespace and their access,
-// beyond the end is either refused or does not succeed: the namespace goes. The
-// controllers that copy templates and adopt pods are the real ones.
+// A tenant who tries to keep a pod, and with it the namespace and their access, beyond
+// the end must be refused or must fail: the access must end. The controllers that copy
+// templates and adopt pods are the real ones.
 func TestTenantCannotOutliveTheEnd(t *testing.T) {
 	t.Parallel()
 	kube := admin()
@@ -99,7 +99,8 @@ func TestTenantCannotOutliveTheEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := testenv.Eventually(2*time.Minute, func() error {
-				// Finalizers of other kinds may hold the namespace up, but not the access.
+				// Finalizers of other kinds may delay the end of the namespace, but not
+				// of the access.
 				if _, err := kube.RbacV1().RoleBindings(tn.Name).Get(ctx, "tenama:owner", metav1.GetOptions{}); apierrors.IsNotFound(err) {
 					return nil
 				}

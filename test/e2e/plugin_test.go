@@ -26,7 +26,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// terminal is a user's shell: a kubeconfig of its own, the plugin under kubectl.
+// terminal is a user's shell: its own kubeconfig, and the plugin under kubectl.
 type terminal struct {
 	kubeconfig string
 	env        []string
@@ -68,8 +68,8 @@ func (s *terminal) run(args ...string) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), code
 }
 
-// A cluster without tenama, with a stopped one, and with a broken one: each is
-// told in one line, with what to do.
+// On a cluster without tenama, with a stopped broker, and with a broken broker, the
+// plugin must report the problem and a remedy in one line.
 func TestPluginWithoutBroker(t *testing.T) {
 	t.Parallel()
 	c, port := own(t)
@@ -103,11 +103,11 @@ func TestPluginWithoutBroker(t *testing.T) {
 	check("killed", "error: the tenama broker of this cluster does not answer")
 }
 
-// Ctrl-C at any moment: the kubeconfig is whole, no lock is left, and what was
-// begun in the cluster is complete or gone.
+// After Ctrl-C at any moment, the kubeconfig must be intact, no lock may remain, and
+// namespaces whose creation had begun must be complete or gone.
 func TestInterrupt(t *testing.T) {
 	sh := newTerminal(t, shared.Cluster, "carol")
-	direct := func(args ...string) *exec.Cmd { // kubectl replaces itself by the plugin; without it there is more of the plugin to meet
+	direct := func(args ...string) *exec.Cmd { // without kubectl, more interrupts hit the plugin itself
 		cmd := exec.Command(testenv.Bin("kubectl-tenama"), args...)
 		cmd.Env, cmd.SysProcAttr = sh.env, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		return cmd
@@ -135,7 +135,7 @@ func TestInterrupt(t *testing.T) {
 			code = exit.ExitCode() & 255
 		}
 		codes[code]++
-		if code != 0 && code != 130 && code != 255 { // 255: ended by the signal itself, before it was listened to, or at its second
+		if code != 0 && code != 130 && code != 255 { // 255: ended by the first signal before it had a handler, or by the second one
 			t.Errorf("exit code %d: %s", code, out.String())
 		}
 		config, err := clientcmd.LoadFromFile(sh.kubeconfig)
@@ -170,7 +170,8 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// Eight pipelines with one kubeconfig borrow and give back, all at once.
+// Eight pipelines that share a kubeconfig must be able to create and delete namespaces
+// at the same time.
 func TestPipelinesShareAKubeconfig(t *testing.T) {
 	sh := newTerminal(t, shared.Cluster, "dora")
 	before, _ := os.ReadFile(sh.kubeconfig)
@@ -196,7 +197,7 @@ func TestPipelinesShareAKubeconfig(t *testing.T) {
 	}
 }
 
-// Watches and waits of kubectl work on the API.
+// Watches and waits of kubectl must work on the API.
 func TestWatch(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -243,8 +244,8 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	// From an open version, as kubectl get NAME -w and curl ask; older versions of
-	// kube-apiserver know no initial events.
+	// From an unspecified version, as kubectl get NAME -w and curl request it; older
+	// versions of kube-apiserver do not know initial events.
 	for _, version := range []string{"", "0"} {
 		w, err := user(t, "alice").Watch(ctx, metav1.ListOptions{ResourceVersion: version, FieldSelector: "metadata.name=" + other.Name})
 		if err != nil {

@@ -15,9 +15,9 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// Every attack is stopped by what has to stop it, and what people do is not.
+// Every attack must be stopped by the intended mechanism, and ordinary use must not be.
 func TestAttacks(t *testing.T) {
-	t.Parallel() // with a control plane of its own
+	t.Parallel() // with its own control plane
 	c, port := own(t)
 	start(t, c, port, "broker-0", "--inspect-interval=1h")
 	stage, err := attack.New(t.Context(), c)
@@ -37,7 +37,7 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// No rule of a policy is there for nothing: without it, an attack gets through.
+// Every rule of a policy must be necessary: without it, an attack must succeed.
 func TestEveryRuleStopsAnAttack(t *testing.T) {
 	c, port := own(t)
 	start(t, c, port, "broker-0", "--inspect-interval=1h")
@@ -54,7 +54,7 @@ func TestEveryRuleStopsAnAttack(t *testing.T) {
 				less := policy.DeepCopy()
 				less.Spec.Validations = append(less.Spec.Validations[:i:i], less.Spec.Validations[i+1:]...)
 				putPolicy(t, k, less)
-				// The removal has taken effect when something gets through.
+				// The removal has taken effect once an attack succeeds.
 				red, what := time.Now().Add(time.Minute), ""
 				for what == "" && time.Now().Before(red) {
 					what = through(t, stage, rows, name)
@@ -83,7 +83,7 @@ func through(t *testing.T, stage *attack.Stage, rows []attack.Row, policy string
 	t.Helper()
 	for _, r := range rows {
 		if r.Stop != policy || r.Role == attack.Broker || r.Role == attack.TenantEdit {
-			continue // the same rules, tried by others
+			continue // the same rules, tried in other roles
 		}
 		if stop, _ := stage.Try(t.Context(), r); stop != policy {
 			return string(r.Role) + ": " + r.What
@@ -101,7 +101,7 @@ func getPolicy(t *testing.T, k kubernetes.Interface, name string) *admissionv1.V
 	return p
 }
 
-// putPolicy writes the spec of a policy, whatever it was.
+// putPolicy writes the spec of a policy, regardless of concurrent changes.
 func putPolicy(t *testing.T, k kubernetes.Interface, p *admissionv1.ValidatingAdmissionPolicy) {
 	t.Helper()
 	p = p.DeepCopy()

@@ -18,8 +18,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// Retries with one request id make one namespace, also at the same time and
-// without a name.
+// Retries with the same request ID must make only one namespace, also if they are
+// concurrent and without a name.
 func TestRequestID(t *testing.T) {
 	alice := user(t, "alice")
 	tn := tns("", time.Hour)
@@ -47,13 +47,13 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("one request made %q and %q", names[0], n)
 		}
 	}
-	// Somebody else's request with the same id is another one.
+	// The same ID from another user is a different request.
 	other, err := user(t, "bob").Create(t.Context(), tn.DeepCopy(), metav1.CreateOptions{})
 	if err != nil || other.Name == names[0] {
 		t.Errorf("bob got %v, %v", other, err)
 	}
 	_, _ = user(t, "bob").Delete(t.Context(), other.Name, metav1.DeleteOptions{})
-	// The same id for something else is refused.
+	// The same ID for a different object is refused.
 	longer := tn.DeepCopy()
 	*longer.Spec.TTLSeconds = 7200
 	if _, err := alice.Create(t.Context(), longer, metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
@@ -61,7 +61,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// An extension in the last moment is kept, or refused: never granted and lost.
+// An extension close to the expiry must be either kept or refused: never granted and
+// lost.
 func TestExtendAgainstExpiry(t *testing.T) {
 	t.Parallel()
 	const n = 60
@@ -76,14 +77,14 @@ func TestExtendAgainstExpiry(t *testing.T) {
 	for i := range n {
 		wg.Go(func() {
 			name := fmt.Sprintf("%s-%d", unique("race"), i)
-			// Much longer than all the creations take, on whatever machine.
+			// Much longer than all the creations take, on any machine.
 			tn, err := alice.Create(t.Context(), tns(name, 30*time.Second), metav1.CreateOptions{})
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			// The most of them around the expiry, a few milliseconds apart; some
-			// earlier, for where the way to the broker is long.
+			// Most extensions are around the expiry, a few milliseconds apart; some are
+			// earlier, for machines where requests take long to reach the broker.
 			before := time.Duration(n/2-i) * 2 * time.Millisecond
 			if i%4 == 0 {
 				before = time.Duration(n-i) * 50 * time.Millisecond
@@ -124,7 +125,8 @@ func TestExtendAgainstExpiry(t *testing.T) {
 	}
 }
 
-// kube-apiserver would accept a write to a namespace that is being deleted.
+// kube-apiserver would accept a write to a namespace that is being deleted. The broker
+// must not extend such a namespace.
 func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
@@ -143,7 +145,7 @@ func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
 	if err := alice.WaitGone(t.Context(), tn.Name, tn.UID); err != nil {
 		t.Error(err)
 	}
-	// The name is quarantined for others: a cached token must not open theirs.
+	// The name is quarantined for others: a cached token must not open their namespace.
 	if _, err := user(t, "bob").Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
 		t.Errorf("bob got the name at once: %v", err)
 	}
@@ -152,7 +154,7 @@ func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
 	}
 }
 
-// Thirty-two callers at once are all served.
+// Thirty-two concurrent callers must all be served.
 func TestManyAtOnce(t *testing.T) {
 	alice := user(t, "alice")
 	var wg sync.WaitGroup
@@ -168,9 +170,9 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// The first object over the quota must be refused, not only the later ones. A
-// new quota does nothing until its status is filled, and the controller that
-// does it may be late: here it stands still.
+// Even the first object over the quota must be refused. A new quota has no effect until
+// its status is filled, and the controller that fills it may be late: here it is
+// stopped.
 func TestQuotaIsInForceBeforeAccess(t *testing.T) {
 	t.Parallel()
 	c, port := own(t)

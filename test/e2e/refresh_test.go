@@ -18,9 +18,9 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// refreshes brings namespaces up to a class that has changed since: it gives 60 pods
-// in place of 50, and so takes more of the budgets, and has one quota less, and one key
-// less in the other.
+// refreshes updates namespaces to a changed class: it gives 60 pods instead of 50, and
+// so takes more of the budgets; it has one quota less, and one key less in the other
+// quota.
 func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation {
 	t.Helper()
 	ctx := t.Context()
@@ -84,7 +84,7 @@ func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation 
 			return err
 		},
 		holds: func(name string, err error) error {
-			if err != nil { // it may be anywhere in between, but never without its guard rails, nor take more than it reserves
+			if err != nil { // any state in between, but never without guard rails
 				return guarded(ctx, kube, name)
 			}
 			return nil

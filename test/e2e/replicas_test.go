@@ -21,12 +21,12 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// One replica hangs in the middle of a creation, at every call in turn; the
-// client gives up and its repeated request meets another replica, which goes on
-// with what is there. Then the first goes on, too. There is one namespace, whole,
-// and it is the one that the client was told of.
+// One replica hangs during a creation, at every call in turn; the client gives up, and
+// its repeated request reaches another replica, which continues the creation. Then the
+// first replica continues, too. There must be exactly one namespace, it must be
+// complete, and it must be the one that was returned to the client.
 func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
-	t.Parallel() // with a control plane of its own, and much waiting
+	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
 	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
@@ -72,8 +72,8 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 		breaks.plan(name, at, testenv.Fault{Hang: 4 * time.Second, Pass: true}, 1)
 		wg.Go(func() {
 			where := fmt.Sprintf("hanging at %s, time %d", at.what, at.nth)
-			// The client gives up once it hangs, and no sooner: on a slow machine the
-			// call may be long in coming.
+			// The client gives up only once the call hangs: on a slow machine the call
+			// may come late.
 			cctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 			defer cancel()
 			answered := make(chan error, 1)
@@ -92,7 +92,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 					}
 				}
 			}
-			if breaks.done(name).fired == 0 { // a call that is not made each time
+			if breaks.done(name).fired == 0 { // not every creation makes this call
 				if err != nil {
 					t.Errorf("%s: it was not made, and %v", where, err)
 				}
@@ -131,7 +131,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 			if err := complete(ctx, kube, name, "alice"); err != nil {
 				t.Errorf("%s, when the other replica answered: %v", where, err)
 			}
-			time.Sleep(6 * time.Second) // the first one goes on
+			time.Sleep(6 * time.Second) // the first replica continues
 			now, err := alice.Get(ctx, name)
 			if err != nil || now.UID != told.UID || now.DeletionTimestamp != nil || now.Status.Phase != v1alpha1.PhaseReady {
 				t.Errorf("%s, in the end: %v, %v", where, now, err)

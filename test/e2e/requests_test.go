@@ -17,8 +17,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Two who apply a name that is not there yet, at once, each with fields of their
-// own: one makes it, and nothing of what the other said is lost.
+// If several clients apply the same new name at once, each with its own fields, one
+// must create it, and the fields of the others must not be lost.
 func TestTwoAppliers(t *testing.T) {
 	alice := user(t, "alice")
 	for round := range 8 {
@@ -42,8 +42,9 @@ func TestTwoAppliers(t *testing.T) {
 	}
 }
 
-// Without a request id no two requests are the same: one of them makes it, the
-// others are told. With one, the same id asks for the same.
+// Without a request ID no two requests are the same: one of them must create the
+// namespace, and the others must be refused. With an ID, a retry must get the same
+// namespace.
 func TestOneOfManyCreates(t *testing.T) {
 	alice := user(t, "alice")
 	name := unique("many")
@@ -98,7 +99,7 @@ func TestOneOfManyCreates(t *testing.T) {
 	}
 }
 
-// Small requests that would grow large do not take the broker's memory.
+// Small requests that expand to large objects must not exhaust the broker's memory.
 func TestBodiesThatGrow(t *testing.T) {
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("grow"), time.Hour)
@@ -138,7 +139,7 @@ func TestBodiesThatGrow(t *testing.T) {
 	}
 }
 
-// Whoever has filled the annotations can still extend.
+// Users must be able to extend a namespace whose annotations are full.
 func TestFullObjectsCanBeExtended(t *testing.T) {
 	alice := user(t, "alice")
 	tn := tns(unique("full"), time.Hour)
@@ -154,7 +155,8 @@ func TestFullObjectsCanBeExtended(t *testing.T) {
 	if _, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType, more, metav1.PatchOptions{}); reason(err) != metav1.StatusReasonRequestEntityTooLarge {
 		t.Errorf("more annotations: %v, want them refused", err)
 	}
-	// A time with a fraction is kept in seconds, and is no change the second time.
+	// A time with a fraction is stored in seconds, and the second write changes
+	// nothing.
 	until := time.Now().Add(5*time.Hour).UTC().Format("2006-01-02T15:04:05") + ".5Z"
 	var generations []int64
 	for range 2 {

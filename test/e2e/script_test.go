@@ -20,8 +20,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// The scripts type commands as a user at a terminal would: the plugin as a
-// binary, under kubectl, with a kubeconfig and a home of her own.
+// The scripts run commands as a user at a terminal would: the plugin as a binary, under
+// kubectl, with the user's own kubeconfig and home.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			// Each script is a user of its own, named as the script.
+			// Each script has its own user, with the name of the script.
 			user := strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")
 			config, err := clientcmd.LoadFromFile(shared.Kubeconfig("admin"))
 			if err != nil {
@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SERVER", shared.Server)
 			e.Setenv("DOLLAR", "$")
 			e.Setenv("PLUGIN", testenv.Bin("kubectl-tenama"))
-			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // names do not meet those of other scripts
+			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // avoids the names of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until, "setenv": setenv, "same": same, "subst": subst},
@@ -84,8 +84,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// until PATTERN COMMAND...: repeats a command until what it prints, on either output,
-// matches.
+// until PATTERN COMMAND...: repeats a command until either of its outputs matches.
 func until(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: until PATTERN COMMAND...")
@@ -103,7 +102,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// setenv NAME: sets a variable to what the last command printed.
+// setenv NAME: sets a variable to the output of the last command.
 func setenv(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: setenv NAME")
@@ -111,7 +110,7 @@ func setenv(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
-// same FILE FILE: the files have the same bytes and the same mode.
+// same FILE FILE: checks that the files have the same content.
 func same(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: same FILE FILE")
@@ -122,7 +121,7 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// subst FILE: replaces $NAME in a file by the variable.
+// subst FILE: replaces $NAME in a file with the variable.
 func subst(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: subst FILE")

@@ -12,8 +12,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// With the policies as files of kube-apiserver nobody can lift the containment
-// through the API: deleting all policies changes nothing.
+// If kube-apiserver reads the policies from files, no user of the API may be able to
+// lift the containment: deleting all policies must change nothing.
 func TestStaticPolicies(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -53,14 +53,14 @@ func TestStaticPolicies(t *testing.T) {
 	if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicy", attack.Containment+".static.k8s.io"); err == nil || !strings.Contains(out, "NotFound") {
 		t.Errorf("a policy from a file was deleted through the API: %s", out)
 	}
-	start(t, c, port, "broker-0", "--inspect-interval=1h") // it proves its containment by them
+	start(t, c, port, "broker-0", "--inspect-interval=1h") // it verifies its containment with them
 	stage, err := attack.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range attack.Rows() {
 		if strings.HasPrefix(r.What, "remove its own policy") {
-			continue // there is none in the API to try it on
+			continue // the API contains none to try it on
 		}
 		if stop, detail := stage.Try(t.Context(), r); stop != r.Stop {
 			t.Errorf("%s: %s: stopped by %s, want %s: %s", r.Role, r.What, stop, r.Stop, detail)
@@ -68,8 +68,9 @@ func TestStaticPolicies(t *testing.T) {
 	}
 }
 
-// With the narrow policies, what they do not look at is held by RBAC: whoever
-// has the broker's token still gets nowhere, and nor do the others.
+// RBAC must restrict the requests that the narrow policies do not check: a stolen
+// broker token must not allow more than with the default policies, and other roles
+// neither.
 func TestNarrowPolicies(t *testing.T) {
 	t.Parallel()
 	c, port := own(t)
@@ -93,7 +94,7 @@ func TestNarrowPolicies(t *testing.T) {
 	}
 	for _, r := range attack.Rows() {
 		if r.Role == attack.BrokerAsAdmin {
-			continue // further rights are what the narrow policies do not hold
+			continue // narrow policies do not restrict further rights
 		}
 		if stop, detail := stage.Try(t.Context(), r); stop != r.Stop {
 			t.Errorf("%s: %s: stopped by %s, want %s: %s", r.Role, r.What, stop, r.Stop, detail)

@@ -15,8 +15,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// What a tenant gets works: the tools that people use every day, with the
-// default class, and a class that lets tenants write network policies.
+// Common tools must work in a temporary namespace, both with the default class and with
+// a class that lets tenants write network policies.
 func TestWhatATenantGetsWorks(t *testing.T) {
 	for _, class := range []struct{ name, policies string }{{"default", "false"}, {"open-network", "true"}} {
 		t.Run(class.name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestWhatATenantGetsWorks(t *testing.T) {
 					t.Fatalf("helm %s: %s", strings.Join(args, " "), out)
 				}
 			}
-			if class.policies == "false" { // one clear line, and nothing half-done that uninstall cannot remove
+			if class.policies == "false" { // one clear line, and nothing that uninstall cannot remove
 				out, err := helm("install", "app", "testdata/chart", "--set", "networkPolicy=true")
 				if err == nil || !strings.Contains(out, "the class of this namespace keeps its network policies") {
 					t.Errorf("a chart with a network policy: %s", out)
@@ -93,8 +93,8 @@ func TestWhatATenantGetsWorks(t *testing.T) {
 	}
 }
 
-// Labels and annotations pass to the Namespace only by the class's list, also
-// later; what others set there stays.
+// Labels and annotations must reach the Namespace only if the class lists them, also in
+// later changes; those that others set there must stay.
 func TestUserKeys(t *testing.T) {
 	ctx := t.Context()
 	class := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: keyed}\nspec: {lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, userKeys: [team, cost.example.test/*], namespaceLabels: {tier: free}}\n"
@@ -131,7 +131,7 @@ func TestUserKeys(t *testing.T) {
 	name := make("keyed", all, all)
 	check(name, map[string]string{"user.tenama.dev/a": "", "team": "x", "cost.example.test/centre": "7", "istio-injection": "", "tier": "free"})
 
-	// An operator's label, then a change of the user's.
+	// An operator's label, followed by a change of the user.
 	if out, err := shared.Kubectl("admin", "label", "namespace", name, "mesh=on"); err != nil {
 		t.Fatal(out)
 	}
@@ -156,7 +156,7 @@ func TestUserKeys(t *testing.T) {
 	} {
 		manifest := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: badkeys}\nspec: {lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, " + spec + "}\n"
 		out, err := shared.KubectlIn("admin", manifest, "apply", "-f", "-")
-		if err == nil { // what the definition cannot tell, the condition does
+		if err == nil { // the condition reports problems that the definition cannot detect
 			err := testenv.Eventually(60*time.Second, func() error {
 				out, _ = shared.Kubectl("admin", "get", "namespaceclass", "badkeys", "-o", "jsonpath={.status.conditions[0].message}")
 				if !strings.Contains(out, what) {

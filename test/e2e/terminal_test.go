@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Colour is for terminals that want it, and says nothing that words do not.
+// Colour must appear only on terminals that want it, and words must say the same.
 func TestColourOnATerminal(t *testing.T) {
 	t.Parallel()
 	borrow(t, person(t, "tess"), unique("colour"), time.Hour)
@@ -43,7 +43,8 @@ func TestColourOnATerminal(t *testing.T) {
 	}
 }
 
-// A narrow terminal gets fewer columns, not broken lines; what must be known stays.
+// A narrow terminal must get fewer columns rather than broken lines; essential ones
+// stay.
 func TestNarrowTerminal(t *testing.T) {
 	t.Parallel()
 	borrow(t, person(t, "nora"), unique("narrow"), time.Hour)
@@ -68,7 +69,7 @@ func TestNarrowTerminal(t *testing.T) {
 	}
 }
 
-// Only who names nothing is asked; Ctrl-C is no answer.
+// delete must ask only if no name is given, and must treat Ctrl-C as a refusal.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	paula, home := person(t, "paula"), terminalUser(t, "paula")
@@ -90,20 +91,20 @@ func TestPrompt(t *testing.T) {
 	if code, _ := s.exit(); code != 1 || !there(first.Name) {
 		t.Errorf("Enter: exit code %d, still there: %t", code, there(first.Name))
 	}
-	s = open(t, home, 200, nil, "delete", first.Name, "--wait=false") // named: not asked
+	s = open(t, home, 200, nil, "delete", first.Name, "--wait=false") // with a name: not asked
 	if code, out := s.exit(); code != 0 || strings.Contains(out, "[y/N]") {
 		t.Errorf("with a name: exit code %d:\n%s", code, out)
 	}
 	s = open(t, home, 200, nil, "delete", "--all")
 	s.until(`Delete namespace ` + second.Name + `, with everything in it\? \[y/N\] $`)
 	s.send("y\r")
-	s.until(`waiting until namespace ` + second.Name + ` is gone`) // in a line that moves
+	s.until(`waiting until namespace ` + second.Name + ` is gone`) // in a progress line
 	if code, out := s.exit(); code != 0 || !strings.HasSuffix(out, "namespace \""+second.Name+"\" deleted\r\n") || !strings.Contains(out, "\r\x1b[K") {
 		t.Errorf("yes: exit code %d:\n%q", code, out)
 	}
 }
 
-// The live view stays in place, follows, and leaves the terminal as it was.
+// The live view must stay in place, show changes, and restore the terminal at its end.
 func TestLiveView(t *testing.T) {
 	t.Parallel()
 	wanda, home := person(t, "wanda"), terminalUser(t, "wanda")
@@ -113,7 +114,7 @@ func TestLiveView(t *testing.T) {
 	s.until(tn.Name + ` .*default.*█+░*`)
 	later := borrow(t, wanda, unique("later"), time.Hour)
 	s.until(later.Name)
-	s.until(`\x1b\[\d+A\r\x1b\[J`) // it goes up and draws anew
+	s.until(`\x1b\[\d+A\r\x1b\[J`) // it moves up and redraws
 	if _, err := wanda.Delete(t.Context(), later.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -123,13 +124,13 @@ func TestLiveView(t *testing.T) {
 	if code != 0 || !strings.Contains(out[strings.LastIndex(out, "\x1b[J"):], "\x1b[?25h") {
 		t.Errorf("Ctrl-C: exit code %d, the cursor: %q", code, out[max(0, len(out)-80):])
 	}
-	s = open(t, home, 100, []string{"LANG=C"}, "list", "--watch") // letters that every terminal has
+	s = open(t, home, 100, []string{"LANG=C"}, "list", "--watch") // only characters that every terminal has
 	s.until(`#+\.*`)
 	s.send("\x03")
 	if _, out := s.exit(); strings.ContainsRune(out, '█') {
 		t.Error("a terminal without Unicode got some")
 	}
-	s = open(t, home, 100, []string{"TERM=dumb"}, "list", "--watch") // a terminal that cannot: rows
+	s = open(t, home, 100, []string{"TERM=dumb"}, "list", "--watch") // a terminal without cursor control: rows
 	s.until(tn.Name)
 	s.send("\x03")
 	if _, out := s.exit(); strings.Contains(out, "\x1b") {
@@ -137,7 +138,7 @@ func TestLiveView(t *testing.T) {
 	}
 }
 
-// A shell in a namespace is a shell: its terminal, its signals, its exit code.
+// A shell in a namespace must behave as usual: its terminal, signals and exit code.
 func TestShell(t *testing.T) {
 	t.Parallel()
 	sheila, home := person(t, "sheila"), terminalUser(t, "sheila")
@@ -151,7 +152,7 @@ func TestShell(t *testing.T) {
 	}
 	s.send("sleep 60\r")
 	time.Sleep(300 * time.Millisecond)
-	s.send("\x03") // ends the sleep, not the shell, nor its namespace
+	s.send("\x03") // ends the sleep, but neither the shell nor its namespace
 	s.send("echo still $((40 + 2))\r")
 	s.until(`still 42`)
 	s.send("exit 5\r")
@@ -162,7 +163,8 @@ func TestShell(t *testing.T) {
 		t.Error("the namespace outlives the shell")
 	}
 
-	// Ctrl-C reaches a command once: the terminal sends it, and the plugin not again.
+	// Ctrl-C reaches a command once: the terminal sends it, and the plugin does not
+	// repeat it.
 	script := filepath.Join(home, "count")
 	if err := os.WriteFile(script, []byte("n=0\ntrap 'n=$((n+1))' INT\necho ready\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 0.1; done\nexit $((10 + n))\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -175,7 +177,8 @@ func TestShell(t *testing.T) {
 	}
 }
 
-// Killed, the plugin leaves at most two minutes, and a kubeconfig as it was.
+// A killed plugin must leave a namespace for at most two minutes, and an unchanged
+// kubeconfig.
 func TestKilledRun(t *testing.T) {
 	t.Parallel()
 	kim, home := person(t, "kim"), terminalUser(t, "kim")
@@ -196,7 +199,7 @@ func TestKilledRun(t *testing.T) {
 	if left := time.Until(tn.Status.ExpirationTimestamp.Time); left > 121*time.Second {
 		t.Errorf("it stays for %s", left)
 	}
-	// What it left here goes with the next one.
+	// The next run removes the files that it left here.
 	open(t, home, 100, nil, "run", "--", "true").exit()
 	if left, err := filepath.Glob(filepath.Join(home, "tenama-run-*")); err != nil || len(left) > 0 {
 		t.Errorf("a token lies about: %v (%v)", left, err)

@@ -21,8 +21,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// The tutorial does what it says: each of its commands is typed, in order, and has to
-// print what stands below it, and nothing else.
+// The tutorial must be correct: each of its commands is run in order, and must print
+// exactly the output shown below it.
 func TestTutorial(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "tutorial.md"))
 	if err != nil {
@@ -35,7 +35,7 @@ func TestTutorial(t *testing.T) {
 	if len(steps) < 15 {
 		t.Fatalf("the tutorial has %d commands", len(steps))
 	}
-	t.Cleanup(func() { // if it has not come to its end
+	t.Cleanup(func() { // if it failed before its end
 		for _, name := range []string{"tmp-shop-42", "tmp-shop-e2e"} {
 			_ = shared.Client("admin").CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{})
 		}
@@ -53,7 +53,7 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
-// step is a command of the tutorial, who types it, and the output that is shown.
+// step is a command of the tutorial, with its user and the output that is shown.
 type step struct {
 	line          int
 	user, command string
@@ -62,7 +62,7 @@ type step struct {
 
 var prompt = regexp.MustCompile(`^([a-z]*)\$ (.+)$`)
 
-// tutorial finds the commands in the console blocks of a page.
+// tutorial returns the commands in the console blocks of a page.
 func tutorial(page string) ([]step, error) {
 	var steps []step
 	inside, fresh := false, false
@@ -86,8 +86,8 @@ func tutorial(page string) ([]step, error) {
 	return steps, nil
 }
 
-// tutorialHome is a home of a user of the group devs, with a kubeconfig whose context
-// is named as the tutorial has it.
+// tutorialHome returns a home directory of a user in the group devs, with a kubeconfig
+// whose context has the name that the tutorial uses.
 func tutorialHome(t *testing.T, user string) string {
 	t.Helper()
 	config, err := clientcmd.LoadFromFile(shared.Kubeconfig("admin"))
@@ -109,7 +109,7 @@ func tutorialHome(t *testing.T, user string) string {
 	return home
 }
 
-// typed is what a command prints, both outputs together, with ~ for the home.
+// typed returns the combined output of a command, with ~ for the home directory.
 func typed(t *testing.T, home, command string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -120,24 +120,24 @@ func typed(t *testing.T, home, command string) string {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if ctx.Err() != nil || err != nil && cmd.ProcessState == nil { // a command may fail, if it says what is shown
+	if ctx.Err() != nil || err != nil && cmd.ProcessState == nil { // a command may fail, if the page shows so
 		t.Fatalf("%s: %v: %s", command, err, out)
 	}
 	return strings.ReplaceAll(string(out), home, "~")
 }
 
-// varies is all that may differ from what the tutorial shows.
+// varies lists the parts of the output that may differ from the tutorial.
 var varies = []string{
 	`\.\.\.`,                           // anything
 	`\d{4}-\d\d-\d\d \d\d:\d\d UTC`,    // a time on some day
 	`(?:[A-Z][a-z]{2} )?\d\d:\d\d UTC`, // a time soon, with the day of the week if it is not today
-	`\b\d+[ms]\b`,                      // minutes and seconds: ages, and what is left; hours and days are exact
+	`\b\d+[ms]\b`,                      // minutes and seconds: ages and remaining times; hours and days are exact
 	` {2,}`,                            // between columns
 }
 
 var varying = regexp.MustCompile("(" + strings.Join(varies, ")|(") + ")")
 
-// compare tells how output differs from what is shown.
+// compare returns an error if the output differs from the output that is shown.
 func compare(shown []string, got string) error {
 	var want strings.Builder
 	want.WriteString("^")
@@ -155,7 +155,7 @@ func compare(shown []string, got string) error {
 	return nil
 }
 
-// pattern matches a line that is shown.
+// pattern returns a regular expression for a line that is shown.
 func pattern(line string) string {
 	var b strings.Builder
 	end := 0

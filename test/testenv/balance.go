@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Replicas are brokers behind one Service: what kube-proxy does with the
-// connections of kube-apiserver, done by this process.
+// Replicas runs several brokers behind one Service and distributes the connections of
+// kube-apiserver among them, as kube-proxy would do on a real cluster.
 type Replicas struct {
 	Brokers []*Broker
 
@@ -31,9 +31,8 @@ type Replicas struct {
 	dead map[int]bool
 }
 
-// StartReplicas runs n brokers, each with flags of its own, and returns once
-// kube-apiserver serves their API. Replica i listens on the port of the Service plus
-// 1 plus i.
+// StartReplicas runs n brokers, each with its own flags, and returns once
+// kube-apiserver serves their API. Replica i listens on the Service port plus 1 plus i.
 func (c *Cluster) StartReplicas(ctx context.Context, port, n int, flags func(i int) []string) (*Replicas, error) {
 	r := &Replicas{cluster: c, port: port, flags: flags, dead: map[int]bool{}}
 	var err error
@@ -57,7 +56,7 @@ func (c *Cluster) StartReplicas(ctx context.Context, port, n int, flags func(i i
 	return r, nil
 }
 
-// Start runs one of the replicas, which has not run yet or was killed.
+// Start runs replica i, which either has not run yet or was killed.
 func (r *Replicas) Start(ctx context.Context, i int) error {
 	flags := []string{fmt.Sprintf("--secure-port=%d", r.Port(i))}
 	if r.flags != nil {
@@ -80,15 +79,15 @@ func (r *Replicas) Start(ctx context.Context, i int) error {
 	return r.cluster.Endpoints(ctx, r.port, pods...)
 }
 
-// Port is where replica i listens.
+// Port returns the port on which replica i listens.
 func (r *Replicas) Port(i int) int { return r.port + 1 + i }
 
-// Direct is how kube-apiserver would speak to replica i for a user, with the front
-// proxy's certificate.
+// Direct returns a configuration that connects to replica i as kube-apiserver does on
+// behalf of a user: with the certificate of the front proxy.
 func (r *Replicas) Direct(i int, certPEM, keyPEM []byte, user string, groups ...string) *rest.Config {
 	return &rest.Config{
 		Host:            fmt.Sprintf("https://%s", net.JoinHostPort(clusterIP, strconv.Itoa(r.Port(i)))),
-		TLSClientConfig: rest.TLSClientConfig{Insecure: true, CertData: certPEM, KeyData: keyPEM}, // it is about what the broker believes
+		TLSClientConfig: rest.TLSClientConfig{Insecure: true, CertData: certPEM, KeyData: keyPEM}, // callers test what the broker trusts, not its certificate
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(req *http.Request) (*http.Response, error) {
 				req = req.Clone(req.Context())
@@ -114,7 +113,7 @@ func (r *Replicas) Kill(i int) {
 	r.Brokers[i].Kill()
 }
 
-// Stop ends all of them.
+// Stop ends all replicas and the load balancer.
 func (r *Replicas) Stop() {
 	_ = r.l.Close()
 	for _, b := range r.Brokers {
@@ -149,7 +148,7 @@ func (r *Replicas) accept() {
 				for _, pair := range [][2]net.Conn{{to, conn}, {conn, to}} {
 					go func() { _, _ = io.Copy(pair[0], pair[1]); done <- struct{}{} }()
 				}
-				<-done // either side
+				<-done // either direction ended
 				return
 			}
 		}()

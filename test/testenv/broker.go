@@ -27,14 +27,14 @@ import (
 const (
 	system = "tenama-system"
 	broker = "tenama-broker"
-	// clusterIP is an address of this machine within the Service range of the
-	// control plane: what listens there is reached through the Service.
+	// clusterIP is an address of this machine in the Service range of the control
+	// plane: a process that listens on it is reachable through the Service.
 	clusterIP = "127.96.0.10"
 )
 
-// Install applies deploy/local, a Service that leads to this machine, and lets
-// the groups devs and ops use tenama. It returns the port of the Service. From then
-// on each write of etcd takes as long as the variable SLOW_WRITES says.
+// Install applies deploy/local, creates a Service that leads to this machine, and
+// allows the groups devs and ops to use tenama. It returns the port of the Service.
+// From then on, each etcd write takes as long as the variable SLOW_WRITES says.
 func (c *Cluster) Install(ctx context.Context) (int, error) {
 	for i, args := range [][]string{
 		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")},
@@ -45,7 +45,7 @@ func (c *Cluster) Install(ctx context.Context) (int, error) {
 			return 0, fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), out)
 		}
 		if i == 0 && os.Getenv("KUBERNETES") == "oldest" {
-			time.Sleep(3 * time.Second) // while it compiles policies, 1.30 had better not evaluate them (docs/known-issues.md)
+			time.Sleep(3 * time.Second) // 1.30 must not evaluate policies while it compiles them (docs/known-issues.md)
 		}
 	}
 	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "tenama-users", "--clusterrole=tenama:user", "--group=devs", "--group=ops"); err != nil && !strings.Contains(out, "already exists") {
@@ -73,8 +73,8 @@ func (c *Cluster) Install(ctx context.Context) (int, error) {
 	return port, err
 }
 
-// Endpoints tells the cluster which replicas of the broker are ready, as the
-// endpoint controller would. The addresses are nominal.
+// Endpoints records which replicas of the broker are ready, as the endpoint controller
+// would. The addresses are placeholders.
 func (c *Cluster) Endpoints(ctx context.Context, port int, pods ...string) error {
 	client := c.Client("admin").DiscoveryV1().EndpointSlices(c.Home)
 	slice := &discoveryv1.EndpointSlice{
@@ -95,7 +95,7 @@ func (c *Cluster) Endpoints(ctx context.Context, port int, pods ...string) error
 	if err != nil || os.Getenv("KUBERNETES") != "oldest" {
 		return err
 	}
-	// Older kube-apiservers look at Endpoints, too.
+	// Older versions of kube-apiserver read Endpoints as well.
 	manifest := fmt.Sprintf("apiVersion: v1\nkind: Endpoints\nmetadata: {name: %s}\nsubsets: [{addresses: [{ip: 10.0.0.1}], ports: [{name: https, port: %d}]}]\n", broker, port)
 	if len(pods) == 0 {
 		manifest = fmt.Sprintf("apiVersion: v1\nkind: Endpoints\nmetadata: {name: %s}\n", broker)
@@ -112,15 +112,15 @@ func ptr[T any](v T) *T { return &v }
 type Broker struct {
 	Pod  string
 	Port int
-	Log  string // file
+	Log  string // path of a file
 
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error
 }
 
-// StartBroker runs the broker with the identity of its ServiceAccount and
-// returns once kube-apiserver serves its API.
+// StartBroker runs the broker under the identity of its ServiceAccount and returns once
+// kube-apiserver serves its API.
 func (c *Cluster) StartBroker(ctx context.Context, port int, pod string, flags ...string) (*Broker, error) {
 	b, err := c.LaunchBroker(ctx, port, pod, flags...)
 	if err != nil {
@@ -133,7 +133,7 @@ func (c *Cluster) StartBroker(ctx context.Context, port int, pod string, flags .
 	return b, nil
 }
 
-// LaunchBroker is StartBroker without the wait.
+// LaunchBroker is like StartBroker, but does not wait.
 func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags ...string) (*Broker, error) {
 	kubeconfig, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
 	if err != nil {
@@ -161,8 +161,8 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 	return b, nil
 }
 
-// WaitServed waits until kube-apiserver passes requests on to the broker, and the
-// broker knows that the policies hold it.
+// WaitServed waits until kube-apiserver forwards requests to the broker and the broker
+// has verified that the policies restrict it.
 func (c *Cluster) WaitServed(ctx context.Context, b *Broker) error {
 	rc := c.Client("admin").Discovery().RESTClient()
 	return Eventually(60*time.Second, func() error {
@@ -185,10 +185,10 @@ func (c *Cluster) WaitServed(ctx context.Context, b *Broker) error {
 	})
 }
 
-// PID is the process of the broker.
+// PID returns the process ID of the broker.
 func (b *Broker) PID() int { return b.cmd.Process.Pid }
 
-// Stop asks the broker to end, as the kubelet would, and waits for it.
+// Stop asks the broker to shut down, as the kubelet would, and waits for its end.
 func (b *Broker) Stop() error {
 	_ = b.cmd.Process.Signal(syscall.SIGTERM)
 	<-b.done
@@ -201,11 +201,11 @@ func (b *Broker) Kill() {
 	<-b.done
 }
 
-// Done is closed once the broker has ended.
+// Done returns a channel that is closed once the broker has ended.
 func (b *Broker) Done() <-chan struct{} { return b.done }
 
-// ServiceAccountKubeconfig writes a kubeconfig with a token of a ServiceAccount
-// and returns its path.
+// ServiceAccountKubeconfig writes a kubeconfig with a token of a ServiceAccount and
+// returns its path.
 func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, ns, name string) (string, error) {
 	t, err := c.Client("admin").CoreV1().ServiceAccounts(ns).CreateToken(ctx, name, &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr(int64(24 * 3600))},
@@ -227,7 +227,7 @@ func (c *Cluster) writeKubeconfig(path, user string, auth *clientcmdapi.AuthInfo
 	return clientcmd.WriteToFile(*config, path)
 }
 
-// Output is what the broker has logged.
+// Output returns the log of the broker.
 func (b *Broker) Output() (string, error) {
 	out, err := os.ReadFile(b.Log)
 	return string(out), err

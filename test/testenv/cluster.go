@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testenv starts a control plane with tenama installed as deploy/ says, for
-// tests, the demo and benchmarks. The broker runs beside it as a process that has the
-// identity and the rights of its ServiceAccount.
+// Package testenv starts a control plane with tenama installed from deploy/, for tests,
+// the demo and benchmarks. The broker runs beside it as a process that has the identity
+// and the rights of its ServiceAccount.
 //
-// Everything that it starts ends with it: children die with this process, even if it
-// is killed.
+// Child processes end with this process, even if it is killed.
 package testenv
 
 import (
@@ -27,7 +26,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Root is the top of the checkout.
+// Root returns the top directory of the checkout.
 func Root() string {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -43,11 +42,12 @@ func Root() string {
 	}
 }
 
-// Bin is where the binaries lie: cluster, kubectl, kubectl-tenama, tenama-broker.
+// Bin returns the path of a binary: cluster, kubectl, kubectl-tenama, tenama-broker.
 func Bin(name string) string { return filepath.Join(Root(), "bin", name) }
 
-// controlPlane is the binary of the control plane and the module file that it
-// was built by: the newest Kubernetes that tenama is for, or the oldest.
+// controlPlane returns the control plane binary and the name of the module file that it
+// was built from: those of the newest Kubernetes that tenama supports, or of the
+// oldest.
 func controlPlane() (bin, modfile string) {
 	if os.Getenv("KUBERNETES") == "oldest" {
 		return "cluster-oldest", "oldest"
@@ -55,8 +55,8 @@ func controlPlane() (bin, modfile string) {
 	return "cluster", "go"
 }
 
-// CheckFresh fails if the control plane was built from other sources than those
-// of the checkout.
+// CheckFresh returns an error if the control plane was not built from the sources in
+// the checkout.
 func CheckFresh() error {
 	bin, mod := controlPlane()
 	have, err := exec.Command(Bin(bin), "sources").Output()
@@ -75,11 +75,11 @@ func CheckFresh() error {
 
 // Cluster is a running control plane.
 type Cluster struct {
-	Dir    string // its data, and NAME.kubeconfig for admin, alice, bob (group devs), carol (ops), dora (devs), erik (ops)
+	Dir    string // data, and NAME.kubeconfig for admin, alice, bob (group devs), carol (ops), dora (devs), erik (ops)
 	Server string // https://127.0.0.1:PORT
 
-	// What Install installs, and the names in its settings.yaml.
-	Deploy  string // folder
+	// The manifests that Install applies, and the names in their settings.yaml.
+	Deploy  string // directory
 	Home    string // namespace of the broker
 	Account string // ServiceAccount of the broker
 
@@ -88,7 +88,7 @@ type Cluster struct {
 	out   bytes.Buffer
 }
 
-// StartCluster runs a control plane with its data in dir.
+// StartCluster runs a control plane that keeps its data in dir.
 func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, error) {
 	if err := CheckFresh(); err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 	}
 }
 
-// follow waits for a command to be ready, and for its end.
+// follow reports when a command is ready and when it has ended.
 func follow(cmd *exec.Cmd, stdout io.Reader, ready chan<- string, done chan<- struct{}) {
 	s := bufio.NewScanner(stdout)
 	for s.Scan() {
@@ -138,7 +138,7 @@ func follow(cmd *exec.Cmd, stdout io.Reader, ready chan<- string, done chan<- st
 	close(done)
 }
 
-// StartSecond runs a second kube-apiserver on the same etcd, and returns its URL.
+// StartSecond runs a second kube-apiserver on the same etcd and returns its URL.
 func (c *Cluster) StartSecond(ctx context.Context) (url string, stop func(), err error) {
 	bin, _ := controlPlane()
 	cmd := exec.Command(Bin(bin), "second", "--dir", c.Dir)
@@ -169,21 +169,20 @@ func (c *Cluster) StartSecond(ctx context.Context) (url string, stop func(), err
 	}
 }
 
-// With is the same cluster, with another installation in mind.
+// With returns the same cluster with the manifests and names of another installation.
 func (c *Cluster) With(deploy, home, account string) *Cluster {
 	other := *c
 	other.Deploy, other.Home, other.Account = deploy, home, account
 	return &other
 }
 
-// Stop ends the control plane and waits for it. Its files stay.
+// Stop ends the control plane and waits for its end. Its files stay.
 func (c *Cluster) Stop() {
 	_ = c.stdin.Close()
 	<-c.done
 }
 
-// Signal sends a signal to one of the components, kube-apiserver or
-// kube-controller-manager.
+// Signal sends a signal to a component: kube-apiserver or kube-controller-manager.
 func (c *Cluster) Signal(component string, sig syscall.Signal) error {
 	b, err := os.ReadFile(filepath.Join(c.Dir, component+".pid"))
 	if err != nil {
@@ -196,11 +195,10 @@ func (c *Cluster) Signal(component string, sig syscall.Signal) error {
 	return syscall.Kill(pid, sig)
 }
 
-// Kubeconfig is the file of one of the users.
+// Kubeconfig returns the path of a user's kubeconfig.
 func (c *Cluster) Kubeconfig(user string) string { return filepath.Join(c.Dir, user+".kubeconfig") }
 
-// Config is how one of the users talks to the cluster, without client-go's
-// limit on requests.
+// Config returns the client configuration of a user, without client-go's rate limit.
 func (c *Cluster) Config(user string) *rest.Config {
 	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig(user))
 	if err != nil {
@@ -210,17 +208,17 @@ func (c *Cluster) Config(user string) *rest.Config {
 	return config
 }
 
-// Client is a typed client of one of the users.
+// Client returns a typed client of a user.
 func (c *Cluster) Client(user string) *kubernetes.Clientset {
 	return kubernetes.NewForConfigOrDie(c.Config(user))
 }
 
-// Kubectl runs kubectl as one of the users and returns both outputs, mixed.
+// Kubectl runs kubectl as a user and returns its combined output.
 func (c *Cluster) Kubectl(user string, args ...string) (string, error) {
 	return c.KubectlIn(user, "", args...)
 }
 
-// KubectlIn is Kubectl with something on standard input.
+// KubectlIn is like Kubectl, with stdin as standard input.
 func (c *Cluster) KubectlIn(user, stdin string, args ...string) (string, error) {
 	cmd := exec.Command(Bin("kubectl"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig(user), "PATH="+Bin("")+":"+os.Getenv("PATH"), "HOME="+c.Dir)
@@ -229,14 +227,14 @@ func (c *Cluster) KubectlIn(user, stdin string, args ...string) (string, error) 
 	return string(out), err
 }
 
-// child starts a process that does not outlive this one.
+// child starts a process that ends when this process ends.
 func child(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd.Start()
 }
 
-// Eventually calls f until it returns nil, for at most d; then it returns the
-// last error.
+// Eventually calls f until it returns nil, but for no longer than d; it then returns
+// the last error.
 func Eventually(d time.Duration, f func() error) error {
 	end := time.Now().Add(d)
 	for {
@@ -248,8 +246,8 @@ func Eventually(d time.Duration, f func() error) error {
 	}
 }
 
-// LoadConfig is how the identity of a kubeconfig talks to the cluster, without
-// client-go's limit on requests.
+// LoadConfig returns the client configuration of a kubeconfig, without client-go's rate
+// limit.
 func LoadConfig(path string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Proxy stands between the broker and kube-apiserver and lets a test cut in,
-// before a request reaches kube-apiserver and after it took effect.
+// Proxy stands between the broker and kube-apiserver. It lets a test intervene before a
+// request reaches kube-apiserver and after the request took effect.
 type Proxy struct {
 	URL string
 
@@ -30,20 +30,20 @@ type Proxy struct {
 	server        *http.Server
 }
 
-// Fault is what goes wrong with a request.
+// Fault describes a failure of a request.
 type Fault struct {
-	Late  bool          // after kube-apiserver has done it; else it never hears of it
-	Code  int           // of the answer; 0 cuts the connection
-	Body  string        // of the answer
-	Retry bool          // with the header Retry-After: 1
-	Hang  time.Duration // before that
-	Pass  bool          // after the hang, all goes well
+	Late  bool          // fail after kube-apiserver carried out the request; otherwise it never receives it
+	Code  int           // status code of the response; 0 closes the connection
+	Body  string        // body of the response
+	Retry bool          // send the header Retry-After: 1
+	Hang  time.Duration // delay before the failure
+	Pass  bool          // forward the request normally after the delay
 }
 
-// Break sets what tells the fault of each request; nil for none.
+// Break sets the function that returns the fault of each request; nil for no faults.
 func (p *Proxy) Break(f func(*http.Request) *Fault) { p.fault.Store(&f) }
 
-// answer is the fault as a client sees it.
+// answer sends the fault to the client.
 func (f *Fault) answer(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-time.After(f.Hang):
@@ -60,7 +60,7 @@ func (f *Fault) answer(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, f.Body)
 }
 
-// Cut sets what is called with each request; nil for nothing.
+// Cut sets functions to call before and after each request; nil for none.
 func (p *Proxy) Cut(before, after func(*http.Request)) {
 	p.before.Store(&before)
 	p.after.Store(&after)
@@ -78,7 +78,8 @@ func (c *Cluster) StartProxy() (*Proxy, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	// The certificate of kube-apiserver is for 127.0.0.1, as the proxy is.
+	// The certificate of kube-apiserver is valid for 127.0.0.1, where the proxy
+	// listens.
 	pair, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", "apiserver.crt"), filepath.Join(c.Dir, "pki", "apiserver.key"))
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (c *Cluster) StartProxy() (*Proxy, error) {
 				reverse.ServeHTTP(w, r)
 			case fault == nil:
 				reverse.ServeHTTP(w, r)
-			case fault.Late: // its answer is lost
+			case fault.Late: // the client does not get the response
 				reverse.ServeHTTP(&discard{header: http.Header{}}, r)
 				fault.answer(w, r)
 			default:
@@ -133,8 +134,8 @@ func (c *Cluster) StartProxy() (*Proxy, error) {
 // Close ends the proxy.
 func (p *Proxy) Close() { _ = p.server.Close() }
 
-// Kubeconfig writes a kubeconfig of the broker's identity that leads through
-// the proxy.
+// Kubeconfig writes a kubeconfig with the broker's identity that leads through the
+// proxy.
 func (p *Proxy) Kubeconfig(ctx context.Context, c *Cluster) (string, error) {
 	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
 	if err != nil {
@@ -149,7 +150,7 @@ func (p *Proxy) Kubeconfig(ctx context.Context, c *Cluster) (string, error) {
 	return path, clientcmd.WriteToFile(*config, path)
 }
 
-// discard is where an answer is lost.
+// discard is a ResponseWriter that drops the response.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }

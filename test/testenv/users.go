@@ -17,8 +17,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Certificate issues a client certificate of one of the authorities of the
-// cluster: "client" (its users), "front-proxy" or "serving".
+// Certificate issues a client certificate signed by an authority of the cluster:
+// "client" (its users), "front-proxy" or "serving".
 func (c *Cluster) Certificate(authority, user string, groups ...string) (certPEM, keyPEM []byte, err error) {
 	ca, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", authority+"-ca.crt"), filepath.Join(c.Dir, "pki", authority+"-ca.key"))
 	if err != nil {
@@ -41,7 +41,7 @@ func (c *Cluster) Certificate(authority, user string, groups ...string) (certPEM
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), err
 }
 
-// ConfigFor is how a user with a certificate of their own talks to the cluster.
+// ConfigFor returns the client configuration of a user with a new certificate.
 func (c *Cluster) ConfigFor(user string, groups ...string) (*rest.Config, error) {
 	cert, key, err := c.Certificate("client", user, groups...)
 	if err != nil {

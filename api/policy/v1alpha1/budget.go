@@ -7,12 +7,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ResourceTemporaryNamespaces counts temporary namespaces in a budget.
+// ResourceTemporaryNamespaces is the resource name that counts temporary namespaces in
+// a budget.
 const ResourceTemporaryNamespaces corev1.ResourceName = "count/temporarynamespaces"
 
-// NamespaceBudget bounds what temporary namespaces may take together. A namespace
-// takes the hard limits of its quotas, used or not, from its creation until it is
-// gone; who creates one that does not fit any more is refused.
+// NamespaceBudget limits the total resources of temporary namespaces. A namespace is
+// charged the hard limits of its quotas, used or not, from its creation until it is
+// gone; the creation of a namespace that would exceed the budget is rejected.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=namespacebudgets,singular=namespacebudget,shortName=nsbudget,scope=Cluster
@@ -29,44 +30,46 @@ type NamespaceBudget struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec is what the budget allows.
+	// Spec is the set of limits of the budget.
 	Spec NamespaceBudgetSpec `json:"spec"`
-	// Status is what of it is taken. One replica of the broker writes it, at most
-	// once a second; it decides nothing.
+	// Status is the usage of the budget. One replica of the broker writes it, at most
+	// once a second. It is informational and is not used to admit namespaces.
 	// +optional
 	Status NamespaceBudgetStatus `json:"status,omitempty"`
 }
 
-// NamespaceBudgetSpec is what a budget allows. Keys are those of ResourceQuota,
-// and count/temporarynamespaces. A class that has no quota on a key which a budget
-// limits cannot make namespaces: they would have no bound.
+// NamespaceBudgetSpec is the set of limits of a budget. The keys are those of
+// ResourceQuota, and count/temporarynamespaces. If a budget limits a key for which a
+// class has no quota, namespaces of that class cannot be created, because their usage
+// would be unbounded.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.total) || has(self.perUser) || has(self.groups)",message="say what the budget limits: total, perUser or groups"
 type NamespaceBudgetSpec struct {
-	// Description says in one line what the budget is for.
+	// Description is a one-line description of the purpose of the budget.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Description string `json:"description,omitempty"`
 
-	// ClassNames are the classes whose namespaces count. Left out: all.
+	// ClassNames are the names of the classes whose namespaces count. If omitted,
+	// namespaces of all classes count.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=set
 	ClassNames []string `json:"classNames,omitempty"`
 
-	// Total is what all may take together.
+	// Total is the limit for all namespaces together.
 	// +optional
 	Total corev1.ResourceList `json:"total,omitempty"`
 
-	// PerUser is what any one user may take: who created a namespace, also where a
-	// group owns it.
+	// PerUser is the limit for the namespaces of each single user. A namespace is
+	// charged to the user who created it, even if a group owns it.
 	// +optional
 	PerUser corev1.ResourceList `json:"perUser,omitempty"`
 
-	// Groups are what members of a group may take together. The groups of its creator
-	// that budgets name are recorded with a namespace when it is made, and charged
-	// until it is gone.
+	// Groups are limits for the members of a group together. The groups of the creator
+	// that budgets name are recorded when a namespace is created, and charged until it
+	// is gone.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=map
@@ -74,82 +77,87 @@ type NamespaceBudgetSpec struct {
 	Groups []GroupLimit `json:"groups,omitempty"`
 }
 
-// GroupLimit is what the members of a group may take together.
+// GroupLimit is a limit for the members of a group together.
 type GroupLimit struct {
-	// Name of the group, as kube-apiserver knows it.
+	// Name is the name of the group, as kube-apiserver authenticates it.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// Hard is the limit.
+	// Hard is the set of limits of the group.
 	Hard corev1.ResourceList `json:"hard"`
 }
 
-// NamespaceBudgetStatus is what of a budget is taken.
+// NamespaceBudgetStatus is the usage of a budget.
 type NamespaceBudgetStatus struct {
-	// ObservedGeneration is the generation that the rest is about.
+	// ObservedGeneration is the generation of the spec that the rest of the status
+	// refers to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Namespaces is how many count.
+	// Namespaces is the number of namespaces that count in the budget.
 	// +optional
 	Namespaces int32 `json:"namespaces"`
 
-	// Hard is spec.total.
+	// Hard is the set of limits for all namespaces together, as in spec.total.
 	// +optional
 	Hard corev1.ResourceList `json:"hard,omitempty"`
 
-	// Used is what is taken of it.
+	// Used is the amount charged to spec.total, by key.
 	// +optional
 	Used corev1.ResourceList `json:"used,omitempty"`
 
-	// UsedByOne is, of each key of spec.perUser, the most that one user has taken.
+	// UsedByOne is the highest amount charged to any single user, for each key of
+	// spec.perUser.
 	// +optional
 	UsedByOne corev1.ResourceList `json:"usedByOne,omitempty"`
 
-	// Groups is what the groups of the spec have taken.
+	// Groups is the usage of the groups of the spec.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	Groups []GroupUsage `json:"groups,omitempty"`
 
-	// Full is how far the limit that is nearest to its end is taken, such as 92%.
+	// Full is the usage, as a percentage, of the limit that is nearest to exhaustion,
+	// such as 92%.
 	// +optional
 	Full string `json:"full,omitempty"`
 
-	// Nearest is that limit, such as "requests.cpu 46 of 50".
+	// Nearest is the limit that is nearest to exhaustion, with its usage, such as
+	// "requests.cpu 46 of 50".
 	// +optional
 	Nearest string `json:"nearest,omitempty"`
 
-	// Reporter is the replica of the broker that wrote this.
+	// Reporter is the name of the broker replica that wrote this status.
 	// +optional
 	Reporter string `json:"reporter,omitempty"`
 
-	// Conditions of the budget; Ready says whether it is understood.
+	// Conditions are the current conditions of the budget; Ready reports whether the
+	// budget is valid and in force.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// GroupUsage is what the members of a group have taken.
+// GroupUsage is the usage of the members of a group together.
 type GroupUsage struct {
-	// Name of the group.
+	// Name is the name of the group.
 	Name string `json:"name"`
-	// Used is what is taken.
+	// Used is the amount charged to the group, by key.
 	// +optional
 	Used corev1.ResourceList `json:"used,omitempty"`
 }
 
-// Reasons of ConditionReady of a budget.
+// These are the reasons of ConditionReady of a budget.
 const (
-	// ReasonInForce: the budget is in force.
+	// ReasonInForce means that the budget is in force.
 	ReasonInForce = "InForce"
-	// ReasonInvalidLimit: the budget cannot be understood; the message says why.
-	// Until it is mended nobody can create namespaces of its classes.
+	// ReasonInvalidLimit means that the budget is invalid; the message says why. Until
+	// it is corrected, no namespaces of its classes can be created.
 	ReasonInvalidLimit = "InvalidLimit"
-	// ReasonClassesDoNotFit: the budget is in force, and keeps some class from
-	// making any namespace; the message says which and why.
+	// ReasonClassesDoNotFit means that the budget is in force and prevents at least one
+	// class from creating any namespace; the message says which class and why.
 	ReasonClassesDoNotFit = "ClassesDoNotFit"
 )
 

@@ -15,16 +15,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Values are what $(NAME) stands for: the parameters by name, namespace and owner.
+// Values maps the names in $(NAME) references to their values: the parameters by name,
+// namespace and owner.
 type Values map[string]string
 
-// Names that stand in Values beside the parameters.
+// Names that are in Values in addition to the parameters.
 const (
 	valueNamespace = "namespace"
 	valueOwner     = "owner"
 )
 
-// Given are the values for one namespace.
+// Given returns the values for one namespace.
 func Given(namespace, owner string, parameters map[string]string) Values {
 	v := Values{valueNamespace: namespace, valueOwner: owner}
 	for name, value := range parameters {
@@ -35,8 +36,8 @@ func Given(namespace, owner string, parameters map[string]string) Values {
 	return v
 }
 
-// Choose completes what a user chose with the defaults of the class. The errors
-// are about path, for example spec.parameters.
+// Choose returns the parameters chosen by a user, completed with the defaults of the
+// class. The errors refer to path, for example spec.parameters.
 func (s *NamespaceClassSpec) Choose(chosen map[string]string, path *field.Path) (map[string]string, field.ErrorList) {
 	var errs field.ErrorList
 	out := map[string]string{}
@@ -73,10 +74,10 @@ func (s *NamespaceClassSpec) Choose(chosen map[string]string, path *field.Path) 
 	return out, errs
 }
 
-// Expand returns the objects of the class with the values in place. The error
-// names every entry that refers to something unknown, or in a place where nothing
-// may be substituted: keys, apiVersion, kind and metadata.name, which say what the
-// object is.
+// Expand returns the objects of the class with all references replaced by the values.
+// The error describes every entry with an unknown reference, or with a reference where
+// substitution is not allowed: in keys, apiVersion, kind and metadata.name, which
+// identify the object.
 func (s *NamespaceClassSpec) Expand(values Values) ([]runtime.RawExtension, error) {
 	var errs []error
 	var out []runtime.RawExtension
@@ -91,7 +92,7 @@ func (s *NamespaceClassSpec) Expand(values Values) ([]runtime.RawExtension, erro
 	return out, errors.Join(errs...)
 }
 
-// Labels are the labels of a namespace of the class, with the values in place.
+// Labels returns the labels of a namespace of the class, expanded with the values.
 func (s *NamespaceClassSpec) Labels(values Values) (map[string]string, error) {
 	out := map[string]string{}
 	var errs []error
@@ -110,8 +111,8 @@ func (s *NamespaceClassSpec) Labels(values Values) (map[string]string, error) {
 	return out, errors.Join(errs...)
 }
 
-// Annotations are the annotations of a namespace of the class, with the values in
-// place.
+// Annotations returns the annotations of a namespace of the class, expanded with the
+// values.
 func (s *NamespaceClassSpec) Annotations(values Values) (map[string]string, error) {
 	out := map[string]string{}
 	var errs []error
@@ -125,7 +126,8 @@ func (s *NamespaceClassSpec) Annotations(values Values) (map[string]string, erro
 	return out, errors.Join(errs...)
 }
 
-// Check reports everything in the class that cannot work, whatever users choose.
+// Check reports everything in the class that is invalid for at least one choice of
+// parameters.
 func (s *NamespaceClassSpec) Check(kinds ObjectKinds) error {
 	errs := []error{s.ValidateKeys()}
 	for _, values := range s.samples() {
@@ -133,14 +135,14 @@ func (s *NamespaceClassSpec) Check(kinds ObjectKinds) error {
 		_, labels := s.Labels(values)
 		_, annotations := s.Annotations(values)
 		if err := errors.Join(bad, labels, annotations); err != nil {
-			return errors.Join(append(errs, err)...) // the others most likely say the same
+			return errors.Join(append(errs, err)...) // the other samples most likely fail in the same way
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Defaults are the choices of somebody who says nothing; of a parameter without a
-// default, its first value.
+// Defaults returns the parameters of a user who chooses none. A parameter without a
+// default gets its first value.
 func (s *NamespaceClassSpec) Defaults() map[string]string {
 	out := map[string]string{}
 	for _, p := range s.Parameters {
@@ -153,11 +155,12 @@ func (s *NamespaceClassSpec) Defaults() map[string]string {
 	return out
 }
 
-// samples are choices in which every value of every parameter stands once. The
-// owner is one whose name is no label value, as those of many identity providers.
+// samples returns choices of parameters in which every value of every parameter occurs
+// once. Their owner has a name that is not a valid label value, as with many identity
+// providers.
 func (s *NamespaceClassSpec) samples() []Values {
 	const owner = "https://id.example.com#Ann O'Neil <ann@example.com>"
-	const namespace = "tmp-a23456789-123456789-123456789-123456789-123456789-123456789" // as long as may be
+	const namespace = "tmp-a23456789-123456789-123456789-123456789-123456789-123456789" // the maximum length
 	out := []Values{Given(namespace, owner, s.Defaults())}
 	for _, p := range s.Parameters {
 		for _, v := range p.Values {
@@ -220,9 +223,9 @@ func expandTree(v any, values Values) (any, error) {
 	return v, nil
 }
 
-// expand replaces $(NAME) by its value, once: what a value contains is not looked
-// at. $$ before a parenthesis is a dollar sign, as in the arguments of a container
-// (k8s.io/kubernetes third_party/forked/golang/expansion).
+// expand replaces each $(NAME) by its value, once: references in a value are not
+// expanded. $$ before a parenthesis is a literal dollar sign, as in the arguments of a
+// container (k8s.io/kubernetes third_party/forked/golang/expansion).
 func expand(s string, values Values) (string, error) {
 	var b strings.Builder
 	for {

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// A class says what it means, or is refused with the reason: substitution takes
-// place in values, once, and knows only what was declared.
+// TestExpand verifies that references are replaced in values only, once, and that
+// unknown references are rejected with the reason.
 func TestExpand(t *testing.T) {
 	values := Given("tmp-a", "alice", map[string]string{"cpu": "4", "evil": "$(owner)", "owner": "mallory"})
 	account := func(annotation string) string {
@@ -48,8 +48,8 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// Whatever users choose, the class can make the namespace; what cannot work for one
-// of the values is found before anybody chooses it.
+// TestCheckTriesEveryValue verifies that an error which occurs with one value of a
+// parameter only is found before a user chooses that value.
 func TestCheckTriesEveryValue(t *testing.T) {
 	quota := func(cpu string) string {
 		return `{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"` + cpu + `"}}}`
@@ -89,7 +89,7 @@ func TestChoose(t *testing.T) {
 	path := field.NewPath("spec", "parameters")
 	for name, c := range map[string]struct {
 		chosen, want map[string]string
-		refused      []string // fields
+		refused      []string // rejected fields
 	}{
 		"all":          {map[string]string{"cpu": "1", "region": "eu"}, map[string]string{"cpu": "1", "region": "eu"}, nil},
 		"the default":  {map[string]string{"region": "us"}, map[string]string{"cpu": "2", "region": "us"}, nil},
@@ -114,7 +114,8 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// Substitution never loops, and never invents what was not given.
+// FuzzExpand verifies that expansion terminates and leaves strings without references
+// unchanged.
 func FuzzExpand(f *testing.F) {
 	for _, s := range []string{"$(a)", "$$(a)", "$(a", "$((a))", "a$$$(a)$", "$(b)"} {
 		f.Add(s)

@@ -23,8 +23,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// guardRails decodes the kinds that a class may contain, strictly: a field that
-// the kind does not have is an error.
+// guardRails decodes the kinds that every class can contain, strictly: an unknown field
+// is an error.
 var guardRails = func() runtime.Decoder {
 	s := runtime.NewScheme()
 	s.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.ResourceQuota{}, &corev1.LimitRange{}, &corev1.ServiceAccount{})
@@ -32,12 +32,12 @@ var guardRails = func() runtime.Decoder {
 	return serializer.NewCodecFactory(s, serializer.EnableStrict).UniversalDeserializer()
 }()
 
-// MaxObjectsBytes bounds the objects of a class together: each namespace
-// carries a copy.
+// MaxObjectsBytes is the maximum total size of the objects of a class. A copy of the
+// objects is stored with each namespace.
 const MaxObjectsBytes = 128 << 10
 
-// GuardRails returns the objects of the class, with the values in place, decoded,
-// new at each call. The error names every entry that cannot work, and why.
+// GuardRails returns the objects of the class, expanded with the values and decoded;
+// each call returns new objects. The error describes every invalid entry.
 func (s *NamespaceClassSpec) GuardRails(values Values, kinds ObjectKinds) ([]runtime.Object, error) {
 	raw, err := s.Expand(values)
 	if err != nil {
@@ -46,8 +46,8 @@ func (s *NamespaceClassSpec) GuardRails(values Values, kinds ObjectKinds) ([]run
 	return DecodeGuardRails(raw, kinds)
 }
 
-// DecodeGuardRails is GuardRails for objects that were kept outside of a class. Those
-// of further kinds are *unstructured.Unstructured.
+// DecodeGuardRails is like GuardRails, for objects that are stored outside of a class.
+// Objects of additional kinds are returned as *unstructured.Unstructured.
 func DecodeGuardRails(objects []runtime.RawExtension, kinds ObjectKinds) ([]runtime.Object, error) {
 	var out []runtime.Object
 	var errs []error
@@ -114,7 +114,8 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 	return obj, nil
 }
 
-// onlyOwnMetadata refuses what the server sets, and what would hold up the end.
+// onlyOwnMetadata rejects metadata that the server sets, and metadata that could block
+// the deletion of the namespace.
 func onlyOwnMetadata(m metav1.Object) error {
 	if m.GetResourceVersion() != "" || m.GetUID() != "" || m.GetGenerateName() != "" || len(m.GetFinalizers()) > 0 || len(m.GetOwnerReferences()) > 0 {
 		return errors.New("metadata may hold name, labels and annotations only")
@@ -123,8 +124,8 @@ func onlyOwnMetadata(m metav1.Object) error {
 	return append(errs, apivalidation.ValidateAnnotations(m.GetAnnotations(), field.NewPath("metadata", "annotations"))...).ToAggregate()
 }
 
-// ValidateKeys reports keys of namespaceLabels and namespaceAnnotations that a
-// Namespace cannot carry.
+// ValidateKeys reports keys of namespaceLabels and namespaceAnnotations that are
+// invalid on a Namespace, or that userKeys allows users to set.
 func (s *NamespaceClassSpec) ValidateKeys() error {
 	var errs field.ErrorList
 	for k := range s.NamespaceLabels {
@@ -148,8 +149,8 @@ func (s *NamespaceClassSpec) ValidateKeys() error {
 	return errs.ToAggregate()
 }
 
-// KeyPasses tells whether a label or annotation with this key passes from a
-// TemporaryNamespace to its Namespace under the given user keys.
+// KeyPasses reports whether a label or annotation with this key is copied from a
+// TemporaryNamespace to its Namespace, given the user keys.
 func KeyPasses(userKeys []string, key string) bool {
 	for _, p := range userKeys {
 		if prefix, all := strings.CutSuffix(p, "/*"); p != "" && (p == key || all && strings.HasPrefix(key, prefix+"/")) {
@@ -159,15 +160,16 @@ func KeyPasses(userKeys []string, key string) bool {
 	return false
 }
 
-// Revision identifies what the spec gives to namespaces: 10 hexadecimal digits.
-// What is for people, for those who come, or fixed in each namespace when it is
-// made, leaves it as it is.
+// Revision returns an identifier of the configuration that the spec gives to
+// namespaces: 10 hexadecimal digits. Fields do not contribute to it if they are
+// descriptive, affect only new namespaces, or are fixed in each namespace at its
+// creation.
 func (s *NamespaceClassSpec) Revision() string {
 	what := *s
 	what.Description, what.Lifetime, what.Prefix, what.Parameters = "", Lifetime{}, "", nil
 	b, err := json.Marshal(what)
 	if err != nil {
-		return "" // cannot be: the spec came as JSON
+		return "" // unreachable: the spec was decoded from JSON
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:5])

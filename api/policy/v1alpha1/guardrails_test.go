@@ -17,12 +17,13 @@ func spec(objects ...string) *NamespaceClassSpec {
 	return s
 }
 
-// An administrator who mistypes an object learns which, and what is wrong.
+// TestGuardRails verifies that the error for an invalid object names the object and the
+// mistake.
 func TestGuardRails(t *testing.T) {
 	const account = `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci"}}`
 	for name, c := range map[string]struct {
 		spec *NamespaceClassSpec
-		want string // in the error; empty: fine
+		want string // substring of the error; empty: no error
 	}{
 		"none":             {spec(), ""},
 		"an account":       {spec(account), ""},

@@ -9,19 +9,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// ObjectKind is a kind of object that classes may contain beside the guard rails,
-// because an installation lets them (deploy/kinds).
+// ObjectKind is a kind of object that classes can contain in addition to the guard
+// rails, because the installation allows it (deploy/kinds).
 type ObjectKind struct {
 	schema.GroupVersionKind
 	Resource string // plural
 }
 
-// ObjectKinds are those of an installation.
+// ObjectKinds are the additional kinds that an installation allows.
 type ObjectKinds []ObjectKind
 
-// ParseObjectKind reads GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps.
-// Kinds that hold credentials, or run code beside that of tenants, are refused: the
-// policies deny them, too.
+// ParseObjectKind parses GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps.
+// Kinds that hold credentials, or that run code next to that of tenants, are rejected;
+// the admission policies deny them as well.
 func ParseObjectKind(s string) (ObjectKind, error) {
 	p := strings.Split(s, "/")
 	if len(p) != 4 || p[1] == "" || p[2] == "" || p[3] == "" {
@@ -41,7 +41,7 @@ var guardRailKinds = map[schema.GroupKind]bool{
 	{Kind: "ResourceQuota"}: true, {Kind: "LimitRange"}: true, {Kind: "ServiceAccount"}: true, {Group: "networking.k8s.io", Kind: "NetworkPolicy"}: true,
 }
 
-// Find returns the one of a kind.
+// Find returns the entry for a kind, and whether there is one.
 func (l ObjectKinds) Find(gvk schema.GroupVersionKind) (ObjectKind, bool) {
 	for _, k := range l {
 		if k.GroupVersionKind == gvk {
@@ -51,7 +51,8 @@ func (l ObjectKinds) Find(gvk schema.GroupVersionKind) (ObjectKind, bool) {
 	return ObjectKind{}, false
 }
 
-// String names the kinds to somebody who used another.
+// String returns the list of all allowed kinds, guard rails included, for error
+// messages.
 func (l ObjectKinds) String() string {
 	out := []string{"ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy (networking.k8s.io/v1)"}
 	for _, k := range l {

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// quotaKeys are the unqualified keys that ResourceQuota accepts
-// (k8s.io/kubernetes pkg/apis/core/helper, IsStandardQuotaResourceName).
+// quotaKeys are the unqualified keys that ResourceQuota accepts (k8s.io/kubernetes
+// pkg/apis/core/helper, IsStandardQuotaResourceName).
 var quotaKeys = map[string]bool{
 	"cpu": true, "memory": true, "ephemeral-storage": true,
 	"requests.cpu": true, "requests.memory": true, "requests.storage": true, "requests.ephemeral-storage": true,
@@ -29,7 +29,7 @@ func knownQuotaKey(k string) bool {
 		strings.Contains(k, ".storageclass.storage.k8s.io") || strings.Contains(k, ".deviceclass.resource.k8s.io")
 }
 
-// hint names what somebody who wrote k may have meant.
+// hint returns a suggestion for the key that was probably intended by k, or "".
 func hint(k string) string {
 	meant := map[string]string{
 		"cores": "requests.cpu", "cpus": "requests.cpu", "requests.cores": "requests.cpu", "limits.cores": "limits.cpu",
@@ -46,8 +46,8 @@ func hint(k string) string {
 	return fmt.Sprintf("; use %q", meant)
 }
 
-// checkAmounts reports keys that ResourceQuota does not know, and amounts that
-// make no sense.
+// checkAmounts reports keys that ResourceQuota does not accept, and amounts that are
+// negative or too large.
 func checkAmounts(l corev1.ResourceList, path string) error {
 	var errs []error
 	for _, k := range sortedKeys(l) {
@@ -66,8 +66,8 @@ func checkAmounts(l corev1.ResourceList, path string) error {
 	return errors.Join(errs...)
 }
 
-// most bounds every amount, so that the sum of any number of namespaces can be
-// written in whole thousandths without overflow.
+// most is the upper limit of every amount, so that the sum for any number of namespaces
+// can be represented in whole thousandths without overflow.
 var most = resource.MustParse("1E")
 
 func sortedKeys(l corev1.ResourceList) []corev1.ResourceName {
@@ -79,8 +79,9 @@ func sortedKeys(l corev1.ResourceList) []corev1.ResourceName {
 	return keys
 }
 
-// Normal writes amounts with one key for each thing: ResourceQuota has two for
-// some (cpu is requests.cpu, pods is count/pods); of both, the lower counts.
+// Normal returns l with one key for each resource: ResourceQuota has two keys for some
+// resources (cpu is requests.cpu, pods is count/pods). If both keys are set, the lower
+// amount is used.
 func Normal(l corev1.ResourceList) corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for k, v := range l {
@@ -97,9 +98,10 @@ func Normal(l corev1.ResourceList) corev1.ResourceList {
 	return out
 }
 
-// Reserved is what a namespace with these objects takes of the budgets: one
-// namespace, and of each thing the hard limit. Of several quotas the lowest holds;
-// one with scopes bounds only some objects, and so nothing in all.
+// Reserved returns the amounts that a namespace with these objects is charged against
+// the budgets: one namespace, and the hard limit of each resource. If several quotas
+// limit a resource, the lowest limit is used. A quota with scopes applies to some
+// objects only and does not limit the total, so it is ignored.
 func Reserved(objects []runtime.Object) corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for _, obj := range objects {
@@ -117,7 +119,7 @@ func Reserved(objects []runtime.Object) corev1.ResourceList {
 	return out
 }
 
-// Check reports what of the budget cannot be understood.
+// Check reports the parts of the budget that are invalid.
 func (s *NamespaceBudgetSpec) Check() error {
 	errs := []error{checkAmounts(s.Total, "spec.total"), checkAmounts(s.PerUser, "spec.perUser")}
 	seen := map[string]bool{}
@@ -134,7 +136,7 @@ func (s *NamespaceBudgetSpec) Check() error {
 	return errors.Join(errs...)
 }
 
-// Counts tells whether namespaces of a class count in the budget.
+// Counts reports whether namespaces of a class count in the budget.
 func (s *NamespaceBudgetSpec) Counts(class string) bool {
 	return len(s.ClassNames) == 0 || slices.Contains(s.ClassNames, class)
 }

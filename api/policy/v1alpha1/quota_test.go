@@ -20,8 +20,8 @@ func amounts(kv ...string) corev1.ResourceList {
 	return out
 }
 
-// A namespace is charged what its quotas let it have: the lowest of several, one
-// name for each thing, and nothing that bounds only some objects.
+// TestReserved verifies that a namespace is charged the lowest of several quotas, under
+// one key for each resource, and nothing for quotas that apply to some objects only.
 func TestReserved(t *testing.T) {
 	quota := func(l corev1.ResourceList, scopes ...corev1.ResourceQuotaScope) runtime.Object {
 		return &corev1.ResourceQuota{Spec: corev1.ResourceQuotaSpec{Hard: l, Scopes: scopes}}
@@ -48,7 +48,7 @@ func TestReserved(t *testing.T) {
 func TestBudgetCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec NamespaceBudgetSpec
-		want string // in the error; empty: fine
+		want string // substring of the error; empty: no error
 	}{
 		"total":        {NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "10", "requests.cpu", "50", "requests.nvidia.com/gpu", "8")}, ""},
 		"nothing":      {NamespaceBudgetSpec{}, "it limits nothing"},

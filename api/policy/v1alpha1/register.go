@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Names of the API.
+// These are the names of the API.
 var (
 	GroupVersion = schema.GroupVersion{Group: "policy.tenama.dev", Version: "v1alpha1"}
 	Kind         = GroupVersion.WithKind("NamespaceClass")
@@ -18,7 +18,8 @@ var (
 	BudgetResource = GroupVersion.WithResource("namespacebudgets")
 )
 
-// VerbUse on namespaceclasses lets a user create namespaces of a class.
+// VerbUse is the verb on namespaceclasses that allows a user to create namespaces of a
+// class.
 const VerbUse = "use"
 
 // AddToScheme adds the types of this package to s.

@@ -8,12 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// AnnotationDefaultClass marks, with the value "true", the class that a
-// TemporaryNamespace without a class gets. At most one class may carry it.
+// AnnotationDefaultClass, with the value "true", marks the default class, which is used
+// for a TemporaryNamespace that names no class. At most one class may carry it.
 const AnnotationDefaultClass = "policy.tenama.dev/is-default-class"
 
-// NamespaceClass is a kind of temporary namespace that administrators offer:
-// how long it may live, what its owner may do, and the guard rails in it.
+// NamespaceClass is a kind of temporary namespace that administrators offer: the limits
+// of its lifetime, the role of its owner, and its guard rails.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=namespaceclasses,singular=namespaceclass,shortName=nsclass,scope=Cluster
@@ -34,41 +34,43 @@ type NamespaceClass struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec is what the class gives.
+	// Spec is the configuration that the class gives to its namespaces.
 	Spec NamespaceClassSpec `json:"spec"`
-	// Status is what the broker found.
+	// Status is the state of the class as observed by the broker.
 	// +optional
 	Status NamespaceClassStatus `json:"status,omitempty"`
 }
 
-// NamespaceClassSpec is what a class gives to each of its namespaces.
+// NamespaceClassSpec is the configuration that a class gives to each of its namespaces.
 type NamespaceClassSpec struct {
-	// Description says in one line whom the class is for.
+	// Description is a one-line description of the intended users of the class.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Description string `json:"description,omitempty"`
 
-	// Lifetime bounds how long a namespace lives.
+	// Lifetime limits how long a namespace lives.
 	Lifetime Lifetime `json:"lifetime"`
 
-	// Prefix begins the name of every namespace of the class. It must be one of
-	// those that the installation has (deploy/settings); empty is the first of them.
+	// Prefix is the prefix of the name of every namespace of the class. It must be one
+	// of the prefixes of the installation (deploy/settings). If empty, the first of
+	// these prefixes is used.
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[a-z0-9][-a-z0-9]{0,20}-$`
 	Prefix string `json:"prefix,omitempty"`
 
-	// Parameters are what users may choose (kubectl tenama create --set cpu=4),
-	// each from a list of values. $(NAME) stands for the choice in the values of
-	// objects, namespaceLabels and namespaceAnnotations; so do $(namespace) and
-	// $(owner), and $$(NAME) is $(NAME) itself.
+	// Parameters are the choices that the class offers to its users (kubectl tenama
+	// create --set cpu=4), each with a list of allowed values. $(NAME) in the values of
+	// objects, namespaceLabels and namespaceAnnotations is replaced by the chosen
+	// value; $(namespace) and $(owner) are replaced as well. $$(NAME) is an escape for
+	// the literal $(NAME).
 	// +optional
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=name
 	Parameters []Parameter `json:"parameters,omitempty"`
 
-	// OwnerRole is the ClusterRole that the owner is bound to in the namespace.
-	// The broker must hold the right to bind it (deploy/base/rbac.yaml).
+	// OwnerRole is the name of the ClusterRole that the owner is bound to in the
+	// namespace. The broker must be allowed to bind it (deploy/base/rbac.yaml).
 	// +optional
 	// +kubebuilder:default=admin
 	// +kubebuilder:validation:MinLength=1
@@ -80,24 +82,27 @@ type NamespaceClassSpec struct {
 	// +kubebuilder:default=baseline
 	PodSecurity PodSecurityLevel `json:"podSecurity,omitempty"`
 
-	// NamespaceLabels are set on each Namespace. Keys under kubernetes.io, k8s.io
-	// and tenama.dev are refused: they would unmake what tenama promises.
+	// NamespaceLabels are labels that are set on each Namespace. Keys under
+	// kubernetes.io, k8s.io and tenama.dev are rejected, because they could override
+	// the guarantees of tenama.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved"
 	NamespaceLabels map[string]LabelValue `json:"namespaceLabels,omitempty"`
 
-	// NamespaceAnnotations are set on each Namespace, within the same bounds.
+	// NamespaceAnnotations are annotations that are set on each Namespace. The same
+	// keys are rejected as for namespaceLabels.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved"
 	NamespaceAnnotations map[string]AnnotationValue `json:"namespaceAnnotations,omitempty"`
 
-	// UserKeys are the keys of labels and annotations that pass from a
+	// UserKeys are the keys of labels and annotations that are copied from a
 	// TemporaryNamespace to its Namespace: a key, or KEY/* for all keys with that
-	// prefix. Others stay on the TemporaryNamespace, so that no user can set what
-	// meshes, injectors or selectors of others trust. Keys under kubernetes.io,
-	// k8s.io and tenama.dev are refused, but for user.tenama.dev.
+	// prefix. All other keys stay on the TemporaryNamespace only, so that users cannot
+	// set keys that service meshes, injectors or selectors of other users trust. Keys
+	// under kubernetes.io, k8s.io and tenama.dev are rejected, except for those under
+	// user.tenama.dev.
 	// +optional
 	// +kubebuilder:default={"user.tenama.dev/*"}
 	// +kubebuilder:validation:MaxItems=16
@@ -107,16 +112,17 @@ type NamespaceClassSpec struct {
 	// +listType=set
 	UserKeys []string `json:"userKeys,omitempty"`
 
-	// NetworkPolicyAccess says whether tenants may write network policies of their
-	// own. Policies add up, so whoever may write one can open the namespace: with
-	// ReadWrite the class's own policies are defaults, not limits.
+	// NetworkPolicyAccess determines whether tenants can write their own network
+	// policies. Network policies are additive, so a tenant who can write one can open
+	// up the namespace: with ReadWrite, the network policies of the class are defaults,
+	// not limits.
 	// +optional
 	// +kubebuilder:default=ReadOnly
 	NetworkPolicyAccess NetworkPolicyAccess `json:"networkPolicyAccess,omitempty"`
 
-	// Objects are the guard rails: complete manifests, without a namespace, that
-	// each namespace receives before its owner has access. Kinds: ResourceQuota,
-	// LimitRange, NetworkPolicy, ServiceAccount.
+	// Objects are the guard rails: complete manifests without a namespace, which are
+	// created in each namespace before its owner gets access. Allowed kinds:
+	// ResourceQuota, LimitRange, NetworkPolicy, ServiceAccount.
 	// +optional
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:XPreserveUnknownFields
@@ -124,73 +130,75 @@ type NamespaceClassSpec struct {
 	Objects []runtime.RawExtension `json:"objects,omitempty"`
 }
 
-// LifetimeType says from when the longest life is counted.
+// LifetimeType determines the time from which the maximum lifetime is counted.
 //
 // +kubebuilder:validation:Enum=Fixed;Renewable;Unbounded
 type LifetimeType string
 
-// The types of a lifetime.
+// These are the valid lifetime types.
 const (
-	// LifetimeFixed counts the maximum from creation: it is the longest life,
-	// extensions included.
+	// LifetimeFixed counts the maximum from the creation: it limits the total lifetime,
+	// including extensions.
 	LifetimeFixed LifetimeType = "Fixed"
-	// LifetimeRenewable counts the maximum from the moment of each extension: a
-	// namespace that somebody goes on to extend goes on to live.
+	// LifetimeRenewable counts the maximum from the time of each extension: a namespace
+	// can live indefinitely if its owner keeps extending it.
 	LifetimeRenewable LifetimeType = "Renewable"
-	// LifetimeUnbounded ends by deletion only: for customers and teams that stay.
+	// LifetimeUnbounded means that namespaces end only by deletion, for example those
+	// of customers or permanent teams.
 	LifetimeUnbounded LifetimeType = "Unbounded"
 )
 
-// Lifetime bounds how long a namespace lives, in seconds.
+// Lifetime limits how long a namespace lives, in seconds.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'Unbounded' || has(self.defaultTTLSeconds) && has(self.maximumTTLSeconds)",message="defaultTTLSeconds and maximumTTLSeconds are required, unless type is Unbounded"
 // +kubebuilder:validation:XValidation:rule="self.type != 'Unbounded' || !has(self.defaultTTLSeconds) && !has(self.maximumTTLSeconds) && !has(self.maximumExtensions)",message="an Unbounded lifetime has no defaultTTLSeconds, maximumTTLSeconds or maximumExtensions"
 // +kubebuilder:validation:XValidation:rule="!has(self.defaultTTLSeconds) || !has(self.maximumTTLSeconds) || self.maximumTTLSeconds >= self.defaultTTLSeconds",message="maximumTTLSeconds must not be below defaultTTLSeconds"
 type Lifetime struct {
-	// Type is Fixed, Renewable or Unbounded. It is fixed in each namespace when that
-	// is made.
+	// Type is the type of the lifetime: Fixed, Renewable or Unbounded. A namespace
+	// keeps the type that the class had when the namespace was created.
 	// +optional
 	// +kubebuilder:default=Fixed
 	Type LifetimeType `json:"type,omitempty"`
 
-	// DefaultTTLSeconds is how long a namespace lives whose creator says nothing.
+	// DefaultTTLSeconds is the lifetime of a namespace whose creator specifies none.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3162240000
 	DefaultTTLSeconds int64 `json:"defaultTTLSeconds,omitempty"`
 
-	// MaximumTTLSeconds is the longest possible life: from creation, extensions
-	// included, if the type is Fixed; from the moment of each extension if it is
-	// Renewable. Raising it later does not reach namespaces that live already.
+	// MaximumTTLSeconds is the maximum lifetime. If the type is Fixed, it is counted
+	// from the creation and includes extensions; if the type is Renewable, it is
+	// counted from the time of each extension. Raising it does not affect existing
+	// namespaces.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3162240000
 	MaximumTTLSeconds int64 `json:"maximumTTLSeconds,omitempty"`
 
-	// MaximumExtensions is how often a namespace may be extended. Left out: as often
-	// as its longest life allows.
+	// MaximumExtensions is the maximum number of extensions of a namespace. If omitted,
+	// the number is limited only by the maximum lifetime.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100000
 	MaximumExtensions *int32 `json:"maximumExtensions,omitempty"`
 }
 
-// Parameter is a choice that a class leaves to its users.
+// Parameter is a choice that a class offers to its users.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || self.default in self.values",message="default must be one of values"
 // +kubebuilder:validation:XValidation:rule="!(self.name in ['namespace', 'owner'])",message="namespace and owner are given, and cannot be parameters"
 type Parameter struct {
-	// Name by which users choose, and by which objects refer to the choice.
+	// Name is the name of the parameter, by which users set it and objects refer to it.
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^[a-z][A-Za-z0-9]*$`
 	Name string `json:"name"`
 
-	// Description says in one line what the choice means.
+	// Description is a one-line description of the parameter.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Description string `json:"description,omitempty"`
 
-	// Values are the choices.
+	// Values are the allowed values.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=253
@@ -198,78 +206,84 @@ type Parameter struct {
 	// +listType=set
 	Values []string `json:"values"`
 
-	// Default is the choice of those who say nothing. Left out: they have to choose.
+	// Default is the value used if a user specifies none. If omitted, users must
+	// specify a value.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Default *string `json:"default,omitempty"`
 }
 
-// PodSecurityLevel is a Pod Security Standard.
+// PodSecurityLevel is a level of the Pod Security Standards.
 //
 // +kubebuilder:validation:Enum=baseline;restricted
 type PodSecurityLevel string
 
-// NetworkPolicyAccess is what tenants may do with network policies.
+// NetworkPolicyAccess determines the access of tenants to network policies.
 //
 // +kubebuilder:validation:Enum=ReadOnly;ReadWrite
 type NetworkPolicyAccess string
 
-// NetworkPolicyReadWrite lets tenants write network policies of their own.
+// NetworkPolicyReadWrite allows tenants to write their own network policies.
 const NetworkPolicyReadWrite NetworkPolicyAccess = "ReadWrite"
 
-// LabelValue is the value of a label; it may hold $(NAME) of parameters.
+// LabelValue is the value of a label; it can contain $(NAME) references to parameters.
 //
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:Pattern=`^[-A-Za-z0-9_.$()]*$`
 type LabelValue string
 
-// AnnotationValue is the value of an annotation; it may hold $(NAME) of
+// AnnotationValue is the value of an annotation; it can contain $(NAME) references to
 // parameters, $(namespace) and $(owner).
 //
 // +kubebuilder:validation:MaxLength=4096
 type AnnotationValue string
 
-// ConditionReady is true while the class can make namespaces.
+// ConditionReady is true while namespaces of the class can be created.
 const ConditionReady = "Ready"
 
-// Reasons of ConditionReady.
+// These are the reasons of ConditionReady.
 const (
-	// ReasonUsable: the class can make namespaces.
+	// ReasonUsable means that namespaces of the class can be created.
 	ReasonUsable = "Usable"
-	// ReasonPrefixNotContained: the policies do not let the broker make namespaces
-	// with spec.prefix; the message names those that they do.
+	// ReasonPrefixNotContained means that the admission policies do not allow the
+	// broker to create namespaces with spec.prefix; the message lists the allowed
+	// prefixes.
 	ReasonPrefixNotContained = "PrefixNotContained"
-	// ReasonInvalidObject: an entry of spec.objects cannot work; the message says
-	// which and why.
+	// ReasonInvalidObject means that an entry of spec.objects is invalid; the message
+	// says which one and why.
 	ReasonInvalidObject = "InvalidObject"
-	// ReasonRoleNotBindable: RBAC or the containment policy does not let the
-	// broker bind spec.ownerRole; the message says which.
+	// ReasonRoleNotBindable means that RBAC or the containment policy does not allow
+	// the broker to bind spec.ownerRole; the message says which of them.
 	ReasonRoleNotBindable = "RoleNotBindable"
-	// ReasonSeveralDefaults: more than one class is marked as the default.
+	// ReasonSeveralDefaults means that more than one class is marked as the default.
 	ReasonSeveralDefaults = "SeveralDefaults"
 )
 
-// NamespaceClassStatus is what the broker found.
+// NamespaceClassStatus is the state of a class as observed by the broker.
 type NamespaceClassStatus struct {
-	// ObservedGeneration is the generation that the conditions are about.
+	// ObservedGeneration is the generation of the spec that the conditions refer to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Revision identifies what the spec gives to a namespace, its lifetime left out,
-	// which no later revision changes; a namespace records the one that it has.
+	// Revision identifies the configuration that the spec gives to a namespace. The
+	// lifetime is not part of it, because a later revision does not change the lifetime
+	// of an existing namespace. Each namespace records the revision that it has.
 	// +optional
 	Revision string `json:"revision,omitempty"`
 
-	// Prefix begins the name of every namespace of the class.
+	// Prefix is the prefix of the name of every namespace of the class, with the
+	// default resolved.
 	// +optional
 	Prefix string `json:"prefix,omitempty"`
 
-	// Reserved is what a namespace of the class takes of the budgets, with the
-	// default of each parameter: the hard limits of its quotas, and itself.
+	// Reserved is the set of amounts that a namespace of the class is charged against
+	// the budgets, with the default of each parameter: the hard limits of its quotas,
+	// and one namespace.
 	// +optional
 	Reserved corev1.ResourceList `json:"reserved,omitempty"`
 
-	// Conditions of the class; Ready says whether it can make namespaces.
+	// Conditions are the current conditions of the class; Ready reports whether
+	// namespaces of the class can be created.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -14,7 +14,7 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// claim is what one namespace takes of the budgets.
+// claim is the amounts that one namespace reserves from the budgets.
 type claim struct {
 	name     string
 	uid      types.UID
@@ -24,16 +24,16 @@ type claim struct {
 	reserved corev1.ResourceList
 	refused  bool
 	ending   bool
-	expires  time.Time // zero is never
+	expires  time.Time // zero: never
 
-	fits   bool // at the event that brought it, all that was there fitted
-	listed bool // it came, or grew, by a list: its place in the order is not known
+	fits   bool // all claims fitted at the event that created or increased this one
+	listed bool // created or increased by a list: its position in the order is unknown
 
-	waitsFor []shortage // while it stands in line
+	waitsFor []shortage // while it is queued
 }
 
-// claimOf reads the claim of a namespace from its annotations. One that was made
-// before amounts were recorded takes itself alone.
+// claimOf reads the claim of a namespace from its annotations. A namespace that was
+// created before amounts were recorded counts only as one namespace.
 func claimOf(ns *corev1.Namespace) *claim {
 	a := ns.Annotations
 	c := &claim{
@@ -51,7 +51,7 @@ func claimOf(ns *corev1.Namespace) *claim {
 	return c
 }
 
-// grew tells whether c takes more of anything than before.
+// grew reports whether c reserves more of any resource than before.
 func (c *claim) grew(before *claim) bool {
 	for k, v := range c.reserved {
 		if v.Cmp(before.reserved[k]) > 0 {
@@ -61,7 +61,7 @@ func (c *claim) grew(before *claim) bool {
 	return before.refused && !c.refused
 }
 
-// beyond is what c takes more than before.
+// beyond returns the amounts that c reserves in addition to before.
 func (c *claim) beyond(before *claim) corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for k, v := range c.reserved {

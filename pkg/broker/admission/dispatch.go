@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// sweep gives whatever has become free to those who wait, in their order.
+// sweep grants free amounts to the queued requests in their order, and drops the
+// requests whose clients no longer retry.
 func (v *View) sweep() {
 	l := &v.line
 	l.blocked = nil
@@ -39,24 +40,24 @@ func (v *View) sweep() {
 		}
 		limits := v.limits(p.claim)
 		p.claim.waitsFor = v.short(limits, p.claim.reserved)
-		// Who is at the end of a limit of their own cannot be served whatever becomes
-		// free, and holds up nobody else.
+		// A request at its user's own limit cannot be granted by amounts that others
+		// free, so it must not block others.
 		stuck := slices.ContainsFunc(p.claim.waitsFor, func(s shortage) bool { return s.limit.scope == user })
 		for _, s := range p.claim.waitsFor {
 			s.limit.refused = now
 		}
 		there := p.ready != nil || now.Sub(p.seen) <= between
-		going := v.claims[p.claim.name] // what it was given and lost again
+		going := v.claims[p.claim.name] // the namespace of an earlier grant that lost its race
 		switch {
 		case going != nil && (going.refused || going.ending):
 			there = false
 		case len(p.claim.waitsFor) > 0:
 			p.wake = time.Time{}
-		case !there: // and not about to be
+		case !there: // the client is not expected to retry soon
 		case p.ready == nil:
 			p.claim.waitsFor = all(limits, p.claim)
 			soon(p.seen.Add(between))
-		case p.wake.IsZero() && now.Sub(p.since) > spread: // it has waited, and others most likely have elsewhere
+		case p.wake.IsZero() && now.Sub(p.since) > spread: // other replicas probably wait, too
 			p.wake = now.Add(rand.N(spread))
 			fallthrough
 		case now.Before(p.wake):
@@ -98,7 +99,7 @@ func (v *View) sweep() {
 	}
 }
 
-// all is everything that a claim takes of limits.
+// all returns every resource of limits that a claim reserves.
 func all(limits []*limit, c *claim) []shortage {
 	var out []shortage
 	for _, l := range limits {
@@ -111,20 +112,20 @@ func all(limits []*limit, c *claim) []shortage {
 	return out
 }
 
-// grant takes what p waits for.
+// grant reserves the amounts that p waits for.
 func (v *View) grant(p *place) (func(), error) {
 	blocked := v.line.blocked
-	v.line.blocked = nil // it is its turn
+	v.line.blocked = nil // p is next in the queue
 	defer func() { v.line.blocked = blocked }()
 	return v.hold(p.claim, p.claim.reserved)
 }
 
-// alarm has the line swept once more after d.
+// alarm schedules another sweep after d.
 func (v *View) alarm(d time.Duration) {
 	l, d := &v.line, max(d, time.Millisecond)
 	at := time.Now().Add(d)
 	if l.timer != nil && l.due.After(time.Now()) && l.due.Before(at) {
-		return // it rings before
+		return // the timer fires earlier
 	}
 	if l.timer != nil {
 		l.timer.Stop()

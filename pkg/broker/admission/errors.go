@@ -18,10 +18,10 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// shown is how many of the caller's namespaces a refusal names.
+// shown is how many of the caller's namespaces a rejection names.
 const shown = 5
 
-// impossible refuses what no waiting can help. Errors: Forbidden.
+// impossible rejects a claim that waiting cannot help. Errors: Forbidden.
 func (v *View) impossible(c *claim) error {
 	for _, b := range v.budgets {
 		if b.spec.Counts(c.class) && b.broken != nil {
@@ -38,7 +38,8 @@ func (v *View) impossible(c *claim) error {
 	return nil
 }
 
-// never tells why namespaces of a class, which take the given amounts, never fit.
+// never returns why namespaces of a class with the given amounts can never fit; empty
+// if they can.
 func (l *limit) never(class string, amounts corev1.ResourceList) string {
 	for _, k := range l.keys {
 		want, bounded := amounts[k]
@@ -53,7 +54,7 @@ func (l *limit) never(class string, amounts corev1.ResourceList) string {
 	return ""
 }
 
-// String names a limit to those it is about.
+// String returns the name of a limit for messages to users.
 func (l *limit) String() string {
 	switch l.scope {
 	case user:
@@ -64,8 +65,8 @@ func (l *limit) String() string {
 	return fmt.Sprintf("budget %q", l.budget.name)
 }
 
-// full explains a refusal: which limit, how much of it is taken, what of that is
-// the caller's, when something is to become free, and who is before.
+// full returns a rejection that states the limit, its usage, the caller's namespaces
+// in it, when an amount becomes free, and how many requests are queued.
 func (v *View) full(c *claim, s shortage) error {
 	want, used, hard := c.reserved[s.key], s.limit.used[s.key], s.limit.hard[s.key]
 	b := &strings.Builder{}
@@ -88,7 +89,7 @@ func (v *View) full(c *claim, s shortage) error {
 	return forbidden(c.name, v1alpha1.CauseBudgetExceeded, s.limit.budget.name, b.String())
 }
 
-// own are the caller's namespaces that count in the limit.
+// own returns the names of the caller's namespaces that count in the limit.
 func (v *View) own(c *claim, s shortage) string {
 	var mine []*claim
 	for _, other := range v.owners[c.owner] {
@@ -114,17 +115,17 @@ func (v *View) own(c *claim, s shortage) string {
 	return strings.Join(out, ", ")
 }
 
-// forecast remembers when there will be room in a limit: to find out takes a look
-// at every namespace, and those who are refused come again and again. For whoever
-// wants something else than the last one it is not known for a second.
+// forecast caches when an amount becomes free in a limit: the computation visits every
+// namespace, and rejected clients retry often. While one result is cached, for a
+// second, the time for any other resource or amount is unknown.
 type forecast struct {
 	key      corev1.ResourceName
 	want     string
 	at, made time.Time
 }
 
-// free is when enough will have expired, if nobody extends or comes in between;
-// zero if that is not known.
+// free returns when enough will have expired, if no namespace is extended or created
+// in between; zero if that is unknown.
 func (v *View) free(s shortage, want resource.Quantity) time.Time {
 	f := &s.limit.next
 	if time.Since(f.made) < time.Second {
@@ -159,8 +160,8 @@ func (v *View) free(s shortage, want resource.Quantity) time.Time {
 	return f.at
 }
 
-// forbidden is what a caller reads who may not have a namespace now. Who is told
-// so is not told that they lack a right: the cause says which budget it is.
+// forbidden returns the rejection of a request that a budget does not allow. Its
+// cause names the budget, so that it does not look like a missing right.
 func forbidden(name string, cause metav1.CauseType, budget, why string) error {
 	err := apierrors.NewForbidden(groupResource, name, errors.New(why))
 	err.ErrStatus.Message = why

@@ -13,13 +13,13 @@ import (
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 )
 
-// budget is a NamespaceBudget and what is taken of it.
+// budget is a NamespaceBudget with its usage.
 type budget struct {
 	name   string
 	spec   *policyv1alpha1.NamespaceBudgetSpec
-	broken error // it cannot be understood
+	broken error // why the spec is invalid
 
-	total  *limit // nil if it has none
+	total  *limit // nil if the spec has none
 	users  map[string]*limit
 	groups map[string]*limit
 }
@@ -38,25 +38,25 @@ func newBudget(b *policyv1alpha1.NamespaceBudget) *budget {
 	return out
 }
 
-// Whom a limit is about, if not all.
+// Scopes of a limit that does not apply to all users.
 const (
 	user  = "user"
 	group = "group"
 )
 
-// limit is one of the limits of a budget, and what is taken of it.
+// limit is one of the limits of a budget, with its usage.
 type limit struct {
 	budget *budget
 	scope  string // "", user or group
 	who    string
 	hard   corev1.ResourceList
-	keys   []corev1.ResourceName // of hard, in order
+	keys   []corev1.ResourceName // of hard, sorted
 
-	used    corev1.ResourceList // by what is there
-	held    corev1.ResourceList // by own creations under way
-	claims  int                 // that are charged
-	refused time.Time           // somebody, the last time
-	grace   time.Time           // until then what became free is for those who wait in line
+	used    corev1.ResourceList // by existing namespaces
+	held    corev1.ResourceList // reserved by this replica's creations in progress
+	claims  int                 // number of claims charged to it
+	refused time.Time           // when the limit last rejected a request
+	grace   time.Time           // until then, freed amounts are offered to queued requests only
 	next    forecast
 }
 
@@ -66,7 +66,7 @@ func newLimit(b *budget, scope, who string, hard corev1.ResourceList) *limit {
 	return l
 }
 
-// limits are those that a claim is charged to.
+// limits returns the limits that a claim is charged to.
 func (v *View) limits(c *claim) []*limit {
 	var out []*limit
 	for _, b := range v.budgets {
@@ -93,7 +93,7 @@ func (v *View) limits(c *claim) []*limit {
 	return out
 }
 
-// forget drops the limits of users who have nothing.
+// forget deletes the limits of users without a claim or reservation.
 func forget(limits []*limit) {
 	for _, l := range limits {
 		if l.scope == user && l.claims == 0 && len(l.held) == 0 {
@@ -102,7 +102,7 @@ func forget(limits []*limit) {
 	}
 }
 
-// add adds those of the amounts that hard limits.
+// add adds to the sum in to those of the amounts that hard limits.
 func add(to, amounts, hard corev1.ResourceList) {
 	for k := range hard {
 		if v, ok := amounts[k]; ok {
@@ -126,17 +126,17 @@ func sub(from, amounts, hard corev1.ResourceList) {
 	}
 }
 
-// shortage is one thing of a limit of which there is not enough.
+// shortage is one resource of a limit that is exhausted.
 type shortage struct {
 	limit *limit
 	key   corev1.ResourceName
 }
 
-// short finds everything of which there would be taken more than allowed, with the
-// amounts and what is held, or for which somebody waits in line.
+// short returns the resources of which the amounts, added to usage and reservations,
+// would exceed a limit, or for which a request is queued.
 func (v *View) short(limits []*limit, amounts corev1.ResourceList) []shortage {
 	var out []shortage
-	// Those of the user first: it is what only they can do something about.
+	// The user's own limits come first: only the user can free those.
 	for _, l := range slices.SortedStableFunc(slices.Values(limits), func(a, b *limit) int { return cmp.Compare(b.scope, a.scope) }) {
 		for _, k := range l.keys {
 			want, ok := amounts[k]

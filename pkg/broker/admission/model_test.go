@@ -30,7 +30,7 @@ func budgetOf(name string, spec policyv1alpha1.NamespaceBudgetSpec) *policyv1alp
 	return &policyv1alpha1.NamespaceBudget{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
 }
 
-// wanted is a namespace that is to be made.
+// wanted returns a namespace that is to be created.
 func wanted(name, owner, class string, reserved corev1.ResourceList, groups ...string) *corev1.Namespace {
 	r, _ := json.Marshal(reserved)
 	g, _ := json.Marshal(groups)
@@ -43,14 +43,14 @@ func wanted(name, owner, class string, reserved corev1.ResourceList, groups ...s
 	}}
 }
 
-// made is that namespace, once it is there.
+// made returns the namespace as kube-apiserver creates it.
 func made(ns *corev1.Namespace, uid string) *corev1.Namespace {
 	ns = ns.DeepCopy()
 	ns.UID, ns.CreationTimestamp = types.UID(uid), metav1.Now()
 	return ns
 }
 
-// cluster is etcd, as far as it matters: one order of events.
+// cluster models etcd: one order of events.
 type cluster struct {
 	log   []event
 	alive map[string]*corev1.Namespace
@@ -74,10 +74,10 @@ func (c *cluster) remove(name string) {
 	}
 }
 
-// node is a replica of the broker, whose watch lags.
+// node is a replica of the broker, with a watch that lags.
 type node struct {
 	*View
-	at    int // how much of the log it has seen
+	at    int // index of the next event in the log
 	under map[string]*creation
 }
 
@@ -86,7 +86,7 @@ type creation struct {
 	release func()
 }
 
-// see takes in the next event; some come twice.
+// see delivers the next event, sometimes twice.
 func (n *node) see(c *cluster, r *rand.Rand) {
 	if n.at == len(c.log) {
 		return
@@ -102,7 +102,7 @@ func (n *node) see(c *cluster, r *rand.Rand) {
 	}
 }
 
-// list forgets the order: the watch was lost, and all is read anew.
+// list delivers all namespaces without their order, as after a lost watch.
 func (n *node) list(c *cluster, r *rand.Rand) {
 	var all []*corev1.Namespace
 	for _, ns := range c.alive {
@@ -113,9 +113,9 @@ func (n *node) list(c *cluster, r *rand.Rand) {
 	n.at = len(c.log)
 }
 
-// Whatever the order in which replicas see events, however late, twice or through
-// a list: what is admitted never passes the limit, what is refused holds nothing,
-// and when all is quiet the limit can be reached exactly.
+// Replicas see events late, twice or through a list. The admitted namespaces never
+// exceed the limit, rejected ones reserve nothing, and once all events are delivered
+// the limit can be reached exactly.
 func FuzzOrder(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(seed, uint64(7), 3)
@@ -156,7 +156,7 @@ func FuzzOrder(f *testing.F) {
 			}
 		}
 		decide := func(n *node, name string, x *creation) {
-			if n.claims[name] == nil { // its event has not come
+			if n.claims[name] == nil { // its event has not been delivered
 				return
 			}
 			delete(n.under, name)
@@ -174,17 +174,17 @@ func FuzzOrder(f *testing.F) {
 		for step := range 400 {
 			n := nodes[r.IntN(len(nodes))]
 			switch r.IntN(10) {
-			case 0, 1, 2: // somebody wants one
+			case 0, 1, 2: // a user requests a namespace
 				name, owner := fmt.Sprintf("tmp-%d", step), fmt.Sprintf("user-%d", r.IntN(4))
 				ns := wanted(name, owner, "default", amounts("requests.cpu", fmt.Sprint(1+r.IntN(4))))
-				release, err := n.hold(claimOf(ns), claimOf(ns).reserved) // without the grace: time does not pass here
+				release, err := n.hold(claimOf(ns), claimOf(ns).reserved) // without the grace period: time does not pass here
 				if err != nil {
 					if !apierrors.IsForbidden(err) {
 						t.Fatal(err)
 					}
 					continue
 				}
-				if r.IntN(20) == 0 { // kube-apiserver does not take it
+				if r.IntN(20) == 0 { // kube-apiserver rejects it
 					release()
 					continue
 				}
@@ -192,7 +192,7 @@ func FuzzOrder(f *testing.F) {
 				x := &creation{made(ns, fmt.Sprint(c.uids)), release}
 				c.put(x.ns)
 				n.under[name] = x
-			case 3: // somebody has done with one, or it is gone at last
+			case 3: // an admitted or rejected namespace is deleted
 				for name, ns := range c.alive {
 					if admitted[name] || ns.Annotations[v1alpha1.AnnotationRefused] != "" {
 						delete(admitted, name)
@@ -204,7 +204,7 @@ func FuzzOrder(f *testing.F) {
 				if r.IntN(5) == 0 {
 					n.list(c, r)
 				}
-			case 5: // a replica dies, and another takes its place; what it left is decided by all that is there
+			case 5: // a replica is replaced; its open creations are decided from a list
 				if r.IntN(20) == 0 {
 					orphans := n.under
 					fresh := &node{View: New(), under: map[string]*creation{}}
@@ -224,7 +224,7 @@ func FuzzOrder(f *testing.F) {
 				decide(n, name, x)
 			}
 		}
-		// All is quiet: everybody has seen and decided everything.
+		// Deliver all events and decide all creations.
 		for quiet := false; !quiet; {
 			quiet = true
 			for _, n := range nodes {

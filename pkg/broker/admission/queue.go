@@ -16,62 +16,63 @@ import (
 )
 
 const (
-	// contended is for how long after a refusal a limit is taken to be wanted.
+	// contended is how long a limit counts as contended after it rejected a request.
 	contended = 5 * time.Second
-	// grace is for how long what becomes free in such a limit is for those who wait
-	// in line, in this replica or another. Others have it then.
+	// grace is how long the amounts that become free in a contended limit are offered
+	// to queued requests only, in this replica or another. Then any request gets them.
 	grace = 300 * time.Millisecond
-	// spread keeps the first in line of several replicas apart: they see the same
-	// room at the same moment, and only one can have it.
+	// spread bounds a random delay that separates the first queued requests of several
+	// replicas: they see the same free amount at once, and only one can reserve it.
 	spread = 100 * time.Millisecond
 
-	// atFront are held on to until there is room; those further back are told their
-	// place, and come again: a request that waits takes a seat in kube-apiserver.
+	// atFront is how many queued requests are held open until they are granted. Those
+	// further back receive their position and retry: an open request occupies a seat
+	// in kube-apiserver.
 	atFront = 3
-	// holdOn is for how long; the first time it is tellPlace, so that they hear soon
-	// that they stand in line.
+	// holdOn is how long a request is held open; the first time it is tellPlace, so
+	// that the client soon learns that it is queued.
 	holdOn    = 10 * time.Second
 	tellPlace = time.Second
-	// between is for how long room is kept for somebody who is just coming again.
+	// between is how long a free amount is kept for a client that is about to retry.
 	between = 3 * time.Second
-	// keepPlace is for how long the place of somebody who does not come again is kept.
+	// keepPlace is how long the position of a client that does not retry is kept.
 	keepPlace = 15 * time.Second
 
 	maxPlaces, maxPlacesOfOne = 1000, 10
-	// maxParked is how many requests wait here at once; each holds a place of the
-	// broker's and a seat of kube-apiserver's.
+	// maxParked is how many requests are held open at once; each occupies an in-flight
+	// slot of the broker and a seat of kube-apiserver.
 	maxParked = 64
-	// many is a line that is not looked through at every event, but every so often.
+	// many is the queue length from which events sweep at most once per seldom.
 	many   = 64
 	seldom = 10 * time.Millisecond
 )
 
-// line is where those wait who said so, for all limits. People are served in
-// turns: who has been served stands behind those who came before that.
+// line is the queue of the requests that asked to wait, for all limits. The owners
+// take turns: a grant moves the owner's other requests behind those already queued.
 type line struct {
 	places  []*place
 	served  map[string]time.Time // by owner
-	given   map[string]*place    // by owner and id: those who were served just now, and may have lost a race
-	blocked map[shortage]bool    // somebody waits for these
+	given   map[string]*place    // by owner and id: granted recently, may have lost a race
+	blocked map[shortage]bool    // a queued request waits for these
 	timer   *time.Timer
 	due     time.Time // of the timer
 	swept   time.Time
 	parked  int
 }
 
-// place is one request that waits.
+// place is one queued request.
 type place struct {
 	claim *claim
-	id    string // of the request, beside its owner
+	id    string // of the request, unique per owner
 	since time.Time
-	seen  time.Time // the last time that it was asked for
-	wake  time.Time // there is room, and it is not to be taken before this
+	seen  time.Time // when the client last asked
+	wake  time.Time // the amount is free, but must not be reserved before this time
 	ready chan func()
 
-	served time.Time // the time before, of its owner
+	served time.Time // the previous grant of its owner
 }
 
-// waiting is how many wait for a limit.
+// waiting returns the number of requests that are queued for a limit.
 func (l *line) waiting(what shortage) int {
 	n := 0
 	for _, p := range l.places {
@@ -82,10 +83,9 @@ func (l *line) waiting(what shortage) int {
 	return n
 }
 
-// Wait is Reserve for somebody who is ready to wait, in a line in which id keeps their
-// place between requests. At the front it waits for some seconds. Errors: Forbidden
-// where waiting cannot help; TooManyRequests with the place in line, and when to
-// come again.
+// Wait is Reserve for a request that may be queued; id keeps its position between
+// retries. At the front of the queue, Wait blocks for some seconds. Errors: Forbidden
+// if waiting cannot help; TooManyRequests with the position and the time to retry.
 func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (release func(), err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -118,7 +118,7 @@ func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (relea
 		v.line.parked--
 	}
 	if release == nil {
-		select { // while the lock was taken again
+		select { // the grant may have come before the lock was acquired again
 		case release = <-ready:
 		default:
 		}
@@ -134,9 +134,9 @@ func (v *View) Wait(ctx context.Context, ns *corev1.Namespace, id string) (relea
 	return nil, v.inLine(p)
 }
 
-// Requeue puts somebody back into their place who was served, and lost to another
-// replica that was faster. Errors: TooManyRequests, as of Wait; nil if it knows of no
-// such place.
+// Requeue restores the position of a request that was granted, and then lost a race
+// to another replica. Errors: TooManyRequests, like Wait; nil if there was no such
+// grant.
 func (v *View) Requeue(ns *corev1.Namespace, id string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -153,7 +153,7 @@ func (v *View) Requeue(ns *corev1.Namespace, id string) error {
 	return v.inLine(p)
 }
 
-// stir has the line swept: at once, or soon where it is long.
+// stir sweeps the queue: at once, or soon if the queue is long.
 func (v *View) stir() {
 	if len(v.line.places) < many || time.Since(v.line.swept) > seldom {
 		v.sweep()
@@ -162,7 +162,7 @@ func (v *View) stir() {
 	v.alarm(seldom)
 }
 
-// join returns the place of a request, at the end of the line if it has none.
+// join returns the place of a request, and appends it to the queue if it has none.
 func (v *View) join(c *claim, id string) (*place, error) {
 	of := 0
 	for _, p := range v.line.places {
@@ -183,7 +183,7 @@ func (v *View) join(c *claim, id string) (*place, error) {
 	return p, nil
 }
 
-// before is how many stand before p who wait for the same.
+// before returns the number of requests ahead of p that wait for the same resources.
 func (v *View) before(p *place) int {
 	n := 0
 	for _, other := range v.line.places {
@@ -197,8 +197,8 @@ func (v *View) before(p *place) int {
 	return n
 }
 
-// patience is how long somebody who does not wait in line has to leave to others
-// what has just become free.
+// patience returns how long a request outside the queue must leave freed amounts to
+// queued requests.
 func (v *View) patience(c *claim) time.Duration {
 	limits := v.limits(c)
 	defer forget(limits)
@@ -214,7 +214,7 @@ func (v *View) patience(c *claim) time.Duration {
 	return time.Until(until)
 }
 
-// inLine tells somebody their place.
+// inLine returns an error that states the position of p in the queue.
 func (v *View) inLine(p *place) error {
 	what := "room"
 	if len(p.claim.waitsFor) > 0 {

@@ -16,8 +16,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Those who wait are served in their order, one person after the other; who does
-// not wait does not pass them.
+// Queued requests are granted in their order, and the owners take turns. A request
+// outside the queue does not overtake them.
 func TestLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := New()
@@ -44,7 +44,7 @@ func TestLine(t *testing.T) {
 				return
 			}
 		}
-		// The greedy one has asked for three before anybody else came.
+		// greedy queues two requests before the other owners.
 		for _, x := range []struct{ owner, name string }{{"greedy", "tmp-g1"}, {"greedy", "tmp-g2"}, {"ann", "tmp-a1"}, {"bob", "tmp-b1"}} {
 			go wait(x.owner, x.name)
 			synctest.Wait()
@@ -61,7 +61,7 @@ func TestLine(t *testing.T) {
 			}
 			last = want
 		}
-		// The line is empty: what is free is for all, after a moment.
+		// The queue is empty: after the grace period any request gets the free amount.
 		free(last)
 		begun := time.Now()
 		if err := create(t, v, wanted("tmp-pushy", "pushy", "default", nil)); err != nil || time.Since(begun) > grace {
@@ -70,7 +70,8 @@ func TestLine(t *testing.T) {
 	})
 }
 
-// Whoever does not come again loses the place; until then room is kept for a moment.
+// A client that does not retry loses its position; a free amount is kept for it only
+// for a short time.
 func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := New()
@@ -138,8 +139,8 @@ func TestLineIsBounded(t *testing.T) {
 	})
 }
 
-// Somebody at the end of their own limit holds up nobody by standing in line, and
-// nobody shuts a budget by asking for names that are taken.
+// A queued request at its user's own limit does not block other users, and requests
+// for existing names do not exhaust a budget.
 func TestNobodyShutsABudgetForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := New()
@@ -153,7 +154,7 @@ func TestNobodyShutsABudgetForOthers(t *testing.T) {
 		if err := ns("tmp-m", "mallory", cpu(51)); err != nil {
 			t.Fatal(err)
 		}
-		for range 20 { // her own name, again and again, at once
+		for range 20 { // her existing name, repeatedly
 			if _, err := v.Reserve(t.Context(), wanted("tmp-m", "mallory", "default", amounts("requests.cpu", "8"))); err != nil {
 				t.Fatal(err)
 			}
@@ -167,8 +168,8 @@ func TestNobodyShutsABudgetForOthers(t *testing.T) {
 	})
 }
 
-// Whoever does not stand in line waits for a moment, not for ever, although what is
-// wanted becomes free all the time.
+// A request outside the queue waits for at most the grace period, although amounts
+// become free all the time.
 func TestTheGraceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := New()
@@ -180,7 +181,7 @@ func TestTheGraceEnds(t *testing.T) {
 		}
 		var busy sync.WaitGroup
 		defer busy.Wait()
-		busy.Go(func() { // too large a wish, and ends
+		busy.Go(func() { // requests that are too large, and deletions
 			for i := range 100 {
 				_, _ = v.Reserve(t.Context(), wanted("tmp-large", "bob", "default", amounts("requests.cpu", "900")))
 				v.OnDelete(made(wanted(fmt.Sprint("tmp-", i), "", "", nil), fmt.Sprint("uid-tmp-", i)))
@@ -195,8 +196,8 @@ func TestTheGraceEnds(t *testing.T) {
 	})
 }
 
-// Who was served and lost to another replica has their place again, before those who
-// came later, and does not hold them up while the name is still going.
+// A granted request that lost a race to another replica regains its position before
+// later requests. It does not block them while its rejected namespace still exists.
 func TestLostRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := New()
@@ -227,7 +228,7 @@ func TestLostRace(t *testing.T) {
 		refused.Annotations[v1alpha1.AnnotationRefused] = "true"
 		v.OnUpdate(refused)
 		v.OnDelete(made(wanted("tmp-faster", "", "", nil), "faster"))
-		if release, err := v.Wait(t.Context(), bob, "2"); err != nil { // ann's name is not free yet
+		if release, err := v.Wait(t.Context(), bob, "2"); err != nil { // ann's namespace still exists
 			t.Errorf("bob is held up: %v", err)
 		} else {
 			release()

@@ -10,9 +10,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Reserve reserves, in this replica's view, what a namespace that is to be made will
-// take; nothing is written if that does not fit. Release gives it back; the event
-// of the namespace does that, too. Errors: Forbidden with the reason.
+// Reserve reserves, in this replica's view, the amounts of a namespace that is about
+// to be created. It writes nothing to the cluster. The release function or the watch
+// event of the namespace ends the reservation. Errors: Forbidden with the reason.
 func (v *View) Reserve(ctx context.Context, ns *corev1.Namespace) (release func(), err error) {
 	c := claimOf(ns)
 	for end := time.Now().Add(grace); ; {
@@ -23,7 +23,7 @@ func (v *View) Reserve(ctx context.Context, ns *corev1.Namespace) (release func(
 			return v.hold(c, c.reserved)
 		}
 		v.mu.Unlock()
-		select { // what has just become free is not for whoever asks most often
+		select { // otherwise the client that retries most often would get the freed amount
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(wait):
@@ -31,7 +31,7 @@ func (v *View) Reserve(ctx context.Context, ns *corev1.Namespace) (release func(
 	}
 }
 
-// ReserveIncrease is Reserve for a namespace that is there and is to take more than now.
+// ReserveIncrease is Reserve for the additional amounts of an existing namespace.
 func (v *View) ReserveIncrease(ns *corev1.Namespace) (release func(), err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -44,19 +44,19 @@ func (v *View) ReserveIncrease(ns *corev1.Namespace) (release func(), err error)
 	return v.hold(c, c.beyond(before))
 }
 
-// hold is what a creation under way is going to take.
+// hold is the reservation of a creation in progress.
 type hold struct {
 	claim   *claim
 	amounts corev1.ResourceList
-	limits  []*limit // nil once it is given back
+	limits  []*limit // nil once it is released
 }
 
 func (v *View) hold(c *claim, amounts corev1.ResourceList) (func(), error) {
 	if err := v.impossible(c); err != nil {
 		return nil, err
 	}
-	// Of a name that is taken kube-apiserver has the last word; it may be a repeated
-	// request, whose namespace counts already.
+	// If the name exists, kube-apiserver decides: the request may be a retry, whose
+	// namespace is charged already.
 	if there := v.claims[c.name]; there != nil && there.uid != c.uid && !there.refused && !there.ending {
 		return func() {}, nil
 	}

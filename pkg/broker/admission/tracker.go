@@ -16,23 +16,23 @@ import (
 
 var groupResource = v1alpha1.Resource.GroupResource()
 
-// View is what one replica knows of all namespaces, and of the budgets. Reset, Saw
-// and Lost have to be called in the order of the cluster, by one goroutine.
+// View holds the namespaces and budgets that one replica knows. OnList, OnUpdate and
+// OnDelete must be called in the order of the watch, by one goroutine.
 type View struct {
-	mu      sync.Mutex // guards all
+	mu      sync.Mutex // guards all fields
 	claims  map[string]*claim
 	owners  map[string]map[string]*claim
 	budgets []*budget
-	holds   map[string][]*hold // by name of the namespace to be
+	holds   map[string][]*hold // by name of the namespace to create
 	line    line
 }
 
-// New returns an empty view, without budgets.
+// New returns a View without namespaces and budgets.
 func New() *View {
 	return &View{claims: map[string]*claim{}, owners: map[string]map[string]*claim{}, holds: map[string][]*hold{}, line: line{served: map[string]time.Time{}, given: map[string]*place{}}}
 }
 
-// SetBudgets puts these budgets in force, and no others.
+// SetBudgets replaces the budgets in force with all.
 func (v *View) SetBudgets(all []*policyv1alpha1.NamespaceBudget) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -43,7 +43,7 @@ func (v *View) SetBudgets(all []*policyv1alpha1.NamespaceBudget) {
 	v.recount()
 }
 
-// recount charges everything anew.
+// recount recomputes the usage of all limits from the claims and reservations.
 func (v *View) recount() {
 	for _, b := range v.budgets {
 		b.users = map[string]*limit{}
@@ -77,8 +77,8 @@ func (v *View) charge(c *claim) {
 	}
 }
 
-// discharge gives back what c took; what becomes free where somebody was refused
-// is for a moment only for those who wait in line.
+// discharge releases the amounts of c. If a limit recently rejected a request, the
+// freed amount is offered to queued requests first, for the grace period.
 func (v *View) discharge(c *claim) {
 	if c.refused {
 		return
@@ -94,7 +94,7 @@ func (v *View) discharge(c *claim) {
 	forget(limits)
 }
 
-// Groups are those of the given groups that some budget names.
+// Groups returns those of the given groups that a budget names, sorted.
 func (v *View) Groups(of []string) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -110,7 +110,7 @@ func (v *View) Groups(of []string) []string {
 	return out
 }
 
-// OnUpdate tells of a namespace that is new or has changed.
+// OnUpdate records the watch event of a new or changed namespace.
 func (v *View) OnUpdate(ns *corev1.Namespace) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -119,16 +119,16 @@ func (v *View) OnUpdate(ns *corev1.Namespace) {
 	}
 }
 
-// saw tells whether anything is charged otherwise than before.
+// saw records a claim, and reports whether the charged amounts have changed.
 func (v *View) saw(c *claim, listed bool) bool {
 	before := v.claims[c.name]
-	if before != nil && before.uid != c.uid { // gone, and made anew
+	if before != nil && before.uid != c.uid { // deleted and recreated
 		v.lost(before)
 		before = nil
 	}
 	if before == nil {
 		for _, h := range v.holds[c.name] {
-			v.give(h) // from here on it counts itself
+			v.give(h) // from now on the namespace itself is charged
 		}
 	} else {
 		c.fits, c.listed = before.fits, before.listed
@@ -159,7 +159,7 @@ func (v *View) keep(c *claim) {
 	own[c.name] = c
 }
 
-// OnDelete tells of a namespace that is gone.
+// OnDelete records the watch event of a deleted namespace.
 func (v *View) OnDelete(ns *corev1.Namespace) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -179,7 +179,7 @@ func (v *View) lost(c *claim) {
 	}
 }
 
-// OnList tells what is there, after the order of events was lost.
+// OnList records the existing namespaces, after the order of events was lost.
 func (v *View) OnList(all []*corev1.Namespace) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -198,7 +198,8 @@ func (v *View) OnList(all []*corev1.Namespace) {
 	v.sweep()
 }
 
-// within tells whether all that is there fits, as far as c has a part in it.
+// within reports whether the existing namespaces fit into every limit of every
+// resource that c is charged to.
 func (v *View) within(c *claim) bool {
 	for _, l := range v.limits(c) {
 		for k, hard := range l.hard {
@@ -210,9 +211,9 @@ func (v *View) within(c *claim) bool {
 	return true
 }
 
-// Admitted tells whether a namespace that Saw has been told of, and that is not
-// ready yet, may be finished. Errors: Forbidden where it does not fit, with the
-// reason; ServerTimeout where that is not known; NotFound.
+// Admitted returns nil if a namespace that OnUpdate or OnList has recorded, and that
+// is not ready yet, may be completed. Errors: Forbidden if it does not fit, with the
+// reason; ServerTimeout if that is unknown; NotFound.
 func (v *View) Admitted(ns *corev1.Namespace) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

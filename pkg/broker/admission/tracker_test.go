@@ -15,7 +15,7 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// create goes the whole way of a creation that nobody disturbs.
+// create performs all steps of a creation without interference.
 func create(t *testing.T, v *View, ns *corev1.Namespace) error {
 	t.Helper()
 	release, err := v.Reserve(t.Context(), ns)
@@ -39,7 +39,7 @@ func cause(err error) metav1.CauseType {
 	return status.Status().Details.Causes[0].Type
 }
 
-// Each limit holds whom it is about, and nobody else.
+// Each limit applies to the users in its scope only.
 func TestLimits(t *testing.T) {
 	cpu := func(n int) corev1.ResourceList {
 		return amounts("requests.cpu", fmt.Sprint(n), "requests.memory", "1Gi")
@@ -84,13 +84,13 @@ func TestLimits(t *testing.T) {
 			t.Errorf("step %d: %s: got %v, want %q", i, step.ns.Name, err, step.text)
 		}
 	}
-	// A name that is there is not counted twice: kube-apiserver will say what is so.
+	// An existing name is not charged twice: kube-apiserver decides about it.
 	if release, err := v.Reserve(t.Context(), wanted("tmp-a1", "ann", "default", cpu(2))); err != nil {
 		t.Errorf("a repeated request is refused: %v", err)
 	} else {
 		release()
 	}
-	// But one that was refused, and is going, is asked for anew.
+	// A rejected namespace that is being deleted does not exempt its name.
 	gone := made(wanted("tmp-e1", "eve", "large", cpu(1)), "refused")
 	gone.Annotations[v1alpha1.AnnotationRefused] = "true"
 	v.OnUpdate(gone)
@@ -109,7 +109,7 @@ func TestLimits(t *testing.T) {
 	if n := usage["total"].Namespaces; n != 6 {
 		t.Errorf("%d namespaces count, want 6", n)
 	}
-	// Lowered below what is taken: what lives stays, what comes waits.
+	// A limit below the usage: existing namespaces stay, new requests are rejected.
 	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("total", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "5")})})
 	if err := create(t, v, wanted("tmp-k1", "kim", "default", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("below what is taken: %v", err)
@@ -120,15 +120,15 @@ func TestLimits(t *testing.T) {
 	if err := create(t, v, wanted("tmp-k1", "kim", "default", cpu(1))); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
-	// The budget goes, and everything fits.
+	// Without budgets, everything fits.
 	v.SetBudgets(nil)
 	if err := create(t, v, wanted("tmp-z", "zoe", "large", cpu(99))); err != nil {
 		t.Error(err)
 	}
 }
 
-// A namespace is charged until it is gone, by what it says itself: its class may go,
-// and it may have been made before there was a budget.
+// A namespace is charged until it is deleted, by its own annotations: its class may
+// be deleted earlier, and the namespace may be older than the budget.
 func TestChargedUntilGone(t *testing.T) {
 	v := New()
 	old := made(wanted("tmp-old", "ann", "gone", nil), "1")
@@ -155,7 +155,7 @@ func TestChargedUntilGone(t *testing.T) {
 	}
 }
 
-// A refresh that takes more is admitted like a creation: at its own event.
+// A refresh that reserves more is admitted like a creation: at its own event.
 func TestMoreIsAdmittedByItsOrder(t *testing.T) {
 	v := New()
 	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "10")})})
@@ -183,7 +183,7 @@ func TestMoreIsAdmittedByItsOrder(t *testing.T) {
 	if err := v.Admitted(more("6")); err != nil {
 		t.Error(err)
 	}
-	// Another replica was faster: at its event there is no room.
+	// Another replica was faster: at the event of the refresh, the budget is full.
 	v.OnUpdate(more("4"))
 	if err := create(t, v, wanted("tmp-d", "dan", "default", amounts("requests.cpu", "2"))); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,8 @@ func TestMoreIsAdmittedByItsOrder(t *testing.T) {
 	}
 }
 
-// A decision among 10,000 namespaces, with ten budgets, and a refusal of it.
+// BenchmarkDecision measures an admission and a rejection among 10,000 namespaces
+// and ten budgets.
 func BenchmarkDecision(b *testing.B) {
 	v := New()
 	var budgets []*policyv1alpha1.NamespaceBudget

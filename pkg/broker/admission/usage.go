@@ -12,9 +12,8 @@ import (
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 )
 
-// Usage is what is taken of each budget, by name: the status but for its
-// conditions, with nobody's name in it, and how much of the limit that is nearest to
-// its end.
+// Usage returns the status of each budget by name, without conditions and without
+// names of users, and the used share of the limit that is nearest to exhaustion.
 func (v *View) Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, full map[string]float64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -74,7 +73,7 @@ func (v *View) Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, 
 	return status, full
 }
 
-// taken is what is used, of every key that is limited.
+// taken returns the used amount of every limited resource.
 func (l *limit) taken() corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for k, hard := range l.hard {
@@ -98,8 +97,8 @@ func aside(l *limit) string {
 	return ""
 }
 
-// NeverFit tells, for each budget, which classes can make no namespace because of
-// it, and why. Reserved is what a namespace of each class takes.
+// NeverFit returns, for each budget, which classes can never create a namespace
+// because of it, and why. reserved holds the amounts of a namespace of each class.
 func (v *View) NeverFit(reserved map[string]corev1.ResourceList) map[string]string {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package auth decides who is calling the broker and what they may do.
+// Package auth authenticates and authorizes the requests to the broker.
 //
-//   - Only kube-apiserver may speak: a caller is authenticated by the front-proxy
+//   - Only kube-apiserver may call: a request is authenticated by the front-proxy
 //     client certificate and by nothing else. There is no anonymous access, no
-//     token, no client CA. No certificate, no identity.
-//   - kube-apiserver has authorized the request already; it is authorized again
-//     here, by a SubjectAccessReview, because a request that reaches the port is
-//     no proof that somebody did.
-//   - Discovery and OpenAPI need no authorization: they are the same for all, and
-//     must answer while kube-apiserver is too busy for a review.
+//     token, no client CA. A request without that certificate has no identity.
+//   - kube-apiserver has authorized the request already. The broker authorizes it
+//     again, by a SubjectAccessReview, because a request that reaches the port does
+//     not prove that.
+//   - Discovery and OpenAPI need no authorization: they are the same for all users,
+//     and must answer while kube-apiserver is too busy for a review.
 package auth
 
 import (
@@ -39,14 +39,14 @@ const (
 	configName      = "extension-apiserver-authentication"
 )
 
-// ErrSharedCA says that the cluster's front proxy cannot be told from its users.
+// ErrSharedCA reports that the front proxy cannot be distinguished from users.
 var ErrSharedCA = errors.New("refuse to serve")
 
 // FrontProxy authenticates requests that kube-apiserver forwards.
 type FrontProxy struct {
-	// Authenticator tells the user of a request.
+	// Authenticator returns the user of a request.
 	Authenticator authenticator.Request
-	// Headers are those that carry the identity; they must be removed from a
+	// Headers names the headers that carry the identity; they must be removed from a
 	// request once it is authenticated.
 	Headers *authenticatorfactory.RequestHeaderConfig
 	// CA verifies the front proxy's certificate; it follows the ConfigMap.
@@ -55,9 +55,9 @@ type FrontProxy struct {
 	headers *headerrequest.RequestHeaderAuthRequestController
 }
 
-// NewFrontProxy reads the ConfigMap and returns an authenticator that follows
-// it once Run is called. It fails if the ConfigMap cannot be read, or if it
-// would let any holder of a client certificate claim to be anybody.
+// NewFrontProxy reads the ConfigMap and returns an authenticator that follows it once
+// Run is called. It fails if the ConfigMap cannot be read, or if it would let any
+// holder of a client certificate claim any identity.
 func NewFrontProxy(ctx context.Context, client kubernetes.Interface) (*FrontProxy, error) {
 	ca, err := dynamiccertificates.NewDynamicCAFromConfigMapController("front-proxy", configNamespace, configName, "requestheader-client-ca-file", client)
 	if err != nil {
@@ -80,8 +80,7 @@ func NewFrontProxy(ctx context.Context, client kubernetes.Interface) (*FrontProx
 		ExtraHeaderPrefixes: headerrequest.StringSliceProviderFunc(headers.ExtraHeaderPrefixes),
 		AllowedClientNames:  headerrequest.StringSliceProviderFunc(headers.AllowedClientNames),
 	}
-	// Neither Anonymous nor a token or client-CA authenticator: leaving them nil
-	// leaves them out.
+	// The nil fields disable anonymous, token and client-CA authentication.
 	a, _, err := authenticatorfactory.DelegatingAuthenticatorConfig{RequestHeaderConfig: config}.New()
 	if err != nil {
 		return nil, err
@@ -95,8 +94,8 @@ func (f *FrontProxy) Run(ctx context.Context) {
 	f.CA.Run(ctx, 1)
 }
 
-// Wait returns once the front proxy's authority is known: until then every
-// request would be unauthenticated. Run has to be running.
+// Wait returns once the front proxy's CA is known: until then every request would be
+// unauthenticated. Run must be running.
 func (f *FrontProxy) Wait(ctx context.Context) error {
 	for f.CA.CurrentCABundleContent() == nil {
 		select {
@@ -108,9 +107,9 @@ func (f *FrontProxy) Wait(ctx context.Context) error {
 	return nil
 }
 
-// checkSeparateCA refuses a front-proxy CA that also signs users, unless the
-// names of the front proxy are listed: with an empty list every certificate of
-// the CA is the front proxy, so every user could name any identity.
+// checkSeparateCA rejects a front-proxy CA that also signs user certificates, unless
+// the names of the front proxy are listed: with an empty list every certificate of the
+// CA authenticates as the front proxy, so every user could claim any identity.
 func checkSeparateCA(ctx context.Context, client kubernetes.Interface) error {
 	cm, err := client.CoreV1().ConfigMaps(configNamespace).Get(ctx, configName, metav1.GetOptions{})
 	if err != nil {
@@ -150,8 +149,8 @@ func shared(a, b []*x509.Certificate) bool {
 	return false
 }
 
-// NewAuthorizer returns an authorizer that asks kube-apiserver, remembers the
-// answer for ten seconds, and lets everybody read the given paths.
+// NewAuthorizer returns an authorizer that asks kube-apiserver, caches the answer for
+// ten seconds, and lets all users read the given paths.
 func NewAuthorizer(client kubernetes.Interface, open ...string) (authorizer.Authorizer, error) {
 	review, err := authorizerfactory.DelegatingAuthorizerConfig{
 		SubjectAccessReviewClient: client.AuthorizationV1(),

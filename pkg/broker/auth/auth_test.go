@@ -33,8 +33,8 @@ func authority(t *testing.T, name string) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// Where the front proxy's CA signs users, too, and its names are not listed,
-// every user could name any identity: the broker must not start.
+// If the front proxy's CA also signs user certificates, and its names are not listed,
+// every user could claim any identity: the broker must not start.
 func TestSharedCA(t *testing.T) {
 	users, proxy := authority(t, "users"), authority(t, "proxy")
 	for name, c := range map[string]struct {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package budgets knows the NamespaceBudgets of the cluster, puts them in force,
-// and reports in their status what is taken of them.
+// Package budgets watches the NamespaceBudgets of the cluster, puts them in force, and
+// reports their usage in their status.
 //
-// The status is for people: it decides nothing. Every replica could write it, as
-// each sees the same; so one does, which is named in it, and another takes over
-// where that has left the status untrue for some seconds.
+// The status is for people; nothing depends on it. Every replica sees the same usage
+// and could write it. The replica named in the status does, and another takes over
+// once the status has been outdated for some seconds.
 package budgets
 
 import (
@@ -30,38 +30,39 @@ import (
 )
 
 const (
-	// every is how often a status is written at the most.
+	// every is the minimum time between two writes of a status.
 	every = time.Second
-	// patience is for how long an untrue status is left to the replica that wrote it.
+	// patience is how long a replica waits for the last reporter to update an outdated
+	// status, before it writes the status itself.
 	patience = 3 * time.Second
 )
 
-// View is what knows what is taken.
+// View computes the usage of the budgets.
 type View interface {
 	SetBudgets(all []*policyv1alpha1.NamespaceBudget)
-	// Usage is the status of each budget, by name, but for its conditions; and how
-	// much of it is taken.
+	// Usage returns the status of each budget by name, without conditions, and the
+	// used share of its limit that is nearest to exhaustion.
 	Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, full map[string]float64)
-	// NeverFit tells of each budget why classes that take these amounts cannot make
-	// any namespace.
+	// NeverFit returns, for each budget, why classes that reserve these amounts can
+	// never create a namespace.
 	NeverFit(reserved map[string]corev1.ResourceList) map[string]string
 }
 
-// Store follows the budgets of the cluster. All exported fields are required.
+// Store watches the budgets of the cluster. All exported fields are required.
 type Store struct {
 	View     View
-	Reserved func() map[string]corev1.ResourceList // what a namespace of each class takes
-	Full     func(shares map[string]float64)       // called with how much of each budget is taken
+	Reserved func() map[string]corev1.ResourceList // amounts that a namespace of each class reserves
+	Full     func(shares map[string]float64)       // called with the used share of each budget
 	Replica  string
 	Log      *slog.Logger
 
 	rest     rest.Interface
 	informer cache.SharedIndexInformer
-	untrue   map[string]time.Time // by name of the budget, since when
-	putting  sync.Mutex           // what is read first is put in force first
+	untrue   map[string]time.Time // by name of the budget: since when its status is outdated
+	putting  sync.Mutex           // lists are put in force in the order in which they are read
 }
 
-// New returns s, ready to start; c is a client of group policy.tenama.dev.
+// New initializes and returns s; c is a client of group policy.tenama.dev.
 func New(c rest.Interface, s *Store) (*Store, error) {
 	s.rest, s.untrue = c, map[string]time.Time{}
 	all := cache.NewListWatchFromClient(c, policyv1alpha1.BudgetResource.Resource, metav1.NamespaceAll, fields.Everything())
@@ -70,7 +71,7 @@ func New(c rest.Interface, s *Store) (*Store, error) {
 		AddFunc: func(any) { s.put() }, DeleteFunc: func(any) { s.put() },
 		UpdateFunc: func(was, is any) {
 			a, b := was.(*policyv1alpha1.NamespaceBudget), is.(*policyv1alpha1.NamespaceBudget)
-			if a.UID != b.UID || a.Generation != b.Generation { // made anew, or more than its status
+			if a.UID != b.UID || a.Generation != b.Generation { // recreated, or its spec has changed
 				s.put()
 			}
 		},
@@ -78,7 +79,7 @@ func New(c rest.Interface, s *Store) (*Store, error) {
 	return s, err
 }
 
-// Start follows the budgets until ctx is done, and returns once all are in force.
+// Start watches the budgets until ctx is done, and returns once all are in force.
 func (s *Store) Start(ctx context.Context) error {
 	go s.informer.RunWithContext(ctx)
 	if !cache.WaitForCacheSync(ctx.Done(), s.informer.HasSynced) {
@@ -103,7 +104,7 @@ func (s *Store) list() []*policyv1alpha1.NamespaceBudget {
 	return out
 }
 
-// Run keeps the status of the budgets true, until ctx is done.
+// Run updates the status of the budgets until ctx is done.
 func (s *Store) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -128,7 +129,8 @@ func (s *Store) Run(ctx context.Context) {
 	}
 }
 
-// report writes the status of a budget, if it is not true and this replica's turn.
+// report writes the status of a budget if it is outdated and this replica is the
+// reporter, or takes over.
 func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, now policyv1alpha1.NamespaceBudgetStatus, never string) error {
 	now.ObservedGeneration, now.Reporter, now.Conditions = b.Generation, b.Status.Reporter, slices.Clone(b.Status.Conditions)
 	meta.SetStatusCondition(&now.Conditions, judge(b, never))
@@ -150,7 +152,7 @@ func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, n
 	b.Status = now
 	err := s.rest.Put().Resource(policyv1alpha1.BudgetResource.Resource).Name(b.Name).SubResource("status").Body(b).Do(ctx).Error()
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // its event comes, or it is gone
+		return nil // a watch event will follow, or the budget was deleted
 	}
 	if err != nil {
 		return fmt.Errorf("update status of budget %q: %w", b.Name, err)
@@ -159,7 +161,7 @@ func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, n
 	return nil
 }
 
-// judge is the Ready condition that a budget deserves.
+// judge returns the Ready condition of a budget.
 func judge(b *policyv1alpha1.NamespaceBudget, never string) metav1.Condition {
 	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: b.Generation}
 	switch err := b.Spec.Check(); {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package classes knows the NamespaceClasses of the cluster, judges them, and
-// reports the judgement in their status.
+// Package classes watches the NamespaceClasses of the cluster, validates them, and
+// reports the result in their status.
 //
-// What CEL can tell is refused at `kubectl apply` (deploy/policies/classes.yaml,
-// and the definition itself). Here is what
-// only the broker can tell: whether the objects decode, whether it may bind the
-// role, whether there is one default. The status is a function of the class and
-// of the broker's rights, so any replica may write it and none leads.
+// CEL rules reject most errors at `kubectl apply` (deploy/policies/classes.yaml, and
+// the CustomResourceDefinition). This package checks the rest: whether the objects
+// decode, whether the broker may bind the role, whether there is one default. The
+// status depends only on the class and the broker's rights, so any replica may write
+// it and none leads.
 package classes
 
 import (
@@ -36,7 +36,7 @@ import (
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 )
 
-// Store holds the classes of the cluster.
+// Store watches the classes of the cluster.
 type Store struct {
 	client    kubernetes.Interface
 	rest      rest.Interface
@@ -46,13 +46,13 @@ type Store struct {
 	kinds     policyv1alpha1.ObjectKinds
 	log       *slog.Logger
 
-	mu       sync.Mutex        // guards the two below
+	mu       sync.Mutex        // guards bindable and checked
 	bindable map[string]review // by role
 	checked  map[types.UID]check
 	wake     chan struct{}
 }
 
-// check is what was found in one generation of a class.
+// check is the result of validating one generation of a class.
 type check struct {
 	generation int64
 	err        error
@@ -65,10 +65,10 @@ type review struct {
 	at      time.Time
 }
 
-// reviewed is how long the answer to "may the broker bind this role" holds.
+// reviewed is how long the answer to "may the broker bind this role" is cached.
 const reviewed = time.Minute
 
-// New returns a store for a broker that runs in namespace and makes namespaces with
+// New returns a Store for a broker that runs in namespace, and creates namespaces with
 // the prefixes, and objects of further kinds in them; c is a client of group
 // policy.tenama.dev. Call Start.
 func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string, kinds policyv1alpha1.ObjectKinds, log *slog.Logger) (*Store, error) {
@@ -90,7 +90,7 @@ func New(c rest.Interface, client kubernetes.Interface, namespace string, prefix
 	return s, err
 }
 
-// Start follows the classes until ctx is done, and returns once all are known.
+// Start watches the classes until ctx is done, and returns once all are known.
 func (s *Store) Start(ctx context.Context) error {
 	go s.informer.RunWithContext(ctx)
 	if !cache.WaitForCacheSync(ctx.Done(), s.informer.HasSynced) {
@@ -99,9 +99,9 @@ func (s *Store) Start(ctx context.Context) error {
 	return nil
 }
 
-// Class returns the class called name, or the default class if name is empty.
+// Class returns the class with the given name, or the default class if name is empty.
 // Its status.revision is that of its spec. The error is a *field.Error about
-// spec.className where the caller can mend it by choosing another.
+// spec.className if the caller can correct it by choosing another class.
 func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error) {
 	path := field.NewPath("spec", "className")
 	all := s.list()
@@ -134,8 +134,8 @@ func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.Namespa
 	return &out, nil
 }
 
-// Like returns the labels and annotations that the default class, or else the
-// first that there is, sets on its namespaces.
+// Like returns the labels and annotations that the default class, or else the first
+// valid class, sets on its namespaces.
 func (s *Store) Like() (labels, annotations map[string]string) {
 	labels, annotations = map[string]string{}, map[string]string{}
 	var like *policyv1alpha1.NamespaceClass
@@ -170,7 +170,7 @@ func offer(all []*policyv1alpha1.NamespaceClass) string {
 	return "known classes: " + strings.Join(names, ", ")
 }
 
-// list returns all classes by name. They must not be changed.
+// list returns all classes, sorted by name. They must not be changed.
 func (s *Store) list() []*policyv1alpha1.NamespaceClass {
 	var out []*policyv1alpha1.NamespaceClass
 	for _, o := range s.informer.GetStore().List() {
@@ -184,7 +184,7 @@ func isDefault(c *policyv1alpha1.NamespaceClass) bool {
 	return c.Annotations[policyv1alpha1.AnnotationDefaultClass] == "true"
 }
 
-// check looks at what a class gives; the answer for one generation is kept.
+// check validates a class; the result for a generation is cached.
 func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 	s.mu.Lock()
 	known, ok := s.checked[class.UID]
@@ -200,13 +200,13 @@ func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.checked[class.UID] = found; len(s.checked) > 1000 { // classes that have gone
+	if s.checked[class.UID] = found; len(s.checked) > 1000 { // drops deleted classes
 		s.checked = map[types.UID]check{class.UID: found}
 	}
 	return found
 }
 
-// Reserved is what a namespace of each class takes of the budgets.
+// Reserved returns the amounts that a namespace of each class reserves from the budgets.
 func (s *Store) Reserved() map[string]corev1.ResourceList {
 	out := map[string]corev1.ResourceList{}
 	for _, c := range s.list() {
@@ -217,7 +217,7 @@ func (s *Store) Reserved() map[string]corev1.ResourceList {
 	return out
 }
 
-// Outdated tells, in a word, whether a revision is the present one of a class.
+// Outdated reports, in one word, whether a revision is the current one of a class.
 func (s *Store) Outdated(name, revision string) string {
 	o, ok, err := s.informer.GetStore().GetByKey(name)
 	switch {
@@ -229,10 +229,10 @@ func (s *Store) Outdated(name, revision string) string {
 	return "outdated"
 }
 
-// Run keeps the status of the classes true, until ctx is done.
+// Run updates the status of the classes until ctx is done.
 func (s *Store) Run(ctx context.Context) {
 	var retry <-chan time.Time
-	again := time.NewTicker(reviewed) // rights and policies change without an event of a class
+	again := time.NewTicker(reviewed) // rights and policies change without a watch event of a class
 	defer again.Stop()
 	for {
 		select {
@@ -263,7 +263,7 @@ func (s *Store) Run(ctx context.Context) {
 	}
 }
 
-// report writes the condition into the status of class, if it is not there yet.
+// report writes the condition into the status of class, unless it is current.
 func (s *Store) report(ctx context.Context, class *policyv1alpha1.NamespaceClass, c metav1.Condition) error {
 	before := class.Status
 	class = class.DeepCopy()
@@ -275,7 +275,7 @@ func (s *Store) report(ctx context.Context, class *policyv1alpha1.NamespaceClass
 	}
 	err := s.rest.Put().Resource(policyv1alpha1.Resource.Resource).Name(class.Name).SubResource("status").Body(class).Do(ctx).Error()
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // its event comes, or it is gone
+		return nil // a watch event will follow, or the class was deleted
 	}
 	if err != nil {
 		return fmt.Errorf("update status of class %q: %w", class.Name, err)

@@ -16,7 +16,7 @@ import (
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 )
 
-// judge is the Ready condition that a class deserves.
+// judge returns the Ready condition of a class.
 func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass) metav1.Condition {
 	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: class.Generation}
 	if err := s.check(class).err; err != nil {
@@ -41,16 +41,16 @@ func oneLine(err error) string {
 	return strings.Join(strings.Split(err.Error(), "\n"), "; ")
 }
 
-// Both have to name a role before the broker can give it.
+// RBAC and the policy must both name a role before the broker can bind it.
 const (
 	byRBAC   = "ClusterRole tenama:broker (deploy/base/rbac.yaml) does not let it; use a role that it names, or add yours there and to deploy/policies/broker.yaml"
 	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not name it; use a role that it names, or add yours there"
 )
 
-// refuses tells what keeps the broker from binding a ClusterRole to an owner;
-// empty is nothing. It tries, by dry-run, in the broker's own namespace: RBAC
-// and the policy answer about the role before the policy refuses the place.
-// Without an answer it assumes that nothing does: the real attempt will tell.
+// refuses returns why the broker cannot bind a ClusterRole to an owner; empty if it
+// can. It sends a dry-run request in the broker's own namespace: RBAC and the policy
+// judge the role before the policy denies the namespace. Without an answer it assumes
+// that the broker can bind it: the real request will fail otherwise.
 func (s *Store) refuses(ctx context.Context, role string) string {
 	s.mu.Lock()
 	known, ok := s.bindable[role]
@@ -66,7 +66,7 @@ func (s *Store) refuses(ctx context.Context, role string) string {
 	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	refused := ""
 	switch {
-	case err == nil: // not contained; that is reported elsewhere
+	case err == nil: // the broker is not contained; package containment reports that
 	case !apierrors.IsForbidden(err):
 		s.log.Warn("Trying to bind a role failed", "role", role, "err", err)
 		return ""

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package containment proves, again and again, that the admission policies of
-// deploy/policies hold the broker.
+// Package containment proves repeatedly that the admission policies of deploy/policies
+// contain the broker.
 //
-// Policies can be forgotten, removed, edited, or be of another release, and
-// nobody would notice: the broker would only be more powerful than it promises
-// to be. So it attacks, by dry-run, what it must not touch, and expects to be
-// denied, by the right policy of the right set. It has no right to read
-// policies, and needs none. Nor does it believe in a proof for ever.
+// Policies can be forgotten, removed, edited, or belong to another release, and
+// nothing would fail: the broker would only be more powerful than documented. So it
+// probes them with dry-run requests that must be denied, and expects the denial by
+// the right policy of the right set. It has no right to read policies, and needs
+// none. A proof expires.
 package containment
 
 import (
@@ -21,18 +21,19 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Set is the policy set that this broker needs; deploy/policies/broker.yaml
-// names it in its first message.
+// Set names the policy set that this broker requires; deploy/policies/broker.yaml
+// states it in its first message.
 const Set = "policy set 3"
 
 const (
-	// stale is how many intervals a proof holds while no attempt is conclusive.
+	// stale is how many intervals a proof stays valid while all rounds are
+	// inconclusive.
 	stale = 3
-	// attempt bounds one round.
+	// attempt bounds the duration of one round of probes.
 	attempt = 30 * time.Second
 )
 
-// Results of a proof, for Count.
+// Results of a round of probes, for Count.
 const (
 	Held         = "held"
 	Broken       = "broken"
@@ -47,18 +48,18 @@ type Prover struct {
 	Prefix         string // of temporary namespaces
 	Namespace      string // of the broker
 	ServiceAccount string // of the broker
-	// Managed names some namespaces that the broker made, to prove there what holds
-	// tenants.
+	// Managed returns the names of some managed namespaces, in which to probe the
+	// policy about tenants.
 	Managed func() []string
-	// Like returns new copies of the labels and annotations of some class.
+	// Like returns new copies of the labels and annotations of a class.
 	Like     func() (labels, annotations map[string]string)
-	Interval time.Duration // between proofs that hold
+	Interval time.Duration // between rounds that succeed
 	Count    func(result string)
 	Log      *slog.Logger
 
 	state    atomic.Pointer[state]
-	proven   atomic.Bool // what holds tenants, too
-	reported time.Time   // the last failure, in the log
+	proven   atomic.Bool // the policy about tenants is proven, too
+	reported time.Time   // when the last failure was logged
 	wake     chan struct{}
 }
 
@@ -67,15 +68,15 @@ type state struct {
 	proven time.Time
 }
 
-// New returns p, ready for use.
+// New initializes and returns p.
 func New(p *Prover) *Prover {
 	p.wake = make(chan struct{}, 1)
 	p.state.Store(&state{err: errUnproven})
 	return p
 }
 
-// Proof is nil while the broker is known to be contained. Otherwise it says in
-// one line what is not.
+// Proof returns nil while the broker is proven to be contained. Otherwise it returns
+// the reason in one line.
 func (p *Prover) Proof() error { return p.state.Load().err }
 
 // NamespaceSeen reports that a managed namespace exists. The first call triggers the
@@ -89,8 +90,8 @@ func (p *Prover) NamespaceSeen() {
 	}
 }
 
-// Run proves until ctx is done: every Interval, and every few seconds while it
-// fails. Call Try before.
+// Run probes until ctx is done: every Interval, and every few seconds while the proof
+// fails. Call Try first.
 func (p *Prover) Run(ctx context.Context) {
 	pause := 100 * time.Millisecond
 	for {
@@ -115,7 +116,7 @@ func (p *Prover) Run(ctx context.Context) {
 	}
 }
 
-// Try proves once.
+// Try runs one round of probes, and records and logs its result.
 func (p *Prover) Try(ctx context.Context) {
 	was := p.Proof()
 	result, err := p.once(ctx)
@@ -135,7 +136,7 @@ func (p *Prover) Try(ctx context.Context) {
 	}
 }
 
-// once tries all attacks and keeps what came of it.
+// once runs all probes, and stores the resulting state.
 func (p *Prover) once(ctx context.Context) (result string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
@@ -145,9 +146,9 @@ func (p *Prover) once(ctx context.Context) (result string, err error) {
 	return result, err
 }
 
-// after is what is known once an attempt has ended with err. What is not
-// conclusive (kube-apiserver does not answer) changes nothing for a while: a
-// hiccup is no breach, and no proof.
+// after returns the state that follows s once a round has ended with err. An
+// inconclusive round, such as one that kube-apiserver does not answer, is neither a
+// breach nor a proof: it changes nothing until the proof is stale.
 func (s *state) after(err error, at time.Time, interval time.Duration) (*state, string) {
 	var b *breach
 	switch {

@@ -18,15 +18,15 @@ func forbiddenBy(why string) error {
 	return apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "x", errors.New(why))
 }
 
-// ending is how kube-apiserver refuses what comes into a namespace that ends.
+// ending returns the error of kube-apiserver for a create in a terminating namespace.
 func ending() error {
 	err := apierrors.NewForbidden(schema.GroupResource{Resource: "resourcequotas"}, "x", errors.New("unable to create new content in namespace tmp-of-somebody because it is being terminated"))
 	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
 	return err
 }
 
-// What an attack's end means. A mistake here is a broker that believes itself
-// contained, or an outage for nothing.
+// A wrong judgement of an attack would make the broker believe that it is contained,
+// or cause a needless outage.
 func TestJudge(t *testing.T) {
 	a := attack{what: "do harm", policy: holdsBroker, said: Set}
 	p := &Prover{Namespace: "tenama-system", ServiceAccount: "tenama-broker"}
@@ -34,7 +34,7 @@ func TestJudge(t *testing.T) {
 		err    error
 		held   bool
 		breach bool
-		want   string // in the error; empty: none
+		want   string // substring of the error; empty: no error
 	}{
 		"it succeeded":                             {nil, false, true, `it could do harm: ValidatingAdmissionPolicy "tenama-broker" is missing`},
 		"denied by the policy":                     {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: " + Set + ": no"), true, false, ""},
@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// A hiccup is no breach, but a proof does not hold for ever.
+// An inconclusive round is no breach, but a proof expires.
 func TestProofsAge(t *testing.T) {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	hiccup, hole := errors.New("no answer"), &breach{"it could"}

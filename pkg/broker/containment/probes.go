@@ -20,28 +20,28 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Policies, as deploy/policies names them. Given to kube-apiserver as files,
-// they have a suffix.
+// Names of the policies in deploy/policies. If kube-apiserver reads them from files,
+// the names have a suffix.
 const (
 	holdsBroker  = "tenama-broker"
 	holdsKeys    = "tenama-namespaces"
 	holdsTenants = "tenama-guardrails"
 )
 
-// Probe is a name under which the policies do not exempt the broker: with it
-// the broker proves that they hold others.
+// Probe is a name for which the policies do not exempt the broker. With it the broker
+// proves that the policies deny requests of others.
 var Probe = strings.TrimPrefix(v1alpha1.ReservedSuffix, "-")
 
-// breach is what the broker could do and must not.
+// breach reports an action that the broker could take and must not.
 type breach struct{ why string }
 
 func (b *breach) Error() string { return b.why }
 
 var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 
-// forbidden are rights which, if the broker held them, would let it out of any
-// policy, or read what it must not: bound to more than its own ClusterRole, it
-// does not go on.
+// forbidden lists rights with which the broker could evade any policy, or read
+// confidential data. A broker with one of them is bound to more than its own
+// ClusterRole, and counts as not contained.
 var forbidden = []authorizationv1.ResourceAttributes{
 	{Verb: "delete", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicybindings"},
 	{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicybindings"},
@@ -61,10 +61,10 @@ var forbidden = []authorizationv1.ResourceAttributes{
 	{Verb: "create", Resource: "pods"},
 }
 
-// prove tries everything. It returns a *breach if something succeeded, another
-// error if some policy is not known to stand, and nil if all are. A policy is
-// known to stand when it has denied something, and let nothing through: that
-// somebody else's policy denied some attempt first, says nothing either way.
+// prove runs all probes. It returns a *breach if one succeeded, another error if a
+// policy is not proven to be in force, and nil if all are. A policy is proven to be in
+// force if it has denied a probe, and allowed none. A denial by a policy of another
+// owner is inconclusive.
 func (p *Prover) prove(ctx context.Context) error {
 	for _, right := range forbidden {
 		out, err := p.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
@@ -77,7 +77,7 @@ func (p *Prover) prove(ctx context.Context) error {
 			return &breach{fmt.Sprintf("it holds the right to %s %s: it is bound to more than ClusterRole \"tenama:broker\"", right.Verb, strings.Trim(right.Resource+"/"+right.Subresource, "/"))}
 		}
 	}
-	// What it has to be allowed: policies for another prefix would deny that, too.
+	// The broker must be allowed to do its work: policies for another prefix would deny it.
 	switch err := p.make(p.Prefix+"proof", ownLabels, ownAnnotations)(ctx); {
 	case ours(deniedBy(err)):
 		return &breach{fmt.Sprintf("the policies and the broker do not fit: are they of one release, with one prefix? Trying to make a namespace as it should: %v", err)}
@@ -107,14 +107,14 @@ func (p *Prover) prove(ctx context.Context) error {
 	return nil
 }
 
-// What a namespace needs to be the broker's.
+// Labels and annotations that the policies require of a managed namespace.
 var (
 	ownLabels      = map[string]string{"tenama.dev/managed": "true", "pod-security.kubernetes.io/enforce": "restricted"}
 	ownAnnotations = map[string]string{"tenama.dev/owner": Probe, "tenama.dev/pod-security": "restricted", "tenama.dev/ttl-seconds": "1", "tenama.dev/max-ttl-seconds": "1"}
 )
 
-// make tries to make a namespace. It looks as one of a class would, so that
-// policies of the cluster's own let it pass as they let those.
+// make returns a probe that creates a namespace. It has the labels and annotations of a
+// class, so that other policies of the cluster allow it as they allow real ones.
 func (p *Prover) make(name string, labels, annotations map[string]string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		l, a := p.Like()
@@ -125,11 +125,11 @@ func (p *Prover) make(name string, labels, annotations map[string]string) func(c
 	}
 }
 
-// attack is something that the broker must be denied.
+// attack is a probe: a request of the broker that must be denied.
 type attack struct {
 	what   string
-	policy string // that must deny it
-	said   string // which the denial must contain
+	policy string // name of the policy that must deny it
+	said   string // substring that the denial must contain
 	try    func(context.Context) error
 }
 
@@ -173,9 +173,9 @@ func (p *Prover) attacks() []attack {
 	}
 }
 
-// tenants are attacks on the policy that holds tenants. Its rules are about what
-// is in a namespace of the broker's, so they need one; several, because one may
-// be about to end, or lack the broker's binding.
+// tenants returns the probes of the policy about tenants. Its rules apply to objects
+// in managed namespaces, so a probe needs one; it tries several, because one may be
+// terminating, or lack the broker's binding.
 func (p *Prover) tenants() []attack {
 	var out []attack
 	for _, ns := range p.Managed() {
@@ -183,23 +183,24 @@ func (p *Prover) tenants() []attack {
 			_, err := p.Client.CoreV1().ResourceQuotas(ns).Create(ctx, &corev1.ResourceQuota{
 				ObjectMeta: metav1.ObjectMeta{Name: Probe, Labels: map[string]string{"tenama.dev/managed": "true"}},
 			}, dryRun)
-			return err // where the broker's binding is missing, it proves nothing, and raises no doubt
+			return err // without the broker's binding: inconclusive, and no doubt
 		}})
 	}
 	return out
 }
 
-// judge tells what it means that an attack ended with err: that the policy holds,
-// a breach, another error if it proves nothing, or nothing at all.
+// judge interprets the error of an attack. It returns held if the policy denied the
+// attack, a *breach, another error if the attack is inconclusive, or neither if the
+// attack says nothing about the policy and raises no doubt.
 func (p *Prover) judge(a attack, err error) (held bool, _ error) {
 	by := deniedBy(err)
 	switch {
-	case err == nil || apierrors.IsAlreadyExists(err): // that comes after admission
+	case err == nil || apierrors.IsAlreadyExists(err): // kube-apiserver checks existence after admission
 		return false, &breach{fmt.Sprintf("it could %s: ValidatingAdmissionPolicy %q is missing, not bound, or edited", a.what, a.policy)}
 	case p.heldByRBAC(err):
-		return false, nil // it has not even the right
+		return false, nil // RBAC already denies it
 	case apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return false, nil // a tenant's namespace that has ended meanwhile; its name is nobody else's business
+		return false, nil // the tenant's namespace was deleted meanwhile; do not reveal its name
 	case by == a.policy && !strings.Contains(err.Error(), a.said):
 		return false, &breach{fmt.Sprintf("ValidatingAdmissionPolicy %q is not of %s, which this broker needs: %v", a.policy, Set, err)}
 	case by == a.policy:
@@ -214,8 +215,8 @@ func (p *Prover) judge(a attack, err error) (held bool, _ error) {
 
 var denial = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']*)'`)
 
-// deniedBy returns the policy that denied a request, without the suffix of those
-// that kube-apiserver has from files; empty if none did.
+// deniedBy returns the name of the policy that denied a request, without the suffix of
+// policies that kube-apiserver reads from files; empty if none did.
 func deniedBy(err error) string {
 	if err == nil {
 		return ""
@@ -231,7 +232,7 @@ func ours(policy string) bool {
 	return policy == holdsBroker || policy == holdsKeys || policy == holdsTenants
 }
 
-// heldByRBAC tells whether the request did not get as far as admission.
+// heldByRBAC reports whether RBAC denied the request, so that it did not reach admission.
 func (p *Prover) heldByRBAC(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), fmt.Sprintf(`User "system:serviceaccount:%s:%s" cannot `, p.Namespace, p.ServiceAccount))
 }

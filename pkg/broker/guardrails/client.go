@@ -22,8 +22,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Agent is the user agent of the broker. kube-apiserver keeps what the broker
-// creates under that name (managedFields), and what it patches under
+// Agent is the user agent of the broker. In managedFields, kube-apiserver records the
+// fields that the broker creates under that name, and those that it patches under
 // v1alpha1.ManagedBy.
 const Agent = "tenama-broker"
 

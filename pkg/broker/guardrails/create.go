@@ -15,8 +15,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// DefaultAccount is the name of the ServiceAccount that a controller of
-// Kubernetes makes in every namespace. Pods run as it, whoever makes it first.
+// DefaultAccount is the name of the ServiceAccount that a controller of Kubernetes
+// creates in every namespace. Pods run as it, no matter which client creates it.
 const DefaultAccount = "default"
 
 // Create makes an object in a namespace, or accepts the one that an earlier try

@@ -63,7 +63,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// What is applied says what it must say, and takes nothing from others.
+// An applied manifest contains the required fields, and no fields of other managers.
 func TestManifest(t *testing.T) {
 	for name, c := range map[string]struct {
 		obj        runtime.Object

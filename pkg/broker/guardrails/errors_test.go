@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// On a slow cluster a binding takes its time to be known. A creation that gave up
+// On a slow cluster, a new binding reaches the RBAC cache late. A creation that failed
 // after some seconds would delete a namespace that only needed to wait.
 func TestRetryForbidden(t *testing.T) {
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "default", errors.New("no"))

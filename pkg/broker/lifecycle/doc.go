@@ -5,7 +5,7 @@
 //
 // The rules it lives by:
 //
-//   - A namespace is complete or nobody has access to it. The RoleBinding of the
+//   - A namespace is complete or no user has access to it. The RoleBinding of the
 //     owner comes last, after the guard rails. A namespace that was left half-made
 //     is finished or deleted.
 //   - Each step makes what is missing and accepts what exists, so any replica can

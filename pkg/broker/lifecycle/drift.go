@@ -51,9 +51,9 @@ func (m *Manager) Inspect(ctx context.Context, name string) error {
 	return err
 }
 
-// recorded returns the objects that the namespace was made with. The broker's
-// binding records them. If it is gone, it is put back with the objects of the
-// class, as long as the class is still what it was.
+// recorded returns the objects that the namespace was created with. The broker's
+// binding records them. If the binding is missing, recorded restores it with the
+// objects of the class, provided that the class is unchanged.
 func (m *Manager) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime.RawExtension, error) {
 	b, err := m.Client.RbacV1().RoleBindings(ns.Name).Get(ctx, v1alpha1.RoleBindingBroker, metav1.GetOptions{ResourceVersion: "0"})
 	if err == nil && b.Annotations[v1alpha1.AnnotationGuardRails] == "" {

@@ -45,9 +45,9 @@ type Classes interface {
 	Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error)
 }
 
-// Admission decides what fits into the budgets.
+// Admission decides whether a namespace fits into the budgets.
 type Admission interface {
-	// ReserveIncrease reserves what ns is to take beyond what it takes now.
+	// ReserveIncrease reserves the amounts of ns beyond those that it reserves now.
 	ReserveIncrease(ns *corev1.Namespace) (release func(), err error)
 	// Admitted reports, as an error, that ns does not fit. The cache must have shown
 	// ns before.
@@ -73,12 +73,12 @@ type Manager struct {
 	// Missing or Changed; and Restored, Refused or Released.
 	Drifted func(kind, was, became string)
 
-	active     atomic.Int64 // creations under way
+	active     atomic.Int64 // creations in progress
 	mismatches sync.Map     // of reserved amounts, by name
 }
 
-// Start returns a context for the creation of one namespace, and its end. The
-// creation goes on although its caller may be gone; Drain waits for it.
+// Start returns a context for the creation of one namespace, and a function that ends
+// it. The creation continues if its caller disconnects; Drain waits for it.
 func (m *Manager) Start(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CreateTimeout)
 	m.active.Add(1)

@@ -44,8 +44,8 @@ type Request struct {
 	Owner     user.Info
 }
 
-// Provision brings a namespace that has just been created to its usable end, or
-// takes it back if it does not fit into the budgets. It returns the namespace when
+// Provision makes a namespace that was just created usable, or rejects and deletes
+// it if it does not fit into the budgets. It returns the namespace when
 // its owner can use it. Errors: Forbidden (a budget is full), Conflict (it is being
 // deleted), ServerTimeout, *guardrails.OccupiedError, and those of kube-apiserver.
 func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace, error) {

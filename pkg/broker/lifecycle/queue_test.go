@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// recorder records when it is called, and answers as told.
+// recorder records when it is called, and returns configured results.
 type recorder struct {
 	mu     sync.Mutex
 	begun  time.Time

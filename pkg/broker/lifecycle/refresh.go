@@ -21,9 +21,9 @@ import (
 )
 
 // Refresh gives a namespace the objects that its class has now, and returns it
-// with the amounts that it takes of the budgets from then on; the caller writes it,
-// with the revision. Where it takes more than before, that is admitted as a
-// creation is, first. It also returns warnings for the user.
+// with the amounts that it reserves from the budgets from then on; the caller writes
+// it, with the revision. An increase must be admitted first, like a creation. Refresh
+// also returns warnings for the user.
 //
 // It may stop anywhere. The record in the broker's binding is written first; from
 // then on inspections bring about what it says, and correct the reserved amounts.

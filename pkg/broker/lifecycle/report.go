@@ -13,8 +13,7 @@ import (
 	"tenama.dev/tenama/pkg/broker/guardrails"
 )
 
-// What was found of a guard rail that was not as it was made, and what became of
-// it, for Drifted.
+// States of a drifted guard rail, and results of its repair, for Drifted.
 const (
 	Missing = "missing"
 	Changed = "changed"

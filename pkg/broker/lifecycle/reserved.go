@@ -18,9 +18,9 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// raise reserves, per resource, the larger of what a namespace has reserved and of
-// what it is to take. That has to fit into the budgets; if it does not, nothing has
-// changed. Errors: Forbidden (a budget is full), and those of kube-apiserver.
+// raise reserves, per resource, the larger of the amount that a namespace has reserved
+// and the given amount. If that does not fit into the budgets, raise changes nothing.
+// Errors: Forbidden (a budget is full), and those of kube-apiserver.
 func (m *Manager) raise(ctx context.Context, ns *corev1.Namespace, amounts corev1.ResourceList, dryRun bool) (*corev1.Namespace, error) {
 	had, _ := reservedOf(ns)
 	larger, more := had.DeepCopy(), false
@@ -60,8 +60,8 @@ func (m *Manager) raise(ctx context.Context, ns *corev1.Namespace, amounts corev
 	return out, nil
 }
 
-// mismatch is a version of a namespace that has reserved other amounts than it
-// takes, and when that was first seen.
+// mismatch is a version of a namespace whose reserved amounts differ from those of its
+// objects, and when that was first seen.
 type mismatch struct {
 	resourceVersion string
 	since           time.Time
@@ -96,7 +96,7 @@ func (m *Manager) inspectReserved(ctx context.Context, ns *corev1.Namespace, obj
 
 func (m *Manager) writeReserved(ctx context.Context, ns *corev1.Namespace, amounts corev1.ResourceList) error {
 	_, err := m.mutate(ctx, ns, func(ns *corev1.Namespace) error { return setReserved(ns, amounts) })
-	if errors.Is(err, ErrUID) { // it is gone
+	if errors.Is(err, ErrUID) { // it was deleted
 		return nil
 	}
 	return err

@@ -24,17 +24,17 @@ func detach(ctx context.Context, d time.Duration) (context.Context, context.Canc
 // errDecided ends a mutation that has nothing to change.
 var errDecided = errors.New("decided")
 
-// reject takes back a namespace that does not fit: it marks it, so that it counts
-// for nothing from then on, and deletes it. If another replica has made it ready
-// meanwhile, for a repeated request, that stands, and reject returns it. Otherwise
-// it returns cause, or why that could not be done.
+// reject removes a namespace that does not fit: it marks the namespace as rejected, so
+// that no budget counts it any more, and deletes it. If another replica has made it
+// ready meanwhile, for a repeated request, reject keeps and returns it. Otherwise
+// reject returns cause, or why the rejection failed.
 func (m *Manager) reject(ctx context.Context, ns *corev1.Namespace, cause error) (ready *corev1.Namespace, _ error) {
 	marked, err := m.mutate(ctx, ns, func(now *corev1.Namespace) error {
 		switch {
 		case now.Annotations[v1alpha1.AnnotationReady] == "true":
 			ready = now
 			return errDecided
-		case now.DeletionTimestamp != nil && now.ResourceVersion != ns.ResourceVersion: // it counts until it is gone
+		case now.DeletionTimestamp != nil && now.ResourceVersion != ns.ResourceVersion: // it counts until it is deleted
 			return errDecided
 		}
 		now.Annotations[v1alpha1.AnnotationRefused] = "true"
@@ -64,7 +64,7 @@ func (m *Manager) cause(ctx context.Context, err error, ns *corev1.Namespace) er
 	return err
 }
 
-// deleting reports whether ns is being deleted or gone. The request's own deadline
+// deleting reports whether ns is being deleted or absent. The request's own deadline
 // may have passed; there are some seconds until its handler gives up.
 func (m *Manager) deleting(ctx context.Context, ns *corev1.Namespace) bool {
 	if now := m.Cache.Get(ns.Name); now != nil && now.UID == ns.UID && now.DeletionTimestamp != nil {

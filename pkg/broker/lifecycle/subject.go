@@ -36,7 +36,7 @@ func subjectOf(ns *corev1.Namespace) rbacv1.Subject {
 	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: owner}
 }
 
-// ownerInfo returns the owner as far as the Namespace tells who that is. It is
+// ownerInfo returns the owner as the annotations of the Namespace record it. That is
 // enough to ask kube-apiserver what the RoleBinding grants.
 func ownerInfo(ns *corev1.Namespace) user.Info {
 	owner := ns.Annotations[v1alpha1.AnnotationOwner]

@@ -17,15 +17,15 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Handler is told of every managed namespace, in the order of the events in
-// etcd, by one goroutine.
+// Handler receives the events of all managed namespaces, in the order of etcd, from
+// one goroutine.
 type Handler interface {
 	// OnList receives all namespaces after a list. The order in which they were
 	// created and changed is not known.
 	OnList(all []*corev1.Namespace)
 	// OnUpdate receives a namespace that is new or has changed.
 	OnUpdate(ns *corev1.Namespace)
-	// OnDelete receives the last known state of a namespace that is gone.
+	// OnDelete receives the last known state of a deleted namespace.
 	OnDelete(ns *corev1.Namespace)
 }
 
@@ -42,7 +42,7 @@ type Cache struct {
 	waiters   waiters
 }
 
-// New returns a cache that tells handler of what it sees. Call Start.
+// New returns a cache that passes its events to handler. Call Start.
 func New(client kubernetes.Interface, handler Handler) *Cache {
 	c := newCache(handler)
 	managed := func(o metav1.ListOptions) metav1.ListOptions {

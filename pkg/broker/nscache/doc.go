@@ -7,8 +7,8 @@
 // The rules it lives by:
 //
 //   - It is fed by a reflector, not by an informer. An informer may merge events
-//     and does not tell a list from a watch; admission needs their order.
-//   - The handler is told of an event before the cache shows it, and before a
+//     and does not distinguish a list from a watch; admission needs their order.
+//   - The handler receives an event before the cache shows it, and before a
 //     caller that waits for it goes on.
 //   - What it returns is shared and must not be changed.
 package nscache

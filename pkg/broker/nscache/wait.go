@@ -32,7 +32,7 @@ func newWaiters() waiters {
 }
 
 // Wait returns once the cache has shown ns at its resourceVersion or later, or
-// has shown that it is gone. Its only error is that of ctx.
+// its deletion. Its only error is that of ctx.
 func (c *Cache) Wait(ctx context.Context, ns *corev1.Namespace) error {
 	w := &waiter{ns.ResourceVersion, make(chan struct{})}
 	if !c.register(ns, w) {

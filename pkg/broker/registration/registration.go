@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package registration tells kube-apiserver about the broker, by an APIService.
+// Package registration registers the broker with kube-apiserver, as an APIService.
 //
 // A registered API whose server does not answer blocks the deletion of every
-// namespace in the cluster. So the APIService is there only while a broker
-// serves: it is put when the server answers, put back when it is lost, and
-// removed by the last replica that goes; a guard, a process of its own, removes it
-// when all have gone without that. It belongs to ClusterRole
-// tenama:broker, so that uninstalling collects it.
+// namespace in the cluster. So the APIService exists only while a broker serves: a
+// replica creates it when its server answers and recreates it when it is lost, and
+// the last replica that stops deletes it. A guard, a separate process, deletes it if
+// all replicas died before they could. ClusterRole tenama:broker owns it, so that
+// uninstalling garbage-collects it.
 package registration
 
 import (
@@ -28,29 +28,29 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Name of the APIService.
+// Name is the name of the APIService.
 var Name = v1alpha1.GroupVersion.Version + "." + v1alpha1.GroupVersion.Group
 
-// OwnerRole is the ClusterRole that the APIService belongs to.
+// OwnerRole is the name of the ClusterRole that owns the APIService.
 const OwnerRole = "tenama:broker"
 
-// Registration keeps the APIService. All fields but Pod are required.
+// Registration maintains the APIService. All fields but Pod are required.
 type Registration struct {
 	Client      kubernetes.Interface
 	APIServices apiregistrationclient.APIServiceInterface
 	Namespace   string // of the Service
 	Service     string
 	Port        int32
-	Pod         string        // this replica, as EndpointSlices name it
-	CABundle    func() []byte // as PEM
-	// Refresh reads the bundle anew. It is called before a bundle that another
-	// replica published is replaced: that replica may know better.
+	Pod         string        // name of this replica's pod in EndpointSlices
+	CABundle    func() []byte // PEM
+	// Refresh reads the bundle again. Run calls it before it replaces a bundle that
+	// another replica published, because that one may be newer.
 	Refresh   func(context.Context) error
 	CAChanged <-chan struct{}
 	Log       *slog.Logger
 }
 
-// Run keeps the APIService until ctx is done. Call it only while the server
+// Run maintains the APIService until ctx is done. Call it only while the server
 // answers.
 func (r *Registration) Run(ctx context.Context) {
 	changes, latest := follow(ctx, r.APIServices)
@@ -67,7 +67,7 @@ func (r *Registration) Run(ctx context.Context) {
 		case <-changes:
 		case <-r.CAChanged:
 		}
-		// A replica that disagrees for a while must not make it a fight: one write a second.
+		// Replicas that disagree for a while must not fight: one write a second.
 		if wait := max(time.Until(last.Add(time.Second)), away.wait(latest(), time.Now())); wait > 0 {
 			retry.Reset(wait)
 			continue
@@ -77,7 +77,7 @@ func (r *Registration) Run(ctx context.Context) {
 		var other *otherInstallation
 		switch {
 		case err == nil || ctx.Err() != nil:
-		case errors.As(err, &other): // only somebody can end that, and its event wakes us
+		case errors.As(err, &other): // only an administrator can resolve that; the watch event wakes Run
 			if time.Since(told) > time.Minute {
 				told = time.Now()
 				r.Log.Error("Not registered: a cluster can have one installation", "err", err)
@@ -90,8 +90,8 @@ func (r *Registration) Run(ctx context.Context) {
 	}
 }
 
-// otherInstallation serves the API already. The API has one group, so a cluster
-// has room for one.
+// otherInstallation reports that another installation serves the API. The API has one
+// group, so a cluster can have only one installation.
 type otherInstallation struct {
 	service *apiregistrationv1.ServiceReference
 }
@@ -103,8 +103,8 @@ func (o *otherInstallation) Error() string {
 	return fmt.Sprintf("APIService %q belongs to another installation, with Service %q in namespace %q: remove one of the two", Name, o.service.Name, o.service.Namespace)
 }
 
-// awaitEndpoint returns once the Service leads to this replica, so that the API
-// is reachable from the moment that it is registered.
+// awaitEndpoint returns once this replica is an endpoint of the Service, so that the
+// API is reachable as soon as it is registered.
 func (r *Registration) awaitEndpoint(ctx context.Context) {
 	for r.Pod != "" && ctx.Err() == nil {
 		self, _, err := r.endpoints(ctx)
@@ -121,7 +121,7 @@ func (r *Registration) awaitEndpoint(ctx context.Context) {
 	}
 }
 
-// put makes the APIService what it has to be.
+// put creates or updates the APIService.
 func (r *Registration) put(ctx context.Context) error {
 	role, err := r.Client.RbacV1().ClusterRoles().Get(ctx, OwnerRole, metav1.GetOptions{})
 	if err != nil {
@@ -174,8 +174,8 @@ func (r *Registration) put(ctx context.Context) error {
 	return nil
 }
 
-// Withdraw removes the APIService, unless another replica is ready to serve.
-// Stop Run before, or it puts it back.
+// Withdraw deletes the APIService, unless another replica is ready to serve. Stop Run
+// first, or it recreates the APIService.
 func (r *Registration) Withdraw(ctx context.Context) error {
 	now, err := r.APIServices.Get(ctx, Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -205,8 +205,8 @@ func (r *Registration) Withdraw(ctx context.Context) error {
 	return nil
 }
 
-// endpoints tells whether this replica is ready, as the Service sees it, and how
-// many others are ready and not about to go.
+// endpoints reports whether this replica is a ready endpoint of the Service, and how
+// many other endpoints are ready and not terminating.
 func (r *Registration) endpoints(ctx context.Context) (self bool, others int, err error) {
 	slices, err := r.Client.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + r.Service})
 	if err != nil {

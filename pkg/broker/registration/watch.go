@@ -15,8 +15,8 @@ import (
 	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
 )
 
-// follow watches the APIService until ctx is done: it tells of changes, and what
-// it is now; nil if it is not there.
+// follow watches the APIService until ctx is done. changes receives after a change;
+// latest returns the latest version, or nil if it does not exist.
 func follow(ctx context.Context, apiServices apiregistrationclient.APIServiceInterface) (changes <-chan struct{}, latest func() *apiregistrationv1.APIService) {
 	poke := make(chan struct{}, 1)
 	wake := func(any) {
@@ -50,8 +50,8 @@ func follow(ctx context.Context, apiServices apiregistrationclient.APIServiceInt
 	}
 }
 
-// unavailable returns when the APIService became unavailable; nil if it is not,
-// or is absent.
+// unavailable returns when the APIService became unavailable; nil if it is available,
+// or does not exist.
 func unavailable(s *apiregistrationv1.APIService) *metav1.Time {
 	if s == nil {
 		return nil
@@ -64,22 +64,23 @@ func unavailable(s *apiregistrationv1.APIService) *metav1.Time {
 	return nil
 }
 
-// mine tells whether the APIService leads to the Service of this installation.
+// mine reports whether the APIService names the Service of this installation.
 func mine(s *apiregistrationv1.APIService, namespace, service string) bool {
 	return s.Spec.Service != nil && s.Spec.Service.Namespace == namespace && s.Spec.Service.Name == service
 }
 
-// patience holds a broker back that serves and cannot be reached: each time that
-// the guard has removed the APIService, it is put back later.
+// patience delays the registration of a broker that serves but cannot be reached: each
+// time that the guard deletes the APIService, the broker recreates it later.
 type patience struct {
-	failed bool // it was unavailable when it was last seen
+	failed bool // the APIService was unavailable when last seen
 	pause  time.Duration
 	until  time.Time
 }
 
 const maxPatience = 2 * time.Minute
 
-// wait returns for how long not to put the APIService back, given what it is.
+// wait returns how long the broker must wait before it writes the APIService, given
+// its latest version s.
 func (p *patience) wait(s *apiregistrationv1.APIService, now time.Time) time.Duration {
 	switch {
 	case s == nil && p.failed:

@@ -9,8 +9,8 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
 
-// A broker that serves but cannot be reached does not fight the guard: the
-// cluster's namespaces would stay blocked between two removals.
+// A broker that serves but cannot be reached must not fight the guard: the deletion of
+// namespaces would stay blocked between two deletions of the APIService.
 func TestPatience(t *testing.T) {
 	state := func(available apiregistrationv1.ConditionStatus) *apiregistrationv1.APIService {
 		return &apiregistrationv1.APIService{Status: apiregistrationv1.APIServiceStatus{Conditions: []apiregistrationv1.APIServiceCondition{{Type: apiregistrationv1.Available, Status: available}}}}
@@ -20,13 +20,13 @@ func TestPatience(t *testing.T) {
 	var p patience
 	for i, step := range []struct {
 		pass time.Duration
-		is   *apiregistrationv1.APIService // nil: it is not there
+		is   *apiregistrationv1.APIService // nil: it does not exist
 		want time.Duration
 	}{
-		{0, nil, 0}, // at the start: put it
+		{0, nil, 0}, // at the start: create it
 		{0, fresh, 0},
 		{0, works, 0},
-		{0, nil, 0}, // somebody removed it although it worked: put it back
+		{0, nil, 0}, // a user deleted it although it worked: recreate it
 		{0, fails, 0},
 		{15 * time.Second, nil, 5 * time.Second},
 		{3 * time.Second, nil, 2 * time.Second},
@@ -38,7 +38,7 @@ func TestPatience(t *testing.T) {
 		{0, nil, 20 * time.Second},
 		{20 * time.Second, works, 0},
 		{0, fails, 0},
-		{0, nil, 5 * time.Second}, // it had worked: from the beginning
+		{0, nil, 5 * time.Second}, // it had worked: start from the shortest pause
 	} {
 		now = now.Add(step.pass)
 		if got := p.wait(step.is, now); got != step.want {

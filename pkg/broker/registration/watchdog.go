@@ -13,20 +13,20 @@ import (
 	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
 )
 
-// Guard removes the APIService when no broker has answered behind it for a
-// while: brokers that were killed cannot withdraw it themselves. A broker that
-// serves again puts it back. All fields are required.
+// Guard deletes the APIService if no broker has answered behind it for a while:
+// brokers that were killed cannot withdraw it themselves. A broker that serves again
+// recreates it. All fields are required.
 type Guard struct {
 	APIServices apiregistrationclient.APIServiceInterface
 	Namespace   string // of the Service
 	Service     string
-	After       time.Duration // of being unavailable
+	After       time.Duration // minimum duration of unavailability
 	Log         *slog.Logger
 }
 
-// Run guards until ctx is done. It measures by its own clock, from the moment
-// that it sees the condition: no skew makes it act early. It fails if it cannot
-// see the APIServices within a minute: a guard that is blind had better be seen.
+// Run guards until ctx is done. It measures with its own clock, from the moment that
+// it sees the condition, so that clock skew cannot make it act early. It returns an
+// error if it cannot list the APIServices within a minute, so that the failure shows.
 func (g *Guard) Run(ctx context.Context) error {
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
 		_, err := g.APIServices.List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + Name})
@@ -43,8 +43,8 @@ func (g *Guard) Run(ctx context.Context) error {
 	changes, latest := follow(ctx, g.APIServices)
 	act := time.NewTimer(0)
 	defer act.Stop()
-	var down time.Time    // since when it has been unavailable; zero if it is not
-	var which metav1.Time // the transition that down is about
+	var down time.Time    // when it was first seen unavailable; zero if it is available
+	var which metav1.Time // the transition time to which down belongs
 	for {
 		select {
 		case <-ctx.Done():

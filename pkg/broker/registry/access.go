@@ -47,7 +47,7 @@ func (r *Registry) read(ctx context.Context, name, verb, resourceVersion string)
 	if ok {
 		return ns, nil
 	}
-	if verb != v1alpha1.VerbViewAll { // a caller who can see it is told the truth
+	if verb != v1alpha1.VerbViewAll { // a caller who may see it gets Forbidden instead of NotFound
 		if ok, err := r.authorized(ctx, v1alpha1.VerbViewAll); err == nil && ok {
 			return nil, apierrors.NewForbidden(groupResource, name, errNotOwner)
 		}

@@ -11,9 +11,9 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// reserve reserves in the budgets what ns will take, or waits in the queue for it.
-// A name that exists already is not counted twice: kube-apiserver, or what an
-// earlier try of the same request made, has the last word.
+// reserve reserves the amounts of ns in the budgets, or waits in the queue for them.
+// A name that exists already is not charged twice: kube-apiserver, or the namespace
+// of an earlier try of the same request, decides.
 func (r *Registry) reserve(ctx context.Context, ns *corev1.Namespace, wait string, dryRun bool) (func(), error) {
 	now := r.Cache.Get(ns.Name)
 	exists := now != nil && now.DeletionTimestamp == nil && now.Annotations[v1alpha1.AnnotationRefused] == ""

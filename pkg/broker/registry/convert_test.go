@@ -96,8 +96,8 @@ func TestUID(t *testing.T) {
 	}
 }
 
-// What clients keep is bounded, whoever adds to it and by whatever write; but what
-// is full can still be extended.
+// The labels, annotations and managed fields of clients are bounded, for every user
+// and write; but an object at the bound can still be extended.
 func TestEncodedIsBounded(t *testing.T) {
 	full := func(labels int, managed int) *v1alpha1.TemporaryNamespace {
 		ttl := int64(60)
@@ -126,8 +126,8 @@ func TestEncodedIsBounded(t *testing.T) {
 	}
 }
 
-// With a selector, what begins to match is new to the client, and what ceases
-// to match is gone.
+// With a selector, the client receives ADDED for an object that begins to match, and
+// DELETED for one that no longer matches.
 func TestWatchFilter(t *testing.T) {
 	byTeam, err := labels.Parse("team=a")
 	if err != nil {

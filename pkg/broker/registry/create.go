@@ -113,8 +113,8 @@ func (r *Registry) checkQuarantine(ns *corev1.Namespace) error {
 	return err
 }
 
-// provision creates the Namespace, or takes what an earlier try of the same request
-// created, and makes it usable. That goes on although the caller may be gone.
+// provision creates the Namespace, or accepts the one that an earlier try of the same
+// request created, and makes it usable. It continues if the caller disconnects.
 func (r *Registry) provision(ctx context.Context, req *createRequest) (*corev1.Namespace, error) {
 	ctx, done := r.Lifecycle.Start(ctx)
 	defer done()

@@ -26,14 +26,14 @@ type Classes interface {
 	// default class. An error about the class itself is a *field.Error of
 	// spec.className.
 	Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error)
-	// Outdated says in one word whether a revision is the present one of a class.
+	// Outdated reports, in one word, whether a revision is the current one of a class.
 	Outdated(name, revision string) string
 }
 
 // Admission reserves amounts in the budgets.
 type Admission interface {
-	// Reserve reserves what ns, which is to be created, will take; release gives it
-	// back. Errors: Forbidden, if a budget is full.
+	// Reserve reserves the amounts of ns, which is to be created; release ends the
+	// reservation. Errors: Forbidden, if a budget is full.
 	Reserve(ctx context.Context, ns *corev1.Namespace) (release func(), err error)
 	// Wait is Reserve with a queue, in which id keeps a position between requests.
 	// Errors: TooManyRequests, with the position.

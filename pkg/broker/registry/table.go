@@ -30,7 +30,7 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "Reason", Type: "string", Priority: 1, Description: "What it is for, in its owner's words."},
 }
 
-// ConvertToTable is what kubectl get prints.
+// ConvertToTable returns the table that kubectl get prints.
 func (r *Registry) ConvertToTable(_ context.Context, obj, opts runtime.Object) (*metav1.Table, error) {
 	t := &metav1.Table{}
 	if o, ok := opts.(*metav1.TableOptions); !ok || !o.NoHeaders {

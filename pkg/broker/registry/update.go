@@ -33,7 +33,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 	for range 5 {
 		ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
 		if apierrors.IsNotFound(err) && forceAllowCreate { // server-side apply of what is not there
-			if taken != nil { // it is there, and somebody else's
+			if taken != nil { // it exists, and belongs to another user
 				return nil, false, taken
 			}
 			obj, err := info.UpdatedObject(ctx, &v1alpha1.TemporaryNamespace{})

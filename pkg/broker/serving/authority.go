@@ -18,18 +18,18 @@ import (
 const (
 	authorityLife = 2 * 365 * 24 * time.Hour
 	leafLife      = 7 * 24 * time.Hour
-	overlap       = 24 * time.Hour // from the publication of an authority to its use
-	skew          = time.Hour      // by which clocks may differ
+	overlap       = 24 * time.Hour // from the publication of an authority to its first signature
+	skew          = time.Hour      // maximum difference of clocks
 )
 
 // authorities is the content of the Secret.
 type authorities struct {
 	current *authority // signs
-	next    *authority // is published, to sign later; may be nil
-	old     []byte     // verifies what it signed; PEM, may be empty
+	next    *authority // is published and will sign later; may be nil
+	old     []byte     // verifies the leaves that it signed; PEM, may be empty
 }
 
-// authority is a certificate authority, and its key.
+// authority is a certificate authority with its key.
 type authority struct {
 	cert    *x509.Certificate
 	key     *ecdsa.PrivateKey
@@ -37,7 +37,7 @@ type authority struct {
 	keyPEM  []byte
 }
 
-// parse reads the Secret. What is not readable counts as absent.
+// parse reads the Secret. An unreadable authority counts as absent.
 func parse(data map[string][]byte) *authorities {
 	return &authorities{
 		current: load(data["ca.crt"], data["ca.key"]),
@@ -69,7 +69,7 @@ func (a *authorities) data() map[string][]byte {
 	return d
 }
 
-// bundle is all that verifies: PEM.
+// bundle returns all certificates that verify leaves, as PEM.
 func (a *authorities) bundle() []byte {
 	parts := [][]byte{a.current.certPEM}
 	if a.next != nil {
@@ -78,9 +78,9 @@ func (a *authorities) bundle() []byte {
 	return bytes.Join(append(parts, a.old), nil)
 }
 
-// advance does what is due at now: the first authority, the next one when two
-// thirds of the life of the current one are over, its promotion a day later,
-// and the end of the old one when all that it signed has expired.
+// advance performs the rotation step that is due at now: it creates the first
+// authority, creates the next one after two thirds of the life of the current one,
+// promotes it a day later, and drops the old one when all its leaves have expired.
 func (a *authorities) advance(host string, now time.Time) (changed bool, err error) {
 	if a.current == nil || now.After(a.current.cert.NotAfter) {
 		if a.current, err = newAuthority(host, now); err != nil {
@@ -104,7 +104,7 @@ func (a *authorities) advance(host string, now time.Time) (changed bool, err err
 	return false, nil
 }
 
-// signed tells whether a leaf is verified by the bundle.
+// signed reports whether the bundle verifies a leaf.
 func (a *authorities) signed(leaf *x509.Certificate) bool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(a.bundle())
@@ -112,7 +112,7 @@ func (a *authorities) signed(leaf *x509.Certificate) bool {
 	return err == nil
 }
 
-// renewal is when two thirds of a certificate's life are over.
+// renewal returns when two thirds of a certificate's life are over.
 func renewal(c *x509.Certificate) time.Time {
 	return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) * 2 / 3)
 }
@@ -125,7 +125,7 @@ func newAuthority(host string, now time.Time) (*authority, error) {
 	t := template("tenama serving authority", now, authorityLife)
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign
-	// Whoever steals the key can pose as the broker and as nobody else.
+	// A stolen key can impersonate the broker, and no other host.
 	t.PermittedDNSDomains, t.PermittedDNSDomainsCritical = []string{host}, true
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {

@@ -10,21 +10,21 @@ import (
 
 const host = "tenama-broker.tenama-system.svc"
 
-// Over ten years, with every replica renewing at its own pace, kube-apiserver
-// must never meet a certificate that the bundle it knows does not verify.
+// Over ten years, with every replica renewing at its own pace, kube-apiserver must
+// never receive a certificate that the published bundle does not verify.
 func TestRotationLeavesNoGap(t *testing.T) {
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	secret := map[string][]byte{}
 	type replica struct {
 		leaf   *x509.Certificate
-		bundle []byte // as last published by it
+		bundle []byte // that it last published
 	}
 	replicas := make([]replica, 3)
-	var published []byte // what kube-apiserver verifies with
+	var published []byte // the bundle of kube-apiserver
 	var authorities int
 	for step := range 10 * 365 * 4 {
 		for i := range replicas {
-			if step > 3 && (step+i)%3 != 0 { // a replica is asleep for up to 18 hours
+			if step > 3 && (step+i)%3 != 0 { // a replica pauses for up to 18 hours
 				continue
 			}
 			a := parse(secret)
@@ -63,7 +63,7 @@ func TestRotationLeavesNoGap(t *testing.T) {
 	}
 }
 
-// Whoever steals the key of the authority can pose as the broker only.
+// A stolen key of the authority can impersonate the broker only.
 func TestAuthorityIsForOneHost(t *testing.T) {
 	now := time.Now()
 	a, err := newAuthority(host, now)
@@ -81,7 +81,7 @@ func TestAuthorityIsForOneHost(t *testing.T) {
 	}
 }
 
-// A Secret that somebody emptied or damaged is filled anew.
+// An emptied or damaged Secret is filled again.
 func TestDamagedSecret(t *testing.T) {
 	for name, data := range map[string]map[string][]byte{
 		"nil": nil, "empty": {}, "garbage": {"ca.crt": []byte("x"), "ca.key": []byte("y")},

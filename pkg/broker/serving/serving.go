@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package serving keeps the certificate under which kube-apiserver knows the
-// broker.
+// Package serving issues and rotates the broker's serving certificate.
 //
-// One certificate authority for all replicas lies in a Secret; each replica
-// signs a leaf for itself and keeps it in memory. A new authority is published
-// a day before anything is signed by it, and the old one stays published until
-// everything signed by it has expired: at no time does kube-apiserver meet a
-// certificate that it cannot verify.
+// A Secret holds one certificate authority for all replicas; each replica signs a leaf
+// for itself and keeps it in memory. A new authority is published a day before it
+// signs a leaf, and the old one stays published until all its leaves have expired: at
+// no time does kube-apiserver receive a certificate that it cannot verify.
 package serving
 
 import (
@@ -25,11 +23,11 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
-// SecretName is the Secret of the authority; deploy/base makes it, empty.
+// SecretName is the name of the authority's Secret; deploy/base creates it empty.
 const SecretName = "tenama-serving-cert"
 
-// recheck is how often the Secret is read: far more often than an authority is
-// published before it is used.
+// recheck is the interval between reads of the Secret. It must be far shorter than the
+// time from the publication of an authority to its first signature.
 const recheck = time.Hour
 
 // Certificate is the broker's serving certificate.
@@ -43,15 +41,15 @@ type Certificate struct {
 	mu      sync.Mutex // one renewal at a time
 }
 
-// New reads or makes the authority in the Secret, and signs a leaf for host, the
-// DNS name SERVICE.NAMESPACE.svc under which kube-apiserver calls.
+// New reads or creates the authority in the Secret, and signs a leaf for host, the DNS
+// name SERVICE.NAMESPACE.svc that kube-apiserver calls.
 func New(ctx context.Context, secrets corev1client.SecretInterface, host string, log *slog.Logger) (*Certificate, error) {
 	c := &Certificate{secrets: secrets, host: host, log: log, changed: make(chan struct{}, 1)}
 	return c, c.renew(ctx, time.Now())
 }
 
-// TLS is for http.Server: it follows the certificate. A client certificate is
-// asked for and verified per request, by package auth.
+// TLS returns a configuration for http.Server that always uses the latest leaf. The
+// server requests a client certificate; package auth verifies it per request.
 func (c *Certificate) TLS() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
@@ -63,13 +61,13 @@ func (c *Certificate) TLS() *tls.Config {
 	}
 }
 
-// CABundle is what verifies the certificates of all replicas, as PEM.
+// CABundle returns the certificates that verify the leaves of all replicas, as PEM.
 func (c *Certificate) CABundle() []byte { return *c.bundle.Load() }
 
-// Changed receives after CABundle has changed.
+// Changed returns a channel that receives after CABundle has changed.
 func (c *Certificate) Changed() <-chan struct{} { return c.changed }
 
-// Run renews what is due until ctx is done.
+// Run rotates the authority and renews the leaf until ctx is done.
 func (c *Certificate) Run(ctx context.Context) {
 	for {
 		select {
@@ -83,7 +81,7 @@ func (c *Certificate) Run(ctx context.Context) {
 	}
 }
 
-// Refresh reads the Secret now, and does what is due.
+// Refresh reads the Secret now, and rotates the authority and renews the leaf if due.
 func (c *Certificate) Refresh(ctx context.Context) error { return c.renew(ctx, time.Now()) }
 
 func (c *Certificate) renew(ctx context.Context, now time.Time) error {
@@ -112,8 +110,8 @@ func (c *Certificate) renew(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// authorities reads the Secret and brings it up to date. Replicas that do so at
-// once are told apart by its resourceVersion: one wins, the others read again.
+// authorities reads the Secret and updates it if a rotation is due. If several replicas
+// do so at once, the resourceVersion lets one succeed, and the others read again.
 func (c *Certificate) authorities(ctx context.Context, now time.Time) (*authorities, error) {
 	for range 10 {
 		s, err := c.secrets.Get(ctx, SecretName, metav1.GetOptions{})
