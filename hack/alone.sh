@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# alone.sh COMMAND...: runs a command with a temporary directory of its own
-# (TMPDIR). However it ends, also by Ctrl-C, neither a process that it started
-# nor the directory is there when this script returns.
-set -um # -m: the command is a process group of its own, with the usual signals
+# alone.sh COMMAND...: runs a command with its own temporary directory (TMPDIR). However
+# the command ends, also by Ctrl-C, neither the processes that it started nor the
+# directory remain when this script returns.
+set -um # -m: the command gets its own process group, with the usual signals
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/tenama.XXXXXXXX") || exit 1
 TMPDIR=$tmp "$@" &
 pid=$!
@@ -15,8 +15,8 @@ while kill -0 "$pid" 2>/dev/null; do
   status=$?
 done
 
-# Processes of ours have the directory in their environment. They end with their
-# parents, which can take a moment: kube-apiserver finishes what it does.
+# Processes of the command have the directory in their environment. They end with their
+# parents, which can take a moment: kube-apiserver finishes its work first.
 left() {
   [ -d /proc/self ] && grep -lzxF "TMPDIR=$tmp" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3 | grep -vxF $$
 }

@@ -20,7 +20,7 @@ go mod tidy -diff
 (cd test/compat && go mod tidy -diff)
 (cd test/compat/argocd && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)
-cp plugins/krew.yaml "$tmp/tenama.yaml" # krew wants the file to be named as the plugin
+cp plugins/krew.yaml "$tmp/tenama.yaml" # krew requires that the file has the name of the plugin
 bin/tools/validate-krew-manifest -manifest "$tmp/tenama.yaml" -skip-install 2>"$tmp/krew.log" || {
   cat "$tmp/krew.log" >&2
   echo "plugins/krew.yaml is not valid" >&2

@@ -18,8 +18,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// budgets measures what ten budgets in force cost a create: of two classes that are
-// the same, one counts in them.
+// budgets measures the cost of ten budgets for a create: it compares two identical
+// classes, of which only one counts in the budgets.
 func budgets(ctx context.Context, n int) error {
 	cluster, _, _, stop, err := stage(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func budgets(ctx context.Context, n int) error {
 	if out, err := cluster.KubectlIn("admin", manifest.String(), "apply", "-f", "-"); err != nil {
 		return errors.New(out)
 	}
-	time.Sleep(time.Second) // the broker hears of it
+	time.Sleep(time.Second) // until the broker has received them
 	alice, err := tenama.New(cluster.Config("alice"))
 	if err != nil {
 		return err

@@ -24,8 +24,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// floor makes what the broker makes, with bare client-go and an administrator's
-// rights: the least that any implementation has to do.
+// floor makes the same objects as the broker, with plain client-go and an
+// administrator's rights: the minimum that any implementation has to do.
 type floor struct {
 	client kubernetes.Interface
 	class  *policyv1alpha1.NamespaceClass
@@ -65,9 +65,9 @@ func (f *floor) namespace(name string) *corev1.Namespace {
 	}}
 }
 
-// usable makes the same objects in the same order, to the same usable end: the
-// quota in force before the owner has access, access seen, the default
-// ServiceAccount there.
+// usable makes the same objects in the same order and with the same guarantees as the
+// broker: the quota is in force before the owner has access, the access is verified,
+// and the default ServiceAccount exists.
 func (f *floor) usable(ctx context.Context, name string) error {
 	seen := make(chan struct{})
 	f.mu.Lock()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures, in one run on one control plane, what it costs to
-// borrow a namespace, against the least that any implementation has to do. It
-// prints ratios: absolute times are the machine's.
+// Command bench measures, in one run on one control plane, the cost of creating a
+// temporary namespace, relative to the minimum that any implementation has to do. It
+// prints ratios, because absolute times depend on the machine.
 package main
 
 import (
@@ -149,7 +149,7 @@ func stage(ctx context.Context) (c *testenv.Cluster, port int, b *testenv.Broker
 	return c, port, b, stop, err
 }
 
-// latency makes namespaces one after the other, each way in turn.
+// latency makes namespaces sequentially, alternating between the ways.
 func latency(ctx context.Context, ways []way, n int) error {
 	took := make([][]time.Duration, len(ways))
 	for i := range n + 20 {
@@ -202,8 +202,8 @@ func throughput(ctx context.Context, ways []way, n, callers int) error {
 	return nil
 }
 
-// sizes prints what the binaries and the idle broker weigh, and how fast the
-// plugin starts.
+// sizes prints the sizes of the binaries, the memory of the idle broker, and the start
+// time of the plugin.
 func sizes(broker *testenv.Broker) error {
 	for _, name := range []string{"kubectl-tenama", "tenama-broker"} {
 		i, err := os.Stat(testenv.Bin(name))

@@ -18,8 +18,8 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// plugin measures whole commands, process start and all, against what kubectl takes
-// for the least that would do.
+// plugin measures whole commands, including the start of the process, relative to a
+// minimal kubectl command for the same purpose.
 func plugin(ctx context.Context, n, among int) error {
 	c, _, _, stop, err := stage(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func plugin(ctx context.Context, n, among int) error {
 	return crowded(ctx, n, home, alice)
 }
 
-// command is one way to do something, as a process.
+// command is one way to perform an operation, as a process.
 type command struct {
 	name       string
 	kubeconfig string
@@ -72,7 +72,7 @@ type command struct {
 	args       func(i int) []string
 }
 
-// compare runs commands in turns and prints their times, and ratios to the first.
+// compare runs commands in turn and prints their times, and ratios to the first.
 func compare(ctx context.Context, n int, home, kubeconfig string, commands []command) error {
 	own := filepath.Join(home, "config")
 	var b []byte
@@ -86,7 +86,7 @@ func compare(ctx context.Context, n int, home, kubeconfig string, commands []com
 	for i := range n {
 		for w, cmd := range commands {
 			path := cmd.kubeconfig
-			if path == kubeconfig { // a copy: contexts are written to it
+			if path == kubeconfig { // a copy, because contexts are written to it
 				path = own
 				if err := os.WriteFile(own, b, 0o600); err != nil {
 					return err

@@ -20,10 +20,10 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// policies measures what the admission policies cost everybody else: creates in
-// a namespace that tenama has nothing to do with. Two control planes take turns,
-// request by request, one with the policies and one without; halfway they swap,
-// so that what differs between two processes cancels out.
+// policies measures the cost of the admission policies for other users: creates in a
+// namespace that tenama does not manage. Requests alternate between two control planes,
+// one with the policies and one without; halfway the two swap roles, so that
+// differences between the processes cancel out.
 func policies(ctx context.Context, n int, narrow bool) error {
 	dir, err := os.MkdirTemp("", "tenama-bench-")
 	if err != nil {
@@ -36,7 +36,7 @@ func policies(ctx context.Context, n int, narrow bool) error {
 		if err := os.Mkdir(set, 0o700); err != nil {
 			return err
 		}
-		deploy, err := filepath.Rel(set, filepath.Join(testenv.Root(), "deploy")) // kustomize wants it so
+		deploy, err := filepath.Rel(set, filepath.Join(testenv.Root(), "deploy")) // kustomize requires a relative path
 		if err != nil {
 			return err
 		}
@@ -62,14 +62,14 @@ func policies(ctx context.Context, n int, narrow bool) error {
 		}
 		planes[i] = c
 	}
-	kinds := []string{"config map", "service account"} // the second is one that the policies look at in temporary namespaces
+	kinds := []string{"config map", "service account"} // the policies check the second kind in temporary namespaces
 	took := map[string]*[2][]time.Duration{kinds[0]: {}, kinds[1]: {}}
 	for half := range 2 {
 		with, without := planes[half], planes[1-half]
 		if err := errors.Join(policiesAre(ctx, with, true), policiesAre(ctx, without, false)); err != nil {
 			return err
 		}
-		time.Sleep(5 * time.Second) // kube-apiserver compiles them, and the controllers check them
+		time.Sleep(5 * time.Second) // kube-apiserver compiles the policies, and the controllers check them
 		clients := [2]kubernetes.Interface{without.Client("admin"), with.Client("admin")}
 		for i := range n/2 + 50 {
 			for _, kind := range kinds {
@@ -79,7 +79,7 @@ func policies(ctx context.Context, n int, narrow bool) error {
 					if err := create(ctx, clients[on], kind, fmt.Sprintf("bench-%d-%d", half, i)); err != nil {
 						return err
 					}
-					if i >= 50 { // the first meet cold caches
+					if i >= 50 { // the first requests meet cold caches
 						took[kind][on] = append(took[kind][on], time.Since(begun))
 					}
 				}
@@ -111,8 +111,8 @@ func mean(d []time.Duration) float64 {
 	return float64(sum) / float64(len(d))
 }
 
-// policiesAre switches all policies on or off by their bindings, and waits until
-// they are.
+// policiesAre switches the policies on or off through their bindings, and waits until
+// the change has taken effect.
 func policiesAre(ctx context.Context, c *testenv.Cluster, on bool) error {
 	bindings := c.Client("admin").AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
 	for _, name := range []string{"tenama-broker", "tenama-namespaces", "tenama-guardrails", "tenama-classes"} {

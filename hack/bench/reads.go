@@ -31,7 +31,7 @@ const (
 	writingTime = time.Minute
 )
 
-// reads measures lists of one's own among many, and what watches cost.
+// reads measures lists of a user's own namespaces among many, and the cost of watches.
 func reads(ctx context.Context, among int) error {
 	c, _, b, stop, err := stage(ctx)
 	if err != nil {
@@ -66,8 +66,8 @@ func reads(ctx context.Context, among int) error {
 	return watches(ctx, users, admin, b)
 }
 
-// fill makes namespaces of other owners, as the broker would leave them. The
-// policies forbid that, so they are away meanwhile.
+// fill makes namespaces of other owners, in the state in which the broker would leave
+// them. The policies forbid that, so fill removes the policies meanwhile.
 func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n int) error {
 	like, err := admin.CoreV1().Namespaces().Get(ctx, "tmp-r0-0", metav1.GetOptions{})
 	if err != nil {
@@ -106,15 +106,16 @@ func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "policies")); err != nil {
 		return errors.New(out)
 	}
-	// The controllers have an account and a certificate to make in each: let them.
+	// The controllers make an account and a certificate in each namespace: wait for
+	// them.
 	return testenv.Eventually(3*time.Minute, func() error {
 		_, err := admin.CoreV1().ServiceAccounts(fmt.Sprintf("tmp-o%d", n)).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
 }
 
-// lists compares the list of one's own with kube-apiserver's list of the same
-// Namespaces, in turns.
+// lists alternates between the list of a user's own namespaces and kube-apiserver's
+// list of the same Namespaces, and compares their times.
 func lists(ctx context.Context, user *tenama.Client, admin kubernetes.Interface, among int) error {
 	const n = 300
 	selector := v1alpha1.LabelOwner + "=" + v1alpha1.OwnerHash("reader-0")
@@ -152,8 +153,9 @@ func lists(ctx context.Context, user *tenama.Client, admin kubernetes.Interface,
 	return nil
 }
 
-// watches opens many, writes for a while, and tells what reached them, what the
-// broker asked for that, and what memory it took.
+// watches opens many watches and writes for a while. It prints the number of events
+// that arrived, of the access reviews that the broker requested, and the broker's
+// memory.
 func watches(ctx context.Context, users []*tenama.Client, admin kubernetes.Interface, b *testenv.Broker) error {
 	wctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -212,7 +214,7 @@ func watches(ctx context.Context, users []*tenama.Client, admin kubernetes.Inter
 	return nil
 }
 
-// reviews is how many access reviews kube-apiserver has answered.
+// reviews returns the number of access reviews that kube-apiserver has answered.
 func reviews(ctx context.Context, admin kubernetes.Interface) (int, error) {
 	raw, err := admin.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
 	total := 0.0
@@ -226,7 +228,7 @@ func reviews(ctx context.Context, admin kubernetes.Interface) (int, error) {
 	return int(total), err
 }
 
-// resident is the resident memory of the broker, in MiB.
+// resident returns the resident memory of the broker, in MiB.
 func resident(b *testenv.Broker) float64 {
 	s, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.PID()))
 	if err != nil {

@@ -28,16 +28,16 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// soak keeps informers and a kubectl wait on the API for a long time, while
-// namespaces come, change and go and the broker is replaced every five minutes,
-// and compares what each has heard with the truth, once a minute.
+// soak keeps informers and a kubectl wait on the API for a long time, while namespaces
+// are made, changed and deleted and the broker is replaced every five minutes. Once a
+// minute it compares the state of each informer with the API.
 func soak(ctx context.Context, long time.Duration) error {
 	c, port, b, stop, err := stage(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	defer func() { b.Kill() }() // the last one
+	defer func() { b.Kill() }() // the current one
 	alice, err := tenama.New(c.Config("alice"))
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func soak(ctx context.Context, long time.Duration) error {
 	return nil
 }
 
-// ear is what the handlers of an informer have heard: name to resourceVersion.
+// ear records the events that an informer's handlers received: name to resourceVersion.
 type ear struct {
 	mu    sync.Mutex
 	heard map[string]string

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo shows the main job on a real control plane: borrow a namespace,
-// work in it, extend it, see one expire, see that others are kept out, give it
-// back. It stops at the first thing that does not hold.
+// Command demo shows the main use on a real control plane: create a namespace, work in
+// it, extend it, let another one expire, verify that other users have no access, and
+// delete it. It stops at the first step that fails.
 package main
 
 import (
@@ -129,8 +129,7 @@ func demo(ctx context.Context, keep bool) (err error) {
 
 func say(what string) { fmt.Printf("\n# %s\n", what) }
 
-// shell types commands as one user. After the first that does not hold it types
-// no more.
+// shell runs commands as one user. After the first failed expectation it runs no more.
 type shell struct {
 	ctx        context.Context
 	user       string
@@ -170,10 +169,10 @@ func (s *shell) show(line string) {
 	}
 }
 
-// run types a command that must succeed and print what is wanted.
+// run runs a command that must succeed and print the wanted output.
 func (s *shell) run(line string, want ...string) { s.step(line, true, want) }
 
-// fails types a command that must fail and print what is wanted.
+// fails runs a command that must fail and print the wanted output.
 func (s *shell) fails(line string, want ...string) { s.step(line, false, want) }
 
 func (s *shell) step(line string, succeed bool, want []string) {
@@ -199,7 +198,7 @@ func (s *shell) step(line string, succeed bool, want []string) {
 	}
 }
 
-// match is part i of what the first pattern of the last command found.
+// match returns group i of the first pattern's match in the output of the last command.
 func (s *shell) match(i int) string {
 	if s.err != nil || i >= len(s.found) {
 		return ""
@@ -207,7 +206,7 @@ func (s *shell) match(i int) string {
 	return s.found[i]
 }
 
-// until repeats a command, shown once, until it prints what is wanted.
+// until repeats a command, shown once, until it prints the wanted output.
 func (s *shell) until(d time.Duration, line, want string) {
 	if s.err != nil {
 		return

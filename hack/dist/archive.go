@@ -20,8 +20,8 @@ type entry struct {
 	data []byte
 }
 
-// archive packs LICENSE, which krew's index demands, and the binary, in this
-// order, with nothing in it of who packed it and when.
+// archive packs LICENSE, which krew's index requires, and the binary, in this order,
+// without any trace of the user who packed it and of the time.
 func archive(name string, t time.Time, binary string, license []byte) ([]byte, error) {
 	b, err := os.ReadFile(binary)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"os/exec"
 )
 
-// build compiles the plugin. What would make the bytes depend on the machine is
-// set here: the directory is trimmed, the state of the checkout is not stamped,
-// and variables that choose how Go compiles have their defaults.
+// build compiles the plugin. Everything that would make the bytes depend on the machine
+// is set here: the directory is trimmed, the state of the checkout is not stamped, and
+// variables that affect Go's compilation have their defaults.
 func build(ctx context.Context, p platform, version, path string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X tenama.dev/tenama/internal/version.version="+version, "-o", path, "./cmd/kubectl-tenama")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Otherwise krew would refuse the release, or never upgrade to it.
+// Without this test, krew could refuse a release, or never upgrade to it.
 func TestVersion(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1")
 	for version, valid := range map[string]bool{
@@ -25,7 +25,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// Otherwise a build between releases would pass as one, or sort after the next.
+// Without this test, a build between releases could pass as one, or sort after the
+// next.
 func TestDescribe(t *testing.T) {
 	dir := t.TempDir()
 	run := func(args ...string) {
@@ -71,8 +72,8 @@ func TestDescribe(t *testing.T) {
 	want("after a tag", "v0.0.0-20231114221320-????????????")
 }
 
-// Otherwise the manifest would name archives that are not there. The project's
-// own is the example, so that it cannot get into a form that is not understood.
+// Without this test, the manifest could name archives that do not exist. The test uses
+// the project's own manifest, so that its format always stays readable for the parser.
 func TestManifest(t *testing.T) {
 	source, err := os.ReadFile("../../plugins/krew.yaml")
 	if err != nil {

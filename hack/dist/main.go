@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command dist makes a release of the plugin in dist/: an archive for each
-// platform that plugins/krew.yaml names, a list of the modules in them (SPDX),
-// the manifest for krew, and checksums. The same sources and the same Go give
-// the same bytes, wherever and whenever they are built.
+// Command dist makes a release of the plugin in dist/: an archive for each platform in
+// plugins/krew.yaml, a list of the modules in them (SPDX), the manifest for krew, and
+// checksums. The same sources and the same Go version give the same bytes, regardless
+// of place and time of the build.
 //
 //	dist [-version v1.2.3] [-url https://…] [-only os/arch]    in the root of the project
 package main
@@ -99,7 +99,7 @@ func run(ctx context.Context, version, url, only string) error {
 	return write(files)
 }
 
-// write replaces dist/, only now that all is there.
+// write replaces dist/. It is called only once all files are ready.
 func write(files map[string][]byte) error {
 	if err := os.RemoveAll(out); err != nil {
 		return err

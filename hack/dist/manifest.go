@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// manifest is plugins/krew.yaml, to be filled in. It is the one place that says
-// which platforms there are and what their archives are called.
+// manifest is the content of plugins/krew.yaml, the template of a release's manifest
+// and the only list of the platforms and the names of their archives.
 type manifest struct {
 	head      string
 	platforms []platform
@@ -25,16 +25,16 @@ type platform struct {
 
 func (p platform) String() string { return p.os + "/" + p.arch }
 
-// The text is kept as it was written, so it is matched, not parsed: krew's own
-// validator reads the result.
+// The text is kept as written, so it is matched with patterns instead of parsed: krew's
+// own validator reads the result.
 var (
 	versionLine = regexp.MustCompile(`(?m)^  version: (v\S+)$`)
 	platformsAt = regexp.MustCompile(`(?m)^  platforms:\n`)
 	stanza      = regexp.MustCompile(`^  - selector: \{matchLabels: \{os: (\w+), arch: (\w+)\}\}\n    uri: (https://\S+)\n    sha256: "0{64}"\n    bin: (\S+)\n`)
 )
 
-// parseManifest reads source for a version whose archives will be found in the
-// directory url; without one, where source says.
+// parseManifest reads source for a version whose archives will be available in the
+// directory url; if url is empty, at the URLs in source.
 func parseManifest(source, version, url string) (*manifest, error) {
 	placeholder := versionLine.FindStringSubmatch(source)
 	at := platformsAt.FindStringIndex(source)
@@ -42,7 +42,7 @@ func parseManifest(source, version, url string) (*manifest, error) {
 		return nil, errors.New("no version, or no platforms")
 	}
 	head, rest := source[:at[1]], source[at[1]:]
-	for strings.HasPrefix(head, "#") { // what is to be filled in: of no use to the reader of a release
+	for strings.HasPrefix(head, "#") { // the notes about the template, which readers of a release do not need
 		_, head, _ = strings.Cut(head, "\n")
 	}
 	m := &manifest{head: versionLine.ReplaceAllLiteralString(head, "  version: "+version)}

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// release is what is made: which version, of which moment.
+// release is the version and the time of a release.
 type release struct {
 	version string
-	time    time.Time // the commit's; every date in dist/ is this one
+	time    time.Time // of the commit; used for every date in dist/
 }
 
-// semver is a semantic version with a leading v, as krew demands. Build metadata
-// (+…) does not order versions, so krew would never upgrade to one.
+// semver matches a semantic version with a leading v, as krew requires. Build metadata
+// (+…) does not order versions, so krew would never upgrade to such a version.
 var semver = regexp.MustCompile(`^v(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?$`)
 
 func findRelease(ctx context.Context, version string) (release, error) {
@@ -50,9 +50,9 @@ func findRelease(ctx context.Context, version string) (release, error) {
 	return r, nil
 }
 
-// describe gives the commit's tag, or else a version in the form that Go itself
-// gives to commits. Git's own (v1.2.3-4-gabc) would sort before the v1.2.3 that
-// it follows.
+// describe returns the commit's tag, or else a version in the form that Go itself gives
+// to commits. Git's own form (v1.2.3-4-gabc) would sort before the v1.2.3 that it
+// follows.
 func describe(ctx context.Context, t time.Time) (string, error) {
 	version, err := git(ctx, "describe", "--tags", "--exact-match", "--match=v[0-9]*")
 	if err != nil || !semver.MatchString(version) {

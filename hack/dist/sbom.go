@@ -15,8 +15,9 @@ import (
 	"strings"
 )
 
-// sbom is a document of SPDX 2.3: the archives, and the modules that Go recorded
-// in each binary. Not a word about others' licences: nobody here has judged them.
+// sbom is a document of SPDX 2.3: the archives, and the modules that Go recorded in
+// each binary. It makes no statements about licences of others, which have not been
+// reviewed.
 type sbom struct {
 	SPDXVersion   string         `json:"spdxVersion"`
 	DataLicense   string         `json:"dataLicense"`
@@ -78,7 +79,7 @@ func newSBOM(r release) *sbom {
 	}
 }
 
-// add lists the archive of p and what is in its binary.
+// add adds the archive of p and the modules in its binary.
 func (s *sbom) add(p platform, binary string) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
@@ -118,8 +119,8 @@ func newPackage(id, name, version, module string) spdxPackage {
 	}
 }
 
-// marshal gives the document. Its name in the world has to be its own alone, so
-// it comes from the archives.
+// marshal returns the document. Its namespace has to be globally unique, so it is
+// derived from the archives.
 func (s *sbom) marshal() ([]byte, error) {
 	slices.SortFunc(s.Packages, func(a, b spdxPackage) int { return cmp.Compare(a.ID, b.ID) })
 	all := sha256.New()

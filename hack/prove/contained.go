@@ -16,10 +16,10 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// contained attacks with the broker's own token, and as a tenant, prints what it
-// tried and what stopped it, takes a policy away and shows that the broker then
-// changes nothing. It fails if anything gets through that should not, or is stopped
-// that should not be.
+// contained attacks with the broker's own token, and as a tenant, and prints each
+// request and the mechanism that stopped it. It then removes each policy in turn and
+// shows that the broker changes nothing without it. It fails if a request gets through
+// that should not, or is stopped although it should not be.
 func contained(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "tenama-prove-")
 	if err != nil {
@@ -78,7 +78,7 @@ func contained(ctx context.Context) (err error) {
 	return p.sum()
 }
 
-// proof counts what held.
+// proof counts the results.
 type proof struct {
 	ctx     context.Context
 	stage   *attack.Stage
@@ -117,12 +117,12 @@ func (p *proof) kubectl(args ...string) {
 	}
 }
 
-// borrow asks for a namespace, as alice.
+// borrow requests a namespace, as alice.
 func (p *proof) borrow() (string, error) {
 	return p.cluster.KubectlIn("alice", "{apiVersion: tenama.dev/v1alpha1, kind: TemporaryNamespace, metadata: {generateName: tmp-}}", "create", "--dry-run=server", "-f", "-")
 }
 
-// refuses waits until the broker changes nothing, and says why.
+// refuses waits until the broker changes nothing and gives the reason why.
 func (p *proof) refuses(why string) {
 	begun := time.Now()
 	out := ""
@@ -160,7 +160,7 @@ func (p *proof) after(begun time.Time, line, out string, err error) {
 	}
 }
 
-// sum prints what held, and fails if something did not.
+// sum prints the results, and returns an error if any of them was wrong.
 func (p *proof) sum() error {
 	var by []string
 	total := 0

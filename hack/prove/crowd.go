@@ -19,14 +19,14 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// news is how long a full budget may take to become known to all replicas, on a slow
-// machine where everything runs; it takes milliseconds, but for processes that wait
-// for a core.
+// news is the time within which all replicas must know that a budget is full. On a slow
+// machine that runs all processes it includes waiting for a core; otherwise it takes
+// milliseconds.
 const news = 3 * time.Second
 
 const collection = "/apis/tenama.dev/v1alpha1/temporarynamespaces"
 
-// crowd are users who want namespaces; number 0 never pauses.
+// crowd is a set of users who request namespaces; number 0 never pauses.
 type crowd struct {
 	users []*wanter
 	waits bool
@@ -39,12 +39,12 @@ type wanter struct {
 	name   string
 	client rest.Interface
 	got    int
-	took   []time.Duration // until let in
+	took   []time.Duration // until admitted
 }
 
-// newCrowd has users reach the brokers by either API server, and a third of them one
-// replica directly, as kube-apiserver would: a Service is one address, and its
-// connections would all lead to one or two replicas.
+// newCrowd connects users to the brokers through either API server, and a third of them
+// to one replica directly, as kube-apiserver would: a Service is one address, so that
+// all connections would otherwise lead to one or two replicas.
 func newCrowd(c *testenv.Cluster, r *testenv.Replicas, second string, n int, waits bool) (*crowd, error) {
 	out := &crowd{waits: waits}
 	cert, key, err := c.Certificate("front-proxy", "front-proxy-client")
@@ -72,7 +72,8 @@ func newCrowd(c *testenv.Cluster, r *testenv.Replicas, second string, n int, wai
 	return out, nil
 }
 
-// run lets them all loose for a while, and prints what the cluster says meanwhile.
+// run lets all users send requests for a while, and prints the state of the cluster
+// meanwhile.
 func (c *crowd) run(ctx context.Context, length time.Duration, o *order) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
@@ -97,7 +98,7 @@ func (c *crowd) run(ctx context.Context, length time.Duration, o *order) {
 	}
 }
 
-// want is one wish: a namespace for some tenths of a second.
+// want requests one namespace and deletes it after some tenths of a second.
 func (c *crowd) want(ctx context.Context, u *wanter, pushes bool) {
 	name := fmt.Sprintf("tmp-%s-%d", u.name, c.serial.Add(1))
 	wait := ""
@@ -146,13 +147,14 @@ func (c *crowd) want(ctx context.Context, u *wanter, pushes bool) {
 	}
 }
 
-// passing are answers that say no more than "come again": a replica was killed.
+// passing reports whether an error only means that the client should retry: a replica
+// was killed.
 func passing(err error) bool {
 	return apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) ||
 		strings.Contains(err.Error(), "connection re") || strings.Contains(err.Error(), "EOF") || strings.Contains(err.Error(), "http2:") || strings.Contains(err.Error(), "stream error") || strings.Contains(err.Error(), "broken pipe")
 }
 
-// judge prints what came of it, and returns what must not be.
+// judge prints the results, and returns those that are wrong.
 func (c *crowd) judge(o *order) (wrong []string) {
 	most, let, atLimit, events, races, latest := o.account()
 	fmt.Printf("  most that was taken at any of %d events: %d of %d; within reach of the limit at %d %% of them\n", events, most, limit, 100*atLimit/max(1, events))
@@ -186,7 +188,7 @@ func (c *crowd) judge(o *order) (wrong []string) {
 	if c.odd.Load() > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d unexpected answers, the last: %v", c.odd.Load(), c.lastOdd.Load()))
 	}
-	// A replica that was killed has forgotten its line, and one may slip in there.
+	// A killed replica has lost its queue, so user 0 may get a few namespaces there.
 	if c.waits && float64(c.users[0].got) > max(3, float64(let)/10) {
 		wrong = append(wrong, fmt.Sprintf("who never pauses got %d, the others %.2f each", c.users[0].got, share))
 	}

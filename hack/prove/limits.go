@@ -39,11 +39,11 @@ spec: {classNames: [cell], total: {requests.cpu: "25"}}
 `
 )
 
-// limits has many users push against one budget, through several replicas and API
-// servers, with one who never pauses, while replicas are killed. It counts by the
-// order of the cluster itself, and fails if the budget was passed at any event, if
-// a namespace was written although the budget was known to be full, or if who pushes
-// gets more than a share.
+// limits lets many users compete for one budget, through several replicas and API
+// servers, with one user who never pauses, while replicas are killed. It uses the order
+// of events from the cluster itself, and fails if the budget was exceeded at any event,
+// if a namespace was written although the budget was known to be full, or if the user
+// who never pauses gets more than a fair share.
 func limits(ctx context.Context, args []string) (err error) {
 	fs := flag.NewFlagSet("limits", flag.ContinueOnError)
 	users := fs.Int("users", 200, "who want namespaces")
@@ -87,13 +87,13 @@ func limits(ctx context.Context, args []string) (err error) {
 		if i%2 == 0 {
 			return nil
 		}
-		return []string{"--kubeconfig=" + other} // beside the first API server, the second
+		return []string{"--kubeconfig=" + other} // some replicas use the second API server
 	})
 	if err != nil {
 		return err
 	}
 	defer r.Stop()
-	time.Sleep(time.Second) // all have heard of the budget
+	time.Sleep(time.Second) // until all replicas know the budget
 	fmt.Printf("%d users and one who never pauses want namespaces of 1 to 4 cores; the budget has %d.\n", *users, limit)
 	fmt.Printf("%d replicas, 2 kube-apiservers on one etcd; a replica is killed (-9) every 5 s and starts again a second later.\n", replicas)
 	var wrong []string
@@ -129,7 +129,7 @@ func limits(ctx context.Context, args []string) (err error) {
 	return nil
 }
 
-// elsewhere is a kubeconfig of the broker's identity that leads to another API server.
+// elsewhere writes a kubeconfig with the broker's identity for another API server.
 func elsewhere(ctx context.Context, c *testenv.Cluster, server string) (string, error) {
 	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
 	if err != nil {
@@ -144,7 +144,7 @@ func elsewhere(ctx context.Context, c *testenv.Cluster, server string) (string, 
 	return path, clientcmd.WriteToFile(*config, path)
 }
 
-// kill ends one replica after the other, and starts it again.
+// kill kills one replica after the other, and restarts it.
 func kill(ctx context.Context, r *testenv.Replicas) {
 	for {
 		select {
@@ -162,7 +162,7 @@ func kill(ctx context.Context, r *testenv.Replicas) {
 	}
 }
 
-// clean takes all namespaces away, and waits for that.
+// clean deletes all namespaces, and waits until they are gone.
 func clean(c *testenv.Cluster) error {
 	if out, err := c.Kubectl("admin", "delete", "tns", "--all", "--wait=false"); err != nil {
 		return errors.New(out)

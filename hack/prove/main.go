@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command prove shows a sceptic, on a real control plane, that what tenama promises
-// holds while somebody tries to break it.
+// Command prove demonstrates on a real control plane that tenama's guarantees hold
+// under attack.
 //
-//	prove contained         what holds the broker and its tenants
-//	prove limits [FLAGS]    that budgets are never passed, whoever pushes
+//	prove contained         the broker and its tenants are contained
+//	prove limits [FLAGS]    budgets are never exceeded, even under load
 package main
 
 import (

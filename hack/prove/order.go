@@ -17,15 +17,15 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// order is what the cluster says happened, event by event.
+// order records the events of the cluster in their order.
 type order struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
 	mu     sync.Mutex // guards all below
 	events []moment
-	ready  map[types.UID]bool // it was let in, sooner or later
-	now    map[types.UID]int  // that are there and let in, as far as is known yet
+	ready  map[types.UID]bool // admitted sooner or later
+	now    map[types.UID]int  // cores of the existing namespaces that are known to be admitted
 }
 
 type moment struct {
@@ -35,7 +35,7 @@ type moment struct {
 	kind  watch.EventType
 }
 
-// watchOrder follows all namespaces of the class.
+// watchOrder watches all namespaces of the class.
 func watchOrder(ctx context.Context, c *testenv.Cluster) (*order, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w, err := c.Client("admin").CoreV1().Namespaces().Watch(ctx, metav1.ListOptions{LabelSelector: "tenama.dev/class=cell"})
@@ -71,7 +71,7 @@ func (o *order) saw(kind watch.EventType, ns *corev1.Namespace) {
 	}
 }
 
-// reserved is what is taken by those that are known to be let in.
+// reserved returns the cores of the namespaces that are known to be admitted.
 func (o *order) reserved() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -88,10 +88,11 @@ func (o *order) stop() {
 	<-o.done
 }
 
-// account replays the events: the most that was ever taken by those that were let
-// in, from their creation until they were gone; how many events had the budget full
-// to what nobody could use; and how many creations came that found no room, and for
-// how long there had been none for the latest of them.
+// account replays the events. It returns the highest number of cores that admitted
+// namespaces ever held, from their creation until they were gone; the number of
+// admitted namespaces; the number of events at which the budget was too full for the
+// largest request; the number of all events; and the number of creations that found no
+// room, with the longest time since the room was gone.
 func (o *order) account() (most, let, atLimit, events, races int, latest time.Duration) {
 	taken, sum := map[types.UID]int{}, 0
 	since := map[int]time.Time{} // by cores: since when there is no room for so many

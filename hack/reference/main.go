@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command reference prints the reference of the plugin's commands, docs/cli.md, as
-// the commands themselves have it.
+// generated from the commands themselves.
 package main
 
 import (

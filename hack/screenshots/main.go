@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command pictures takes the pictures of the documentation: it types commands in a
-// real terminal, at a real control plane with tenama on it, and draws what they
-// answer. Nothing in a picture is made up but the prompt before each command, and
-// what stands for two things that differ from machine to machine: the server is
-// https://cluster.example.test, and the home directory is ~. Times are those of when
-// it was taken.
+// Command screenshots makes the pictures of the documentation: it runs commands in a
+// real terminal, on a real control plane with tenama on it, and draws their output.
+// Nothing in a picture is invented except for the prompt before each command, and
+// replacements of two values that depend on the machine: the server is
+// https://cluster.example.test, and the home directory is ~. Times are those of the
+// run.
 package main
 
 import (
@@ -78,8 +78,8 @@ func takeAll(ctx context.Context, to string) (err error) {
 	return nil
 }
 
-// prepare sets the scene: classes, users, and namespaces that grow old meanwhile.
-// What it returns holds one of them.
+// prepare creates the classes, the users, and namespaces that age until the pictures
+// are taken. It returns a session that holds the lease of one of them.
 func (st *studio) prepare(dir string) (*session, error) {
 	if out, err := st.cluster.KubectlIn("admin", policy, "apply", "-f", "-"); err != nil {
 		return nil, errors.New(out)

@@ -16,8 +16,9 @@ import (
 	"testing"
 )
 
-// The pictures that are committed are those of pictures, whole, small, show what
-// matters and nothing of the machine that they were taken on, and need nothing else.
+// The committed pictures must match the list of pictures, be complete and small, show
+// the required content and nothing of the machine that they were made on, and use no
+// other files.
 func TestCommitted(t *testing.T) {
 	files, err := filepath.Glob("../../docs/pictures/*")
 	if err != nil {
@@ -39,7 +40,7 @@ func TestCommitted(t *testing.T) {
 		if err := p.fit(described); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		// Without spaces, and bars, which are drawn.
+		// Without spaces, and without bars, which are drawn as shapes.
 		bare := func(s string) string { return regexp.MustCompile(`[\s█░]`).ReplaceAllString(s, "") }
 		if bare(drawn) != bare(described) {
 			t.Errorf("%s shows %q and describes %q", path, drawn, described)
@@ -57,7 +58,7 @@ func TestCommitted(t *testing.T) {
 	}
 }
 
-// read returns what an SVG draws as text, and what it says to those who cannot see it.
+// read returns the text that an SVG draws, and its description for screen readers.
 func read(b []byte) (drawn, described string, err error) {
 	d := xml.NewDecoder(bytes.NewReader(b))
 	var in []string
@@ -86,8 +87,8 @@ func read(b []byte) (drawn, described string, err error) {
 	}
 }
 
-// Every picture is shown somewhere, with words for those who cannot see it, and every
-// picture that is shown is there.
+// Every picture must be used on a page, with an alternative text, and every picture
+// that a page uses must exist.
 func TestShown(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
@@ -113,7 +114,7 @@ func TestShown(t *testing.T) {
 	}
 }
 
-// Everything can be read: 4.5 to 1 at least, as WCAG 2 wants for text.
+// All text must be readable: a contrast of at least 4.5 to 1, as WCAG 2 requires.
 func TestContrast(t *testing.T) {
 	for _, c := range append(palette[:], foreground, faint) {
 		if ratio := contrast(t, c, background); ratio < 4.5 {

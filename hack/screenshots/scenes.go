@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// picture is one of a terminal.
+// picture is a picture of a terminal.
 type picture struct {
 	name, title string
-	want        []string // patterns that lines of it have to match, in this order
+	want        []string // patterns that lines must match, in this order
 	user        string
 	cols        int                                            // of the terminal; 0 is usual
-	lines       []string                                       // that are typed, or else
-	take        func(context.Context, *studio) ([]byte, error) // how it is taken
+	lines       []string                                       // commands to run, or else
+	take        func(context.Context, *studio) ([]byte, error) // a function that takes it
 }
 
-// pictures are all, in the order in which they are taken.
+// pictures lists all pictures, in the order in which they are taken.
 var pictures = []picture{
 	{
 		name: "life", title: "Borrow a namespace, look at it, extend it, give it back", user: "alice",
@@ -50,7 +50,7 @@ var pictures = []picture{
 		},
 	},
 	{
-		name: "refused", title: "A budget is full, and two slips: what is said, and what to do", user: "bob", cols: 111, // where long lines break between words
+		name: "refused", title: "A budget is full, and two slips: what is said, and what to do", user: "bob", cols: 111, // long lines break between words
 		lines: []string{
 			"kubectl tenama create soak --class large",
 			"kubectl tenama create soak --ttl 2hours",
@@ -79,8 +79,8 @@ var pictures = []picture{
 	},
 }
 
-// watched are the namespaces of the picture of that name. It is taken when the first
-// of them has little time left; the others have been given as much as then shows.
+// watched creates the namespaces of the picture "watch". It is taken when little time
+// is left for the first; the TTLs of the others are chosen for how they then look.
 const watched = `
 kubectl tenama create hotfix --ttl 2m
 kubectl tenama create mr-117 --ttl 3m
@@ -88,7 +88,7 @@ kubectl tenama create load-test --ttl 5m --class large
 kubectl tenama create spike --ttl 1d
 kubectl tenama create demo --ttl 8h`
 
-// policy is what platform administrators have decided there.
+// policy contains the objects of the platform administrators.
 const policy = `
 apiVersion: policy.tenama.dev/v1alpha1
 kind: NamespaceClass
@@ -124,7 +124,8 @@ func watch(ctx context.Context, st *studio) ([]byte, error) {
 	return append(t.sent, last...), err
 }
 
-// shows tells whether lines of a screen match patterns, in their order.
+// shows returns a function that returns an error unless lines of a screen match
+// patterns in order.
 func shows(patterns ...string) func(*screen) error {
 	return func(s *screen) error { return match(strings.Join(s.rows(), "\n"), patterns...) }
 }
@@ -141,10 +142,10 @@ func match(text string, patterns ...string) error {
 	return nil
 }
 
-// ofThisMachine is what no picture may have in it.
+// ofThisMachine matches text that no picture may contain.
 var ofThisMachine = regexp.MustCompile(`(?m)(^|[^\w~.])/(tmp|var|home|root|work|usr|opt|Users|private)\b|127\.\d+\.\d+\.\d+|localhost|\.(internal|local)\b`)
 
-// fit tells whether text may be shown, and shows what it has to.
+// fit returns an error if text must not be shown, or lacks required content.
 func (p picture) fit(text string) error {
 	if found := ofThisMachine.FindString(text); found != "" {
 		return fmt.Errorf("%q is of this machine:\n%s", found, text)

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// look is how a character looks; colour is 0 for the default, else 1 plus one of
-// the sixteen.
+// look is the appearance of a character; colour is 0 for the default, or else 1 plus
+// one of the sixteen colours.
 type look struct {
 	colour      int
 	bold, faint bool
@@ -23,9 +23,9 @@ type glyph struct {
 	look
 }
 
-// screen is a terminal that knows what kubectl and its plugin send, and is told by
-// an error of anything else: a picture is right, or there is none. It never scrolls;
-// it grows. Every character is taken to be one column wide.
+// screen is a terminal that understands the sequences that kubectl and its plugin send.
+// Any other sequence is an error, so that no picture is wrong. A screen never scrolls;
+// it grows. Every character is assumed to be one column wide.
 type screen struct {
 	cols     int
 	lines    [][]glyph
@@ -33,10 +33,11 @@ type screen struct {
 	look     look
 }
 
-// sequence is what follows ESC: parameters, and what it does.
+// sequence matches the text after ESC: parameters, and a letter for the function.
 var sequence = regexp.MustCompile(`^\[(\??)([0-9;]*)([A-Za-z])`)
 
-// interpret shows what a program has sent to a terminal of so many columns.
+// interpret returns the screen of a terminal with cols columns after a program's
+// output.
 func interpret(sent []byte, cols int) (*screen, error) {
 	s := &screen{cols: cols, lines: make([][]glyph, 1)}
 	for len(sent) > 0 {
@@ -72,7 +73,7 @@ func (s *screen) down() {
 	}
 }
 
-// put writes a character; a line that is full breaks when the next one comes.
+// put writes a character; a full line breaks when the next character comes.
 func (s *screen) put(r rune) {
 	if s.col == s.cols {
 		s.col = 0
@@ -87,7 +88,7 @@ func (s *screen) put(r rune) {
 	s.col++
 }
 
-// control does what a control sequence says.
+// control executes a control sequence.
 func (s *screen) control(private, parameters string, final byte) error {
 	unknown := fmt.Errorf("unknown control sequence CSI %s%s%c", private, parameters, final)
 	numbers := []int{}
@@ -100,7 +101,7 @@ func (s *screen) control(private, parameters string, final byte) error {
 	}
 	first := numbers[0]
 	switch {
-	case private == "?" && parameters == "25" && (final == 'h' || final == 'l'): // the cursor is in no picture
+	case private == "?" && parameters == "25" && (final == 'h' || final == 'l'): // pictures have no cursor
 	case private != "":
 		return unknown
 	case final == 'A':
@@ -122,14 +123,14 @@ func (s *screen) control(private, parameters string, final byte) error {
 	return nil
 }
 
-// erase empties the line from the cursor on.
+// erase clears the line from the cursor on.
 func (s *screen) erase() {
 	if line := s.lines[s.row]; s.col < len(line) {
 		s.lines[s.row] = line[:s.col]
 	}
 }
 
-// render sets how what follows looks (SGR).
+// render sets the appearance of the characters that follow (SGR).
 func (s *screen) render(n int) bool {
 	switch {
 	case n == 0:
@@ -152,7 +153,7 @@ func (s *screen) render(n int) bool {
 	return true
 }
 
-// rows are the lines up to the last that is not empty, as text.
+// rows returns the lines up to the last that is not empty, as text.
 func (s *screen) rows() []string {
 	var rows []string
 	last := 0

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// Sizes in pixels. Fonts differ in how wide their characters are: every run of
-// characters has its place and its length, so columns stand in line in each.
+// Sizes in pixels. Fonts differ in the width of their characters: every run of
+// characters has a fixed position and length, so that columns are aligned with every
+// font.
 const (
 	fontSize   = 14
 	cellWidth  = 8.4
@@ -28,7 +29,7 @@ const (
 	faint      = "#9ea7b3"
 )
 
-// palette is the sixteen colours, each to be read on the background.
+// palette contains the sixteen colours, each readable on the background.
 var palette = [16]string{
 	"#8b949e", "#ff7b72", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#d0d7de",
 	"#9ea7b3", "#ffa198", "#7ee787", "#f2cc60", "#a5d6ff", "#e2c5ff", "#76e3ea", "#f0f6fc",
@@ -44,8 +45,7 @@ func (l look) fill() string {
 	return foreground
 }
 
-// svg draws a screen as a window. Its text is its description, too, for those who
-// have it read to them.
+// svg draws a screen as a window. Its text is also the description, for screen readers.
 func svg(title string, s *screen) []byte {
 	rows := s.rows()
 	width, height := float64(s.cols)*cellWidth+2*padding, barHeight+len(rows)*lineHeight+padding
@@ -67,15 +67,15 @@ func svg(title string, s *screen) []byte {
 	return b.Bytes()
 }
 
-// run is some characters of one line that look the same.
+// run is a sequence of characters of one line with the same look.
 type run struct {
 	at   int
 	text []rune
 	look look
 }
 
-// runs are those of a line. Spaces belong to one only singly and inside, so that
-// what stands in a column begins there.
+// runs returns the runs of a line. A run contains only single spaces between
+// characters, so that text in a column starts a new run.
 func runs(line []glyph) []run {
 	var all []run
 	spaces := 2 // since the last character
@@ -125,7 +125,7 @@ func (r run) draw(b *bytes.Buffer, y int) {
 
 func escape(s string) string {
 	var b strings.Builder
-	for i, line := range strings.Split(s, "\n") { // which EscapeText would spell out
+	for i, line := range strings.Split(s, "\n") { // EscapeText would escape line feeds
 		if i > 0 {
 			b.WriteByte('\n')
 		}

@@ -19,20 +19,21 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// usual holds the longest line that create prints, with a day of the week in it.
+// usual is the width for the longest line that create prints, with a day of the week in
+// it.
 const usual = 92
 
-// terminal is where one user types.
+// terminal is the terminal of one user.
 type terminal struct {
 	env  []string
 	home string
 	cols int
-	hide *strings.Replacer // what is of this machine, by what stands for it
-	sent []byte            // what it has shown
+	hide *strings.Replacer // replaces names of this machine with neutral ones
+	sent []byte            // its output so far
 }
 
-// newTerminal gives a user a home with a kubeconfig. The environment is the same on
-// every machine, whatever its own is.
+// newTerminal creates a home with a kubeconfig for a user. The environment of its
+// commands is the same on every machine.
 func newTerminal(c *testenv.Cluster, dir, user string) (*terminal, error) {
 	t := &terminal{home: filepath.Join(dir, user), cols: usual}
 	config := filepath.Join(t.home, ".kube", "config")
@@ -74,8 +75,8 @@ func (t *terminal) prompt(line string) {
 	}
 }
 
-// run types a command and waits for its end. Commands may fail: what a picture has
-// to show is checked when it is there.
+// run runs a command and waits for its end. Commands may fail: the required content of
+// a picture is checked later.
 func (t *terminal) run(ctx context.Context, line string) error {
 	t.prompt(line)
 	s, err := t.start(line)
@@ -118,7 +119,7 @@ func (t *terminal) start(line string) (*session, error) {
 			s.mu.Lock()
 			s.sent = append(s.sent, buf[:n]...)
 			s.mu.Unlock()
-			if err != nil { // EIO: nobody has it open any more
+			if err != nil { // EIO: no process has it open any more
 				break
 			}
 		}
@@ -129,15 +130,16 @@ func (t *terminal) start(line string) (*session, error) {
 	return s, nil
 }
 
-// output is what the command has printed so far. Places of this machine are replaced
-// before it is interpreted: lines break as they would there.
+// output returns the output of the command so far. Names of this machine are replaced
+// before the output is interpreted, so that lines break as they would with the new
+// names.
 func (s *session) output() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return []byte(s.hide.Replace(string(s.sent)))
 }
 
-// interrupt types Ctrl-C, and ends what does not heed it.
+// interrupt sends Ctrl-C, and kills a command that ignores it.
 func (s *session) interrupt() {
 	_, _ = s.pty.Write([]byte{3})
 	select {
@@ -148,8 +150,8 @@ func (s *session) interrupt() {
 	}
 }
 
-// until waits for what a command shows to be as wanted, and to have been so for a
-// moment: the picture is not of a view that is being drawn.
+// until waits until the output of a command is as wanted and has not changed for a
+// moment, so that no picture shows a view that is still being drawn.
 func (s *session) until(ctx context.Context, d time.Duration, wanted func(*screen) error) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command times runs targets of the Makefile and prints, as a Markdown table,
-// how long each of them took, and each of the tests that took a second or more.
-// With COLD=1 each target runs twice, the first time beginning with an empty
-// build cache (downloaded modules are kept).
+// Command times runs targets of the Makefile and prints, as a Markdown table, the time
+// of each target, and of each test that took a second or more. With COLD=1 each target
+// runs twice, the first time with an empty build cache (downloaded modules are kept).
 package main
 
 import (
@@ -21,8 +20,9 @@ import (
 	"time"
 )
 
-// targets are what make test-all runs, in an order in which each builds what is
-// new to it. A test that is run with -json says how long its parts take.
+// targets lists the targets of make test-all, in an order in which each builds
+// everything that is new to it. A test that is run with -json reports the times of its
+// parts.
 var targets = []struct {
 	name  string
 	tests bool
@@ -53,7 +53,7 @@ func run(only []string) error {
 		}
 		defer os.RemoveAll(dir)
 		rounds = []string{"cold", "warm"}
-		env = append(env, "GOCACHE="+filepath.Join(dir, "go"), "XDG_CACHE_HOME="+filepath.Join(dir, "xdg")) // staticcheck has one, too
+		env = append(env, "GOCACHE="+filepath.Join(dir, "go"), "XDG_CACHE_HOME="+filepath.Join(dir, "xdg")) // staticcheck has a cache, too
 		if out, err := exec.Command("make", "clean").CombinedOutput(); err != nil {
 			return fmt.Errorf("make clean: %w: %s", err, out)
 		}
@@ -97,7 +97,7 @@ func run(only []string) error {
 	return nil
 }
 
-// makeTarget runs a target and returns what it printed.
+// makeTarget runs a target and returns its output.
 func makeTarget(env []string, name string, tests bool) ([]byte, error) {
 	args := []string{name}
 	if tests {

@@ -73,10 +73,9 @@ func (c *Client) Shares(ctx context.Context, ns string) ([]Share, error) {
 	return out, nil
 }
 
-// Shared returns the part of a temporary namespace that is visible to a user with whom
-// it is shared: name, UID, class, owner and expiry, as read from its Namespace.
-// Reasons: NotFound, Forbidden (the namespace is not shared with the caller, or does
-// not exist).
+// Shared returns the part of a temporary namespace that is visible to the users it is
+// shared with: name, UID, class, owner and expiry, as read from its Namespace. Reasons:
+// NotFound, Forbidden (the namespace is not shared with the caller, or does not exist).
 func (c *Client) Shared(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
 	ns := &corev1.Namespace{}
 	if err := c.rest.Get().AbsPath("/api/v1/namespaces", name).Do(ctx).Into(ns); err != nil {

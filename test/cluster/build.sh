@@ -1,9 +1,9 @@
 #!/bin/sh
-# build.sh OUT [MODFILE]: builds the control plane for tests and the demo into
-# OUT, if OUT is absent or was built from other sources; of the newest Kubernetes
-# that tenama is for (go.mod), or of the oldest (oldest.mod). The first build
-# compiles Kubernetes; these flags make it quick, and must be the same
-# everywhere, or all of it is compiled again.
+# build.sh OUT [MODFILE]: builds the control plane for tests and the demo into OUT, if
+# OUT is absent or was built from other sources; either of the newest Kubernetes that
+# tenama supports (go.mod), or of the oldest (oldest.mod). The first build compiles
+# Kubernetes; these flags make it fast, and must be the same everywhere, or all of it is
+# compiled again.
 set -eu
 out=$(realpath -m "$1")
 mod=${2:-go.mod}

@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// child is one component, running as a process of its own.
+// child is one component that runs in its own process.
 type child struct {
 	name string
 	cmd  *exec.Cmd
 	done chan struct{} // closed once the process has ended
-	err  error         // then: how it ended
+	err  error         // the result of the process; valid once done is closed
 }
 
-// start runs this same binary as the named component, with its output in
-// dir/NAME.log and its process ID in dir/NAME.pid. The kernel ends it together with us, even after a kill -9.
+// start runs this binary as the named component, with its output in dir/NAME.log and
+// its process ID in dir/NAME.pid. The kernel ends the component together with this
+// process, even after a kill -9.
 func start(dir, name string, args ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -49,7 +50,8 @@ func start(dir, name string, args ...string) (*child, error) {
 	return c, nil
 }
 
-// ended says how the component ended; call it only after done is closed.
+// ended returns an error that describes the end of the component; call it only after
+// done is closed.
 func (c *child) ended() error {
 	return fmt.Errorf("%s ended (%v): see %s.log in the data directory", c.name, c.err, c.name)
 }

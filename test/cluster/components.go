@@ -16,8 +16,8 @@ import (
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
-// The components read os.Args themselves; main has shifted it so that the
-// component's name is os.Args[0].
+// The components read os.Args themselves; main has shifted it so that the component's
+// name is os.Args[0].
 
 func runEtcd() int { etcdmain.Main(os.Args); return 0 }
 

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// lock marks dir as in use by this process until unlock, or until the process
-// ends in whatever way: the kernel drops the lock with it.
+// lock marks dir as in use by this process until unlock is called, or until the process
+// ends for any reason: the kernel then releases the lock.
 func lock(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "pid"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -86,7 +86,7 @@ func down(dir string) error {
 	return fmt.Errorf("process %d did not end within 30 s", pid)
 }
 
-// detach starts `up` in a session of its own and returns once it is ready.
+// detach starts `up` in a new session and returns once it is ready.
 func detach(o options) error {
 	self, err := os.Executable()
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"google.golang.org/grpc"
 )
 
-// startEtcd runs etcd inside this process and returns the URL that
-// kube-apiserver dials. Both listeners are unix sockets in dir, so etcd has no
-// port, and the mode of dir is what protects it.
+// startEtcd runs etcd inside this process and returns the URL that kube-apiserver
+// dials. Both listeners are unix sockets in dir, so etcd has no port, and the mode of
+// dir protects it.
 func startEtcd(dir string) (*embed.Etcd, string, error) {
 	cfg := embed.NewConfig()
 	cfg.Dir = filepath.Join(dir, "etcd")
@@ -30,7 +30,8 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{grpc.ChainUnaryInterceptor(slowWrites(filepath.Join(dir, "slow-writes")))}
 	wal.SegmentSizeBytes = 4 << 20 // two are allocated at once; the default takes 128 MiB of disk for each cluster
 
-	// A cluster of one elects itself after the election timeout: keep it short.
+	// A cluster with one member elects itself after the election timeout: keep it
+	// short.
 	cfg.TickMs, cfg.ElectionMs = 10, 100
 
 	socket := func(name string) []url.URL {
@@ -38,7 +39,7 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	}
 	cfg.ListenClientUrls = socket("etcd.sock")
 	cfg.ListenPeerUrls = socket("etcd-peer.sock")
-	// Advertised URLs need a host and a port, but a cluster of one dials none.
+	// Advertised URLs need a host and a port, but a cluster with one member dials none.
 	cfg.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
 	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:2380"}}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
@@ -56,11 +57,11 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	}
 }
 
-// slowWrites delays each transaction by the duration that a file holds, as a disk
-// does that is slow to sync; not at all while there is no such file.
+// slowWrites delays each transaction by the duration in a file, like a disk that is
+// slow to sync. It delays nothing while the file does not exist.
 func slowWrites(file string) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		if _, writes := req.(*etcdserverpb.TxnRequest); writes { // kube-apiserver writes by no other request
+		if _, writes := req.(*etcdserverpb.TxnRequest); writes { // kube-apiserver uses no other request for writes
 			if b, err := os.ReadFile(file); err == nil {
 				d, err := time.ParseDuration(strings.TrimSpace(string(b)))
 				if err != nil {

@@ -7,17 +7,17 @@ import (
 	"path/filepath"
 )
 
-// controllers are those that a namespace's life needs, the one that checks the
-// types of admission policies, and those that make pods for others. There is no
-// node: the pods stay pending.
+// controllers lists the controllers that the life of a namespace needs, the one that
+// checks the types of admission policies, and those that make pods. There are no nodes,
+// so the pods stay pending.
 const controllers = "namespace-controller,serviceaccount-controller,serviceaccount-token-controller," +
 	"root-ca-certificate-publisher-controller,resourcequota-controller,clusterrole-aggregation-controller," +
 	"garbage-collector-controller,validatingadmissionpolicy-status-controller," +
 	"job-controller,cronjob-controller,deployment-controller,replicaset-controller,statefulset-controller," +
 	"daemonset-controller,replicationcontroller-controller,pod-garbage-collector-controller"
 
-// serviceRange lies within 127.0.0.0/8, so that a Service's cluster IP is an
-// address of this machine: a process that listens there is reached through the
+// serviceRange is part of 127.0.0.0/8, so that the cluster IP of a Service is an
+// address of this machine: a process that listens on it is reachable through the
 // Service without kube-proxy, and an aggregated API server can run locally.
 const serviceRange = "127.96.0.0/16"
 
@@ -26,7 +26,8 @@ func apiserverFlags(dir, etcd, addr string, port int) []string {
 	return []string{
 		"--etcd-servers=" + etcd,
 		"--bind-address=" + addr, fmt.Sprintf("--secure-port=%d", port),
-		// Without these two it wants a default route and a non-loopback address.
+		// Without these two flags, kube-apiserver needs a default route and a
+		// non-loopback address.
 		"--advertise-address=" + addr, "--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=" + serviceRange,
 		"--tls-cert-file=" + pki + "/apiserver.crt", "--tls-private-key-file=" + pki + "/apiserver.key",

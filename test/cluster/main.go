@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command cluster is a real Kubernetes control plane in one binary, built from
-// Go modules alone: etcd, kube-apiserver, kube-controller-manager and kubectl.
-// The first argument, or the name the binary is called under, selects one.
+// Command cluster is a real Kubernetes control plane in one binary, built from Go
+// modules only: etcd, kube-apiserver, kube-controller-manager and kubectl. The first
+// argument, or the name under which the binary is called, selects one of these
+// commands:
 //
 //	cluster up --dir DIR [--port PORT]   run a control plane in DIR
-//	cluster second --dir DIR             run a second kube-apiserver on the etcd of that
+//	cluster second --dir DIR             run a second kube-apiserver on its etcd
 //	cluster down --dir DIR               stop it
-//	cluster kubectl ...                  kubectl of the same version
-//	cluster sources                      the hash of the sources it was built from
+//	cluster kubectl ...                  run kubectl of the same version
+//	cluster sources                      print the hash of the sources it was built from
 //
-// It serves tests, the demo and benchmarks on a loopback address. It is not a
-// way to run a cluster that matters: etcd does not sync its writes to disk.
+// It serves tests, the demo and benchmarks on a loopback address. Do not use it for a
+// cluster with data that matters: etcd does not sync its writes to disk.
 package main
 
 import (
@@ -21,14 +22,14 @@ import (
 	"runtime"
 )
 
-// sources is the hash of the files that this binary was built from; the build
-// sets it, and whoever runs the binary can tell a stale one by it.
+// sources is the hash of the files that this binary was built from. The build sets it;
+// callers use it to detect a stale binary.
 var sources = "unknown"
 
 func init() {
-	// A child's death signal is tied to the thread that started it. The main
-	// goroutine starts all of them and keeps the main thread, which lives as
-	// long as the process.
+	// A child's death signal is tied to the thread that started it. The main goroutine
+	// starts all children and keeps the main thread, which lives as long as the
+	// process.
 	runtime.LockOSThread()
 }
 

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// uidAttribute is the subject attribute that kube-apiserver reads a user's UID
-// from (KEP-4785).
+// uidAttribute is the subject attribute from which kube-apiserver reads a user's UID
+// (KEP-4785).
 var uidAttribute = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57683, 2}
 
 // authority is a certificate authority.
@@ -46,7 +46,7 @@ func newAuthority(name string) (*authority, error) {
 	return &authority{cert, key, encode("CERTIFICATE", der)}, nil
 }
 
-// issue signs a certificate for one use; hosts are DNS names or IP addresses.
+// issue signs a certificate for one usage; hosts are DNS names or IP addresses.
 func (a *authority) issue(subject pkix.Name, usage x509.ExtKeyUsage, hosts ...string) (cert, key []byte, err error) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -76,8 +76,8 @@ func template(subject pkix.Name) *x509.Certificate {
 	return &x509.Certificate{SerialNumber: serial, Subject: subject, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0)}
 }
 
-// subject names a user as kube-apiserver reads it: the common name is the
-// user, each organization a group.
+// subject returns the name of a user in the form that kube-apiserver reads: the common
+// name is the user, and each organization is a group.
 func subject(user, uid string, groups ...string) pkix.Name {
 	n := pkix.Name{CommonName: user, Organization: groups}
 	if uid != "" {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// runSecond runs a second kube-apiserver on the etcd of a control plane that is up,
-// as one of several would. It prints, once it is ready:
+// runSecond runs a second kube-apiserver on the etcd of a running control plane, as in
+// a cluster with several. Once it is ready, it prints:
 //
 //	ready https://127.0.0.1:PORT DIR SECONDS
 func runSecond() int {
@@ -36,7 +36,7 @@ func second(dir string) error {
 	began := time.Now()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	go func() { // no death of the caller leaves anything running
+	go func() { // ends this process when its caller dies
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		stop <- syscall.SIGTERM
 	}()

@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// options of `cluster up`.
+// options are the flags of `cluster up`.
 type options struct {
 	dir       string
 	port      int
@@ -59,8 +59,8 @@ func runUp() int {
 	return 0
 }
 
-// up runs a control plane until a signal, the end of the lifeline, or the
-// death of a component. It prints one line once /readyz answers:
+// up runs a control plane until a signal, the end of the lifeline, or the death of a
+// component. It prints one line once /readyz answers:
 //
 //	ready https://127.0.0.1:PORT DIR SECONDS
 func up(o options) error {
@@ -133,8 +133,8 @@ func up(o options) error {
 		case <-api.done:
 			return api.ended()
 		case <-controllers.done:
-			// One that was started before kube-apiserver served waits for it for ten seconds
-			// and gives up, which on a busy machine is not long.
+			// kube-controller-manager waits only ten seconds for kube-apiserver and
+			// then exits, which is not enough on a busy machine.
 			if !early || ctx.Err() != nil {
 				return controllers.ended()
 			}
@@ -146,7 +146,7 @@ func up(o options) error {
 	}
 }
 
-// port returns the port that dir was made for, else a free one.
+// port returns the port that dir was made for, or else a free one.
 func port(dir, addr string) (int, error) {
 	if b, err := os.ReadFile(filepath.Join(dir, "pki", "server")); err == nil {
 		if _, p, err := net.SplitHostPort(strings.TrimPrefix(string(b), "https://")); err == nil {

@@ -18,8 +18,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// certificateUsers log in with a client certificate; each has a kubeconfig
-// DIR/NAME.kubeconfig, as have the components.
+// certificateUsers authenticate with a client certificate; each has a kubeconfig
+// DIR/NAME.kubeconfig, as do the components.
 var certificateUsers = map[string]pkix.Name{
 	"admin":              subject("admin", "", "system:masters"),
 	"alice":              subject("alice", "uid-alice", "devs"),
@@ -28,14 +28,14 @@ var certificateUsers = map[string]pkix.Name{
 	"controller-manager": subject("system:kube-controller-manager", ""),
 }
 
-// tokenUsers log in with a static bearer token: name to groups.
+// tokenUsers authenticate with a static bearer token. The map is from name to groups.
 var tokenUsers = map[string]string{
 	"dora": "devs",
 	"erik": "ops",
 }
 
-// writeIdentities fills dir with certificates, keys, tokens and kubeconfigs,
-// once: on a directory that has them for the same server it does nothing.
+// writeIdentities fills dir with certificates, keys, tokens and kubeconfigs. It does
+// nothing if dir has them already for the same server.
 func writeIdentities(dir, server string, hosts []string) error {
 	pki := filepath.Join(dir, "pki")
 	done := filepath.Join(pki, "server")

@@ -22,9 +22,9 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// The cache of a controller follows the truth through everything: creations,
-// changes, deletions, a broker that is killed, replaced, and drained, and the
-// end of every watch.
+// A controller's cache must stay consistent with the API through creations, changes and
+// deletions, while the broker is killed, replaced and drained, and after every watch
+// ends.
 func TestControllerRuntimeCache(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -37,7 +37,7 @@ func TestControllerRuntimeCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	heard := map[string]string{} // name to resourceVersion, by events alone
+	heard := map[string]string{} // name to resourceVersion, from events only
 	hear := func(o any, gone bool) {
 		if tomb, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
 			o = tomb.Obj
@@ -116,10 +116,10 @@ func TestControllerRuntimeCache(t *testing.T) {
 		churn(10+5*i, 15+5*i)
 		agree("after a kill")
 	}
-	if err := shared.broker.Stop(); err != nil { // drained: the API is not there
+	if err := shared.broker.Stop(); err != nil { // drained: the API is not registered
 		t.Error(err)
 	}
-	// What happens meanwhile happens to the Namespaces.
+	// Meanwhile, changes are made to the Namespaces.
 	if err := shared.Client("admin").CoreV1().Namespaces().Delete(ctx, "tmp-cache-1", metav1.DeleteOptions{}); err != nil {
 		t.Error(err)
 	}

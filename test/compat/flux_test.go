@@ -24,8 +24,8 @@ func flux(t *testing.T, user string) *ssa.ResourceManager {
 	return ssa.NewResourceManager(c, polling.NewStatusPoller(c, c.RESTMapper(), polling.Options{}), ssa.Owner{Field: "kustomize-controller", Group: "kustomize.toolkit.fluxcd.io"})
 }
 
-// What Flux applies again and again stays as it is, whoever extended it in
-// between; what changed in Git changes; what is pruned goes.
+// Repeated applies by Flux must not change an object, even if a user extended it in
+// between; changes in Git must be applied, and pruned objects must be deleted.
 func TestFlux(t *testing.T) {
 	ctx := t.Context()
 	for what, try := range map[string]struct {
@@ -95,8 +95,8 @@ func TestFlux(t *testing.T) {
 	}
 }
 
-// A declared namespace that has expired is made anew: Conflict while the old one
-// is being deleted, then another namespace of that name.
+// A declared namespace that has expired must be made again: Conflict while the old one
+// is being deleted, then a new namespace of the same name.
 func TestFluxAfterExpiry(t *testing.T) {
 	ctx, m, c := t.Context(), flux(t, "alice"), controllers(t, "alice")
 	apply := func() error {

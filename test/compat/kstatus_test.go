@@ -18,8 +18,9 @@ import (
 
 var v1resource = v1alpha1.Resource.GroupResource()
 
-// Whoever waits by kstatus (Flux, kustomize, cli-utils) is told the truth at
-// every moment: InProgress until it can be used, Current, and Terminating.
+// Tools that wait with kstatus (Flux, kustomize, cli-utils) must see the correct status
+// at every moment: InProgress until the namespace is usable, then Current, and
+// Terminating.
 func TestKstatus(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()

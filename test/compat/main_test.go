@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engines meets the API by the libraries that others use: Flux's apply,
+// Package engines tests the API with libraries that other tools use: Flux's apply,
 // kstatus, controller-runtime.
 package engines
 
@@ -89,7 +89,7 @@ spec:
 `, name))
 }
 
-// controllers is the client of controller-runtime, as one of the users.
+// controllers returns a client of controller-runtime for a user.
 func controllers(t *testing.T, user string) client.Client {
 	t.Helper()
 	c, err := client.New(shared.Config(user), client.Options{Scheme: tenama.Scheme})

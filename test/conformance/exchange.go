@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package conformance compares the API of the broker with what kube-apiserver
-// itself makes of a custom resource of the same schema, the twin: the same
-// requests, in the same order, by the same user, to both.
+// Package conformance compares the API of the broker with a custom resource of the same
+// schema that kube-apiserver serves, the twin: the same user sends the same requests in
+// the same order to both.
 package conformance
 
 import (
@@ -20,12 +20,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Exchange is one request and, if the answers are meant to differ, why and how:
-// either Is begins the broker's answer, or Rewrite makes it of the twin's.
+// Exchange is one request and, if the answers are supposed to differ, the reason and
+// the difference: either the broker's answer begins with Is, or Rewrite turns the
+// twin's answer into the broker's.
 //
-// In Path and Body, $GROUP is the API group; $RV, $UID and $CONTINUE are what
-// the last answer of that side told of the object NAME, or of a list; $STALE is
-// the resourceVersion before the last one.
+// In Path and Body, $GROUP is the API group; $RV, $UID and $CONTINUE come from that
+// side's last answer about the object Main, or about a list; $STALE is the previous
+// resourceVersion.
 type Exchange struct {
 	Name    string
 	Method  string // GET if empty
@@ -33,8 +34,8 @@ type Exchange struct {
 	Accept  string
 	Content string // of the body; application/json if empty
 	Body    string
-	Hold    bool   // the twin gets a finalizer first, so that its deletion takes time, too
-	Differs string // why
+	Hold    bool   // the twin gets a finalizer first, so that its deletion also takes time
+	Differs string // reason
 	Is      string // code and status
 	Rewrite func(*Answer)
 }
@@ -47,7 +48,7 @@ func replaced(old, by string) func(*Answer) {
 	return func(a *Answer) { a.Status = strings.ReplaceAll(a.Status, old, by) }
 }
 
-// inTwoSteps is how the creations of a broker look to a watcher.
+// inTwoSteps rewrites events so that each creation has two events, as with the broker.
 func inTwoSteps(a *Answer) {
 	var events []string
 	for _, e := range a.Events {
@@ -67,14 +68,15 @@ type Side struct {
 	vars map[string]string
 }
 
-// Answer is what is compared: the parts that a client can depend on.
+// Answer contains the parts of an answer that clients can depend on. These are
+// compared.
 type Answer struct {
 	Code     int
-	Type     string // of the content
+	Type     string // content type
 	Kind     string
 	Warnings []string
 	Status   string   // reason, subject, causes and pause of an error
-	Object   string   // metadata and spec, without what is unique to each object
+	Object   string   // metadata and spec, without values that are unique to each object
 	Items    []string // of a list
 	Events   []string // of a watch
 }
@@ -133,13 +135,13 @@ func (s *Side) Do(ctx context.Context, e Exchange) (Answer, error) {
 	return a, nil
 }
 
-// Main is the object that $RV and $UID are of.
+// Main is the name of the object that $RV and $UID refer to.
 const Main = "tmp-conform-main"
 
-// holder is who holds the twin.
+// holder is the field manager that Hold uses.
 const holder = "hold"
 
-// Hold gives an object a finalizer, or takes it away.
+// Hold gives an object a finalizer, or removes it.
 func (s *Side) Hold(ctx context.Context, name string, hold bool) error {
 	finalizers := "null"
 	if hold {
@@ -208,7 +210,7 @@ func (s *Side) event(line []byte) string {
 	return fmt.Sprint(e.Type, " ", e.Object["kind"], " ", meta["name"])
 }
 
-// note remembers what later requests need.
+// note stores the values that later requests need.
 func (s *Side) note(o map[string]any, list bool) {
 	meta, _ := o["metadata"].(map[string]any)
 	text := func(key string) string { v, _ := meta[key].(string); return v }
@@ -241,10 +243,10 @@ func (s *Side) status(o map[string]any) string {
 	return fmt.Sprintf("%v %v %q kind=%v group=%s causes=%v retry=%t", o["status"], o["reason"], d["name"], d["kind"], group, causes, pause)
 }
 
-// object tells what is the same for the same object on both sides.
+// object returns the parts of an object that must be the same on both sides.
 func (s *Side) object(o map[string]any) string {
 	meta, _ := o["metadata"].(map[string]any)
-	delete(meta, "finalizers") // hold
+	delete(meta, "finalizers") // set by Hold
 	out := map[string]any{"metadata": keys(meta), "labels": meta["labels"], "annotations": meta["annotations"], "generation": meta["generation"], "spec": o["spec"]}
 	if name, _ := meta["name"].(string); meta["generateName"] == nil {
 		out["name"] = name
@@ -257,7 +259,7 @@ func (s *Side) object(o map[string]any) string {
 			continue
 		}
 		owned, _ := json.Marshal(field["fieldsV1"])
-		// That there is a spec at all is nobody's field, as in built-in types.
+		// No manager owns the existence of the spec itself, as in built-in types.
 		owned = bytes.Replace(owned, []byte(`"f:spec":{".":{},`), []byte(`"f:spec":{`), 1)
 		managers = append(managers, fmt.Sprintf("%v %v %v %s", field["manager"], field["operation"], field["subresource"], owned))
 	}
@@ -267,7 +269,7 @@ func (s *Side) object(o map[string]any) string {
 	return strings.ReplaceAll(strings.ReplaceAll(string(b), `\"`, "'"), s.Group, "$GROUP")
 }
 
-// keys that have a value.
+// keys returns the sorted keys of m, without those whose value is empty.
 func keys(m map[string]any) []string {
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {

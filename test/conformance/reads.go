@@ -10,7 +10,7 @@ const (
 	future   = "9999999999"
 )
 
-// Reads of Main and of two others, labelled tier=b.
+// Reads gets, lists and watches Main and two other objects, labelled tier=b.
 var Reads = []Exchange{
 	{Name: "get", Path: "/" + Main},
 	{Name: "head", Method: "HEAD", Path: "/" + Main},

@@ -31,7 +31,7 @@ const (
 	another = `"name":"tmp-conform-b"`
 )
 
-// doubling is a JSON patch that doubles an object with each operation.
+// doubling returns a JSON patch that doubles an object with each operation.
 func doubling(n int) string {
 	ops := make([]string, n)
 	for i := range ops {
@@ -40,7 +40,7 @@ func doubling(n int) string {
 	return "[" + strings.Join(ops, ",") + "]"
 }
 
-// Creates makes Main and two others.
+// Creates makes Main and two other objects.
 var Creates = []Exchange{
 	{Name: "create", Method: "POST", Path: "?fieldManager=conform", Body: head + itself + `,"labels":{"tier":"a"},"annotations":{"note":"x"}` + spec},
 	{Name: "create again", Method: "POST", Body: head + itself + spec},
@@ -82,7 +82,7 @@ var Creates = []Exchange{
 	{Name: "create, answered as metadata", Method: "POST", Path: "?dryRun=All", Accept: metadata, Body: head + `"name":"tmp-conform-x"` + spec},
 }
 
-// Updates change Main.
+// Updates changes Main.
 var Updates = []Exchange{
 	{Name: "get before", Path: "/" + Main},
 	{Name: "put without a resourceVersion", Method: "PUT", Path: "/" + Main, Body: head + itself + spec},
@@ -141,7 +141,7 @@ var Updates = []Exchange{
 	{Name: "get what was applied", Path: "/" + Main},
 }
 
-// Deletes end all three.
+// Deletes deletes all three objects.
 var Deletes = []Exchange{
 	{Name: "delete what is not there", Method: "DELETE", Path: "/tmp-conform-absent"},
 	{Name: "delete another one", Method: "DELETE", Path: "/" + Main, Body: `{"preconditions":{"uid":"00000000-0000-0000-0000-000000000000"}}`, Differs: oneKind, Rewrite: replaced("kind=TemporaryNamespace", "kind=temporarynamespaces")},

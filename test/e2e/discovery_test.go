@@ -25,7 +25,7 @@ func TestExplain(t *testing.T) {
 		"namespaceclasses":    "/openapi/v3/apis/policy.tenama.dev/v1alpha1",
 	} {
 		var raw []byte
-		if err := testenv.Eventually(60*time.Second, func() (err error) { // kube-apiserver reads documents of a new API late
+		if err := testenv.Eventually(60*time.Second, func() (err error) { // a new API appears late
 			raw, err = shared.Client("alice").Discovery().RESTClient().Get().AbsPath(path).DoRaw(t.Context())
 			return err
 		}); err != nil {

@@ -23,10 +23,10 @@ import (
 
 var cold = flag.Bool("cold", false, "compile all anew for the second build, which takes minutes")
 
-// Otherwise nobody could check that a release was made of the sources that it
-// names. The platform of this machine stands for all: what is done for each is
-// the same. Without -cold, Go takes compiled packages from its cache; linking,
-// packing and all that the environment could change is done again.
+// Without this test, a release could not be verified against the sources that it names.
+// Only the host's platform is built, because the steps are the same for all platforms.
+// Without -cold, Go takes compiled packages from its cache; linking, packing and all
+// steps that depend on the environment are repeated.
 func TestSameBytes(t *testing.T) {
 	r := made(t)
 	p := r.host(t)
@@ -41,8 +41,8 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// Otherwise the archive would tell who packed it and when, or lack the licence,
-// without which krew's index refuses it.
+// Without this test, archives could reveal the user and the time of the build, or lack
+// the licence, without which krew's index refuses them.
 func TestArchives(t *testing.T) {
 	r := made(t)
 	license, err := os.ReadFile(filepath.Join(root(t), "LICENSE"))
@@ -70,8 +70,8 @@ func TestArchives(t *testing.T) {
 	}
 }
 
-// Otherwise `sha256sum -c checksums.txt` would fail for who does as the docs
-// say, or leave a file unchecked.
+// Without this test, `sha256sum -c checksums.txt`, which the docs recommend, could fail
+// or leave a file unchecked.
 func TestChecksums(t *testing.T) {
 	r := made(t)
 	want := ""
@@ -89,8 +89,8 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// Otherwise who looks for a vulnerable module in the SBOM would be told that it
-// is not there.
+// Without this test, a search for a vulnerable module in the SBOM could miss the
+// module.
 func TestSBOM(t *testing.T) {
 	r := made(t)
 	b, err := os.ReadFile(filepath.Join(r.dir, "kubectl-tenama_"+r.version+".spdx.json"))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package krew tests a release, as `make dist` has made it, with the real krew
-// and the real kubectl, on this machine alone.
+// Package krew tests the release that `make dist` made, with the real krew and the real
+// kubectl, without access to the network.
 package krew
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Otherwise krew's index would refuse the manifest, or a platform would have
-// users whose installation fails: the validator installs every one of them.
+// Without this test, krew's index could refuse the manifest, or the installation could
+// fail on a platform: the validator installs each of them.
 func TestValid(t *testing.T) {
 	r, u := made(t), newUser(t)
 	out := u.run(t, "validate-krew-manifest", "-manifest", u.write(t, "tenama.yaml", r.serve(t)))
@@ -24,8 +24,8 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// Otherwise somebody would get another platform's binary, another version's, or
-// files that nobody expects in krew's directory.
+// Without this test, users could get the binary of another platform or version, or
+// unexpected files in krew's directory.
 func TestInstall(t *testing.T) {
 	r := made(t)
 	for _, p := range r.platforms {
@@ -65,8 +65,8 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// Otherwise users would stay on the version that they began with, or could not
-// get rid of it. The index is a git repository, as a custom index of krew is.
+// Without this test, users could be unable to upgrade, or to uninstall. The index is a
+// git repository, like a custom index of krew.
 func TestUpgrade(t *testing.T) {
 	first := made(t)
 	second := build(t, "v999.0.0", "1700000000")
@@ -106,8 +106,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// Otherwise krew would install what is not the release: a download that was
-// tampered with, or broke.
+// Without this test, krew could install a download that was tampered with or damaged.
 func TestTampered(t *testing.T) {
 	r, u := made(t), newUser(t)
 	sha := r.host(t).SHA256

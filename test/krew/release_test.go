@@ -18,7 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// release is what is in one dist/.
+// release is the content of a dist/ directory.
 type release struct {
 	dir       string
 	manifest  string
@@ -79,8 +79,8 @@ func (r release) host(t *testing.T) platform {
 	return platform{}
 }
 
-// serve offers dist/ on this machine alone, and gives the manifest with where
-// the archives are found there: all else is as it will be published.
+// serve serves dist/ on this machine only, and returns the manifest with the URLs of
+// the archives there; everything else is as it will be published.
 func (r release) serve(t *testing.T) string {
 	t.Helper()
 	s := httptest.NewServer(http.FileServer(http.Dir(r.dir)))
@@ -92,8 +92,8 @@ func (r release) serve(t *testing.T) string {
 	return m
 }
 
-// build makes another release, of the host's platform alone, in a directory of
-// its own that has the sources and no git.
+// build makes another release, only for the host's platform, in a separate directory
+// that has the sources and no git.
 func build(t *testing.T, version, epoch string, env ...string) release {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "elsewhere")

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// user is somebody who has kubectl, krew and git, an empty home, and no network
-// but this machine.
+// user is a user with kubectl, krew and git, an empty home directory, and no network
+// except this machine.
 type user struct {
 	dir  string
 	path string
@@ -44,17 +44,17 @@ func newUser(t *testing.T, env ...string) *user {
 	u.env = append([]string{
 		"PATH=" + u.path, "HOME=" + filepath.Join(dir, "home"), "TMPDIR=" + filepath.Join(dir, "tmp"),
 		"KREW_ROOT=" + u.krew(), "KREW_NO_UPGRADE_CHECK=1", "GIT_CONFIG_NOSYSTEM=1",
-		"HTTP_PROXY=http://127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1", // nothing answers there; this machine is reached without
+		"HTTP_PROXY=http://127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1", // no proxy answers there; this machine is reached without it
 	}, env...)
 	return u
 }
 
-// krew gives a path in krew's own directory.
+// krew returns a path in krew's own directory.
 func (u *user) krew(elem ...string) string {
 	return filepath.Join(append([]string{u.dir, "krew"}, elem...)...)
 }
 
-// try runs a command of the user.
+// try runs a command as the user.
 func (u *user) try(name string, args ...string) (string, error) {
 	if bin := filepath.Join(u.dir, "bin", name); name != "git" {
 		name = bin
@@ -74,7 +74,7 @@ func (u *user) run(t *testing.T, name string, args ...string) string {
 	return out
 }
 
-// write puts a file into the user's directory.
+// write writes a file into the user's directory.
 func (u *user) write(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(u.dir, name)
@@ -87,7 +87,7 @@ func (u *user) write(t *testing.T, name, content string) string {
 	return path
 }
 
-// files lists all that is not a directory below dir.
+// files returns all files below dir that are not directories.
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	var out []string

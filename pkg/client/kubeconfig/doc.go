@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kubeconfig adds contexts to a user's kubeconfig and takes them away.
+// Package kubeconfig adds contexts to a user's kubeconfig and removes them.
 //
-// The file is the user's. The rules:
+// The file belongs to the user. The rules:
 //
-//   - Read, change and write under client-go's own lock file, waiting for it; the
-//     lock is held for milliseconds, never across a network call, never stolen.
-//   - One write, atomic: a temporary file in the same directory, synced, renamed.
-//     Whatever happens, the file is the old one or the new one. Mode, owner and
-//     symbolic links stay.
-//   - Only entries with our marker are changed or removed. Where the file is
-//     ordinary block YAML, only their lines change: comments, order and unknown
-//     fields of everything else stay byte for byte. The result is parsed and
-//     compared before it is written.
-//   - A file that cannot be parsed is not touched. A file without write
-//     permission is not replaced, although its directory would allow it.
+//   - A file is read, changed and written under client-go's own lock file. The package
+//     waits for the lock, holds it for milliseconds, never during a network call, and
+//     never removes the lock of another program.
+//   - Each change is one atomic write: a temporary file in the same directory is synced
+//     and renamed. After any failure, the file has either the old or the new content.
+//     Mode, owner and symbolic links are preserved.
+//   - Only entries with the marker of tenama are changed or removed. If the file is
+//     ordinary block YAML, only their lines change: comments, order and unknown fields
+//     of everything else are preserved byte for byte. The result is parsed and compared
+//     before it is written.
+//   - A file that cannot be parsed is not changed. A file without write permission is
+//     not replaced, even if the permissions of its directory would allow it.
 //
-// clientcmd.ModifyConfig does none of these; see docs/kubeconfig.md.
+// clientcmd.ModifyConfig follows none of these rules; see docs/kubeconfig.md.
 package kubeconfig

@@ -21,19 +21,20 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// change is what is to be different in one file.
+// change is a set of changes to one file.
 type change struct {
-	set     map[string]*clientcmdapi.Context // made or replaced
+	set     map[string]*clientcmdapi.Context // contexts to add or replace, by name
 	remove  map[string]bool
-	current *string // nil: as it is; empty: removed
+	current *string // nil: unchanged; empty: remove current-context
 }
 
 func (c *change) empty() bool { return len(c.set) == 0 && len(c.remove) == 0 && c.current == nil }
 
-// apply returns the content with the change made. It edits the lines that are
-// concerned and no others; if the file is not of the usual shape, or the result
-// does not read as it should, the whole is written anew, as kubectl does, and
-// comments and unknown fields are lost.
+// apply returns the content with the change applied. It edits only the affected lines.
+// If the file is not ordinary block YAML, or the edited text does not parse to the
+// expected result, apply rewrites the whole file, as kubectl does; comments and unknown
+// fields are then lost. The second result reports whether an existing file was
+// rewritten.
 func (c *change) apply(content []byte, config *clientcmdapi.Config) (out []byte, anew bool, err error) {
 	want := config.DeepCopy()
 	for name, context := range c.set {
@@ -57,7 +58,7 @@ func (c *change) apply(content []byte, config *clientcmdapi.Config) (out []byte,
 	return out, len(bytes.TrimSpace(content)) > 0, nil
 }
 
-// reads tells whether kubectl reads from content what is wanted.
+// reads reports whether kubectl would parse content to the configuration in want.
 func (c *change) reads(content []byte, want *clientcmdapi.Config) bool {
 	got, err := parse(content)
 	if err != nil {
@@ -68,8 +69,8 @@ func (c *change) reads(content []byte, want *clientcmdapi.Config) bool {
 	return aerr == nil && berr == nil && equality.Semantic.DeepEqual(a, b)
 }
 
-// canonical removes what does not count: an extension is the same whatever
-// white space its JSON had.
+// canonical returns c in the form used for comparison: the JSON of extensions is
+// normalized, because differences in white space are not significant.
 func canonical(c *clientcmdapi.Config) (*clientcmdv1.Config, error) {
 	out := &clientcmdv1.Config{}
 	if err := clientcmdlatest.Scheme.Convert(c, out, nil); err != nil {
@@ -102,15 +103,15 @@ func canonical(c *clientcmdapi.Config) (*clientcmdv1.Config, error) {
 	return out, nil
 }
 
-// spares tells whether everything that is not concerned is in after as it was
-// in before, unknown fields included.
+// spares reports whether everything that the change does not affect is the same in
+// before and after, including unknown fields.
 func (c *change) spares(before, after []byte) bool {
 	a, aerr := c.rest(before)
 	b, berr := c.rest(after)
 	return aerr == nil && berr == nil && equality.Semantic.DeepEqual(a, b)
 }
 
-// rest is the content without what is concerned.
+// rest returns the content without the parts that the change affects.
 func (c *change) rest(content []byte) (map[string]any, error) {
 	m := map[string]any{}
 	if err := sigsyaml.Unmarshal(content, &m); err != nil {
@@ -135,8 +136,8 @@ func (c *change) rest(content []byte) (map[string]any, error) {
 	return m, nil
 }
 
-// edit makes the change in the text, whatever its line ends. Its errors only
-// mean that the text is not of the usual shape.
+// edit applies the change to the text and preserves its line endings. An error means
+// only that the text is not ordinary block YAML.
 func (c *change) edit(content []byte) ([]byte, error) {
 	const bom = "\uFEFF"
 	text, marked := strings.CutPrefix(string(content), bom)
@@ -166,7 +167,7 @@ func (c *change) editLines(text string) (string, error) {
 		return "", err
 	}
 	out := slices.Clone(l.lines)
-	insert := map[int]string{} // before this line
+	insert := map[int]string{} // text to insert, by the line that follows it
 	for _, name := range slices.Sorted(maps.Keys(c.set)) {
 		item, err := render(name, c.set[name], l.indent)
 		if err != nil {
@@ -178,7 +179,7 @@ func (c *change) editLines(text string) (string, error) {
 			insert[at.from] += item
 		case l.contexts != nil:
 			insert[l.contexts.to] += item
-		case l.key >= 0: // it holds none yet
+		case l.key >= 0: // the list is empty
 			out[l.key] = bareContexts.ReplaceAllString(strings.TrimRight(out[l.key], "\n"), "$1$2") + "\n"
 			insert[l.key+1] += item
 		default:
@@ -245,7 +246,7 @@ func blank(lines []string, s span) {
 	}
 }
 
-// render is one entry of the contexts as text.
+// render returns the YAML text of one entry of contexts.
 func render(name string, context *clientcmdapi.Context, indent string) (string, error) {
 	one := clientcmdapi.NewConfig()
 	one.Contexts[name] = context
@@ -264,14 +265,14 @@ func render(name string, context *clientcmdapi.Context, indent string) (string, 
 	return out.String(), nil
 }
 
-// oneDocument refuses a file of several YAML documents: kubectl reads the first
+// oneDocument rejects a file with several YAML documents: kubectl reads the first one
 // and would drop the others with the next write.
 func oneDocument(content []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(content))
 	for n := 0; ; n++ {
 		var node yaml.Node
 		err := d.Decode(&node)
-		if errors.Is(err, io.EOF) || n == 0 && err != nil { // what is wrong with the first is told by clientcmd
+		if errors.Is(err, io.EOF) || n == 0 && err != nil { // clientcmd reports errors in the first document
 			return nil
 		}
 		if err != nil || n > 0 {

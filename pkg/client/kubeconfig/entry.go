@@ -11,29 +11,29 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// extension is the name of the marker in a context that tenama made.
+// extension is the name of the marker extension in a context created by tenama.
 const extension = "tenama.dev/context"
 
-// Entry is one context that tenama made.
+// Entry is a context created by tenama.
 type Entry struct {
-	Context   string // its name
-	Cluster   string // entries of the user's own that it reuses
+	Context   string // name of the context
+	Cluster   string // the user's own cluster and user entries that the context refers to
 	User      string
 	Namespace string
 
-	UID       string    // of the TemporaryNamespace
-	Server    string    // URL of the API server, to tell clusters apart
-	ExpiresAt time.Time // as last heard
+	UID       string    // UID of the TemporaryNamespace
+	Server    string    // URL of the API server, which identifies the cluster
+	ExpiresAt time.Time // last known expiry
 	Previous  string    // the context that was current before this one
-	// Origin is the last one before that which tenama did not make: the way back
-	// when Previous is gone, too. OriginUnset says that the file did not set it,
-	// so that going back means removing current-context.
+	// Origin is the last context before Previous that was not created by tenama; it
+	// becomes current when Previous no longer exists. OriginUnset means that the file
+	// did not set current-context, so that returning to the origin removes it.
 	Origin      string
 	OriginUnset bool
-	Since       time.Time // when it was made current last
+	Since       time.Time // time when the context last became current
 }
 
-// marker is how the last seven stand in the file.
+// marker is the serialized form of the last seven fields of Entry.
 type marker struct {
 	UID         string    `json:"uid"`
 	Server      string    `json:"server"`
@@ -44,9 +44,11 @@ type marker struct {
 	Since       time.Time `json:"since,omitzero"`
 }
 
-// Before is the context that was current before m's current one: for one that
-// tenama made, the one that it remembers; else the temporary namespace that was
-// left last for it. It is empty if there is none any more.
+// Before returns the name of the context that was current before the current one. If
+// tenama created the current context, this is the context recorded in its entry;
+// otherwise it is the context of the temporary namespace from which the user last
+// switched to the current context. The result is empty if no such context exists any
+// more.
 func (m *Merged) Before() string {
 	exists := func(name string) bool { _, ok := m.Contexts[name]; return ok }
 	if e, ours := m.Current(); ours {
@@ -67,8 +69,7 @@ func (m *Merged) Before() string {
 	return last.Context
 }
 
-// ContextName is the name of the context of a namespace, if nobody chose
-// another.
+// ContextName returns the default name of the context of a namespace.
 func ContextName(namespace string) string { return "tenama-" + namespace }
 
 func (e Entry) context() (*clientcmdapi.Context, error) {
@@ -82,7 +83,8 @@ func (e Entry) context() (*clientcmdapi.Context, error) {
 	}, nil
 }
 
-// entryOf reads a context; ok is false if tenama did not make it.
+// entryOf returns the Entry of a context; ok is false if tenama did not create the
+// context.
 func entryOf(name string, c *clientcmdapi.Context) (e Entry, ok bool) {
 	if c == nil {
 		return Entry{}, false
@@ -101,10 +103,10 @@ func entryOf(name string, c *clientcmdapi.Context) (e Entry, ok bool) {
 	}, true
 }
 
-// Expired tells whether, as far as is known, the namespace has ended.
+// Expired reports whether the namespace has expired according to its last known expiry.
 func (e Entry) Expired() bool { return !e.ExpiresAt.IsZero() && !time.Now().Before(e.ExpiresAt) }
 
-// Entries are the contexts that tenama made, by name.
+// Entries returns the contexts created by tenama, sorted by name.
 func (m *Merged) Entries() []Entry {
 	var out []Entry
 	for name, c := range m.Contexts {
@@ -116,7 +118,8 @@ func (m *Merged) Entries() []Entry {
 	return out
 }
 
-// Current is the current context, if tenama made it.
+// Current returns the entry of the current context, and whether tenama created that
+// context.
 func (m *Merged) Current() (Entry, bool) {
 	return entryOf(m.CurrentContext, m.Contexts[m.CurrentContext])
 }

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// What cannot be written is left alone, and the user is told why.
+// TestRefusals verifies that a file that must not be written is unchanged, and that the
+// error gives the reason.
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		content string
@@ -47,7 +48,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A linked kubeconfig (dotfiles) stays a link.
+// TestSymlinks verifies that a symbolic link to a kubeconfig (dotfiles) is preserved.
 func TestSymlinks(t *testing.T) {
 	dir := t.TempDir()
 	target := filepath.Join(dir, "dotfiles", "kubeconfig")
@@ -88,8 +89,8 @@ func TestSymlinks(t *testing.T) {
 	}
 }
 
-// With several files, the entry goes where `kubectl config` would put it, and
-// is found and removed wherever it is.
+// TestSeveralFiles verifies that, with several files, an entry is added to the file
+// that `kubectl config` would use, and is removed from any file.
 func TestSeveralFiles(t *testing.T) {
 	dir := t.TempDir()
 	missing, first, second := filepath.Join(dir, "missing"), filepath.Join(dir, "first"), filepath.Join(dir, "second")

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Health is how one kubeconfig file is.
+// Health describes the state of one kubeconfig file.
 type Health struct {
 	Path         string
-	Destination  bool  // new contexts go here
-	Unreadable   error // it cannot be read or parsed
+	Destination  bool  // new contexts are written to this file
+	Unreadable   error // why the file cannot be read or parsed; nil if it can
 	Unwritable   error
-	OpenToOthers bool          // its mode lets others read it
-	Locked       time.Duration // since when its lock is there; zero if it is not
+	OpenToOthers bool          // the file mode allows other users to read it
+	Locked       time.Duration // age of the lock file; zero if there is none
 }
 
-// Health looks at the files in use, and changes nothing. A lock that is younger than a
-// second is somebody at work.
+// Health inspects the files in use without changing them. A lock younger than one
+// second is ignored: it belongs to a running program.
 func (f *Files) Health() []Health {
 	var out []Health
 	for _, path := range f.list {

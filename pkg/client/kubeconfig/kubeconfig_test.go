@@ -69,8 +69,8 @@ func read1(t *testing.T, path string) string {
 
 func all(Entry) bool { return true }
 
-// A user who borrows a namespace and gives it back finds the file as it was,
-// comments and unknown fields included.
+// TestAddAndRemoveLeaveTheFileAsItWas verifies that adding and removing a context
+// restores the file exactly, including comments and unknown fields.
 func TestAddAndRemoveLeaveTheFileAsItWas(t *testing.T) {
 	block := strings.Replace(ordinary, "- name: prod\n  context: {cluster: prod, user: ann}\n", "- name: prod\n  context:\n    cluster: prod\n    user: ann\n", 1)
 	for name, content := range map[string]string{
@@ -123,7 +123,7 @@ func TestAddAndRemoveLeaveTheFileAsItWas(t *testing.T) {
 	}
 }
 
-// kubectl must read what was written, whatever shape the file has.
+// TestUnusualFiles verifies that kubectl can read the result for files of any layout.
 func TestUnusualFiles(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty":            "",
@@ -170,7 +170,8 @@ func TestUnusualFiles(t *testing.T) {
 	}
 }
 
-// Switching about between borrowed namespaces must always find the way home.
+// TestTheWayBack verifies that, after any switching between temporary namespaces,
+// removal restores the user's original context.
 func TestTheWayBack(t *testing.T) {
 	files, _ := use(t, ordinary)
 	ctx := t.Context()
@@ -212,7 +213,8 @@ func TestTheWayBack(t *testing.T) {
 	remove("tmp-d")
 	current("blue")
 
-	// Not switched to at first, and later by another tool: home is known all the same.
+	// The context is not current at first, and another tool switches to it later: the
+	// original context is restored nevertheless.
 	must(files.Add(ctx, entry("tmp-e"), false))
 	m, _ := files.Load()
 	if got := m.Before(); got != "" && got != "tenama-tmp-e" {
@@ -225,7 +227,7 @@ func TestTheWayBack(t *testing.T) {
 	remove("tmp-e")
 	current("blue")
 
-	// What has expired is no way back.
+	// An expired context must not become current again.
 	old := entry("tmp-f")
 	old.ExpiresAt = time.Now().Add(-time.Hour)
 	must(files.Add(ctx, old, true))
@@ -233,7 +235,8 @@ func TestTheWayBack(t *testing.T) {
 	remove("tmp-g")
 	current("blue")
 
-	// From where one was, back and forth, also with several at hand.
+	// Switching back and forth returns to the most recently used of several temporary
+	// namespaces.
 	must(files.Add(ctx, entry("tmp-h"), true))
 	must(files.Use(ctx, "blue"))
 	must(files.Add(ctx, entry("tmp-i"), true))
@@ -243,7 +246,8 @@ func TestTheWayBack(t *testing.T) {
 	}
 }
 
-// The context is in one file, current-context in another: both are put right.
+// TestCurrentInAnotherFile verifies that both files are corrected if the context is in
+// one file and current-context in another.
 func TestCurrentInAnotherFile(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
@@ -262,7 +266,8 @@ func TestCurrentInAnotherFile(t *testing.T) {
 	}
 }
 
-// Other people's entries are never replaced, not even with the right name.
+// TestForeignEntriesStay verifies that entries not created by tenama are never
+// replaced, even if their name matches.
 func TestForeignEntriesStay(t *testing.T) {
 	files, path := use(t, strings.Replace(ordinary, "name: blue", "name: tenama-tmp-a", 1))
 	before := read1(t, path)
@@ -286,7 +291,7 @@ func TestForeignEntriesStay(t *testing.T) {
 	}
 }
 
-// An entry that is there already costs no write.
+// TestNoChangeNoWrite verifies that adding an existing entry does not write the file.
 func TestNoChangeNoWrite(t *testing.T) {
 	files, _ := use(t, ordinary)
 	if _, err := files.Add(t.Context(), entry("tmp-a"), true); err != nil {
@@ -315,7 +320,7 @@ func FuzzApply(f *testing.F) {
 		c := &change{set: map[string]*clientcmdapi.Context{name: context}, current: &name}
 		out, _, err := c.apply([]byte(content), config)
 		if err != nil {
-			return // not writable by clientcmd either
+			return // clientcmd cannot write it either
 		}
 		got, err := parse(out)
 		if err != nil {

@@ -11,28 +11,29 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// span is a range of lines, the end not included.
+// span is a half-open range of lines: to is not included.
 type span struct{ from, to int }
 
-// layout is where the lines of interest are.
+// layout holds the positions of the relevant lines of a kubeconfig.
 type layout struct {
-	lines    []string        // each with its newline
-	key      int             // line of the contexts key, or -1
-	bare     bool            // that key has no entries, or an empty list
-	contexts *span           // the entries
-	indent   string          // of their dashes
-	items    map[string]span // by name
+	lines    []string        // each including its newline
+	key      int             // line index of the contexts key, or -1
+	bare     bool            // the key has no value, or an empty list
+	contexts *span           // the lines of all entries
+	indent   string          // indentation of the dashes of the entries
+	items    map[string]span // lines of each entry, by name
 	current  *yaml.Node      // the value of current-context
 }
 
-// errUnusual says that the text is not of the usual shape; the error tells how.
+// errUnusual means that the text is not ordinary block YAML; the wrapping error gives
+// the reason.
 var errUnusual = errors.New("not ordinary block YAML")
 
 var bareContexts = regexp.MustCompile(`^(["']?contexts["']?:)[ \t]*(?:null|~|\[[ \t]*\])?([ \t]+#.*|[ \t]*)$`)
 
-// read finds the lines of a kubeconfig.
+// read returns the layout of a kubeconfig.
 func read(text string) (*layout, error) {
-	if strings.ContainsAny(text, "\r\u0085\u2028\u2029") { // line breaks to YAML, or part of one
+	if strings.ContainsAny(text, "\r\u0085\u2028\u2029") { // line breaks in YAML, or parts of one
 		return nil, fmt.Errorf("%w: unusual line breaks", errUnusual)
 	}
 	var doc yaml.Node
@@ -75,7 +76,8 @@ func read(text string) (*layout, error) {
 	return l, nil
 }
 
-// sequence finds the entries of the contexts, the last of which ends before end.
+// sequence records the lines of the entries of contexts; the last entry ends before
+// end.
 func (l *layout) sequence(seq *yaml.Node, end int) error {
 	l.indent = strings.Repeat(" ", seq.Column-1)
 	for i, item := range seq.Content {
@@ -101,8 +103,9 @@ func (l *layout) sequence(seq *yaml.Node, end int) error {
 	return nil
 }
 
-// trim moves end up over blank lines and comments that stand no deeper than the
-// dashes: they belong to what follows. Deeper ones belong to the entry.
+// trim moves end up past blank lines and comments that are indented no deeper than the
+// dashes: these belong to the following entry. Comments that are indented deeper belong
+// to the current entry.
 func (l *layout) trim(from, end int) int {
 	for end > from {
 		line := strings.TrimRight(l.lines[end-1], " \t\n")
@@ -115,8 +118,8 @@ func (l *layout) trim(from, end int) int {
 	return end
 }
 
-// withCurrent is the line of current-context with another value, in the same
-// quotes and with the same comment.
+// withCurrent returns the line of current-context with another value, and with the same
+// quotes and comment.
 func (l *layout) withCurrent(name string) (string, error) {
 	line := strings.TrimRight(l.lines[l.current.Line-1], "\n")
 	comment := ""
@@ -131,7 +134,7 @@ func (l *layout) withCurrent(name string) (string, error) {
 	return "current-context: " + value + comment + "\n", err
 }
 
-// scalar is a string as YAML on one line.
+// scalar returns a string as a YAML scalar on one line.
 func scalar(s string, style yaml.Style) (string, error) {
 	b, err := yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: style})
 	text := strings.TrimRight(string(b), "\n")

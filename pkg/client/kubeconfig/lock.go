@@ -13,13 +13,14 @@ import (
 	"time"
 )
 
-// lockWait is how long another program may hold the lock, which takes milliseconds. It
-// is counted for each holder: on a busy machine the lock may change hands for longer.
+// lockWait is the maximum time to wait for one holder of the lock, which normally takes
+// milliseconds. It is counted for each holder separately: on a busy machine the lock
+// can change hands for longer.
 const lockWait = 10 * time.Second
 
-// lock takes client-go's lock of a kubeconfig file: FILE.lock, made exclusively
-// (k8s.io/client-go/tools/clientcmd, lockFile). It waits for others, and never
-// removes a lock that it did not make.
+// lock takes client-go's lock on a kubeconfig file: FILE.lock, created exclusively
+// (k8s.io/client-go/tools/clientcmd, lockFile). It waits for other holders, and never
+// removes a lock that it did not create.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("lock kubeconfig: %w", err)

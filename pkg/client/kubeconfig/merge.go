@@ -12,20 +12,20 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// ErrTaken says that a context of the wanted name exists and is not the one to
-// replace.
+// ErrTaken means that a context with the requested name exists and must not be
+// replaced.
 var ErrTaken = errors.New("the name is taken by another context")
 
-// Result tells what a change did.
+// Result describes the outcome of a change.
 type Result struct {
-	File     string // that was written; empty if nothing had to be
+	File     string // the file that was written; empty if no write was necessary
 	Current  string // the current context now
 	Previous string // the current context before
-	Anew     bool   // the file was not ordinary block YAML and lost its comments
+	Anew     bool   // the file was not ordinary block YAML, was rewritten, and lost its comments
 }
 
-// Taken returns ErrTaken if e may not be written: a context of that name exists
-// that tenama did not make, or made for a namespace of another cluster.
+// Taken returns ErrTaken if e must not be written: a context with that name exists that
+// was not created by tenama, or that was created for a namespace of another cluster.
 func (f *Files) Taken(e Entry) error {
 	m, err := f.Load()
 	if err != nil {
@@ -45,7 +45,7 @@ func taken(e Entry, m *Merged) error {
 		return fmt.Errorf("context %q in %q: %w", e.Context, m.file[e.Context], ErrTaken)
 	case old.UID == e.UID && e.UID != "":
 		return nil
-	case old.Server != e.Server: // whatever was recorded of its end: it may have been extended since
+	case old.Server != e.Server: // regardless of its recorded expiry: it may have been extended since
 		return fmt.Errorf("context %q in %q, of a temporary namespace at %s: %w", e.Context, m.file[e.Context], old.Server, ErrTaken)
 	case old.Expired():
 		return nil
@@ -55,12 +55,12 @@ func taken(e Entry, m *Merged) error {
 	return nil
 }
 
-// Add writes e, or brings it up to date, and makes it current if use is set.
-// The context that was current before is remembered in it.
+// Add writes or updates e, and makes it the current context if use is set. The entry
+// records the context that was current before.
 func (f *Files) Add(ctx context.Context, e Entry, use bool) (Result, error) {
 	dest := f.Destination()
 	if m, err := f.Load(); err == nil && !use && m.file[e.Context] != "" {
-		dest = m.file[e.Context] // stays where it is
+		dest = m.file[e.Context] // an existing entry stays in its file
 	}
 	return f.edit(ctx, dest, func(content *clientcmdapi.Config, m *Merged) (*change, error) {
 		if err := taken(e, m); err != nil {
@@ -70,8 +70,8 @@ func (f *Files) Add(ctx context.Context, e Entry, use bool) (Result, error) {
 	})
 }
 
-// Use makes the named context current. If tenama made it, it remembers the one
-// that was current.
+// Use makes the named context the current one. If tenama created the context, its entry
+// records the context that was current before.
 func (f *Files) Use(ctx context.Context, name string) (Result, error) {
 	dest := f.Destination()
 	return f.edit(ctx, dest, func(content *clientcmdapi.Config, m *Merged) (*change, error) {
@@ -89,7 +89,7 @@ func (f *Files) Use(ctx context.Context, name string) (Result, error) {
 	})
 }
 
-// added is the change to file dest that writes e.
+// added returns the change to file dest that writes e.
 func added(e Entry, use bool, dest string, content *clientcmdapi.Config, m *Merged) (*change, error) {
 	old, known := entryOf(e.Context, m.Contexts[e.Context])
 	if known && old.UID == e.UID {
@@ -118,8 +118,9 @@ func added(e Entry, use bool, dest string, content *clientcmdapi.Config, m *Merg
 	return c, nil
 }
 
-// Remove takes away the contexts of the entries that gone chooses, wherever
-// they are. If one of them is current, the one before it is made current again.
+// Remove removes the contexts of the entries for which gone returns true, from all
+// files. If one of them is the current context, the previous context becomes current
+// again.
 func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Result, error) {
 	m, err := f.Load()
 	if err != nil {
@@ -138,7 +139,8 @@ func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Res
 	goes := func(name string) bool {
 		return slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name })
 	}
-	// current-context first: at no moment does it name what is not there.
+	// Change current-context first, so that it never refers to a context that does not
+	// exist.
 	for _, current := range []bool{true, false} {
 		for _, file := range f.list {
 			concerned := current && goes(m.current[file]) ||
@@ -171,8 +173,10 @@ func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Res
 	return removed, result, nil
 }
 
-// wayBack is what current-context becomes when e, which is current, and others
-// go: the one before it, or before tenama; empty if the file did not set it.
+// wayBack returns the new value of current-context when e, which is current, is removed
+// together with all contexts for which goes returns true. It is the context that was
+// current before e or, if that one does not remain, the last one not created by tenama;
+// empty if the file did not set current-context.
 func wayBack(e Entry, m *Merged, goes func(string) bool) string {
 	stays := func(name string) bool {
 		c, exists := m.Contexts[name]
@@ -188,8 +192,8 @@ func wayBack(e Entry, m *Merged, goes func(string) bool) string {
 	return ""
 }
 
-// edit makes a change to one file, under its lock. decide sees the file and all
-// files as they are under the lock.
+// edit changes one file under its lock. decide receives the content of the file and of
+// all files, both read under the lock.
 func (f *Files) edit(ctx context.Context, file string, decide func(*clientcmdapi.Config, *Merged) (*change, error)) (Result, error) {
 	unlock, err := lock(ctx, file)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// own gives a new file the owner and the group of the one that it replaces. A
-// file that would change hands is refused.
+// own sets owner and group of a new file to those of the file that it replaces. It
+// returns an error if they cannot be preserved.
 func own(f *os.File, was fs.FileInfo) error {
 	if was == nil {
 		return nil
@@ -34,7 +34,7 @@ func own(f *os.File, was fs.FileInfo) error {
 	return nil
 }
 
-// Mine tells whether a file is the caller's.
+// Mine reports whether a file is owned by the caller.
 func Mine(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || int(st.Uid) == os.Geteuid()

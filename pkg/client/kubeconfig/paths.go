@@ -15,14 +15,14 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// Files are the kubeconfig files of a user, in the order in which they count.
+// Files are the kubeconfig files of a user, in order of precedence.
 type Files struct {
-	explicit string   // from --kubeconfig; then it is the only one
+	explicit string   // from --kubeconfig; if set, the only file
 	list     []string // from KUBECONFIG, or ~/.kube/config
 }
 
-// Find returns the files that kubectl would use: the explicit one if it is
-// given, else those of KUBECONFIG, else ~/.kube/config.
+// Find returns the files that kubectl would use: the explicit one if it is set, else
+// those in KUBECONFIG, else ~/.kube/config.
 func Find(explicit string) *Files {
 	if explicit != "" {
 		return &Files{explicit: explicit, list: []string{explicit}}
@@ -31,7 +31,7 @@ func Find(explicit string) *Files {
 	if env := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); env != "" {
 		seen := map[string]bool{}
 		for _, p := range filepath.SplitList(env) {
-			if p != "" && !seen[p] { // an empty element is not the working directory
+			if p != "" && !seen[p] { // an empty element does not mean the working directory
 				f.list = append(f.list, p)
 				seen[p] = true
 			}
@@ -43,8 +43,8 @@ func Find(explicit string) *Files {
 	return f
 }
 
-// Destination is the file that new entries go into, by the rule of `kubectl
-// config`: the explicit one; else the first that exists; else the last.
+// Destination returns the file for new entries, by the rule of `kubectl config`: the
+// explicit file; else the first one that exists; else the last one.
 func (f *Files) Destination() string {
 	if f.explicit != "" {
 		return f.explicit
@@ -57,8 +57,7 @@ func (f *Files) Destination() string {
 	return f.list[len(f.list)-1]
 }
 
-// load reads one file. A file that is not there, or empty, is an empty
-// configuration.
+// load reads one file. A missing or empty file results in an empty configuration.
 func load(path string) ([]byte, *clientcmdapi.Config, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,8 +73,8 @@ func load(path string) ([]byte, *clientcmdapi.Config, error) {
 	return b, c, nil
 }
 
-// parsed remembers what was read last: a change reads the same content again and again,
-// to be sure of it, and a file may have thousands of entries.
+// parsed caches the results of the last calls of parse: a change parses the same
+// content several times for verification, and a file can have thousands of entries.
 var parsed struct {
 	sync.Mutex
 	of     [2][sha256.Size]byte
@@ -83,7 +82,7 @@ var parsed struct {
 	next   int
 }
 
-// parse reads a kubeconfig; the result is the caller's own.
+// parse parses a kubeconfig. The result is a copy that the caller can modify.
 func parse(b []byte) (*clientcmdapi.Config, error) {
 	parsed.Lock()
 	defer parsed.Unlock()
@@ -110,7 +109,7 @@ func parseAnew(b []byte) (*clientcmdapi.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	// As clientcmd.LoadFromFile: an entry without content is not nil.
+	// As in clientcmd.LoadFromFile, an entry without content must not be nil.
 	for k, v := range c.Contexts {
 		if v == nil {
 			c.Contexts[k] = clientcmdapi.NewContext()
@@ -119,16 +118,17 @@ func parseAnew(b []byte) (*clientcmdapi.Config, error) {
 	return c, nil
 }
 
-// Merged is what kubectl sees: the first file to set a key wins.
+// Merged is the merged configuration as kubectl sees it: the first file that sets a key
+// takes precedence.
 type Merged struct {
 	Contexts       map[string]*clientcmdapi.Context
 	CurrentContext string
-	file           map[string]string          // of each context, the one that counts
-	in             map[string]map[string]bool // file and context: all that there are
-	current        map[string]string          // current-context of each file
+	file           map[string]string          // by context: the file that takes precedence
+	in             map[string]map[string]bool // by file and context: every occurrence
+	current        map[string]string          // by file: its current-context
 }
 
-// Load reads all files.
+// Load reads and merges all files.
 func (f *Files) Load() (*Merged, error) {
 	m := &Merged{Contexts: map[string]*clientcmdapi.Context{}, file: map[string]string{}, in: map[string]map[string]bool{}, current: map[string]string{}}
 	for _, p := range f.list {

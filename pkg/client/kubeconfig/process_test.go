@@ -19,8 +19,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// TestMain lets the test binary act as a process that adds one context, or
-// adds and removes them for ever.
+// TestMain lets the test binary act as a child process that adds one context, or that
+// adds and removes contexts in an endless loop.
 func TestMain(m *testing.M) {
 	path, ns := os.Getenv("TEST_KUBECONFIG"), os.Getenv("TEST_NAMESPACE")
 	if path == "" {
@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// testContext never ends: there is no testing.T in a child.
+// testContext is a context that never ends, because a child process has no testing.T.
 type testContext struct{}
 
 func (testContext) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -71,7 +71,8 @@ func process(path, ns string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// Forty pipelines on one runner, one kubeconfig: none fails, none is lost.
+// TestFortyProcesses verifies that forty processes can change one kubeconfig
+// concurrently, without a failure or a lost entry.
 func TestFortyProcesses(t *testing.T) {
 	_, path := use(t, ordinary)
 	var wg sync.WaitGroup
@@ -97,7 +98,8 @@ func TestFortyProcesses(t *testing.T) {
 	}
 }
 
-// A kill at any moment leaves the old file or the new one.
+// TestKill verifies that a process killed at any moment leaves either the old or the
+// new file.
 func TestKill(t *testing.T) {
 	_, path := use(t, ordinary)
 	for i := range 150 {
@@ -118,7 +120,7 @@ func TestKill(t *testing.T) {
 		if c.CurrentContext != "prod" && c.Contexts[c.CurrentContext] == nil {
 			t.Fatalf("after kill %d current-context %q names nothing", i, c.CurrentContext)
 		}
-		_ = os.Remove(path + ".lock") // the killed process held it; a user is told to do this
+		_ = os.Remove(path + ".lock") // left by the killed process; the error message tells users to remove it
 		left, _ := filepath.Glob(filepath.Dir(path) + "/.config.tenama-*")
 		for _, f := range left {
 			_ = os.Remove(f)
@@ -126,7 +128,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// On a full disk the write fails and the file stays.
+// TestFullDisk verifies that on a full disk the write fails and the file is unchanged.
 func TestFullDisk(t *testing.T) {
 	_, path := use(t, ordinary)
 	out, err := process(path, "tmp-f", "TEST_FILE_SIZE=300").CombinedOutput()
@@ -141,7 +143,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// While another program holds the lock, wait for it; the lock is not stolen.
+// TestLockedByAnother verifies that a change waits while another program holds the
+// lock, and does not remove the lock.
 func TestLockedByAnother(t *testing.T) {
 	files, path := use(t, ordinary)
 	if err := os.WriteFile(path+".lock", nil, 0); err != nil {

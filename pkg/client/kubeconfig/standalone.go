@@ -15,27 +15,28 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// credential is the name of the marker in a file that holds a credential of its own.
-// It is another than that of a user's contexts: nothing ever edits such a file.
+// credential is the name of the marker extension in a file that holds its own
+// credential. It differs from the marker of the contexts in a user's kubeconfig,
+// because such a file is never edited.
 const credential = "tenama.dev/credential"
 
-// mostBytes is more than a file of Standalone has.
+// mostBytes is an upper limit for the size of a file written by Standalone.
 const mostBytes = 1 << 20
 
-// ErrForeign says that a file exists and is not one that Standalone made.
+// ErrForeign means that a file exists and was not written by Standalone.
 var ErrForeign = errors.New("it exists and was not written by tenama")
 
-// Standalone is a kubeconfig that needs no other: one cluster, one credential, one
+// Standalone is a self-contained kubeconfig: one cluster, one credential, one
 // namespace.
 type Standalone struct {
-	Context   string // the name of context, cluster and user
+	Context   string // name of the context, the cluster and the user
 	Cluster   *clientcmdapi.Cluster
 	User      *clientcmdapi.AuthInfo
 	Namespace string
-	ExpiresAt time.Time // of the credential; zero if that is not known
+	ExpiresAt time.Time // expiry of the credential; zero if unknown
 }
 
-// Encode returns the file.
+// Encode returns the content of the file.
 func (s Standalone) Encode() ([]byte, error) {
 	raw, err := json.Marshal(struct {
 		ExpiresAt time.Time `json:"expiresAt,omitzero"`
@@ -53,10 +54,11 @@ func (s Standalone) Encode() ([]byte, error) {
 	return clientcmd.Write(*c)
 }
 
-// Write puts the file at path, in one step, for its owner's eyes alone (0600). It
-// replaces what Write or nobody wrote (an empty file) and is the caller's, and returns
-// ErrForeign for anything else: a credential is never merged into what somebody keeps,
-// nor given to whoever put a file or a link there before.
+// Write atomically writes the file at path, readable only by its owner (0600). It
+// replaces an existing file only if the caller owns it and it is empty or was written
+// by Write; it returns ErrForeign for the content of any other file. A credential is
+// thus never merged into a user's own file, and never disclosed through a file or link
+// that another user placed at path.
 func (s Standalone) Write(path string) error {
 	if err := Replaceable(path); err != nil {
 		return err
@@ -68,7 +70,7 @@ func (s Standalone) Write(path string) error {
 	return writeAs(path, b, 0o600)
 }
 
-// Replaceable returns nil if Write may write to path.
+// Replaceable returns nil if Write is allowed to write to path.
 func Replaceable(path string) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return fmt.Errorf("write kubeconfig %q: it is a link, and where a credential goes is not for others to say", path)

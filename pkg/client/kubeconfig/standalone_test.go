@@ -20,8 +20,9 @@ func credentialFile(token string) Standalone {
 	}
 }
 
-// A credential must not be read by others, whatever the file was before, and must
-// not replace what somebody keeps.
+// TestStandaloneWrite verifies that a credential is readable only by its owner,
+// regardless of the previous mode of the file, and does not replace a file that tenama
+// did not write.
 func TestStandaloneWrite(t *testing.T) {
 	for name, c := range map[string]struct {
 		before string
@@ -37,7 +38,7 @@ func TestStandaloneWrite(t *testing.T) {
 				if err := credentialFile("old").Write(path); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.Chmod(path, 0o644); err != nil { // somebody opened it to others
+				if err := os.Chmod(path, 0o644); err != nil { // the file has become readable by other users
 					t.Fatal(err)
 				}
 			} else if c.before != "-" {
@@ -69,7 +70,8 @@ func TestStandaloneWrite(t *testing.T) {
 	}
 }
 
-// Devices, pipes and directories are no files: to rename over one would replace it.
+// TestStandaloneRefusesDevices verifies that devices, pipes and directories are
+// rejected: a rename would replace them.
 func TestStandaloneRefusesDevices(t *testing.T) {
 	if err := credentialFile("x").Write(t.TempDir()); err == nil {
 		t.Error("a directory is taken")
@@ -81,8 +83,8 @@ func TestStandaloneRefusesDevices(t *testing.T) {
 	}
 }
 
-// Who puts a link, or an empty file of theirs, where a credential is expected, must not
-// get it.
+// TestStandaloneIsForTheCaller verifies that another user who places a link, or an
+// empty file, at the path of a credential does not get the credential.
 func TestStandaloneIsForTheCaller(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
@@ -93,7 +95,7 @@ func TestStandaloneIsForTheCaller(t *testing.T) {
 		t.Error("it is written through a link")
 	}
 	if os.Geteuid() != 0 {
-		return // only root can make a file of another user
+		return // only root can create a file owned by another user
 	}
 	waiting := filepath.Join(dir, "waiting")
 	if err := os.WriteFile(waiting, nil, 0o600); err != nil {
@@ -107,7 +109,8 @@ func TestStandaloneIsForTheCaller(t *testing.T) {
 	}
 }
 
-// doctor must see what would stop the next write.
+// TestHealth verifies that Health reports every problem that would make the next write
+// fail.
 func TestHealth(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string, mode os.FileMode) string {

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// writable resolves path and tells whether it may be written: rename would
-// replace a read-only file without asking. Root may write everything, but a
-// file without any write bit says that it is not to be written.
+// writable resolves path and returns an error if the file must not be written: a rename
+// would replace a read-only file without an error. Root can write every file, so a file
+// without any write bit is treated as read-only.
 func writable(path string) (target string, info fs.FileInfo, err error) {
 	target, err = resolve(path)
 	if err != nil {
@@ -29,7 +29,7 @@ func writable(path string) (target string, info fs.FileInfo, err error) {
 	if info.IsDir() {
 		return "", nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("is a directory")}
 	}
-	if !info.Mode().IsRegular() { // to rename over a device or a pipe would replace it
+	if !info.Mode().IsRegular() { // a rename would replace a device or a pipe
 		return "", nil, &fs.PathError{Op: "write", Path: path, Err: errors.New("is not a regular file")}
 	}
 	if info.Mode().Perm()&0o222 == 0 {
@@ -42,8 +42,8 @@ func writable(path string) (target string, info fs.FileInfo, err error) {
 	return target, info, f.Close()
 }
 
-// resolve follows links to the file that path means, link by link, also if that
-// file is not there yet.
+// resolve follows symbolic links, one by one, to the file that path refers to, even if
+// that file does not exist.
 func resolve(path string) (string, error) {
 	for range 40 {
 		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
@@ -52,7 +52,7 @@ func resolve(path string) (string, error) {
 		}
 		path = filepath.Join(dir, filepath.Base(path))
 		next, err := os.Readlink(path)
-		if err != nil { // not a link, or not there
+		if err != nil { // not a link, or does not exist
 			return path, nil
 		}
 		if !filepath.IsAbs(next) {
@@ -63,11 +63,11 @@ func resolve(path string) (string, error) {
 	return "", &fs.PathError{Op: "follow", Path: path, Err: errors.New("too many links")}
 }
 
-// write replaces the content of the file at path in one step; its mode stays.
+// write atomically replaces the content of the file at path and preserves its mode.
 func write(path string, content []byte) error { return writeAs(path, content, 0) }
 
-// writeAs is write with the mode that the file has then, and with the caller as its
-// owner; with mode 0 it keeps the mode and the owner that it has, and is 0600 if new.
+// writeAs is like write, but sets the given mode and makes the caller the owner. With
+// mode 0 it preserves mode and owner of an existing file; a new file gets 0600.
 func writeAs(path string, content []byte, mode fs.FileMode) error {
 	target, info, err := writable(path)
 	if err != nil {
@@ -86,7 +86,7 @@ func writeAs(path string, content []byte, mode fs.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
-	defer os.Remove(tmp.Name()) // fails after the rename, and that is right
+	defer os.Remove(tmp.Name()) // fails after the rename, as intended
 	_, err = tmp.Write(content)
 	if keep {
 		err = errors.Join(err, own(tmp, info))
@@ -104,7 +104,7 @@ func writeAs(path string, content []byte, mode fs.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
-	if d, err := os.Open(dir); err == nil { // so that the new name survives a power cut
+	if d, err := os.Open(dir); err == nil { // sync the directory, so that the rename survives a power failure
 		_ = d.Sync()
 		d.Close()
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package argocd meets the API by the engine of Argo CD: its cluster cache, its
-// diff, its health and its sync. It is built with an older Kubernetes than the
-// rest of the project, and so is an older client, too.
+// Package argocd tests the API with the engine of Argo CD: its cluster cache, diff,
+// health checks and sync. It is built with an older Kubernetes than the rest of the
+// project, and so also tests an older client.
 package argocd
 
 import (
@@ -60,8 +60,9 @@ func targets(t *testing.T) []*unstructured.Unstructured {
 	return out
 }
 
-// What Argo CD syncs again stays as it is, is healthy, and shows no difference,
-// also after an extension; what leaves Git is pruned.
+// Repeated syncs of Argo CD must not change an object, which must be healthy and show
+// no difference, also after an extension; objects that are removed from Git must be
+// pruned.
 func TestArgoCD(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
@@ -125,7 +126,7 @@ func TestArgoCD(t *testing.T) {
 			}
 		}
 	}
-	// A class first: what the engine is given at once, it applies at once.
+	// A class first: the engine applies all objects of one sync at once.
 	if results, err := argo.Sync(ctx, targets(t)[1:], ours, "main", "default", sync.WithLogr(logr.Discard())); err != nil {
 		t.Fatal(results, err)
 	}
