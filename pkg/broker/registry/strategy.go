@@ -30,7 +30,7 @@ func (r *Registry) prepareForCreate(ctx context.Context, tn *v1alpha1.TemporaryN
 	prefix := r.Prefixes[0]
 	invalid := func(errs field.ErrorList) error {
 		err := apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), tn.Name, errs)
-		if !strings.HasPrefix(tn.Name, prefix) {
+		if tn.Name != "" && !strings.HasPrefix(tn.Name, prefix) {
 			err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: prefix, Message: "the name has to begin with it"})
 		}
 		return err
