@@ -61,8 +61,7 @@ func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace
 		if req.Adopted { // the request that made it is about to take it back
 			return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
 		}
-		ready, err := m.reject(ctx, ns, err)
-		return ready, m.cause(ctx, err, ns)
+		return m.reject(ctx, ns, err) // it is being deleted because it was rejected: the reason is the answer
 	}
 	time.Sleep(settle)
 	ready, err := m.complete(ctx, req)
