@@ -150,8 +150,8 @@ func TestLockedByAnother(t *testing.T) {
 	if err := os.WriteFile(path+".lock", nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(300*time.Millisecond, func() { os.Remove(path + ".lock") })
 	begun := time.Now()
+	time.AfterFunc(300*time.Millisecond, func() { os.Remove(path + ".lock") })
 	if _, err := files.Add(t.Context(), entry("tmp-a"), true); err != nil {
 		t.Fatal(err)
 	}
