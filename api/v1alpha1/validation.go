@@ -12,7 +12,6 @@ import (
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -59,7 +58,8 @@ func ValidateName(name, prefix string, path *field.Path) field.ErrorList {
 }
 
 // Validate reports errors in tn that can be detected without its class and its previous
-// version. It applies to all users and all operations.
+// version. It applies to all users and all operations. Labels, annotations and owner
+// references are left to package rest of k8s.io/apiserver.
 func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 	meta, spec := field.NewPath("metadata"), field.NewPath("spec")
 	errs := ValidateName(tn.Name, prefix, meta.Child("name"))
@@ -73,9 +73,6 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 			errs = append(errs, field.Invalid(meta.Child("generateName"), base, msg))
 		}
 	}
-	errs = append(errs, metav1validation.ValidateLabels(tn.Labels, meta.Child("labels"))...)
-	errs = append(errs, apivalidation.ValidateAnnotations(tn.Annotations, meta.Child("annotations"))...)
-	errs = append(errs, apivalidation.ValidateOwnerReferences(tn.OwnerReferences, meta.Child("ownerReferences"))...)
 	if len(tn.Finalizers) > 0 { // the object is a view of the Namespace, which does not wait for these finalizers
 		errs = append(errs, field.Forbidden(meta.Child("finalizers"), "a temporary namespace ends with its Namespace, and cannot wait for finalizers"))
 	}

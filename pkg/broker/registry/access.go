@@ -12,12 +12,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
 
 var errNotOwner = fmt.Errorf("it belongs to somebody else, and you lack the verb %q", v1alpha1.VerbAdminister)
@@ -157,4 +159,44 @@ func userName(ctx context.Context) string {
 		return u.GetName()
 	}
 	return ""
+}
+
+// checkOwner returns Forbidden for a caller that cannot own a namespace: an identity
+// that is not one person or program, or a user of the system, which gets no
+// RoleBinding, unless it has access anyway.
+func (r *Registry) checkOwner(ctx context.Context, tn *v1alpha1.TemporaryNamespace, u user.Info) error {
+	forbidden := func(format string, args ...any) error {
+		return apierrors.NewForbidden(groupResource, "", fmt.Errorf(format, args...))
+	}
+	switch {
+	case u == nil || u.GetName() == "" || u.GetName() == user.Anonymous:
+		return forbidden("an anonymous user cannot own a temporary namespace")
+	case strings.HasPrefix(u.GetName(), "system:node:"):
+		return forbidden("a node cannot own a temporary namespace")
+	}
+	if ns, _, err := serviceaccount.SplitUsername(u.GetName()); err == nil && hasPrefix(ns, r.Prefixes) {
+		// It ends with its namespace, and the next owner of the name could be it.
+		return forbidden("a ServiceAccount of a temporary namespace cannot own a temporary namespace")
+	}
+	for _, g := range u.GetGroups() {
+		if g == user.AllUnauthenticated {
+			return forbidden("an unauthenticated user cannot own a temporary namespace")
+		}
+	}
+	if g := tn.Spec.OwnerGroup; g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(u.GetGroups(), g) {
+		if admin, err := r.authorized(ctx, v1alpha1.VerbAdminister); admin || err != nil { // an administrator who adds a team need not be in it
+			return err
+		}
+		return apierrors.NewForbidden(groupResource, tn.Name, fmt.Errorf("you are not in group %q, and so cannot make it the owner", g))
+	}
+	if lifecycle.Binds(u.GetName()) || tn.Spec.OwnerGroup != "" {
+		return nil
+	}
+	switch ok, err := r.Lifecycle.Allowed(ctx, u, authorizationv1.ResourceAttributes{Namespace: tn.Name, Verb: "create", Resource: "configmaps"}); {
+	case err != nil:
+		return r.translate(ctx, err, tn.Name)
+	case !ok:
+		return forbidden("system user %q cannot own a temporary namespace: it gets no RoleBinding, and has no access of its own", u.GetName())
+	}
+	return nil
 }

@@ -4,15 +4,19 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/registry/rest"
 
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
@@ -79,14 +83,15 @@ type createRequest struct {
 	wait string // for capacity
 }
 
-// prepare validates and completes tn, and builds the Namespace for it.
+// prepare validates and completes tn, and builds the Namespace for it. Errors:
+// Forbidden, Invalid, and those of Classes.
 func (r *Registry) prepare(ctx context.Context, tn *v1alpha1.TemporaryNamespace) (*createRequest, error) {
 	owner := userOf(ctx)
 	if err := r.checkOwner(ctx, tn, owner); err != nil {
 		return nil, err
 	}
 	wait, id := tn.Annotations[v1alpha1.AnnotationWait], fingerprint(tn)
-	class, err := r.prepareForCreate(ctx, tn, owner)
+	class, err := r.complete(ctx, tn, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +104,29 @@ func (r *Registry) prepare(ctx context.Context, tn *v1alpha1.TemporaryNamespace)
 		return nil, err
 	}
 	return &createRequest{lifecycle.Request{Namespace: ns, Class: class, Manifests: manifests, Owner: owner}, wait}, nil
+}
+
+// complete names tn, completes it by its class, and validates it.
+func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace, owner user.Info) (*policyv1alpha1.NamespaceClass, error) {
+	s := &createStrategy{Scheme: typer, prefix: r.Prefixes[0]}
+	var err error
+	s.class, err = r.Classes.Class(ctx, tn.Spec.ClassName)
+	if err != nil && !errors.As(err, &s.classError) {
+		return nil, err
+	}
+	if s.class != nil && s.class.Spec.Prefix != "" {
+		s.prefix = s.class.Spec.Prefix
+	}
+	if tn.Name == "" && tn.GenerateName != "" {
+		tn.Name = r.generateName(tn, owner)
+	}
+	rest.FillObjectMetaSystemFields(tn)
+	err = rest.BeforeCreate(s, ctx, tn)
+	var status *apierrors.StatusError
+	if apierrors.IsInvalid(err) && tn.Name != "" && !strings.HasPrefix(tn.Name, s.prefix) && errors.As(err, &status) {
+		status.ErrStatus.Details.Causes = append(status.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: s.prefix, Message: "the name has to begin with it"})
+	}
+	return s.class, err
 }
 
 // checkQuarantine returns a Conflict for a name that was another owner's seconds ago.

@@ -4,10 +4,12 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,12 +38,8 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 			if taken != nil { // it exists, and belongs to another user
 				return nil, false, taken
 			}
-			obj, err := info.UpdatedObject(ctx, &v1alpha1.TemporaryNamespace{})
-			if err != nil {
-				return nil, false, err
-			}
-			out, err := r.Create(ctx, obj, validateCreate, &metav1.CreateOptions{DryRun: o.DryRun, FieldManager: o.FieldManager, FieldValidation: o.FieldValidation})
-			if apierrors.IsAlreadyExists(err) { // another request was faster: what it made is to be changed, if it is the caller's
+			out, err := r.createOnUpdate(ctx, info, validateCreate, o)
+			if apierrors.IsAlreadyExists(err) { // another request was faster: the namespace is to be changed, if it is the caller's
 				taken = err
 				continue
 			}
@@ -50,87 +48,132 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 		if err != nil {
 			return nil, false, err
 		}
-		if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil {
-			r.Log.Warn("Refused to change a namespace whose expiry cannot be read", "namespace", name, "err", err, "auditID", auditID(ctx))
-			return nil, false, apierrors.NewConflict(groupResource, name, errUnreadable)
-		}
-		old := fromNamespace(ns)
-		obj, err := info.UpdatedObject(ctx, old.DeepCopy())
+		c, err := r.change(ctx, ns, info)
 		if err != nil {
 			return nil, false, err
 		}
-		tn, ok := obj.(*v1alpha1.TemporaryNamespace)
-		if !ok {
-			return nil, false, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
-		}
-		if tn.ResourceVersion == "" { // a PUT, as for any custom resource
-			return nil, false, apierrors.NewInvalid(schema.GroupKind{Group: groupResource.Group, Kind: groupResource.Resource}, name, field.ErrorList{field.Invalid(field.NewPath("metadata", "resourceVersion"), "", "must be specified for an update")})
-		}
-		if tn.ResourceVersion != old.ResourceVersion {
-			return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
-		}
-		if pre := info.Preconditions(); tn.UID != "" && tn.UID != old.UID || pre != nil && pre.UID != nil && *pre.UID != old.UID {
-			return nil, false, apierrors.NewConflict(groupResource, name, lifecycle.ErrUID)
-		}
-		if errs := validateImmutable(tn, old); len(errs) > 0 {
-			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, errs)
-		}
-		prepareForUpdate(tn, old)
-		if errs := append(v1alpha1.Validate(tn, ""), v1alpha1.ValidateUpdate(tn, old, r.now())...); len(errs) > 0 {
-			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, errs)
-		}
 		if validateUpdate != nil {
-			if err := validateUpdate(ctx, tn, old); err != nil {
+			if err := validateUpdate(ctx, c.tn, c.old); err != nil {
 				return nil, false, err
 			}
 		}
-		if equality.Semantic.DeepEqual(tn, old) {
-			return old, false, nil // nothing to write: the resourceVersion stays, and apply says "unchanged"
+		if equality.Semantic.DeepEqual(c.tn, c.old) {
+			return c.old, false, nil // nothing to write: the resourceVersion stays, and apply says "unchanged"
 		}
-		if err := checkMutable(old, r.now()); err != nil {
-			return nil, false, err
-		}
-		if !equality.Semantic.DeepEqual(tn.Spec, old.Spec) {
-			tn.Generation++
-		}
-		ns = ns.DeepCopy()
-		if rev := tn.Spec.ClassRevision; rev != "" && rev != old.Status.ClassRevision {
-			if ns, err = r.refresh(ctx, ns, rev, len(o.DryRun) > 0); apierrors.IsConflict(err) {
-				continue
-			} else if err != nil {
-				return nil, false, r.translate(ctx, err, name)
-			}
-		}
-		if err := encode(ns, tn, old); err != nil {
-			return nil, false, err
-		}
-		if v1alpha1.Extends(tn, old) {
-			ns.Annotations[v1alpha1.AnnotationExtensions] = strconv.Itoa(int(old.Status.Extensions) + 1)
-		}
-		propagate(ns, old, tn)
-		if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
-			return nil, false, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), name, field.ErrorList{field.InternalError(field.NewPath("spec"), err)})
-		}
-		out, err := r.Client.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: o.DryRun})
-		if apierrors.IsConflict(err) {
-			continue // compute it again; a request that names a resourceVersion fails above
+		out, err := r.write(ctx, c, o.DryRun)
+		if errors.Is(err, errStale) {
+			continue // compute it again; a request that names a resourceVersion fails in change
 		}
 		if err != nil {
-			return nil, false, r.translate(ctx, err, name)
+			return nil, false, err
 		}
-		if len(o.DryRun) == 0 {
-			if before := old.Status.ExpirationTimestamp; before != nil {
-				if after := fromNamespace(out).Status.ExpirationTimestamp; after != nil && !after.Equal(before) && equality.Semantic.DeepEqual(tn.Spec.RenewTime, old.Spec.RenewTime) {
-					r.Log.Info("Extended", "namespace", name, "uid", out.UID, "user", userName(ctx), "until", after.UTC().Format(time.RFC3339), "was", before.UTC().Format(time.RFC3339), "reason", tn.Spec.Reason, "auditID", auditID(ctx))
-				}
-			}
-			wctx, cancel := context.WithTimeout(ctx, time.Second)
-			_ = r.Cache.Wait(wctx, out) // so that a list that follows shows it
-			cancel()
-		}
-		after := fromNamespace(out)
-		warn(ctx, out, after, r.now())
-		return after, false, nil
+		return out, false, nil
 	}
 	return nil, false, apierrors.NewConflict(groupResource, name, errChanged)
+}
+
+// errStale says that the namespace was changed while a change was computed.
+var errStale = errors.New("the namespace was changed meanwhile")
+
+// change is a requested change of a namespace.
+type change struct {
+	ns      *corev1.Namespace // as it was read
+	old, tn *v1alpha1.TemporaryNamespace
+}
+
+// createOnUpdate creates the namespace that server-side apply did not find.
+func (r *Registry) createOnUpdate(ctx context.Context, info rest.UpdatedObjectInfo, validate rest.ValidateObjectFunc, o *metav1.UpdateOptions) (runtime.Object, error) {
+	obj, err := info.UpdatedObject(ctx, &v1alpha1.TemporaryNamespace{})
+	if err != nil {
+		return nil, err
+	}
+	return r.Create(ctx, obj, validate, &metav1.CreateOptions{DryRun: o.DryRun, FieldManager: o.FieldManager, FieldValidation: o.FieldValidation})
+}
+
+// change computes a change, completes and validates it. Errors: Invalid; Conflict, also
+// if the preconditions of the request do not hold.
+func (r *Registry) change(ctx context.Context, ns *corev1.Namespace, info rest.UpdatedObjectInfo) (*change, error) {
+	if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil {
+		r.Log.Warn("Refused to change a namespace whose expiry cannot be read", "namespace", ns.Name, "err", err, "auditID", auditID(ctx))
+		return nil, apierrors.NewConflict(groupResource, ns.Name, errUnreadable)
+	}
+	old := fromNamespace(ns)
+	obj, err := info.UpdatedObject(ctx, old.DeepCopy())
+	if err != nil {
+		return nil, err
+	}
+	tn, ok := obj.(*v1alpha1.TemporaryNamespace)
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
+	}
+	if tn.ResourceVersion == "" { // a PUT, as for any custom resource
+		kind := schema.GroupKind{Group: groupResource.Group, Kind: groupResource.Resource} // as k8s.io/apiserver pkg/registry/generic/registry does
+		return nil, apierrors.NewInvalid(kind, ns.Name, field.ErrorList{field.Invalid(field.NewPath("metadata", "resourceVersion"), "", "must be specified for an update")})
+	}
+	if tn.ResourceVersion != old.ResourceVersion {
+		return nil, apierrors.NewConflict(groupResource, ns.Name, errChanged)
+	}
+	if pre := info.Preconditions(); tn.UID != "" && tn.UID != old.UID || pre != nil && pre.UID != nil && *pre.UID != old.UID {
+		return nil, apierrors.NewConflict(groupResource, ns.Name, lifecycle.ErrUID)
+	}
+	if err := rest.BeforeUpdate(updateStrategy{typer, r.now()}, ctx, tn, old); err != nil {
+		return nil, err
+	}
+	return &change{ns, old, tn}, nil
+}
+
+// write makes a change, unless dryRun says otherwise, and returns the result. Errors:
+// errStale; Conflict, if the namespace is being deleted or has expired; those of
+// refresh.
+func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1alpha1.TemporaryNamespace, error) {
+	if err := checkMutable(c.old, r.now()); err != nil {
+		return nil, err
+	}
+	ns := c.ns.DeepCopy()
+	if rev := c.tn.Spec.ClassRevision; rev != "" && rev != c.old.Status.ClassRevision {
+		refreshed, err := r.refresh(ctx, ns, rev, len(dryRun) > 0)
+		if apierrors.IsConflict(err) {
+			return nil, errStale
+		}
+		if err != nil {
+			return nil, r.translate(ctx, err, c.tn.Name)
+		}
+		ns = refreshed
+	}
+	if err := encode(ns, c.tn, c.old); err != nil {
+		return nil, err
+	}
+	if v1alpha1.Extends(c.tn, c.old) {
+		ns.Annotations[v1alpha1.AnnotationExtensions] = strconv.Itoa(int(c.old.Status.Extensions) + 1)
+	}
+	propagate(ns, c.old, c.tn)
+	if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
+		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, field.ErrorList{field.InternalError(field.NewPath("spec"), err)})
+	}
+	out, err := r.Client.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: dryRun})
+	if apierrors.IsConflict(err) {
+		return nil, errStale
+	}
+	if err != nil {
+		return nil, r.translate(ctx, err, ns.Name)
+	}
+	after := fromNamespace(out)
+	if len(dryRun) == 0 {
+		r.logExtension(ctx, c, after)
+		wctx, cancel := context.WithTimeout(ctx, time.Second)
+		_ = r.Cache.Wait(wctx, out) // so that a list that follows shows it
+		cancel()
+	}
+	warn(ctx, out, after, r.now())
+	return after, nil
+}
+
+// logExtension logs a change that moved the expiry; a renewal of the lease is none.
+func (r *Registry) logExtension(ctx context.Context, c *change, after *v1alpha1.TemporaryNamespace) {
+	was, until := c.old.Status.ExpirationTimestamp, after.Status.ExpirationTimestamp
+	if was == nil || until == nil || until.Equal(was) || !equality.Semantic.DeepEqual(c.tn.Spec.RenewTime, c.old.Spec.RenewTime) {
+		return
+	}
+	r.Log.Info("Extended", "namespace", after.Name, "uid", after.UID, "user", userName(ctx),
+		"until", until.UTC().Format(time.RFC3339), "was", was.UTC().Format(time.RFC3339), "reason", c.tn.Spec.Reason, "auditID", auditID(ctx))
 }
