@@ -19,14 +19,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/policystore"
 )
 
 const (
@@ -56,52 +54,36 @@ type Store struct {
 	Replica  string
 	Log      *slog.Logger
 
-	rest     rest.Interface
-	informer cache.SharedIndexInformer
-	untrue   map[string]time.Time // by name of the budget: since when its status is outdated
-	putting  sync.Mutex           // lists are put in force in the order in which they are read
+	budgets  *policystore.Store[policyv1alpha1.NamespaceBudget, *policyv1alpha1.NamespaceBudget]
+	outdated map[string]time.Time // by name of the budget: since when its status is outdated
+	enforce  sync.Mutex           // lists are put in force in the order in which they are read
 }
 
 // New initializes and returns s; c is a client of group policy.tenama.dev.
 func New(c rest.Interface, s *Store) (*Store, error) {
-	s.rest, s.untrue = c, map[string]time.Time{}
-	all := cache.NewListWatchFromClient(c, policyv1alpha1.BudgetResource.Resource, metav1.NamespaceAll, fields.Everything())
-	s.informer = cache.NewSharedIndexInformer(all, &policyv1alpha1.NamespaceBudget{}, 0, cache.Indexers{})
-	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { s.put() }, DeleteFunc: func(any) { s.put() },
-		UpdateFunc: func(was, is any) {
-			a, b := was.(*policyv1alpha1.NamespaceBudget), is.(*policyv1alpha1.NamespaceBudget)
-			if a.UID != b.UID || a.Generation != b.Generation { // recreated, or its spec has changed
-				s.put()
-			}
-		},
+	s.outdated = map[string]time.Time{}
+	var err error
+	s.budgets, err = policystore.New(c, policyv1alpha1.BudgetResource.Resource, func(old, now *policyv1alpha1.NamespaceBudget) {
+		if old == nil || now == nil || old.UID != now.UID || old.Generation != now.Generation { // not for a change of the status
+			s.setBudgets()
+		}
 	})
 	return s, err
 }
 
 // Start watches the budgets until ctx is done, and returns once all are in force.
 func (s *Store) Start(ctx context.Context) error {
-	go s.informer.RunWithContext(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), s.informer.HasSynced) {
-		return ctx.Err()
+	if err := s.budgets.Start(ctx); err != nil {
+		return err
 	}
-	s.put()
+	s.setBudgets()
 	return nil
 }
 
-func (s *Store) put() {
-	s.putting.Lock()
-	defer s.putting.Unlock()
-	s.View.SetBudgets(s.list())
-}
-
-func (s *Store) list() []*policyv1alpha1.NamespaceBudget {
-	var out []*policyv1alpha1.NamespaceBudget
-	for _, o := range s.informer.GetStore().List() {
-		out = append(out, o.(*policyv1alpha1.NamespaceBudget))
-	}
-	slices.SortFunc(out, func(a, b *policyv1alpha1.NamespaceBudget) int { return strings.Compare(a.Name, b.Name) })
-	return out
+func (s *Store) setBudgets() {
+	s.enforce.Lock()
+	defer s.enforce.Unlock()
+	s.View.SetBudgets(s.budgets.List())
 }
 
 // Run updates the status of the budgets until ctx is done.
@@ -114,7 +96,7 @@ func (s *Store) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		budgets := s.list()
+		budgets := s.budgets.List()
 		usage, full := s.View.Usage()
 		s.Full(full)
 		if len(budgets) == 0 {
@@ -135,13 +117,13 @@ func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, n
 	now.ObservedGeneration, now.Reporter, now.Conditions = b.Generation, b.Status.Reporter, slices.Clone(b.Status.Conditions)
 	meta.SetStatusCondition(&now.Conditions, judge(b, never))
 	if equality.Semantic.DeepEqual(now, b.Status) {
-		delete(s.untrue, b.Name)
+		delete(s.outdated, b.Name)
 		return nil
 	}
 	if b.Status.Reporter != s.Replica && b.Status.Reporter != "" {
-		since, ok := s.untrue[b.Name]
+		since, ok := s.outdated[b.Name]
 		if !ok {
-			s.untrue[b.Name] = time.Now()
+			s.outdated[b.Name] = time.Now()
 		}
 		if !ok || time.Since(since) < patience {
 			return nil
@@ -150,14 +132,13 @@ func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, n
 	now.Reporter = s.Replica
 	b = b.DeepCopy()
 	b.Status = now
-	err := s.rest.Put().Resource(policyv1alpha1.BudgetResource.Resource).Name(b.Name).SubResource("status").Body(b).Do(ctx).Error()
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // a watch event will follow, or the budget was deleted
-	}
+	written, err := s.budgets.UpdateStatus(ctx, b)
 	if err != nil {
 		return fmt.Errorf("update status of budget %q: %w", b.Name, err)
 	}
-	delete(s.untrue, b.Name)
+	if written {
+		delete(s.outdated, b.Name)
+	}
 	return nil
 }
 

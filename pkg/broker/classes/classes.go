@@ -22,25 +22,22 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/policystore"
 )
 
 // Store watches the classes of the cluster.
 type Store struct {
 	client    kubernetes.Interface
-	rest      rest.Interface
-	informer  cache.SharedIndexInformer
+	classes   *policystore.Store[policyv1alpha1.NamespaceClass, *policyv1alpha1.NamespaceClass]
 	namespace string // of the broker
 	prefixes  []string
 	kinds     policyv1alpha1.ObjectKinds
@@ -73,38 +70,28 @@ const reviewed = time.Minute
 // policy.tenama.dev. Call Start.
 func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string, kinds policyv1alpha1.ObjectKinds, log *slog.Logger) (*Store, error) {
 	s := &Store{
-		client: client, rest: c, namespace: namespace, prefixes: prefixes, kinds: kinds, log: log,
+		client: client, namespace: namespace, prefixes: prefixes, kinds: kinds, log: log,
 		bindable: map[string]review{}, checked: map[types.UID]check{}, wake: make(chan struct{}, 1),
 	}
-	all := cache.NewListWatchFromClient(c, policyv1alpha1.Resource.Resource, metav1.NamespaceAll, fields.Everything())
-	s.informer = cache.NewSharedIndexInformer(all, &policyv1alpha1.NamespaceClass{}, 0, cache.Indexers{})
-	poke := func(any) {
+	var err error
+	s.classes, err = policystore.New(c, policyv1alpha1.Resource.Resource, func(_, _ *policyv1alpha1.NamespaceClass) {
 		select {
 		case s.wake <- struct{}{}:
 		default:
 		}
-	}
-	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: poke, DeleteFunc: poke, UpdateFunc: func(_, o any) { poke(o) },
 	})
 	return s, err
 }
 
 // Start watches the classes until ctx is done, and returns once all are known.
-func (s *Store) Start(ctx context.Context) error {
-	go s.informer.RunWithContext(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), s.informer.HasSynced) {
-		return ctx.Err()
-	}
-	return nil
-}
+func (s *Store) Start(ctx context.Context) error { return s.classes.Start(ctx) }
 
 // Class returns the class with the given name, or the default class if name is empty.
 // Its status.revision is that of its spec. The error is a *field.Error about
 // spec.className if the caller can correct it by choosing another class.
 func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error) {
 	path := field.NewPath("spec", "className")
-	all := s.list()
+	all := s.classes.List()
 	if name == "" {
 		var defaults []string
 		for _, c := range all {
@@ -139,7 +126,7 @@ func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.Namespa
 func (s *Store) Like() (labels, annotations map[string]string) {
 	labels, annotations = map[string]string{}, map[string]string{}
 	var like *policyv1alpha1.NamespaceClass
-	for _, c := range s.list() {
+	for _, c := range s.classes.List() {
 		if (like == nil || isDefault(c)) && s.check(c).err == nil {
 			like = c
 		}
@@ -168,16 +155,6 @@ func offer(all []*policyv1alpha1.NamespaceClass) string {
 		names[i] = c.Name
 	}
 	return "known classes: " + strings.Join(names, ", ")
-}
-
-// list returns all classes, sorted by name. They must not be changed.
-func (s *Store) list() []*policyv1alpha1.NamespaceClass {
-	var out []*policyv1alpha1.NamespaceClass
-	for _, o := range s.informer.GetStore().List() {
-		out = append(out, o.(*policyv1alpha1.NamespaceClass))
-	}
-	slices.SortFunc(out, func(a, b *policyv1alpha1.NamespaceClass) int { return strings.Compare(a.Name, b.Name) })
-	return out
 }
 
 func isDefault(c *policyv1alpha1.NamespaceClass) bool {
@@ -209,7 +186,7 @@ func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 // Reserved returns the amounts that a namespace of each class reserves from the budgets.
 func (s *Store) Reserved() map[string]corev1.ResourceList {
 	out := map[string]corev1.ResourceList{}
-	for _, c := range s.list() {
+	for _, c := range s.classes.List() {
 		if found := s.check(c); found.err == nil {
 			out[c.Name] = found.reserved
 		}
@@ -219,11 +196,11 @@ func (s *Store) Reserved() map[string]corev1.ResourceList {
 
 // Outdated reports, in one word, whether a revision is the current one of a class.
 func (s *Store) Outdated(name, revision string) string {
-	o, ok, err := s.informer.GetStore().GetByKey(name)
+	class := s.classes.Get(name)
 	switch {
-	case err != nil || !ok:
+	case class == nil:
 		return "classless"
-	case s.check(o.(*policyv1alpha1.NamespaceClass)).revision == revision:
+	case s.check(class).revision == revision:
 		return "current"
 	}
 	return "outdated"
@@ -243,7 +220,7 @@ func (s *Store) Run(ctx context.Context) {
 		case <-again.C:
 		}
 		retry = nil
-		all := s.list()
+		all := s.classes.List()
 		defaults := 0
 		for _, c := range all {
 			if isDefault(c) {
@@ -273,12 +250,12 @@ func (s *Store) report(ctx context.Context, class *policyv1alpha1.NamespaceClass
 	if equality.Semantic.DeepEqual(before, class.Status) {
 		return nil
 	}
-	err := s.rest.Put().Resource(policyv1alpha1.Resource.Resource).Name(class.Name).SubResource("status").Body(class).Do(ctx).Error()
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // a watch event will follow, or the class was deleted
-	}
+	written, err := s.classes.UpdateStatus(ctx, class)
 	if err != nil {
 		return fmt.Errorf("update status of class %q: %w", class.Name, err)
+	}
+	if !written {
+		return nil
 	}
 	s.log.Info("Judged a class", "class", class.Name, "ready", c.Status, "reason", c.Reason, "message", c.Message)
 	return nil
