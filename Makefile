@@ -24,7 +24,7 @@ LONG    := ^(TestEveryRuleStopsAnAttack|TestFaults|TestExampleGatekeeper|TestInt
 # Tests that depend on Kubernetes, for the oldest one. Tests that change policies
 # again and again are left out: that can end kube-apiserver 1.30
 # (docs/known-issues.md). Races and the plugin do not depend on the version.
-OLDEST  := TestAttacks|TestDrift|TestWhatATenantGetsWorks|TestUserKeys|TestClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestEveryone|TestOthersSeeNothing|TestQuota|TestScripts|TestWatch|TestExplain|TestTenantCannotOutlive
+OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestUserIdentity|TestUsersSeeOnlyTheirOwn|TestQuota|TestScripts|TestWatch|TestExplain|TestTenantCannotOutlive
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \

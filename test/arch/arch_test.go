@@ -116,10 +116,10 @@ func TestImports(t *testing.T) {
 // packages after it.
 var spine = []string{"pkg/broker/registry", "pkg/broker/lifecycle", "pkg/broker/guardrails", "pkg/broker/nscache"}
 
-// TestLayersAreAsIntended fails if layers allows more than intended: packages of the
+// TestLayerRules fails if layers allows more than intended: packages of the
 // broker must not import one another, except along the spine, and the store that
 // classes and budgets have in common; the client and the broker must share only the API.
-func TestLayersAreAsIntended(t *testing.T) {
+func TestLayerRules(t *testing.T) {
 	for dir, imports := range layers {
 		for _, i := range imports {
 			above, below := slices.Index(spine, dir), slices.Index(spine, i)

@@ -64,9 +64,9 @@ func TestPodOfTheBroker(t *testing.T) {
 	}
 }
 
-// TestNothingIsReplaced fails if the build would use sources other than those in
+// TestNoReplacedModules fails if the build would use sources other than those in
 // go.sum.
-func TestNothingIsReplaced(t *testing.T) {
+func TestNoReplacedModules(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root(t), "go.mod"))
 	if err != nil {
 		t.Fatal(err)

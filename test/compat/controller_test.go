@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package engines
+package compat
 
 import (
 	"context"
@@ -37,20 +37,20 @@ func TestControllerRuntimeCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	heard := map[string]string{} // name to resourceVersion, from events only
-	hear := func(o any, gone bool) {
+	seen := map[string]string{} // name to resourceVersion, from events only
+	record := func(o any, gone bool) {
 		if tomb, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
 			o = tomb.Obj
 		}
 		tn := o.(*v1alpha1.TemporaryNamespace)
 		mu.Lock()
 		defer mu.Unlock()
-		if heard[tn.Name] = tn.ResourceVersion; gone {
-			delete(heard, tn.Name)
+		if seen[tn.Name] = tn.ResourceVersion; gone {
+			delete(seen, tn.Name)
 		}
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(o any) { hear(o, false) }, UpdateFunc: func(_, o any) { hear(o, false) }, DeleteFunc: func(o any) { hear(o, true) },
+		AddFunc: func(o any) { record(o, false) }, UpdateFunc: func(_, o any) { record(o, false) }, DeleteFunc: func(o any) { record(o, true) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,8 +72,8 @@ func TestControllerRuntimeCache(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			if want, got := versions(&live), versions(&cached); !maps.Equal(want, got) || !maps.Equal(want, heard) {
-				return fmt.Errorf("live %v, cached %v, heard %v", want, got, heard)
+			if want, got := versions(&live), versions(&cached); !maps.Equal(want, got) || !maps.Equal(want, seen) {
+				return fmt.Errorf("live %v, cached %v, received %v", want, got, seen)
 			}
 			return nil
 		})
@@ -130,8 +130,8 @@ func TestControllerRuntimeCache(t *testing.T) {
 	agree("after it was drained")
 	churn(20, 25)
 	agree("at the end")
-	if len(heard) < 8 {
-		t.Errorf("only %v were left to compare", slices.Sorted(maps.Keys(heard)))
+	if len(seen) < 8 {
+		t.Errorf("only %v remain to compare", slices.Sorted(maps.Keys(seen)))
 	}
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package engines
+package compat
 
 import (
 	"testing"
@@ -89,7 +89,7 @@ func TestFlux(t *testing.T) {
 			}
 			set, err := m.DeleteAll(ctx, objects, ssa.DefaultDeleteOptions())
 			if err != nil {
-				t.Errorf("pruning what has gone: %v, %v", set, err)
+				t.Errorf("pruning a deleted object: %v, %v", set, err)
 			}
 		})
 	}
@@ -125,7 +125,7 @@ func TestFluxAfterExpiry(t *testing.T) {
 	}
 	changed := declared(t, "tmp-flux-expires", 600)
 	if _, err := m.Apply(ctx, changed, ssa.DefaultApplyOptions()); !contains(err, "being deleted") {
-		t.Errorf("applied while it ends: %v, want a conflict", err)
+		t.Errorf("applied during the deletion: %v, want a conflict", err)
 	}
 	if err := testenv.Eventually(30*time.Second, apply); err != nil {
 		t.Fatal(err)

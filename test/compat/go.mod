@@ -1,5 +1,5 @@
 // The libraries by which others meet the API: Flux, Argo CD, controller-runtime.
-// They are in a module of their own, so that nobody who builds tenama builds them.
+// They are in a module of their own, which a build of tenama does not compile.
 module tenama.dev/tenama/test/compat
 
 go 1.26.0

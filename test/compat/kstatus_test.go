@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package engines
+package compat
 
 import (
 	"context"
@@ -51,7 +51,7 @@ func TestKstatus(t *testing.T) {
 		}
 		phase, _, _ := unstructured.NestedString(u.Object, "status", "phase")
 		if (phase == "Ready") != (r.Status == status.CurrentStatus) {
-			t.Errorf("phase %s is %s to kstatus", phase, r.Status)
+			t.Errorf("kstatus of phase %s is %s", phase, r.Status)
 		}
 		if seen = append(seen, r.Status); len(seen) > 1 && seen[len(seen)-2] == r.Status {
 			seen = seen[:len(seen)-1]

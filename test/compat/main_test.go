@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engines tests the API with libraries that other tools use: Flux's apply,
+// Package compat tests the API with libraries that other tools use: Flux's apply,
 // kstatus, controller-runtime.
-package engines
+package compat
 
 import (
 	"context"

@@ -24,8 +24,8 @@ import (
 
 // follower is an informer that records the events its handlers received.
 type follower struct {
-	mu    sync.Mutex
-	heard []string
+	mu     sync.Mutex
+	events []string
 }
 
 func follow(t *testing.T, c *client.Client) *follower {
@@ -39,7 +39,7 @@ func follow(t *testing.T, c *client.Client) *follower {
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.heard = append(f.heard, what+" "+o.(*v1alpha1.TemporaryNamespace).Name)
+		f.events = append(f.events, what+" "+o.(*v1alpha1.TemporaryNamespace).Name)
 	}
 	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
 		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return c.List(ctx, o) },
@@ -55,14 +55,14 @@ func follow(t *testing.T, c *client.Client) *follower {
 	return f
 }
 
-func (f *follower) hears(t *testing.T, within time.Duration, want ...string) {
+func (f *follower) waitFor(t *testing.T, within time.Duration, want ...string) {
 	t.Helper()
 	err := testenv.Eventually(within, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, w := range want {
-			if !slices.Contains(f.heard, w) {
-				return fmt.Errorf("%q was not heard: %v", w, f.heard)
+			if !slices.Contains(f.events, w) {
+				return fmt.Errorf("%q was not received: %v", w, f.events)
 			}
 		}
 		return nil
@@ -76,7 +76,7 @@ func (f *follower) hears(t *testing.T, within time.Duration, want ...string) {
 // the user loses access to as deleted: after a right to see all namespaces is granted
 // or revoked, after a label changes, and after an administrator takes a namespace away
 // from tenama. Without this, informers would show stale data.
-func TestGainedAndLostAccess(t *testing.T) {
+func TestAccessChangesInWatches(t *testing.T) {
 	t.Parallel() // it waits for watches to notice changes
 	c, port := own(t)
 	start(t, c, port, "broker-0")
@@ -95,18 +95,18 @@ func TestGainedAndLostAccess(t *testing.T) {
 	}
 	defer quiet.Stop()
 	f, own := follow(t, erik), follow(t, alice)
-	f.hears(t, time.Minute, "ADDED tmp-e")
+	f.waitFor(t, time.Minute, "ADDED tmp-e")
 	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "erik-views", "--clusterrole=tenama:viewall", "--user=erik"); err != nil {
 		t.Fatal(out)
 	}
-	f.hears(t, 60*time.Second, "ADDED tmp-a", "ADDED tmp-b")
+	f.waitFor(t, 60*time.Second, "ADDED tmp-a", "ADDED tmp-b")
 	if out, err := c.Kubectl("admin", "delete", "clusterrolebinding", "erik-views"); err != nil {
 		t.Fatal(out)
 	}
-	f.hears(t, 60*time.Second, "DELETED tmp-a", "DELETED tmp-b")
+	f.waitFor(t, 60*time.Second, "DELETED tmp-a", "DELETED tmp-b")
 	f.mu.Lock()
-	if slices.Contains(f.heard, "DELETED tmp-e") {
-		t.Errorf("erik lost what is his own: %v", f.heard)
+	if slices.Contains(f.events, "DELETED tmp-e") {
+		t.Errorf("erik's own namespace was reported as deleted: %v", f.events)
 	}
 	f.mu.Unlock()
 
@@ -117,7 +117,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 			t.Errorf("got %s %v, want a bookmark", e.Type, e.Object)
 		}
 	case <-time.After(2 * time.Minute):
-		t.Error("a quiet watch got no bookmark in two minutes")
+		t.Error("a watch without events got no bookmark in two minutes")
 	}
 
 	// By label, on one watch.
@@ -138,7 +138,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 				t.Errorf("got %s %v, want %s", e.Type, e.Object, want)
 			}
 		case <-time.After(time.Minute):
-			t.Errorf("%s did not come", want)
+			t.Errorf("%s was not received", want)
 		}
 	}
 
@@ -171,7 +171,7 @@ func TestGainedAndLostAccess(t *testing.T) {
 				t.Errorf("resumed: got %s, want %s", got, want)
 			}
 		case <-time.After(time.Minute):
-			t.Errorf("resumed: %s did not come", want)
+			t.Errorf("resumed: %s was not received", want)
 		}
 	}
 
@@ -187,8 +187,8 @@ func TestGainedAndLostAccess(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	own.hears(t, time.Minute, "DELETED tmp-b")
+	own.waitFor(t, time.Minute, "DELETED tmp-b")
 	if ns := namespace(t, c.Client("admin"), "tmp-b"); ns.Status.Phase != corev1.NamespaceActive {
-		t.Errorf("it is %s", ns.Status.Phase)
+		t.Errorf("the namespace is %s", ns.Status.Phase)
 	}
 }

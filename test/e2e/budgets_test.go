@@ -109,7 +109,7 @@ func TestBudgetIsExact(t *testing.T) {
 	}
 	got := fill(t, c, 40, nil) // by count
 	if ready, refused := left(); len(got) != 7 || ready != 7 {
-		t.Fatalf("%d were let in, %d are there (%d refused), the limit is 7", len(got), ready, refused)
+		t.Fatalf("%d were admitted, %d exist (%d rejected), the limit is 7", len(got), ready, refused)
 	}
 	for name, who := range got {
 		if _, err := who.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
@@ -132,11 +132,11 @@ func TestBudgetIsExact(t *testing.T) {
 	}
 	more := fill(t, c, 20, map[string]string{"cpu": "4"}) // by sum: 4 + 4, and 4 more would exceed it
 	if ready, _ := left(); len(more) != 1 || ready != 5 {
-		t.Errorf("%d of 4 cpu each were let in, %d are there: 4 of 10 were taken", len(more), ready)
+		t.Errorf("%d of 4 cpu each were admitted, %d exist: 4 of 10 were in use", len(more), ready)
 	}
 	more = fill(t, c, 20, map[string]string{"cpu": "2"})
 	if ready, _ := left(); len(more) != 1 || ready != 6 {
-		t.Errorf("%d of 2 cpu each were let in, %d are there: 8 of 10 were taken", len(more), ready)
+		t.Errorf("%d of 2 cpu each were admitted, %d exist: 8 of 10 were in use", len(more), ready)
 	}
 }
 
@@ -177,14 +177,14 @@ func TestBudgetRefusals(t *testing.T) {
 		if err != nil {
 			for _, prefix := range []string{"tmp-a", "tmp-b", "tmp-c"} {
 				if !strings.HasPrefix(step.name, prefix) && strings.Contains(err.Error(), prefix) {
-					t.Errorf("%s is told of %s: %v", step.name, prefix, err)
+					t.Errorf("the message for %s contains %s: %v", step.name, prefix, err)
 				}
 			}
 		}
 	}
 	for _, name := range []string{"tmp-a3", "tmp-b1", "tmp-c2"} { // refused before any write
 		if _, err := c.Client("admin").CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); reason(err) != metav1.StatusReasonNotFound {
-			t.Errorf("%s was made: %v", name, err)
+			t.Errorf("%s was created: %v", name, err)
 		}
 	}
 	// A dry run is refused in the same way.
@@ -241,7 +241,7 @@ func other(ctx context.Context, who *client.Client, name, cpu string) error {
 // A budget that cannot work must be refused if CEL can detect the problem. Problems
 // that only the broker can detect must be in the budget's condition, and in one line of
 // the refusal of a create that is subject to the budget.
-func TestBudgetsThatCannotWork(t *testing.T) {
+func TestInvalidBudgets(t *testing.T) {
 	for name, c := range map[string]struct{ spec, want string }{
 		"nothing":           {"{}", "say what the budget limits"},
 		"an unknown key":    {"{total: {cores: 4}}", `Kubernetes knows no quota "cores": use requests.cpu`},
@@ -257,7 +257,7 @@ func TestBudgetsThatCannotWork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if out, err := shared.KubectlIn("admin", budget("bad", c.spec), "apply", "-f", "-"); err == nil || !strings.Contains(out, c.want) {
-				t.Errorf("got %s, want it refused with %q", out, c.want)
+				t.Errorf("got %s, want a rejection with %q", out, c.want)
 			}
 		})
 	}
@@ -277,7 +277,7 @@ func TestBudgetsThatCannotWork(t *testing.T) {
 				return nil
 			})
 			if err != nil {
-				t.Errorf("the condition is %v", err)
+				t.Errorf("the condition: %v", err)
 			}
 			_, err = user(t, "alice").Create(t.Context(), of("doubtful", nil, unique("doubt")), metav1.CreateOptions{})
 			if name, wait := client.IsOverBudget(err); name != "doubtful" || wait || !strings.Contains(err.Error(), c.message) {

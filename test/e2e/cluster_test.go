@@ -27,10 +27,10 @@ func TestControlPlane(t *testing.T) {
 	defer func() { _ = exec.Command(testenv.Bin("cluster"), "down", "--dir", dir).Run() }()
 	side := &testenv.Cluster{Dir: dir}
 	if out, err := side.Kubectl("admin", "get", "--raw", "/version"); err != nil || !strings.Contains(out, `"gitVersion": "v1.36.`) {
-		t.Errorf("a second one beside the first: %s", out)
+		t.Errorf("a second control plane in another directory: %s", out)
 	}
 	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "in use") {
-		t.Errorf("a second one in the same directory: %s", out)
+		t.Errorf("a second control plane in the same directory: %s", out)
 	}
 	for user, want := range map[string]string{"alice": "devs", "bob": "devs", "carol": "ops", "dora": "devs", "erik": "ops", "admin": "system:masters"} {
 		out, err := shared.Kubectl(user, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
@@ -43,7 +43,7 @@ func TestControlPlane(t *testing.T) {
 		t.Errorf("anonymous requests: got %d, want 401", code)
 	}
 	if out, err := shared.Kubectl("alice", "create", "namespace", "x"); err == nil {
-		t.Errorf("RBAC is off: %s", out)
+		t.Errorf("RBAC is not enforced: %s", out)
 	}
 
 	// kill -9 also ends the components.
@@ -64,7 +64,7 @@ func TestControlPlane(t *testing.T) {
 		for name, pid := range pids {
 			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			if err == nil && !strings.Contains(string(b), ") Z ") {
-				return fmt.Errorf("%s, process %d, lives on", name, pid)
+				return fmt.Errorf("%s, process %d, still runs", name, pid)
 			}
 		}
 		return nil

@@ -114,7 +114,7 @@ func TestGarbageCollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	orphan := tns("tmp-dangling", time.Hour)
-	orphan.OwnerReferences = []metav1.OwnerReference{{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "nobody", UID: "00000000-0000-0000-0000-000000000000"}}
+	orphan.OwnerReferences = []metav1.OwnerReference{{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "absent", UID: "00000000-0000-0000-0000-000000000000"}}
 	if _, err := alice.Create(ctx, orphan, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestGarbageCollector(t *testing.T) {
 		t.Helper()
 		if err := testenv.Eventually(60*time.Second, func() error {
 			if _, err := alice.Get(ctx, name); !apierrors.IsNotFound(err) {
-				return fmt.Errorf("%s is there: %v", name, err)
+				return fmt.Errorf("%s still exists: %v", name, err)
 			}
 			return nil
 		}); err != nil {
@@ -131,7 +131,7 @@ func TestGarbageCollector(t *testing.T) {
 	}
 	ends("tmp-dangling") // deleted because its owner does not exist, as with any object
 	if _, err := alice.Get(ctx, "tmp-owned"); err != nil {
-		t.Errorf("its owner is there: %v", err)
+		t.Errorf("its owner still exists: %v", err)
 	}
 	if err := kube.RbacV1().ClusterRoles().Delete(ctx, app.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)

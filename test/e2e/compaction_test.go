@@ -66,7 +66,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		e.Differs = ""
 		answers[0].Object = strings.ReplaceAll(answers[0].Object, " remainingItemCount", "")
 		if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
-			t.Errorf("%s: another answer than of a custom resource (-), but (+):\n%s", e.Name, diff)
+			t.Errorf("%s: the response differs from that of a custom resource (-custom resource, +tenama):\n%s", e.Name, diff)
 		}
 	}
 	create := func(name string) {
@@ -124,7 +124,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	if err := testenv.Eventually(60*time.Second, func() error {
 		list, err := alice.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err == nil && (alive(list, "tmp-conform-c") || !alive(list, "tmp-conform-b")) {
-			err = fmt.Errorf("the broker knows %d namespaces, and not the truth", len(list.Items))
+			err = fmt.Errorf("the broker lists %d namespaces, which differ from the cluster's", len(list.Items))
 		}
 		return err
 	}); err != nil {
@@ -134,7 +134,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		t.Error(err)
 	}
 	if err := testenv.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+90*time.Second, func() error { return going(ctx, kube, short.Name) }); err != nil {
-		t.Error(errors.Join(err, errors.New("what was due while the watch lagged did not come")))
+		t.Error(errors.Join(err, errors.New("a deletion that was due while the watch lagged did not happen")))
 	}
 	if err := b.Stop(); err != nil {
 		t.Error(err)
@@ -157,5 +157,5 @@ func going(ctx context.Context, kube kubernetes.Interface, name string) error {
 	if apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil {
 		return nil
 	}
-	return fmt.Errorf("%s lives on: %v", name, err)
+	return fmt.Errorf("%s still exists: %v", name, err)
 }

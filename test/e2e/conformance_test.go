@@ -102,23 +102,23 @@ func TestConformance(t *testing.T) {
 			}
 			switch answer := fmt.Sprint(got.Code, " ", got.Status); {
 			case e.Differs != "" && (e.Is == "") == (e.Rewrite == nil):
-				t.Errorf("%s: %s: the row does not say how the answers differ", group.name, e.Name)
+				t.Errorf("%s: %s: the row does not describe how the responses differ", group.name, e.Name)
 			case e.Is != "" && !strings.HasPrefix(answer, e.Is):
-				t.Errorf("%s: %s: the answer is %q, want %q", group.name, e.Name, answer, e.Is)
+				t.Errorf("%s: %s: the response is %q, want %q", group.name, e.Name, answer, e.Is)
 			case e.Rewrite != nil && !cmp.Equal(want, got):
-				t.Errorf("%s: %s: other than meant (-), but (+):\n%s", group.name, e.Name, cmp.Diff(want, got))
+				t.Errorf("%s: %s: unexpected response (-want, +got):\n%s", group.name, e.Name, cmp.Diff(want, got))
 			case diff != "" && e.Differs == "":
-				t.Errorf("%s: %s: another answer than of a custom resource (-), but (+):\n%s", group.name, e.Name, diff)
+				t.Errorf("%s: %s: the response differs from that of a custom resource (-custom resource, +tenama):\n%s", group.name, e.Name, diff)
 			case diff == "" && e.Differs != "":
-				t.Errorf("%s: %s: the answers are the same; why say that they differ?", group.name, e.Name)
+				t.Errorf("%s: %s: the responses are the same, but the row describes a difference", group.name, e.Name)
 			case e.Differs != "" && !strings.Contains(told, e.Differs):
-				t.Errorf("%s: %s: docs/conformance.md does not say: %s", group.name, e.Name, e.Differs)
+				t.Errorf("%s: %s: docs/conformance.md does not contain: %s", group.name, e.Name, e.Differs)
 			}
 		}
 	}
 	delete(used, "")
 	if bullets := strings.Count(list, "\n- "); bullets != len(used) {
-		t.Errorf("docs/conformance.md lists %d differences, there are %d", bullets, len(used))
+		t.Errorf("docs/conformance.md lists %d differences, the test has %d", bullets, len(used))
 	}
 	for _, name := range []string{conformance.Main, "tmp-conform-b"} {
 		if err := theirs.Hold(ctx, name, false); err != nil {

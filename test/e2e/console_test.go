@@ -122,7 +122,7 @@ func (s *console) exit() (int, string) {
 	case <-s.end:
 		return s.cmd.ProcessState.ExitCode(), s.screen()
 	case <-time.After(2 * time.Minute):
-		s.t.Fatalf("it does not end:\n%q", s.screen())
+		s.t.Fatalf("the program does not end:\n%q", s.screen())
 		return 0, ""
 	}
 }

@@ -167,12 +167,12 @@ func TestUncontained(t *testing.T) {
 				t.Errorf("/readyz/contained: %d %s", status, body)
 			}
 			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_contained 0\n") {
-				t.Error("/metrics does not say tenama_contained 0")
+				t.Error("/metrics does not contain tenama_contained 0")
 			}
 			if broken.name == "the policy is deleted" { // namespaces that expire meanwhile stay
 				time.Sleep(time.Until(expires.Status.ExpirationTimestamp.Add(3 * time.Second)))
 				if now, err := alice.Get(ctx, expires.Name); err != nil || now.DeletionTimestamp != nil {
-					t.Errorf("an uncontained broker deleted what had expired: %v", err)
+					t.Errorf("an uncontained broker deleted an expired namespace: %v", err)
 				}
 			}
 			for what, try := range map[string]func() error{
@@ -193,7 +193,7 @@ func TestUncontained(t *testing.T) {
 				apply(broken.restore)
 			}
 			if err := testenv.Eventually(60*time.Second, accepted); err != nil {
-				t.Errorf("it did not recover: %v", err)
+				t.Errorf("the broker did not recover: %v", err)
 			}
 		})
 	}
@@ -201,10 +201,10 @@ func TestUncontained(t *testing.T) {
 		t.Errorf("/readyz/contained: %d %s", status, body)
 	}
 	if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_contained 1\n") || !strings.Contains(body, `tenama_containment_proofs_total{result="broken"}`) {
-		t.Error("/metrics does not tell of containment")
+		t.Error("/metrics does not contain tenama_contained 1")
 	}
 	if err := alice.WaitGone(ctx, expires.Name, expires.UID); err != nil {
-		t.Errorf("what expired while nothing could be deleted is not deleted afterwards: %v", err)
+		t.Errorf("a namespace that expired meanwhile is not deleted after the recovery: %v", err)
 	}
 	if err := logged(b, `"msg":"Containment is not proven"`, 5); err != nil {
 		t.Error(err)

@@ -63,22 +63,22 @@ func TestBrokerTokenIsContained(t *testing.T) {
 		try  func() error
 		stop string // text in the error; empty: it is allowed
 	}{
-		"bind somebody in kube-system":  {func() error { return binding("kube-system", "admin", mallory) }, policy},
-		"bind itself in kube-system":    {func() error { return binding("kube-system", "tenama:namespace-manager", self) }, policy},
-		"bind somebody in default":      {func() error { return binding("default", "view", mallory) }, policy},
-		"bind a stranger in a tenant's": {func() error { return binding(tn.Name, "admin", mallory) }, policy},
-		"bind a group in a tenant's": {func() error {
+		"bind another user in kube-system":           {func() error { return binding("kube-system", "admin", mallory) }, policy},
+		"bind itself in kube-system":                 {func() error { return binding("kube-system", "tenama:namespace-manager", self) }, policy},
+		"bind another user in default":               {func() error { return binding("default", "view", mallory) }, policy},
+		"bind another user in a temporary namespace": {func() error { return binding(tn.Name, "admin", mallory) }, policy},
+		"bind a group in a temporary namespace": {func() error {
 			return binding(tn.Name, "admin", rbacv1.Subject{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:authenticated"})
 		}, policy},
-		"bind cluster-admin":           {func() error { return binding(tn.Name, "cluster-admin", alice) }, "attempting to grant RBAC permissions not currently held"},
-		"bind the owner (the control)": {func() error { return binding(tn.Name, "admin", alice) }, ""},
-		"read secrets in kube-system":  {func() error { _, err := k.CoreV1().Secrets("kube-system").List(ctx, metav1.ListOptions{}); return err }, rbac},
-		"read the tenant's secrets":    {func() error { _, err := k.CoreV1().Secrets(tn.Name).List(ctx, metav1.ListOptions{}); return err }, rbac},
-		"delete what it did not make": {func() error {
+		"bind cluster-admin":          {func() error { return binding(tn.Name, "cluster-admin", alice) }, "attempting to grant RBAC permissions not currently held"},
+		"bind the owner (control)":    {func() error { return binding(tn.Name, "admin", alice) }, ""},
+		"read secrets in kube-system": {func() error { _, err := k.CoreV1().Secrets("kube-system").List(ctx, metav1.ListOptions{}); return err }, rbac},
+		"read the tenant's secrets":   {func() error { _, err := k.CoreV1().Secrets(tn.Name).List(ctx, metav1.ListOptions{}); return err }, rbac},
+		"delete an ordinary namespace": {func() error {
 			return k.CoreV1().Namespaces().Delete(ctx, "tenama-system", metav1.DeleteOptions{DryRun: []string{"All"}})
 		}, policy},
-		"create a namespace outside":     {func() error { return createNamespace(t, k, "evil", nil) }, policy},
-		"create one that is not managed": {func() error { return createNamespace(t, k, "tmp-evil", nil) }, policy},
+		"create a namespace without the prefix": {func() error { return createNamespace(t, k, "evil", nil) }, policy},
+		"create an unmanaged namespace":         {func() error { return createNamespace(t, k, "tmp-evil", nil) }, policy},
 		"adopt default": {func() error {
 			ns := namespace(t, admin(), "default")
 			ns.Labels["tenama.dev/managed"] = "true"
@@ -91,7 +91,7 @@ func TestBrokerTokenIsContained(t *testing.T) {
 			_, err := k.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{})
 			return err
 		}, policy},
-		"weaken pod security": {func() error {
+		"lower pod security": {func() error {
 			ns := namespace(t, admin(), tn.Name)
 			ns.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
 			_, err := k.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{})
@@ -109,9 +109,9 @@ func TestBrokerTokenIsContained(t *testing.T) {
 			err := c.try()
 			switch {
 			case c.stop == "" && err != nil:
-				t.Errorf("refused: %v", err)
+				t.Errorf("denied: %v", err)
 			case c.stop != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), c.stop)):
-				t.Errorf("got %v, want it stopped by %q", err, c.stop)
+				t.Errorf("got %v, want it denied by %q", err, c.stop)
 			}
 		})
 	}
@@ -174,7 +174,7 @@ func TestTenantCannotLiftGuardRails(t *testing.T) {
 	}
 	out, err := shared.KubectlIn("alice", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open}\nspec: {podSelector: {}, ingress: [{}], policyTypes: [Ingress]}\n", "-n", tn.Name, "apply", "-f", "-")
 	if err == nil {
-		t.Errorf("a policy that opens the namespace: %s", out)
+		t.Errorf("a network policy that allows everything: %s", out)
 	}
 	// The end of a namespace waits for these: with them a tenant could keep access.
 	for what, manifest := range map[string]string{
@@ -187,36 +187,36 @@ func TestTenantCannotLiftGuardRails(t *testing.T) {
 		}
 	}
 	if out, err := shared.Kubectl("alice", "create", "namespace", "tmp-squat"); err == nil {
-		t.Errorf("squatting on the prefix: %s", out)
+		t.Errorf("a namespace with the prefix: %s", out)
 	}
 }
 
 // Classes that cannot work must be refused with the reason, or be reported as not
 // ready.
-func TestClassesThatCannotWork(t *testing.T) {
+func TestInvalidClasses(t *testing.T) {
 	class := func(spec string) string {
 		return "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: bad}\nspec:\n" + spec
 	}
 	const life = "  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 600}\n"
 	object := func(o string) string { return class(life + "  objects:\n  - " + o + "\n") }
 	for name, c := range map[string]struct{ manifest, want string }{
-		"maximum below default":   {class("  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 6}\n"), "maximumTTLSeconds must not be below defaultTTLSeconds"},
-		"no lifetime":             {class("  description: x\n"), "spec.lifetime"},
-		"zero TTL":                {class("  lifetime: {defaultTTLSeconds: 0, maximumTTLSeconds: 600}\n"), "greater than or equal to 1"},
-		"privileged pods":         {class(life + "  podSecurity: privileged\n"), `"baseline", "restricted"`},
-		"unknown quota key":       {object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"), `Kubernetes knows no quota "cores"`},
-		"a cluster-scoped object": {object("{apiVersion: v1, kind: Namespace, metadata: {name: q}}"), "v1/Namespace is not a guard rail"},
-		"a secret":                {object("{apiVersion: v1, kind: Secret, metadata: {name: q}}"), "v1/Secret is not a guard rail"},
-		"an object without name":  {object("{apiVersion: v1, kind: ServiceAccount, metadata: {}}"), "metadata.name"},
-		"an object elsewhere":     {object("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a, namespace: kube-system}}"), "metadata.namespace must be empty"},
-		"reserved labels":         {class(life + "  namespaceLabels: {pod-security.kubernetes.io/enforce: privileged}\n"), "reserved"},
-		"reserved annotations":    {class(life + "  namespaceAnnotations: {tenama.dev/owner: me}\n"), "reserved"},
-		"a dotted name":           {strings.Replace(class(life), "name: bad", "name: a.b", 1), "DNS-1123 label"},
+		"maximum below default":          {class("  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 6}\n"), "maximumTTLSeconds must not be below defaultTTLSeconds"},
+		"no lifetime":                    {class("  description: x\n"), "spec.lifetime"},
+		"zero TTL":                       {class("  lifetime: {defaultTTLSeconds: 0, maximumTTLSeconds: 600}\n"), "greater than or equal to 1"},
+		"privileged pods":                {class(life + "  podSecurity: privileged\n"), `"baseline", "restricted"`},
+		"unknown quota key":              {object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"), `Kubernetes knows no quota "cores"`},
+		"a cluster-scoped object":        {object("{apiVersion: v1, kind: Namespace, metadata: {name: q}}"), "v1/Namespace is not a guard rail"},
+		"a secret":                       {object("{apiVersion: v1, kind: Secret, metadata: {name: q}}"), "v1/Secret is not a guard rail"},
+		"an object without name":         {object("{apiVersion: v1, kind: ServiceAccount, metadata: {}}"), "metadata.name"},
+		"an object in another namespace": {object("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a, namespace: kube-system}}"), "metadata.namespace must be empty"},
+		"reserved labels":                {class(life + "  namespaceLabels: {pod-security.kubernetes.io/enforce: privileged}\n"), "reserved"},
+		"reserved annotations":           {class(life + "  namespaceAnnotations: {tenama.dev/owner: me}\n"), "reserved"},
+		"a dotted name":                  {strings.Replace(class(life), "name: bad", "name: a.b", 1), "DNS-1123 label"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := shared.KubectlIn("admin", c.manifest, "apply", "-f", "-")
 			if err == nil || !strings.Contains(out, c.want) {
-				t.Errorf("got %s, want it refused with %q", out, c.want)
+				t.Errorf("got %s, want a rejection with %q", out, c.want)
 			}
 		})
 	}
@@ -238,7 +238,7 @@ func TestClassesThatCannotWork(t *testing.T) {
 				return nil
 			})
 			if err != nil {
-				t.Fatalf("the condition is %v, want %s", err, c.reason)
+				t.Fatalf("the condition: %v, want %s", err, c.reason)
 			}
 			tn := tns(unique("bad"), time.Minute)
 			tn.Spec.ClassName = "bad"

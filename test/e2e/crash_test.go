@@ -40,7 +40,7 @@ var steps = []struct {
 // After kill -9 of the broker before or after any of its writes, the namespace must
 // become either complete or absent, whether or not the client repeats the request; and
 // the owner must never have access without the guard rails.
-func TestKillBetweenAnyTwoSteps(t *testing.T) {
+func TestKillBetweenSteps(t *testing.T) {
 	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
@@ -90,7 +90,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 				case <-b.Done():
 				default:
 					b.Kill()
-					t.Fatalf("%s: it was not killed (create: %v)", a.what, err)
+					t.Fatalf("%s: the broker was not killed (create: %v)", a.what, err)
 				}
 				proxy.Cut(nil, nil)
 				if err := guarded(ctx, kube, name); err != nil {
@@ -147,7 +147,7 @@ func guarded(ctx context.Context, kube kubernetes.Interface, name string) error 
 		return err
 	}
 	if err := complete(ctx, kube, name, "alice"); err != nil && !strings.Contains(err.Error(), "serviceaccounts") {
-		return fmt.Errorf("the owner has access, but: %w", err)
+		return fmt.Errorf("the owner has access, although: %w", err)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (s schema) fields(path string) []string {
 
 // Discovery and OpenAPI must match those of a custom resource with the same schema:
 // clients build their requests from them.
-func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
+func TestDiscoveryMatchesCustomResource(t *testing.T) {
 	twin(t, shared.Cluster)
 	defer func() {
 		_, _ = shared.Kubectl("admin", "delete", "crd/temporarynamespaces."+twinGroup, "clusterrole/twins", "clusterrolebinding/twins")
@@ -127,7 +127,7 @@ func TestDiscoveryIsAsOfACustomResource(t *testing.T) {
 // The broker must answer discovery and OpenAPI without a reachable cluster, without
 // rights and without filled caches, and must answer "not modified" to clients that have
 // the current version.
-func TestDiscoveryNeedsNothing(t *testing.T) {
+func TestDiscoveryWithoutCluster(t *testing.T) {
 	t.Parallel()
 	c, port, proxy, kubeconfig := proxied(t)
 	proxy.Break(func(r *http.Request) *testenv.Fault { // caches never fill, reviews fail
@@ -151,7 +151,7 @@ func TestDiscoveryNeedsNothing(t *testing.T) {
 		if err != nil {
 			return 0, nil, err
 		}
-		r.Header = http.Header{"X-Remote-User": {"nobody-in-particular"}, "X-Remote-Group": {"system:authenticated"}}
+		r.Header = http.Header{"X-Remote-User": {"any-user"}, "X-Remote-Group": {"system:authenticated"}}
 		for k, v := range header {
 			r.Header.Set(k, v)
 		}

@@ -48,7 +48,7 @@ func TestDrain(t *testing.T) {
 		t.Errorf("a replica did not stop cleanly: %v", err)
 	}
 	if !registered(c) {
-		t.Fatal("a replica that was not the last took the APIService along")
+		t.Fatal("a replica that was not the last deleted the APIService")
 	}
 	if err := c.Endpoints(ctx, port, "broker-0"); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestDrain(t *testing.T) {
 	if took, blocked, err := endOf(ctx, kube, "foreign-during"); err != nil {
 		t.Error(err)
 	} else {
-		t.Logf("a foreign namespace took %.1f s to go during the drain; held up: %t", took.Seconds(), blocked)
+		t.Logf("the deletion of an ordinary namespace took %.1f s during the drain; blocked: %t", took.Seconds(), blocked)
 	}
 	select {
 	case err := <-stopped:
@@ -97,7 +97,7 @@ func TestDrain(t *testing.T) {
 		t.Fatal(out)
 	}
 	if err := c.WaitServed(ctx, b); err != nil {
-		t.Errorf("the APIService did not come back: %v", err)
+		t.Errorf("the APIService was not restored: %v", err)
 	}
 	// Both replicas stop at once; each at first assumes that the other one stays.
 	second, err = c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1))
@@ -116,12 +116,12 @@ func TestDrain(t *testing.T) {
 		t.Error(err)
 	}
 	if registered(c) {
-		t.Error("two replicas that stopped together left the APIService behind")
+		t.Error("two replicas that stopped together did not delete the APIService")
 	}
 	b = start(t, c, port, "broker-0")
 	// Uninstalling deletes the APIService, because the ClusterRole owns it.
 	if out, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev", "-o", "jsonpath={.metadata.ownerReferences[0].name}"); err != nil || out != "tenama:broker" {
-		t.Errorf("it belongs to %q (%v), want ClusterRole tenama:broker", out, err)
+		t.Errorf("its owner is %q (%v), want ClusterRole tenama:broker", out, err)
 	}
 	b.Kill()
 	if out, err := c.Kubectl("admin", "delete", "clusterrole", "tenama:broker"); err != nil {
@@ -157,7 +157,7 @@ func deletion(t *testing.T, kube kubernetes.Interface, name string) {
 		t.Error(err)
 	}
 	if blocked {
-		t.Errorf("%s: discovery failed, and held up the deletion of a foreign namespace; it took %s", name, took)
+		t.Errorf("%s: discovery failed, and blocked the deletion of an ordinary namespace, which took %s", name, took)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // or because an administrator deletes it, the broker loses its rights in it. The error
 // must tell the owner that the namespace is being deleted, rather than blame the
 // broker.
-func TestEndedWhileItIsMade(t *testing.T) {
+func TestDeletedDuringCreation(t *testing.T) {
 	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
@@ -42,7 +42,7 @@ func TestEndedWhileItIsMade(t *testing.T) {
 	select {
 	case <-reached:
 	case err := <-answer:
-		t.Fatalf("it was made without a limit range: %v", err)
+		t.Fatalf("the namespace was created without a limit range: %v", err)
 	}
 	// The namespace controller would delete the binding within seconds.
 	if err := kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {

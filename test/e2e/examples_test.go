@@ -122,7 +122,7 @@ func TestExampleTiers(t *testing.T) {
 		t.Fatal(out)
 	}
 	if got := namespace(t, kube, "cust-acme").Annotations["user.tenama.dev/contract"]; got != "C-1234" {
-		t.Errorf("the contract did not reach the Namespace: %q", got)
+		t.Errorf("the contract was not copied to the Namespace: %q", got)
 	}
 	plugin("extend", "acme", "--ttl", "2w")
 	if out := plugin("list"); !strings.Contains(out, "cust-globex") || !strings.Contains(out, "never") {
@@ -144,7 +144,7 @@ func TestExampleTiers(t *testing.T) {
 	for was, want := range map[string]string{"cores: ": "use requests.cpu", "namespaces: ": "use a NamespaceBudget with count/temporarynamespaces"} {
 		bad := strings.Replace(string(b), "{requests.cpu: ", "{"+was, 1)
 		if out, err := c.KubectlIn("admin", bad, "apply", "-f", "-"); err == nil || !strings.Contains(out, want) {
-			t.Errorf("%s: got %s, want it refused with %q", was, out, want)
+			t.Errorf("%s: got %s, want a rejection with %q", was, out, want)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestExampleTeams(t *testing.T) {
 		t.Errorf("a member of the team: %v", err)
 	}
 	if _, err := c.Client("alice").CoreV1().ConfigMaps(ns).List(ctx, metav1.ListOptions{}); reason(err) != metav1.StatusReasonForbidden {
-		t.Errorf("somebody of another team: %v", err)
+		t.Errorf("a member of another team: %v", err)
 	}
 	get := func(what, path string) string {
 		out, err := c.Kubectl("admin", "-n", ns, "get", what, "-o", "jsonpath="+path)
@@ -226,7 +226,7 @@ func TestExampleTeams(t *testing.T) {
 	// A team cannot change objects of the class; changes by administrators are
 	// reverted.
 	if out, err := kubectlAs(t, c, "pat", "payments", "-n", ns, "patch", "kustomizations.kustomize.toolkit.fluxcd.io", "team", "--type=merge", "-p", `{"spec":{"serviceAccountName":"other"}}`); err == nil {
-		t.Errorf("a tenant changes what the class made: %s", out)
+		t.Errorf("a tenant can change an object of the class: %s", out)
 	}
 	if out, err := c.Kubectl("admin", "-n", ns, "patch", "gitrepositories.source.toolkit.fluxcd.io", "team", "--type=merge", "-p", `{"spec":{"url":"https://evil.example.com/x.git"}}`); err != nil {
 		t.Fatal(out)
@@ -242,7 +242,7 @@ func TestExampleTeams(t *testing.T) {
 		return nil
 	})
 	if err != nil {
-		t.Errorf("the broker did not put back what the class made: %v", err)
+		t.Errorf("the broker did not restore the objects of the class: %v", err)
 	}
 	// The component widens the broker's rights exactly as documented.
 	stage, err := attack.New(ctx, c)
@@ -250,7 +250,7 @@ func TestExampleTeams(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := map[string]bool{ // in managed namespaces, and only there
-		"bind an account of the namespace": true, "write a config map": true, "make a config map": true,
+		"bind an account of the namespace": true, "create a config map": true,
 	}
 	for _, r := range attack.Rows() {
 		stop, detail := stage.Try(ctx, r)
@@ -259,19 +259,19 @@ func TestExampleTeams(t *testing.T) {
 		}
 	}
 	for what, row := range map[string]attack.Row{
-		"a secret":                 {Path: "/api/v1/namespaces/" + ns + "/secrets", Body: "{apiVersion: v1, kind: Secret, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}"},
-		"a pod":                    {Path: "/api/v1/namespaces/" + ns + "/pods", Body: "{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}"},
-		"a deployment":             {Path: "/apis/apps/v1/namespaces/" + ns + "/deployments", Body: "{apiVersion: apps/v1, kind: Deployment, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: c}]}}}}"},
-		"Flux act as itself":       {Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations", Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {sourceRef: {kind: GitRepository, name: evil}}}"},
-		"Flux act elsewhere":       {Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations", Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {serviceAccountName: a, targetNamespace: kube-system, sourceRef: {kind: GitRepository, name: evil}}}"},
-		"a config map elsewhere":   {Path: "/api/v1/namespaces/default/configmaps", Body: "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}"},
-		"a stranger's binding":     {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, subjects: [{kind: ServiceAccount, namespace: default, name: default}]}"},
-		"a binding to its manager": {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'tenama:namespace-manager'}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}"},
-		"a binding to root":        {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}"},
+		"a secret":                            {Path: "/api/v1/namespaces/" + ns + "/secrets", Body: "{apiVersion: v1, kind: Secret, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}"},
+		"a pod":                               {Path: "/api/v1/namespaces/" + ns + "/pods", Body: "{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}"},
+		"a deployment":                        {Path: "/apis/apps/v1/namespaces/" + ns + "/deployments", Body: "{apiVersion: apps/v1, kind: Deployment, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: c}]}}}}"},
+		"a Kustomization without an account":  {Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations", Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {sourceRef: {kind: GitRepository, name: evil}}}"},
+		"a Kustomization for kube-system":     {Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations", Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {serviceAccountName: a, targetNamespace: kube-system, sourceRef: {kind: GitRepository, name: evil}}}"},
+		"a config map in default":             {Path: "/api/v1/namespaces/default/configmaps", Body: "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}"},
+		"a binding for an account of default": {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, subjects: [{kind: ServiceAccount, namespace: default, name: default}]}"},
+		"a binding to the broker's role":      {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'tenama:namespace-manager'}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}"},
+		"a binding to cluster-admin":          {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}"},
 	} {
 		row.Role, row.Method = attack.BrokerAsAdmin, "POST"
 		if stop, detail := stage.Try(ctx, row); stop != attack.Containment {
-			t.Errorf("the broker makes %s: stopped by %s: %s", what, stop, detail)
+			t.Errorf("the broker creates %s: stopped by %s: %s", what, stop, detail)
 		}
 	}
 }

@@ -252,7 +252,7 @@ func lowered(ctx context.Context, kube kubernetes.Interface, name string) error 
 
 func absent(ctx context.Context, kube kubernetes.Interface, name string) error {
 	if _, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		return fmt.Errorf("%s is there: %v", name, err)
+		return fmt.Errorf("%s still exists: %v", name, err)
 	}
 	return nil
 }

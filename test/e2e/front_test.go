@@ -59,16 +59,16 @@ func TestNoTokenReachesTheBroker(t *testing.T) {
 		headers := seen[user]
 		mu.Unlock()
 		if len(headers) == 0 {
-			t.Errorf("%s did not arrive; who did: %v", user, len(seen))
+			t.Errorf("the broker received no request of %s, only of: %v", user, len(seen))
 		}
 		for _, h := range headers {
 			if h.Get("Authorization") != "" {
-				t.Errorf("%s: an Authorization header arrived", user)
+				t.Errorf("%s: the broker received an Authorization header", user)
 			}
 			for k, v := range h {
 				for _, token := range tokens {
 					if strings.Contains(strings.Join(v, " "), token) {
-						t.Errorf("%s: the token arrived in %s", user, k)
+						t.Errorf("%s: the broker received the token in %s", user, k)
 					}
 				}
 			}
@@ -94,7 +94,7 @@ func bearer(t *testing.T, c *testenv.Cluster, user string) string {
 
 // Unusual paths and bodies must neither reach an object nor cause a redirect: the same
 // parser must serve authorization and routing.
-func TestOddPaths(t *testing.T) {
+func TestUnusualPaths(t *testing.T) {
 	alice, err := shared.ConfigFor("alice", "devs")
 	if err != nil {
 		t.Fatal(err)
@@ -130,10 +130,10 @@ func TestOddPaths(t *testing.T) {
 		}
 		resp.Body.Close()
 		if resp.StatusCode < 400 || resp.StatusCode >= 500 {
-			t.Errorf("%s %s: %s, want it refused as a bad request", p.method, p.path, resp.Status)
+			t.Errorf("%s %s: %s, want a bad request", p.method, p.path, resp.Status)
 		}
 	}
 	if complete(t.Context(), admin(), others, "carol") != nil {
-		t.Error("carol's namespace suffered")
+		t.Error("carol's namespace was deleted or changed")
 	}
 }

@@ -58,7 +58,7 @@ func TestExampleGatekeeper(t *testing.T) {
 	}
 	err := testenv.Eventually(60*time.Second, func() error { // constraints take a moment
 		if out, err := pod("evil.example.net/x"); err == nil || !strings.Contains(out, "comes from no registry that is allowed") {
-			return errOf("not refused: " + out)
+			return errOf("not rejected: " + out)
 		}
 		return nil
 	})
@@ -66,16 +66,16 @@ func TestExampleGatekeeper(t *testing.T) {
 		t.Error(err)
 	}
 	if out, err := pod("registry.example.com/app:1"); err != nil {
-		t.Errorf("an image that is allowed: %s", out)
+		t.Errorf("an allowed image: %s", out)
 	}
 	class := func(labels string) (string, error) {
 		return c.KubectlIn("admin", "{apiVersion: policy.tenama.dev/v1alpha1, kind: NamespaceClass, metadata: {name: paid}, spec: {lifetime: {type: Unbounded}"+labels+"}}", "apply", "-f", "-")
 	}
 	if out, err := class(""); err == nil || !strings.Contains(out, `class "paid" sets no label example.com/cost-center`) {
-		t.Errorf("a class that nobody pays for: %s", out)
+		t.Errorf("a class without a cost centre: %s", out)
 	}
 	if out, err := class(", namespaceLabels: {example.com/cost-center: lab}"); err != nil {
-		t.Errorf("a class that somebody pays for: %s", out)
+		t.Errorf("a class with a cost centre: %s", out)
 	}
 	if _, err := alice.Delete(ctx, "tmp-held", metav1.DeleteOptions{}); err != nil {
 		t.Error(err)

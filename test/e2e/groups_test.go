@@ -16,7 +16,7 @@ import (
 // A user who creates a namespace for a group without being a member must be able to
 // repeat the request. The broker must wait only for the group's access, and must charge
 // the namespace to the group.
-func TestNamespaceForAnotherGroup(t *testing.T) {
+func TestOwnerGroupOfOthers(t *testing.T) {
 	ctx := t.Context()
 	apply(t, shared.Cluster, budget("crew", "{groups: [{name: crew, hard: {requests.cpu: 8}}]}"))
 	defer func() { _, _ = shared.Kubectl("admin", "delete", "namespacebudget", "crew") }()
@@ -53,20 +53,20 @@ func TestNamespaceForAnotherGroup(t *testing.T) {
 	// It waits for the access of the group, and not for the caller's, who never gets
 	// access.
 	if log, err := shared.broker.Output(); err != nil || strings.Contains(log, `access was not seen in time","namespace":"`+first.Name) {
-		t.Errorf("it waited for an access that nobody gets (%v)", err)
+		t.Errorf("the request waited for an access that is never granted (%v)", err)
 	}
 	if again, err := adder.Create(ctx, want("one"), metav1.CreateOptions{}); err != nil || again.UID != first.UID {
-		t.Errorf("the repeated request made %v, %v", again, err)
+		t.Errorf("the repeated request returned %v, %v", again, err)
 	}
 	ns := namespace(t, admin(), first.Name)
 	if got := ns.Annotations[v1alpha1.AnnotationGroups]; got != `["crew"]` {
-		t.Errorf("charged to %q", got)
+		t.Errorf("counted for the groups %q", got)
 	}
 	if _, err := member.Get(ctx, first.Name); err != nil {
 		t.Errorf("a member: %v", err)
 	}
 	if out, err := kubectlAs(t, shared.Cluster, "cy", "crew", "-n", first.Name, "create", "configmap", "mine"); err != nil {
-		t.Errorf("a member in it: %s", out)
+		t.Errorf("a member's access to the namespace: %s", out)
 	}
 	if _, err := adder.Create(ctx, want("two"), metav1.CreateOptions{}); err != nil {
 		t.Error(err)

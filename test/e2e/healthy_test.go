@@ -25,7 +25,7 @@ import (
 // In every state of the brokers the rest of the cluster must keep working: other
 // namespaces must be deletable, new quotas must come into force, and discovery must
 // work. When all brokers hang or are killed, the guard must ensure this.
-func TestTheClusterStaysHealthy(t *testing.T) {
+func TestClusterStaysHealthy(t *testing.T) {
 	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port := own(t)
@@ -83,7 +83,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 	begun := time.Now()
 	gone := func() error {
 		if registered(c) {
-			return fmt.Errorf("the APIService is there after %s", time.Since(begun))
+			return fmt.Errorf("the APIService still exists after %s", time.Since(begun))
 		}
 		return nil
 	}
@@ -91,14 +91,14 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 		t.Error(err)
 	}
 	if d := time.Since(begun); d < 14*time.Second {
-		t.Errorf("the guard acted after %s", d)
+		t.Errorf("the guard deleted the APIService after %s", d)
 	}
 	well("hanging")
 	if err := syscall.Kill(b.PID(), syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.WaitServed(ctx, b); err != nil {
-		t.Errorf("a broker that goes on does not put the APIService back: %v", err)
+		t.Errorf("a broker that resumes does not restore the APIService: %v", err)
 	}
 
 	// All brokers are killed.
@@ -108,7 +108,7 @@ func TestTheClusterStaysHealthy(t *testing.T) {
 	go func() {
 		time.Sleep(8 * time.Second)
 		took, blocked, err := endOf(ctx, kube, "during")
-		t.Logf("a namespace whose deletion met the outage took %.1f s; held up: %t", took.Seconds(), blocked)
+		t.Logf("a deletion during the outage took %.1f s; blocked: %t", took.Seconds(), blocked)
 		during <- err
 	}()
 	if err := testenv.Eventually(3*time.Minute, gone); err != nil {

@@ -74,15 +74,15 @@ func TestSpoofedHeadersDirectly(t *testing.T) {
 		header map[string]string
 		want   int
 	}{
-		"no certificate":                       {direct(t, nil, nil), root, 401},
-		"a user's certificate":                 {issue("client", "admin", "system:masters"), root, 401},
-		"another name of the front-proxy CA":   {issue("front-proxy", "mallory"), root, 401},
-		"a serving certificate":                {issue("serving", "front-proxy-client"), root, 401},
-		"a bearer token":                       {direct(t, nil, nil), token, 401},
-		"the front proxy without a user":       {issue("front-proxy", "front-proxy-client"), nil, 401},
-		"the front proxy for a stranger":       {issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-User": "stranger"}, 403},
-		"the front proxy (the control of it)":  {issue("front-proxy", "front-proxy-client"), root, 200},
-		"X-Remote-Uid alone gives no identity": {issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-Uid": "uid-alice"}, 401},
+		"no certificate":                      {direct(t, nil, nil), root, 401},
+		"a user's certificate":                {issue("client", "admin", "system:masters"), root, 401},
+		"another name of the front-proxy CA":  {issue("front-proxy", "mallory"), root, 401},
+		"a serving certificate":               {issue("serving", "front-proxy-client"), root, 401},
+		"a bearer token":                      {direct(t, nil, nil), token, 401},
+		"the front proxy without a user":      {issue("front-proxy", "front-proxy-client"), nil, 401},
+		"the front proxy for an unknown user": {issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-User": "stranger"}, 403},
+		"the front proxy (control)":           {issue("front-proxy", "front-proxy-client"), root, 200},
+		"X-Remote-Uid without a user":         {issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-Uid": "uid-alice"}, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{collection, collection + "/tmp-x"} {
@@ -124,12 +124,12 @@ func TestSpoofedHeadersThroughTheAPIServer(t *testing.T) {
 		"X-Remote-User": "alice", "X-Remote-Group": "system:masters", "X-Remote-Uid": "uid-alice", "X-Remote-Extra-A": "b",
 	})
 	if code != http.StatusNotFound {
-		t.Errorf("bob as alice: got %d %s, want 404", code, body)
+		t.Errorf("bob with alice's headers: got %d %s, want 404", code, body)
 	}
 }
 
 // The broker must see every user under their own name, whatever characters it contains.
-func TestEveryoneArrivesAsThemselves(t *testing.T) {
+func TestUserIdentity(t *testing.T) {
 	ctx := t.Context()
 	grant := func(kind, name, namespace string) {
 		t.Helper()
@@ -184,7 +184,7 @@ func TestEveryoneArrivesAsThemselves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client := as(t, c.config)
 			if got, err := client.User(ctx); err != nil || got != c.owner {
-				t.Fatalf("the cluster knows %q (%v), want %q", got, err, c.owner)
+				t.Fatalf("the user name in the cluster is %q (%v), want %q", got, err, c.owner)
 			}
 			tn := borrow(t, client, unique("self"), time.Hour)
 			if tn.Status.Owner != c.owner {
@@ -192,7 +192,7 @@ func TestEveryoneArrivesAsThemselves(t *testing.T) {
 			}
 			list, err := client.List(ctx, metav1.ListOptions{})
 			if err != nil || !has(list, tn.Name) {
-				t.Errorf("it is not in the owner's list (%v)", err)
+				t.Errorf("the owner's list does not contain it (%v)", err)
 			}
 			kube := kubernetesFor(t, c.config)
 			if _, err := kube.CoreV1().ConfigMaps(tn.Name).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{}); err != nil {
@@ -211,12 +211,12 @@ func TestSystemUsers(t *testing.T) {
 		t.Errorf("system:kube-scheduler: got %v, want Forbidden", err)
 	}
 	if ns, err := admin().CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{}); !apierrors.IsNotFound(err) && ns.DeletionTimestamp == nil {
-		t.Errorf("its namespace stays: %v", err)
+		t.Errorf("its namespace still exists: %v", err)
 	}
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:admin", Groups: []string{"system:masters"}}
 	tn := borrow(t, as(t, config), unique("sys"), time.Hour)
 	if tn.Status.Phase != v1alpha1.PhaseReady {
-		t.Errorf("system:admin, who may do everything: got %+v", tn.Status)
+		t.Errorf("system:admin, which has all rights: got %+v", tn.Status)
 	}
 	for _, u := range []rest.ImpersonationConfig{
 		{UserName: "system:anonymous", Groups: []string{"system:unauthenticated", "system:masters"}},

@@ -108,24 +108,24 @@ func TestDrift(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			d.do()
 			if err := testenv.Eventually(60*time.Second, d.want); err != nil {
-				t.Errorf("not put back: %v", err)
+				t.Errorf("not restored: %v", err)
 			}
 			if err := testenv.Eventually(60*time.Second, func() error { return told(ctx, k, ns, "GuardRailRestored", d.event) }); err != nil {
 				t.Error(err)
 			}
 			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, `tenama_guard_rail_drift_total{became="restored",kind="`+d.kind+`",was="`) {
-				t.Error("/metrics does not count it")
+				t.Error("/metrics does not count the repair")
 			}
 		})
 	}
 
-	t.Run("what was handed over stays", func(t *testing.T) {
+	t.Run("objects without the label stay", func(t *testing.T) {
 		do("label", "resourcequota", tenama, "tenama.dev/managed-")
 		do("patch", "resourcequota", tenama, "--type=merge", "-p", `{"spec":{"hard":{"pods":"200"}}}`)
 		do("delete", "rolebinding", "tenama:owner")
 		if err := testenv.Eventually(60*time.Second, func() error {
 			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, `became="released",kind="ResourceQuota"`) {
-				return errOf("/metrics does not count what was released")
+				return errOf("/metrics does not count the released object")
 			}
 			return nil
 		}); err != nil {
@@ -136,7 +136,7 @@ func TestDrift(t *testing.T) {
 			t.Errorf("the quota without the label was changed: pods %s", got)
 		}
 		if got := field("rolebinding", "tenama:owner", "{.metadata.name}"); !strings.Contains(got, "NotFound") {
-			t.Errorf("the owner, locked out by an administrator, was let in again: %s", got)
+			t.Errorf("the owner's access, which an administrator removed, was restored: %s", got)
 		}
 		do("delete", "resourcequota", tenama) // from here on the broker's again
 		if err := testenv.Eventually(60*time.Second, func() error {
@@ -149,7 +149,7 @@ func TestDrift(t *testing.T) {
 		}
 	})
 
-	t.Run("a namespace keeps what it was made with", func(t *testing.T) {
+	t.Run("a namespace keeps the content of its class revision", func(t *testing.T) {
 		if out, err := c.Kubectl("admin", "patch", "namespaceclass", "default", "--type=json", "-p", `[{"op":"replace","path":"/spec/objects/0/spec/hard/pods","value":"1"}]`); err != nil {
 			t.Fatal(out)
 		}
@@ -166,11 +166,11 @@ func TestDrift(t *testing.T) {
 		before := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}")
 		time.Sleep(2 * time.Second)
 		if after := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}"); after != before {
-			t.Errorf("without drift, something was written: %s, then %s", before, after)
+			t.Errorf("the broker wrote without drift: resourceVersion %s, then %s", before, after)
 		}
 	})
 
-	t.Run("what cannot be put back is told", func(t *testing.T) {
+	t.Run("a repair that fails is reported", func(t *testing.T) {
 		quota, err := k.CoreV1().ResourceQuotas(ns).Get(ctx, tenama, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -217,5 +217,5 @@ func told(ctx context.Context, k kubernetes.Interface, ns, reason, message strin
 		}
 		said = append(said, e.Message)
 	}
-	return fmt.Errorf("no event %s says %q, only %q", reason, message, said)
+	return fmt.Errorf("no event %s contains %q, only %q", reason, message, said)
 }

@@ -68,13 +68,13 @@ func TestSecondInstallation(t *testing.T) {
 		t.Errorf("the second broker did not stop cleanly: %v", err)
 	}
 	if !registered(c) {
-		t.Error("the second broker took the API of the first along")
+		t.Error("the second broker deleted the API of the first")
 	}
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")); err != nil {
 		t.Fatal(out)
 	}
 	if err := testenv.Eventually(60*time.Second, create); err != nil {
-		t.Errorf("the first did not recover: %v", err)
+		t.Errorf("the first broker did not recover: %v", err)
 	}
 	if err := logged(first, `"msg":"Contained`, 2); err != nil {
 		t.Error(err)
@@ -83,7 +83,7 @@ func TestSecondInstallation(t *testing.T) {
 
 // If RBAC lets the broker bind a role but the policy does not list it, the setup is
 // incomplete. The class and a request must report this.
-func TestRoleThatOnlyRBACNames(t *testing.T) {
+func TestRoleMissingFromPolicy(t *testing.T) {
 	for _, args := range [][]string{
 		{"create", "clusterrole", "half", "--verb=get", "--resource=pods"},
 		{"create", "clusterrole", "bind-half", "--verb=bind", "--resource=clusterroles", "--resource-name=half"},
@@ -119,7 +119,7 @@ func TestRoleThatOnlyRBACNames(t *testing.T) {
 
 // Access must end with the namespace: an old token must not work, even after another
 // user reuses the name.
-func TestTokenAfterTheEnd(t *testing.T) {
+func TestTokenAfterExpiry(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	name := unique("token")
@@ -149,7 +149,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := read(); !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
-		t.Errorf("the token reads on after the end: %v", err)
+		t.Errorf("the token still works after the deletion: %v", err)
 	}
 	// Carol takes the name as soon as possible, and gives access to an account of that
 	// name.
@@ -160,14 +160,14 @@ func TestTokenAfterTheEnd(t *testing.T) {
 			break
 		}
 		if err := read(); err == nil {
-			t.Fatal("the token reads on")
+			t.Fatal("the token still works")
 		}
 		time.Sleep(300 * time.Millisecond)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("the name was free for another owner after %.0f s", time.Since(gone).Seconds())
+	t.Logf("another owner got the name after %.0f s", time.Since(gone).Seconds())
 	for _, args := range [][]string{{"create", "serviceaccount", "ci"}, {"create", "rolebinding", "ci", "--clusterrole=edit", "--serviceaccount=" + name + ":ci"}} {
 		if out, err := shared.Kubectl("carol", append([]string{"-n", name}, args...)...); err != nil {
 			t.Fatal(out)
@@ -175,7 +175,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 	}
 	for range 20 {
 		if err := read(); !apierrors.IsUnauthorized(err) {
-			t.Fatalf("a token of the last tenant in the next one's namespace: got %v, want Unauthorized", err)
+			t.Fatalf("a token of the previous tenant in the new namespace: got %v, want Unauthorized", err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -183,7 +183,7 @@ func TestTokenAfterTheEnd(t *testing.T) {
 
 // An installation under other names, all of them set in one file, must work without any
 // configuration of the plugin.
-func TestOtherNames(t *testing.T) {
+func TestInstallationNames(t *testing.T) {
 	t.Parallel()
 	c, err := testenv.StartCluster(t.Context(), filepath.Join(t.TempDir(), "c"))
 	if err != nil {

@@ -59,10 +59,10 @@ func TestInterruptedTargets(t *testing.T) {
 			}
 			rest, _ := io.ReadAll(out)
 			if err := cmd.Wait(); err == nil || !strings.Contains(said, c.until) {
-				t.Errorf("it ended before it was interrupted (%v):\n%s%s", err, said, rest)
+				t.Errorf("the target ended before it was interrupted (%v):\n%s%s", err, said, rest)
 			}
 			if strings.Contains(string(rest), "left running") {
-				t.Errorf("something did not end by itself:\n%s", rest)
+				t.Errorf("a process did not end by itself:\n%s", rest)
 			}
 			gone := func() error {
 				if files, _ := filepath.Glob(filepath.Join(tmp, "*")); len(files) > 0 {

@@ -36,16 +36,16 @@ func TestLease(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
 	left, held := leased(t, alice, 10, 0), leased(t, alice, 10, 0)
-	born, err := alice.Get(t.Context(), held)
+	created, err := alice.Get(t.Context(), held)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if most := born.Status.MaximumExpirationTimestamp; most == nil || most.Sub(born.CreationTimestamp.Time) != time.Duration(*born.Spec.TTLSeconds)*time.Second {
-		t.Errorf("with a lease the TTL is the maximum of the class, if nobody says otherwise: %+v", born)
+	if most := created.Status.MaximumExpirationTimestamp; most == nil || most.Sub(created.CreationTimestamp.Time) != time.Duration(*created.Spec.TTLSeconds)*time.Second {
+		t.Errorf("with a lease, the default TTL must be the maximum of the class: %+v", created)
 	}
 	for range 8 {
 		time.Sleep(2 * time.Second)
-		after, err := alice.Renew(t.Context(), born, alice.Now())
+		after, err := alice.Renew(t.Context(), created, alice.Now())
 		if err != nil {
 			t.Fatalf("the holder of the lease lost the namespace: %v", err)
 		}
@@ -55,16 +55,16 @@ func TestLease(t *testing.T) {
 	}
 	if _, err := alice.Get(t.Context(), left); err == nil {
 		if ns := namespace(t, admin(), left); ns.DeletionTimestamp == nil {
-			t.Error("16 s after its creation a namespace with a lease of 10 s is still there")
+			t.Error("16 s after its creation a namespace with a lease of 10 s still exists")
 		}
 	}
 	if now, err := alice.Get(t.Context(), held); err != nil || now.DeletionTimestamp != nil {
-		t.Errorf("a namespace that is held was deleted: %v", err)
+		t.Errorf("a namespace with a renewed lease was deleted: %v", err)
 	}
 }
 
 // A lease must not prolong a namespace beyond the rest of its lifetime.
-func TestLeaseReachesNoFurther(t *testing.T) {
+func TestLeaseEndsWithLifetime(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
 	name := leased(t, alice, 60, time.Hour)
@@ -80,7 +80,7 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := tn.Status.ExpirationTimestamp.Sub(tn.CreationTimestamp.Time); got != time.Hour {
-		t.Errorf("with a TTL of an hour and a lease of 100 it lives for %s", got)
+		t.Errorf("with a TTL of an hour and a lease of 100 hours it expires after %s", got)
 	}
 	for spec, want := range map[string]metav1.StatusReason{
 		`{"renewTime":"2080-01-01T00:00:00Z"}`: metav1.StatusReasonInvalid, // ahead of the clock
@@ -96,7 +96,7 @@ func TestLeaseReachesNoFurther(t *testing.T) {
 
 // Extending a namespace that a command holds must not end the lease: renewals must
 // still count, and after a kill two minutes must remain, rather than the extension.
-func TestExtendWhatIsHeld(t *testing.T) {
+func TestExtendDuringLease(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
 	name := leased(t, alice, 60, 10*time.Minute)
@@ -111,22 +111,22 @@ func TestExtendWhatIsHeld(t *testing.T) {
 	held := func(tn *v1alpha1.TemporaryNamespace) {
 		t.Helper()
 		if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left > 62*time.Second || !v1alpha1.Held(tn) {
-			t.Errorf("nobody holds it any more: it has %s left, %+v", left, tn.Spec)
+			t.Errorf("after the lease ended, it has %s left: %+v", left, tn.Spec)
 		}
 	}
 	tn := extend(5 * time.Minute) // its lifetime is that long anyway
 	held(tn)
 	if tn.Spec.ExtendUntil != nil || tn.Status.Extensions != 0 {
-		t.Errorf("an extension was used up for nothing: %+v", tn)
+		t.Errorf("an extension without effect was counted: %+v", tn)
 	}
 	tn = extend(time.Hour)
 	held(tn)
 	if end := v1alpha1.DeadlineOf(tn).Sub(alice.Now()); end < 59*time.Minute || tn.Status.Extensions != 1 {
-		t.Errorf("it may be held for %s, extended %d times", end, tn.Status.Extensions)
+		t.Errorf("the lease may last %s, extended %d times", end, tn.Status.Extensions)
 	}
 	tn, err := alice.Renew(t.Context(), tn, alice.Now())
 	if err != nil {
-		t.Fatalf("the holder cannot renew any more: %v", err)
+		t.Fatalf("the holder cannot renew the lease: %v", err)
 	}
 	held(tn)
 	// After its lease ends, it remains, and can be extended like any other.
@@ -134,54 +134,54 @@ func TestExtendWhatIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left < 29*time.Minute || left > 31*time.Minute || v1alpha1.Held(tn) {
-		t.Errorf("kept for half an hour it has %s", left)
+		t.Errorf("kept for half an hour, it has %s left", left)
 	}
 	if left := extend(2 * time.Hour).Status.ExpirationTimestamp.Sub(alice.Now()); left < 119*time.Minute {
-		t.Errorf("kept, and extended by two hours, it has %s", left)
+		t.Errorf("kept, and extended by two hours, it has %s left", left)
 	}
 }
 
 // Users of a namespace that is about to end must see a warning in any client.
-func TestExpiryIsAnnounced(t *testing.T) {
+func TestExpiryWarning(t *testing.T) {
 	t.Parallel()
 	config, err := shared.ConfigFor("ursula", "devs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	heard := &warnings{}
-	config.WarningHandler = heard
+	received := &warnings{}
+	config.WarningHandler = received
 	ursula, err := client.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tn := borrow(t, ursula, unique("soon"), 2*time.Minute)
-	if len(heard.said) > 0 {
-		t.Errorf("the answer to create warns: %q", heard.said)
+	if len(received.texts) > 0 {
+		t.Errorf("the response to create has warnings: %q", received.texts)
 	}
 	time.Sleep(time.Until(tn.Status.ExpirationTimestamp.Add(-25 * time.Second))) // in the last quarter
 	if _, err := ursula.Get(t.Context(), tn.Name); err != nil {
 		t.Fatal(err)
 	}
-	if len(heard.said) != 1 || !strings.Contains(heard.said[0], "at most: kubectl tenama extend "+tn.Name) {
-		t.Errorf("got the warnings %q", heard.said)
+	if len(received.texts) != 1 || !strings.Contains(received.texts[0], "at most: kubectl tenama extend "+tn.Name) {
+		t.Errorf("got the warnings %q", received.texts)
 	}
-	heard.said = nil
-	if _, err := ursula.List(t.Context(), metav1.ListOptions{}); err != nil || len(heard.said) != 1 {
-		t.Errorf("a list: got the warnings %q (%v)", heard.said, err)
+	received.texts = nil
+	if _, err := ursula.List(t.Context(), metav1.ListOptions{}); err != nil || len(received.texts) != 1 {
+		t.Errorf("a list: got the warnings %q (%v)", received.texts, err)
 	}
 	// No warnings for controllers and administrators, who are not going to act on them.
 	others := &warnings{}
 	c := rest.CopyConfig(shared.Config("admin"))
 	c.WarningHandler = others
-	boss, err := client.New(c)
+	viewer, err := client.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := boss.Get(t.Context(), tn.Name); err != nil || len(others.said) > 0 {
-		t.Errorf("an administrator: got the warnings %q (%v)", others.said, err)
+	if _, err := viewer.Get(t.Context(), tn.Name); err != nil || len(others.texts) > 0 {
+		t.Errorf("an administrator: got the warnings %q (%v)", others.texts, err)
 	}
 }
 
-type warnings struct{ said []string }
+type warnings struct{ texts []string }
 
-func (w *warnings) HandleWarningHeader(_ int, _ string, text string) { w.said = append(w.said, text) }
+func (w *warnings) HandleWarningHeader(_ int, _ string, text string) { w.texts = append(w.texts, text) }

@@ -24,7 +24,7 @@ func TestPlainHTTP(t *testing.T) {
 	_, lines, _ := strings.Cut(section, "```sh\n")
 	lines, _, found := strings.Cut(lines, "```\n")
 	if !found {
-		t.Fatal("docs/api.md has no lines to run")
+		t.Fatal("docs/api.md has no commands")
 	}
 	cmd := exec.Command("sh", "-eu", "-c", lines+`[ "$(api "$tns" | grep -c '"'"$ns"'"')" = 0 ] && echo "gone: $ns"`)
 	cmd.Dir = t.TempDir()

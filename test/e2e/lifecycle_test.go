@@ -20,7 +20,7 @@ import (
 )
 
 // A namespace must be usable and complete at the moment create returns.
-func TestCreateAnswersWhenUsable(t *testing.T) {
+func TestCreateReturnsUsable(t *testing.T) {
 	alice, kube := user(t, "alice"), shared.Client("alice")
 	for i := range 10 {
 		tn := borrow(t, alice, unique("usable"), time.Hour)
@@ -34,16 +34,16 @@ func TestCreateAnswersWhenUsable(t *testing.T) {
 			t.Errorf("got %+v", tn)
 		}
 		if got := tn.Status.ExpirationTimestamp.Sub(tn.CreationTimestamp.Time); got != time.Hour {
-			t.Errorf("it lives for %s, want 1h", got)
+			t.Errorf("it expires after %s, want 1h", got)
 		}
 		if ns := namespace(t, admin(), tn.Name); tn.UID == ns.UID {
-			t.Error("the UID is the Namespace's: that breaks the garbage collector")
+			t.Error("the UID is that of the Namespace, which breaks the garbage collector")
 		} else if ns.Labels["pod-security.kubernetes.io/enforce"] != "baseline" {
 			t.Errorf("pod security is %q", ns.Labels["pod-security.kubernetes.io/enforce"])
 		}
 		list, err := alice.List(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + tn.Name})
 		if err != nil || len(list.Items) != 1 || list.Items[0].ResourceVersion != tn.ResourceVersion {
-			t.Errorf("a list right after shows %v (%v)", list.Items, err)
+			t.Errorf("a list directly after the creation returns %v (%v)", list.Items, err)
 		}
 	}
 }
@@ -66,23 +66,23 @@ func TestRefusals(t *testing.T) {
 		field  string
 		text   string
 	}{
-		"zero TTL":           {tns(unique("no"), 0), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
-		"negative TTL":       {tns(unique("no"), -time.Hour), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
-		"over the maximum":   {tns(unique("no"), 8*24*time.Hour), metav1.StatusReasonInvalid, "spec.ttlSeconds", "at most 604800 (7d)"},
-		"overflowing TTL":    {with(func(tn *v1alpha1.TemporaryNamespace) { v := int64(1) << 62; tn.Spec.TTLSeconds = &v }), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
-		"outside the prefix": {tns("mine", time.Hour), metav1.StatusReasonInvalid, "metadata.name", `must begin with "tmp-"`},
-		"the prefix alone":   {tns("tmp-", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "must go on after"},
-		"not DNS-1123":       {tns("tmp-Ä_", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "RFC 1123"},
-		"too long":           {tns("tmp-"+strings.Repeat("x", 60), time.Hour), metav1.StatusReasonInvalid, "metadata.name", "63"},
-		"unknown class":      {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.ClassName = "gold" }), metav1.StatusReasonInvalid, "spec.className", "known classes: default"},
-		"finalizers":         {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Finalizers = []string{"a.b/c"} }), metav1.StatusReasonInvalid, "metadata.finalizers", "cannot wait for finalizers"},
-		"owner references":   {with(func(tn *v1alpha1.TemporaryNamespace) { tn.OwnerReferences = []metav1.OwnerReference{{Kind: "x"}} }), metav1.StatusReasonInvalid, "metadata.ownerReferences.apiVersion", "version must not be empty"},
-		"control characters": {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = "a\x1b[31mb" }), metav1.StatusReasonInvalid, "spec.reason", "one line"},
-		"a long reason":      {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = strings.Repeat("ä", 257) }), metav1.StatusReasonInvalid, "spec.reason", "256"},
-		"extendUntil":        {with(func(tn *v1alpha1.TemporaryNamespace) { n := metav1.Now(); tn.Spec.ExtendUntil = &n }), metav1.StatusReasonInvalid, "spec.extendUntil", "ttlSeconds"},
-		"taken by oneself":   {tns(mine.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "already exists"},
-		"taken by another":   {tns(bobs.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else; \"" + bobs.Name},
-		"taken by hand":      {tns("tmp-by-hand", time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else"},
+		"zero TTL":                        {tns(unique("no"), 0), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
+		"negative TTL":                    {tns(unique("no"), -time.Hour), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
+		"over the maximum":                {tns(unique("no"), 8*24*time.Hour), metav1.StatusReasonInvalid, "spec.ttlSeconds", "at most 604800 (7d)"},
+		"overflowing TTL":                 {with(func(tn *v1alpha1.TemporaryNamespace) { v := int64(1) << 62; tn.Spec.TTLSeconds = &v }), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
+		"without the prefix":              {tns("mine", time.Hour), metav1.StatusReasonInvalid, "metadata.name", `must begin with "tmp-"`},
+		"the prefix alone":                {tns("tmp-", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "must go on after"},
+		"not DNS-1123":                    {tns("tmp-Ä_", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "RFC 1123"},
+		"too long":                        {tns("tmp-"+strings.Repeat("x", 60), time.Hour), metav1.StatusReasonInvalid, "metadata.name", "63"},
+		"unknown class":                   {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.ClassName = "gold" }), metav1.StatusReasonInvalid, "spec.className", "known classes: default"},
+		"finalizers":                      {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Finalizers = []string{"a.b/c"} }), metav1.StatusReasonInvalid, "metadata.finalizers", "cannot wait for finalizers"},
+		"owner references":                {with(func(tn *v1alpha1.TemporaryNamespace) { tn.OwnerReferences = []metav1.OwnerReference{{Kind: "x"}} }), metav1.StatusReasonInvalid, "metadata.ownerReferences.apiVersion", "version must not be empty"},
+		"control characters":              {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = "a\x1b[31mb" }), metav1.StatusReasonInvalid, "spec.reason", "one line"},
+		"a long reason":                   {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = strings.Repeat("ä", 257) }), metav1.StatusReasonInvalid, "spec.reason", "256"},
+		"extendUntil":                     {with(func(tn *v1alpha1.TemporaryNamespace) { n := metav1.Now(); tn.Spec.ExtendUntil = &n }), metav1.StatusReasonInvalid, "spec.extendUntil", "ttlSeconds"},
+		"taken by the same user":          {tns(mine.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "already exists"},
+		"taken by another user":           {tns(bobs.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else; \"" + bobs.Name},
+		"taken by a namespace of no user": {tns("tmp-by-hand", time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else"},
 		"a body too large": {with(func(tn *v1alpha1.TemporaryNamespace) {
 			tn.Annotations = map[string]string{"a": strings.Repeat("x", 70<<10)}
 		}), metav1.StatusReasonRequestEntityTooLarge, "", ""},
@@ -100,7 +100,7 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 			if len(allNamespaces(t)) != before {
-				t.Error("something was left behind")
+				t.Error("a namespace was created")
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func allNamespaces(t *testing.T) []corev1.Namespace {
 	return live
 }
 
-func TestDryRunMakesNothing(t *testing.T) {
+func TestDryRunCreatesNothing(t *testing.T) {
 	alice := user(t, "alice")
 	name := unique("dry")
 	tn, err := alice.Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
@@ -129,7 +129,7 @@ func TestDryRunMakesNothing(t *testing.T) {
 		t.Fatalf("got %v, %v", tn, err)
 	}
 	if _, err := alice.Get(t.Context(), name); reason(err) != metav1.StatusReasonNotFound {
-		t.Errorf("a dry run made it: %v", err)
+		t.Errorf("a dry run created it: %v", err)
 	}
 	tn = borrow(t, alice, name, time.Hour)
 	until := func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {
@@ -143,12 +143,12 @@ func TestDryRunMakesNothing(t *testing.T) {
 	}
 	now, err := alice.Get(t.Context(), name)
 	if err != nil || now.ResourceVersion != tn.ResourceVersion {
-		t.Errorf("a dry run changed it: %v, %v", now, err)
+		t.Errorf("a dry run changed it: %v (%v)", now, err)
 	}
 }
 
 // No write may make the expiry earlier, or exceed the longest lifetime.
-func TestExpiryOnlyMovesOn(t *testing.T) {
+func TestExpiryNeverMovesBack(t *testing.T) {
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("move"), time.Hour)
 	patch := func(spec string) error {
@@ -191,7 +191,7 @@ func TestExpiryOnlyMovesOn(t *testing.T) {
 }
 
 // Namespaces of others must look absent, for every verb; an administrator must see all.
-func TestOthersSeeNothing(t *testing.T) {
+func TestUsersSeeOnlyTheirOwn(t *testing.T) {
 	bob := user(t, "bob")
 	tn := borrow(t, user(t, "alice"), unique("secret"), time.Hour)
 	_, err := bob.Get(t.Context(), tn.Name)
@@ -204,7 +204,7 @@ func TestOthersSeeNothing(t *testing.T) {
 	}
 	// The answers for absent namespaces and for those of others must be identical.
 	if _, absent := bob.Get(t.Context(), "tmp-absent"); strings.Replace(absent.Error(), "tmp-absent", tn.Name, 1) != err.Error() {
-		t.Errorf("absent: %q; somebody else's: %q", absent, err)
+		t.Errorf("absent: %q; another user's: %q", absent, err)
 	}
 	for _, o := range []metav1.ListOptions{{}, {FieldSelector: "metadata.name=" + tn.Name}, {FieldSelector: "status.owner=alice"}} {
 		list, err := bob.List(t.Context(), o)
@@ -213,7 +213,7 @@ func TestOthersSeeNothing(t *testing.T) {
 		}
 		for _, item := range list.Items {
 			if item.Status.Owner != "bob" {
-				t.Errorf("bob's list shows %s of %s", item.Name, item.Status.Owner)
+				t.Errorf("bob's list contains %s of %s", item.Name, item.Status.Owner)
 			}
 		}
 	}
@@ -233,7 +233,7 @@ func has(list *v1alpha1.TemporaryNamespaceList, name string) bool {
 }
 
 // A namespace whose expiry cannot be read must be kept.
-func TestUnreadableExpiryKeeps(t *testing.T) {
+func TestUnreadableExpiry(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("kept"), 30*time.Second)
@@ -249,7 +249,7 @@ func TestUnreadableExpiryKeeps(t *testing.T) {
 }
 
 // The limit range must let a pod without requests pass the quota.
-func TestPodsWithoutRequestsPass(t *testing.T) {
+func TestPodsWithoutRequests(t *testing.T) {
 	tn := borrow(t, user(t, "alice"), unique("pods"), time.Hour)
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.test/c"}}}}
 	kube := shared.Client("alice")

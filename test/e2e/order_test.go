@@ -42,12 +42,12 @@ func orderOfAccess(t *testing.T, kube kubernetes.Interface) func() int {
 			quota, qerr := kube.CoreV1().ResourceQuotas(ns).Get(ctx, "tenama", metav1.GetOptions{})
 			if err := errors.Join(perr, lerr, qerr); err != nil {
 				if ctx.Err() == nil && !ending(ctx, kube, ns) {
-					t.Errorf("%s: the owner got access, and: %v", ns, err)
+					t.Errorf("%s: the owner got access, although: %v", ns, err)
 				}
 				continue
 			}
 			if number(policy.ResourceVersion) > number(binding.ResourceVersion) || number(limits.ResourceVersion) > number(binding.ResourceVersion) || len(quota.Status.Hard) == 0 {
-				t.Errorf("%s: the owner got access before the guard rails were there", ns)
+				t.Errorf("%s: the owner got access before the guard rails existed", ns)
 			}
 			if number(quota.ResourceVersion) < number(binding.ResourceVersion) { // not written since, so it was already in force
 				mu.Lock()

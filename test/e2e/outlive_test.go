@@ -23,7 +23,7 @@ const (
 // A tenant who tries to keep a pod, and with it the namespace and their access, beyond
 // the end must be refused or must fail: the access must end. The controllers that copy
 // templates and adopt pods are the real ones.
-func TestTenantCannotOutliveTheEnd(t *testing.T) {
+func TestTenantCannotOutliveExpiry(t *testing.T) {
 	t.Parallel()
 	kube := admin()
 	for name, try := range map[string]func(kubectl func(stdin string, args ...string) string, pod func() string){

@@ -143,15 +143,15 @@ func TestInterrupt(t *testing.T) {
 			t.Fatalf("the kubeconfig is damaged: %v", err)
 		}
 		if config.Contexts[config.CurrentContext] == nil || config.Contexts["test"] == nil {
-			t.Fatalf("current-context %q names nothing", config.CurrentContext)
+			t.Fatalf("current-context %q does not exist", config.CurrentContext)
 		}
 		if _, err := os.Stat(sh.kubeconfig + ".lock"); err == nil {
-			t.Fatal("the lock is left")
+			t.Fatal("the lock file still exists")
 		}
 	}
-	t.Logf("ended %d times before it was interrupted, %d times interrupted", codes[0], codes[130]+codes[255])
+	t.Logf("%d runs ended before the interrupt, %d were interrupted", codes[0], codes[130]+codes[255])
 	if codes[0] == 0 || codes[130] == 0 {
-		t.Errorf("the interrupts did not meet all stages: %v done, %v interrupted", codes[0], codes[130])
+		t.Errorf("the interrupts did not reach all stages: %v done, %v interrupted", codes[0], codes[130])
 	}
 	time.Sleep(time.Second)
 	carol := user(t, "carol")
@@ -236,7 +236,7 @@ func TestWatch(t *testing.T) {
 	err := testenv.Eventually(60*time.Second, func() error {
 		for _, want := range []string{"Pending", "Ready", "Terminating"} {
 			if !strings.Contains(out.String(), want) {
-				return fmt.Errorf("the watch has not shown %s:\n%s", want, out.String())
+				return fmt.Errorf("the watch has not printed %s:\n%s", want, out.String())
 			}
 		}
 		return nil
@@ -257,12 +257,12 @@ func TestWatch(t *testing.T) {
 				t.Errorf("resourceVersion %q: got %s %v", version, e.Type, e.Object)
 			}
 		case <-time.After(time.Minute):
-			t.Errorf("resourceVersion %q: nothing came", version)
+			t.Errorf("resourceVersion %q: no event", version)
 		}
 		w.Stop()
 	}
 	if strings.Contains(out.String(), other.Name) {
-		t.Errorf("the watch shows somebody else's:\n%s", out.String())
+		t.Errorf("the watch shows another user's namespace:\n%s", out.String())
 	}
 }
 

@@ -60,9 +60,9 @@ func TestEveryRuleStopsAnAttack(t *testing.T) {
 					what = through(t, stage, rows, name)
 				}
 				if what == "" {
-					t.Errorf("every attack is still stopped without %q: the rule stops nothing, or no row tries it", v.Expression)
+					t.Errorf("all attacks are still stopped without %q: the rule stops none, or no row tries it", v.Expression)
 				}
-				t.Logf("gets through: %s", what)
+				t.Logf("succeeds: %s", what)
 				putPolicy(t, k, policy)
 				err := testenv.Eventually(60*time.Second, func() error {
 					if what := through(t, stage, rows, name); what != "" {
@@ -71,7 +71,7 @@ func TestEveryRuleStopsAnAttack(t *testing.T) {
 					return nil
 				})
 				if err != nil {
-					t.Fatalf("with the rule back, this still gets through: %v", err)
+					t.Fatalf("with the rule restored, this attack still succeeds: %v", err)
 				}
 			})
 		}

@@ -44,7 +44,7 @@ func TestRequestID(t *testing.T) {
 	defer func() { _, _ = alice.Delete(context.Background(), names[0], metav1.DeleteOptions{}) }()
 	for _, n := range names {
 		if n != names[0] {
-			t.Errorf("one request made %q and %q", names[0], n)
+			t.Errorf("one request created %q and %q", names[0], n)
 		}
 	}
 	// The same ID from another user is a different request.
@@ -63,7 +63,7 @@ func TestRequestID(t *testing.T) {
 
 // An extension close to the expiry must be either kept or refused: never granted and
 // lost.
-func TestExtendAgainstExpiry(t *testing.T) {
+func TestExtendRacesExpiry(t *testing.T) {
 	t.Parallel()
 	const n = 60
 	alice := user(t, "alice")
@@ -112,22 +112,22 @@ func TestExtendAgainstExpiry(t *testing.T) {
 		if o.granted {
 			granted++
 			if gone() == nil {
-				t.Errorf("%s was granted until %s and is gone", o.name, o.until)
+				t.Errorf("%s was extended until %s and is deleted", o.name, o.until)
 			}
 			_, _ = alice.Delete(t.Context(), o.name, metav1.DeleteOptions{})
 		} else if err := testenv.Eventually(60*time.Second, gone); err != nil {
-			t.Errorf("%s was refused: %v", o.name, err)
+			t.Errorf("%s was rejected: %v", o.name, err)
 		}
 	}
-	t.Logf("%d of %d granted, the others refused", granted, n)
+	t.Logf("%d of %d granted, the others rejected", granted, n)
 	if granted == 0 || granted == n {
-		t.Errorf("%d of %d granted: none was near the expiry", granted, n)
+		t.Errorf("%d of %d granted: no request was close to the expiry", granted, n)
 	}
 }
 
 // kube-apiserver would accept a write to a namespace that is being deleted. The broker
 // must not extend such a namespace.
-func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
+func TestNoExtensionDuringDeletion(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("dying"), time.Hour)
@@ -147,15 +147,15 @@ func TestNoExtensionOfWhatIsBeingDeleted(t *testing.T) {
 	}
 	// The name is quarantined for others: a cached token must not open their namespace.
 	if _, err := user(t, "bob").Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
-		t.Errorf("bob got the name at once: %v", err)
+		t.Errorf("bob got the name immediately: %v", err)
 	}
 	if _, err := alice.Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); err != nil {
-		t.Errorf("alice did not get her own name back: %v", err)
+		t.Errorf("alice could not use her own name again: %v", err)
 	}
 }
 
 // Thirty-two concurrent callers must all be served.
-func TestManyAtOnce(t *testing.T) {
+func TestConcurrentCallers(t *testing.T) {
 	alice := user(t, "alice")
 	var wg sync.WaitGroup
 	for i := range 32 {
@@ -205,12 +205,12 @@ func TestQuotaIsInForceBeforeAccess(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := <-result; err == nil {
-			t.Errorf("%s: a load balancer got in over a quota of 0", name)
+			t.Errorf("%s: a load balancer was created over a quota of 0", name)
 		} else if strings.Contains(err.Error(), "exceeded quota") {
 			refused++
 		}
 	}
 	if refused != n {
-		t.Errorf("the quota refused %d of %d", refused, n)
+		t.Errorf("the quota rejected %d of %d", refused, n)
 	}
 }

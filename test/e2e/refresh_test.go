@@ -69,7 +69,7 @@ func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation 
 				fill()
 			}
 			if len(pool) == 0 {
-				t.Fatal("no namespace is left to refresh")
+				t.Fatal("there is no namespace to refresh")
 			}
 			name := pool[0]
 			pool = pool[1:]
@@ -103,11 +103,11 @@ func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation 
 				return err
 			}
 			if limit, there := quota.Spec.Hard[droppedKey]; there {
-				return fmt.Errorf("%s still has the key that the class dropped: %s", name, limit.String())
+				return fmt.Errorf("%s still has the key that the class no longer has: %s", name, limit.String())
 			}
 			old, err := kube.CoreV1().ResourceQuotas(name).Get(ctx, "old", metav1.GetOptions{})
 			if err != nil || len(old.Spec.Hard) > 0 {
-				return fmt.Errorf("%s still has the quota that the class dropped: %v, %w", name, old.Spec.Hard, err)
+				return fmt.Errorf("%s still has the quota that the class no longer has: %v, %w", name, old.Spec.Hard, err)
 			}
 			binding, err := kube.RbacV1().RoleBindings(name).Get(ctx, "tenama:broker", metav1.GetOptions{})
 			if err != nil {

@@ -25,7 +25,7 @@ import (
 // its repeated request reaches another replica, which continues the creation. Then the
 // first replica continues, too. There must be exactly one namespace, it must be
 // complete, and it must be the one that was returned to the client.
-func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
+func TestResumeByAnotherReplica(t *testing.T) {
 	t.Parallel() // with its own control plane, and much waiting
 	ctx := t.Context()
 	c, port, proxy, kubeconfig := proxied(t)
@@ -63,7 +63,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 	}
 	calls := breaks.done(first).calls
 	if len(calls) < 8 {
-		t.Fatalf("a creation makes the calls %v", calls)
+		t.Fatalf("a creation sends the requests %v", calls)
 	}
 	var wg sync.WaitGroup
 	var hung atomic.Int64
@@ -94,13 +94,13 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 			}
 			if breaks.done(name).fired == 0 { // not every creation makes this call
 				if err != nil {
-					t.Errorf("%s: it was not made, and %v", where, err)
+					t.Errorf("%s: the namespace was not created: %v", where, err)
 				}
 				return
 			}
 			hung.Add(1)
 			if err == nil {
-				t.Errorf("%s: it did not hang", where)
+				t.Errorf("%s: the replica did not hang", where)
 			}
 			var told v1alpha1.TemporaryNamespace
 			err = testenv.Eventually(60*time.Second, func() error {
@@ -129,7 +129,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 				return
 			}
 			if err := complete(ctx, kube, name, "alice"); err != nil {
-				t.Errorf("%s, when the other replica answered: %v", where, err)
+				t.Errorf("%s, when the other replica responded: %v", where, err)
 			}
 			time.Sleep(6 * time.Second) // the first replica continues
 			now, err := alice.Get(ctx, name)
@@ -144,7 +144,7 @@ func TestReplicaTakesOverAndTheOtherGoesOn(t *testing.T) {
 	}
 	wg.Wait()
 	if hung.Load() < 8 {
-		t.Errorf("it hung at %d calls only", hung.Load())
+		t.Errorf("the replica hung at %d calls only", hung.Load())
 	}
 	if err := other.Stop(); err != nil {
 		t.Error(err)

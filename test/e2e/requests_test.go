@@ -45,7 +45,7 @@ func TestTwoAppliers(t *testing.T) {
 // Without a request ID no two requests are the same: one of them must create the
 // namespace, and the others must be refused. With an ID, a retry must get the same
 // namespace.
-func TestOneOfManyCreates(t *testing.T) {
+func TestConcurrentCreates(t *testing.T) {
 	alice := user(t, "alice")
 	name := unique("many")
 	made := make(chan bool, 5)
@@ -67,7 +67,7 @@ func TestOneOfManyCreates(t *testing.T) {
 		}
 	}
 	if successes != 1 {
-		t.Errorf("%d of %d requests believe that they made it", successes, cap(made))
+		t.Errorf("%d of %d requests were told that they created it", successes, cap(made))
 	}
 	_, _ = alice.Delete(t.Context(), name, metav1.DeleteOptions{})
 
@@ -83,7 +83,7 @@ func TestOneOfManyCreates(t *testing.T) {
 	}
 	for _, o := range []metav1.CreateOptions{{}, {DryRun: []string{metav1.DryRunAll}}} {
 		if again, err := alice.Create(t.Context(), tn.DeepCopy(), o); err != nil || again.UID != first.UID {
-			t.Errorf("the same request again, after a change (%v): %v, %v", o.DryRun, again, err)
+			t.Errorf("the same request repeated after a change (%v): %v, %v", o.DryRun, again, err)
 		}
 	}
 	for what, change := range map[string]func(*v1alpha1.TemporaryNamespace){
@@ -100,7 +100,7 @@ func TestOneOfManyCreates(t *testing.T) {
 }
 
 // Small requests that expand to large objects must not exhaust the broker's memory.
-func TestBodiesThatGrow(t *testing.T) {
+func TestRequestBodyExpansion(t *testing.T) {
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("grow"), time.Hour)
 	resident := func() (kb int) {
@@ -123,10 +123,10 @@ func TestBodiesThatGrow(t *testing.T) {
 		body string
 		want metav1.StatusReason
 	}{
-		"copies of copies":   {types.JSONPatchType, "[" + strings.Join(ops, ",") + "]", metav1.StatusReasonInvalid},
-		"objects in objects": {types.MergePatchType, `{"spec":` + strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9001), metav1.StatusReasonBadRequest},
-		"in YAML, too":       {types.ApplyPatchType, "spec: " + strings.Repeat("{a: ", 9000) + "1" + strings.Repeat("}", 9000), metav1.StatusReasonBadRequest},
-		"aliases of aliases": {types.ApplyPatchType, "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]\n", metav1.StatusReasonBadRequest},
+		"nested copies":          {types.JSONPatchType, "[" + strings.Join(ops, ",") + "]", metav1.StatusReasonInvalid},
+		"nested objects":         {types.MergePatchType, `{"spec":` + strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9001), metav1.StatusReasonBadRequest},
+		"nested objects in YAML": {types.ApplyPatchType, "spec: " + strings.Repeat("{a: ", 9000) + "1" + strings.Repeat("}", 9000), metav1.StatusReasonBadRequest},
+		"nested aliases":         {types.ApplyPatchType, "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]\n", metav1.StatusReasonBadRequest},
 	} {
 		begun := time.Now()
 		_, err := alice.Patch(t.Context(), tn.Name, p.kind, []byte(p.body), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
@@ -140,7 +140,7 @@ func TestBodiesThatGrow(t *testing.T) {
 }
 
 // Users must be able to extend a namespace whose annotations are full.
-func TestFullObjectsCanBeExtended(t *testing.T) {
+func TestFullAnnotations(t *testing.T) {
 	alice := user(t, "alice")
 	tn := tns(unique("full"), time.Hour)
 	tn.Annotations = map[string]string{"a": strings.Repeat("x", 16200)}
@@ -153,7 +153,7 @@ func TestFullObjectsCanBeExtended(t *testing.T) {
 	}
 	more := []byte(`{"metadata":{"annotations":{"b":"` + strings.Repeat("x", 400) + `"}}}`)
 	if _, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType, more, metav1.PatchOptions{}); reason(err) != metav1.StatusReasonRequestEntityTooLarge {
-		t.Errorf("more annotations: %v, want them refused", err)
+		t.Errorf("more annotations: %v, want a rejection", err)
 	}
 	// A time with a fraction is stored in seconds, and the second write changes
 	// nothing.
@@ -167,6 +167,6 @@ func TestFullObjectsCanBeExtended(t *testing.T) {
 		generations = append(generations, now.Generation)
 	}
 	if generations[0] != generations[1] {
-		t.Errorf("generations %v of one change", generations)
+		t.Errorf("generations %v for one change", generations)
 	}
 }

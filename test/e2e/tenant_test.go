@@ -17,7 +17,7 @@ import (
 
 // Common tools must work in a temporary namespace, both with the default class and with
 // a class that lets tenants write network policies.
-func TestWhatATenantGetsWorks(t *testing.T) {
+func TestOrdinaryUse(t *testing.T) {
 	for _, class := range []struct{ name, policies string }{{"default", "false"}, {"open-network", "true"}} {
 		t.Run(class.name, func(t *testing.T) {
 			if class.name != "default" {
@@ -150,7 +150,7 @@ func TestUserKeys(t *testing.T) {
 
 	for what, spec := range map[string]string{
 		"reserved":              "userKeys: [istio.kubernetes.io/x]",
-		"reserved, but for":     "userKeys: ['tenama.dev/*']",
+		"reserved, except for":  "userKeys: ['tenama.dev/*']",
 		"should match":          "userKeys: ['*']",
 		"which namespaceLabels": "userKeys: ['a.test/*'], namespaceLabels: {a.test/x: z}",
 	} {

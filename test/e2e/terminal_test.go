@@ -38,7 +38,7 @@ func TestColourOnATerminal(t *testing.T) {
 			t.Errorf("%s: code %d, colour wanted: %t\n%q", name, code, c.want, out)
 		}
 		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(out, ""); !regexp.MustCompile(`tmp-colour-\d+ +default +Ready +(59|60)m +tess`).MatchString(plain) {
-			t.Errorf("%s: the words are not the same:\n%s", name, plain)
+			t.Errorf("%s: the text differs:\n%s", name, plain)
 		}
 	}
 }
@@ -61,10 +61,10 @@ func TestNarrowTerminal(t *testing.T) {
 			}
 		}
 		if !strings.Contains(out, "NAME") || !strings.Contains(out, "STATUS") || !strings.Contains(out, "EXPIRES") {
-			t.Errorf("%d columns: what must be known went:\n%s", cols, out)
+			t.Errorf("%d columns: essential columns are missing:\n%s", cols, out)
 		}
 		if (cols >= 60) != strings.Contains(out, "OWNER") {
-			t.Errorf("%d columns: OWNER is there: %t", cols, strings.Contains(out, "OWNER"))
+			t.Errorf("%d columns: OWNER is shown: %t", cols, strings.Contains(out, "OWNER"))
 		}
 	}
 }
@@ -83,13 +83,13 @@ func TestPrompt(t *testing.T) {
 	s.until(`Delete 2 namespaces, with everything in them: .*\? \[y/N\] $`)
 	s.send("\x03")
 	if code, out := s.exit(); code != 130 || !strings.Contains(out, "interrupted") || !there(first.Name) || !there(second.Name) {
-		t.Errorf("Ctrl-C: exit code %d, still there: %t, %t\n%s", code, there(first.Name), there(second.Name), out)
+		t.Errorf("Ctrl-C: exit code %d, both exist: %t, %t\n%s", code, there(first.Name), there(second.Name), out)
 	}
 	s = open(t, home, 200, nil, "delete", "--all")
 	s.until(`\[y/N\] $`)
 	s.send("\r")
 	if code, _ := s.exit(); code != 1 || !there(first.Name) {
-		t.Errorf("Enter: exit code %d, still there: %t", code, there(first.Name))
+		t.Errorf("Enter: exit code %d, it exists: %t", code, there(first.Name))
 	}
 	s = open(t, home, 200, nil, "delete", first.Name, "--wait=false") // with a name: not asked
 	if code, out := s.exit(); code != 0 || strings.Contains(out, "[y/N]") {
@@ -128,7 +128,7 @@ func TestLiveView(t *testing.T) {
 	s.until(`#+\.*`)
 	s.send("\x03")
 	if _, out := s.exit(); strings.ContainsRune(out, '█') {
-		t.Error("a terminal without Unicode got some")
+		t.Error("a terminal without Unicode got Unicode characters")
 	}
 	s = open(t, home, 100, []string{"TERM=dumb"}, "list", "--watch") // a terminal without cursor control: rows
 	s.until(tn.Name)
@@ -148,7 +148,7 @@ func TestShell(t *testing.T) {
 	s.until(`\na terminal in tmp-shell-in`)
 	tn, err := sheila.Get(t.Context(), "tmp-shell-in")
 	if err != nil || tn.Spec.LeaseDurationSeconds == nil || time.Until(tn.Status.ExpirationTimestamp.Time) > 121*time.Second {
-		t.Errorf("killed now, it would leave more than two minutes: %+v, %v", tn, err)
+		t.Errorf("after a kill, it would exist for more than two minutes: %+v, %v", tn, err)
 	}
 	s.send("sleep 60\r")
 	time.Sleep(300 * time.Millisecond)
@@ -160,7 +160,7 @@ func TestShell(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
 	if tn, err := sheila.Get(t.Context(), "tmp-shell-in"); err == nil && tn.DeletionTimestamp == nil {
-		t.Error("the namespace outlives the shell")
+		t.Error("the namespace still exists after the shell")
 	}
 
 	// Ctrl-C reaches a command once: the terminal sends it, and the plugin does not
@@ -173,7 +173,7 @@ func TestShell(t *testing.T) {
 	s.until("ready")
 	s.send("\x03")
 	if code, out := s.exit(); code != 11 {
-		t.Errorf("Ctrl-C once: the command counted %d:\n%s", code-10, out)
+		t.Errorf("Ctrl-C once: the command received %d:\n%s", code-10, out)
 	}
 }
 
@@ -197,12 +197,12 @@ func TestKilledRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left := time.Until(tn.Status.ExpirationTimestamp.Time); left > 121*time.Second {
-		t.Errorf("it stays for %s", left)
+		t.Errorf("it would exist for %s", left)
 	}
 	// The next run removes the files that it left here.
 	open(t, home, 100, nil, "run", "--", "true").exit()
 	if left, err := filepath.Glob(filepath.Join(home, "tenama-run-*")); err != nil || len(left) > 0 {
-		t.Errorf("a token lies about: %v (%v)", left, err)
+		t.Errorf("a token file still exists: %v (%v)", left, err)
 	}
 	if after, err := os.ReadFile(filepath.Join(home, "config")); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the kubeconfig has changed (%v)", err)

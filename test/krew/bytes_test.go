@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var cold = flag.Bool("cold", false, "compile all anew for the second build, which takes minutes")
+var cold = flag.Bool("cold", false, "compile everything again for the second build, which takes minutes")
 
 // Without this test, a release could not be verified against the sources that it names.
 // Only the host's platform is built, because the steps are the same for all platforms.
@@ -59,13 +59,13 @@ func TestArchives(t *testing.T) {
 				first = e.time
 			}
 			if !e.time.Equal(first) {
-				t.Errorf("%s: %s is of %s, not %s", p, e.name, e.time, first)
+				t.Errorf("%s: %s has the time %s, not %s", p, e.name, e.time, first)
 			}
 		}
 		if diff := cmp.Diff([]string{"-rw-r--r-- 0:0: LICENSE", "-rwxr-xr-x 0:0: " + p.Bin}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", p, diff)
 		} else if !bytes.Equal(entries[0].data, license) {
-			t.Errorf("%s: LICENSE is another", p)
+			t.Errorf("%s: LICENSE differs", p)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func TestSBOM(t *testing.T) {
 	}
 	for _, p := range r.platforms {
 		if sums[p.file()] != p.SHA256 {
-			t.Errorf("%s: the SBOM is of sha256 %s, the manifest of %s", p, sums[p.file()], p.SHA256)
+			t.Errorf("%s: the SBOM has sha256 %s, the manifest %s", p, sums[p.file()], p.SHA256)
 		}
 		has := map[string]bool{}
 		for _, rel := range doc.Relationships {
@@ -184,7 +184,7 @@ func contents(t *testing.T, file string) []entry {
 		t.Fatal(err)
 	}
 	if !gz.ModTime.IsZero() || gz.Name != "" {
-		t.Errorf("%s: gzip's header has a name or a time", file)
+		t.Errorf("%s: the gzip header contains a name or a time", file)
 	}
 	for r := tar.NewReader(gz); ; {
 		h, err := r.Next()

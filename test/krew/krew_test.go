@@ -16,7 +16,7 @@ import (
 
 // Without this test, krew's index could refuse the manifest, or the installation could
 // fail on a platform: the validator installs each of them.
-func TestValid(t *testing.T) {
+func TestManifestIsValid(t *testing.T) {
 	r, u := made(t), newUser(t)
 	out := u.run(t, "validate-krew-manifest", "-manifest", u.write(t, "tenama.yaml", r.serve(t)))
 	if !strings.Contains(out, "spec.platforms installed fine") {
@@ -53,7 +53,7 @@ func TestInstall(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !strings.Contains(string(b), r.version) {
-				t.Errorf("the binary does not know that it is %s", r.version)
+				t.Errorf("the binary does not contain the version %s", r.version)
 			}
 			if !p.isHost() {
 				return
@@ -92,27 +92,27 @@ func TestUpgrade(t *testing.T) {
 	u.run(t, "kubectl", "krew", "upgrade", "tenama")
 	runs(second)
 	if out := u.run(t, "kubectl", "krew", "list"); !strings.Contains(out, "tenama") {
-		t.Errorf("krew list does not know it: %s", out)
+		t.Errorf("krew list does not contain it: %s", out)
 	}
 
 	u.run(t, "kubectl", "krew", "uninstall", "tenama")
 	if out, err := u.try("kubectl", "tenama", "version", "--client"); err == nil {
-		t.Errorf("it still runs: %s", out)
+		t.Errorf("the plugin still runs: %s", out)
 	}
 	for _, dir := range []string{u.krew("bin"), u.krew("store"), u.krew("receipts"), filepath.Join(u.dir, "home"), filepath.Join(u.dir, "tmp")} {
 		if left := files(t, dir); len(left) != 0 {
-			t.Errorf("left in %s: %v", dir, left)
+			t.Errorf("remaining in %s: %v", dir, left)
 		}
 	}
 }
 
 // Without this test, krew could install a download that was tampered with or damaged.
-func TestTampered(t *testing.T) {
+func TestTamperedArchive(t *testing.T) {
 	r, u := made(t), newUser(t)
 	sha := r.host(t).SHA256
 	wrong := strings.Replace(r.manifest, sha, strings.Repeat("0", len(sha)), 1)
 	out, err := u.try("kubectl", "krew", "install", "--manifest="+u.write(t, "tenama.yaml", wrong), "--archive="+filepath.Join(r.dir, r.host(t).file()))
 	if err == nil || !strings.Contains(out, "checksum") {
-		t.Errorf("got %v, want the checksum refused:\n%s", err, out)
+		t.Errorf("got %v, want a checksum error:\n%s", err, out)
 	}
 }

@@ -143,7 +143,7 @@ func TestArgoCD(t *testing.T) {
 	apply("after an extension", targets(t), "unchanged")
 	now, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{})
 	if got, _, _ := unstructured.NestedString(now.Object, "spec", "extendUntil"); err != nil || got != until {
-		t.Errorf("the extension was taken back: %q, %v", got, err)
+		t.Errorf("the extension was reverted: %q, %v", got, err)
 	}
 	// Argo CD's other ways to apply.
 	apply("server-side", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
@@ -154,7 +154,7 @@ func TestArgoCD(t *testing.T) {
 	}
 	apply("server-side once more", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
 	if last, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{}); err != nil || last.GetResourceVersion() != after.GetResourceVersion() {
-		t.Errorf("applied again, it was written again: %v", err)
+		t.Errorf("a repeated sync wrote the object again: %v", err)
 	}
 	apply("out of Git", nil, "pruned")
 	if err := testenv.Eventually(30*time.Second, func() error {
@@ -164,7 +164,7 @@ func TestArgoCD(t *testing.T) {
 		}
 		return nil
 	}); err != nil {
-		t.Error("what left Git is still there")
+		t.Error("an object that was removed from Git still exists")
 	}
 }
 
