@@ -194,9 +194,9 @@ func throughput(ctx context.Context, ways []way, n, callers int) error {
 		if w == 0 {
 			base = rate
 		}
-		fmt.Printf("%-14s %6.1f a second, %.2f x the usable floor, %d refused\n", ways[w].name, rate, rate/base, failed.Load())
+		fmt.Printf("%-14s %6.1f a second, %.2f x the usable floor, %d failed\n", ways[w].name, rate, rate/base, failed.Load())
 		if failed.Load() > 0 {
-			return fmt.Errorf("%d of %d creates were refused with %d callers", failed.Load(), n, callers)
+			return fmt.Errorf("%d of %d creates failed with %d callers", failed.Load(), n, callers)
 		}
 	}
 	return nil

@@ -83,7 +83,7 @@ func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n
 	for range 16 {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n) && failure.Load() == nil; i = next.Add(1) {
-				owner := fmt.Sprintf("somebody-%d", i%500)
+				owner := fmt.Sprintf("owner-%d", i%500)
 				ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-o%d", i), Labels: map[string]string{}, Annotations: map[string]string{}}}
 				for k, v := range like.Labels {
 					ns.Labels[k] = v
@@ -208,7 +208,7 @@ func watches(ctx context.Context, users []*tenama.Client, admin kubernetes.Inter
 		return err
 	}
 	fmt.Printf("\n%d watches by %d users, %d writes a second for %s\n", watchers, readers, writes, writingTime)
-	fmt.Printf("%d writes (%d refused), %d events of %d reached their watches, %d access reviews: %.4f an event\n",
+	fmt.Printf("%d writes (%d failed), %d events of %d were received, %d access reviews: %.4f an event\n",
 		total, failed.Load(), events.Load(), (total-int(failed.Load()))*watchers/readers, after-before, float64(after-before)/float64(max(1, events.Load())))
 	fmt.Printf("broker, resident, every 5 s: %.1f MiB\n", memory)
 	return nil

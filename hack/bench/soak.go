@@ -49,7 +49,7 @@ func soak(ctx context.Context, long time.Duration) error {
 		},
 	}, &v1alpha1.TemporaryNamespace{}, 0, cache.Indexers{})
 	meta := metadatainformer.NewSharedInformerFactory(metadata.NewForConfigOrDie(c.Config("alice")), 0).ForResource(v1alpha1.Resource).Informer()
-	ears := map[string]*ear{"informer": listen(typed), "metadata informer": listen(meta)}
+	recorders := map[string]*recorder{"informer": record(typed), "metadata informer": record(meta)}
 	go typed.RunWithContext(ctx)
 	go meta.RunWithContext(ctx)
 
@@ -64,8 +64,8 @@ func soak(ctx context.Context, long time.Duration) error {
 	}
 	wait := exec.CommandContext(ctx, testenv.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=done", "tns/tmp-waited-for", "--timeout="+(long+5*time.Minute).String())
 	wait.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig("alice"))
-	var said bytes.Buffer
-	wait.Stdout, wait.Stderr = &said, &said
+	var out bytes.Buffer
+	wait.Stdout, wait.Stderr = &out, &out
 	if err := wait.Start(); err != nil {
 		return err
 	}
@@ -98,10 +98,10 @@ func soak(ctx context.Context, long time.Duration) error {
 		}
 		if time.Now().After(check) {
 			check = time.Now().Add(time.Minute)
-			if err := agree(ctx, alice, ears); err != nil {
+			if err := agree(ctx, alice, recorders); err != nil {
 				return err
 			}
-			fmt.Printf("%s left: %d writes, the broker replaced %d times; all agree; %.1f MiB\n", time.Until(end).Round(time.Second), writes, replaced, resident(b))
+			fmt.Printf("%s left: %d writes, %d replacements of the broker; all informers agree; %.1f MiB\n", time.Until(end).Round(time.Second), writes, replaced, resident(b))
 		}
 		select {
 		case <-ctx.Done():
@@ -115,21 +115,21 @@ func soak(ctx context.Context, long time.Duration) error {
 	}); err != nil {
 		return err
 	}
-	if err := errors.Join(wait.Wait(), agree(ctx, alice, ears)); err != nil {
-		return fmt.Errorf("%w: %s", err, said.String())
+	if err := errors.Join(wait.Wait(), agree(ctx, alice, recorders)); err != nil {
+		return fmt.Errorf("%w: %s", err, out.String())
 	}
-	fmt.Printf("kubectl wait, after %s: %s", long, said.String())
+	fmt.Printf("kubectl wait, after %s: %s", long, out.String())
 	return nil
 }
 
-// ear records the events that an informer's handlers received: name to resourceVersion.
-type ear struct {
-	mu    sync.Mutex
-	heard map[string]string
+// recorder records the events that an informer's handlers received: name to resourceVersion.
+type recorder struct {
+	mu       sync.Mutex
+	versions map[string]string
 }
 
-func listen(informer cache.SharedIndexInformer) *ear {
-	e := &ear{heard: map[string]string{}}
+func record(informer cache.SharedIndexInformer) *recorder {
+	e := &recorder{versions: map[string]string{}}
 	note := func(o any, gone bool) {
 		if tomb, ok := o.(cache.DeletedFinalStateUnknown); ok {
 			o = tomb.Obj
@@ -140,8 +140,8 @@ func listen(informer cache.SharedIndexInformer) *ear {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if e.heard[m.GetName()] = m.GetResourceVersion(); gone {
-			delete(e.heard, m.GetName())
+		if e.versions[m.GetName()] = m.GetResourceVersion(); gone {
+			delete(e.versions, m.GetName())
 		}
 	}
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -150,7 +150,7 @@ func listen(informer cache.SharedIndexInformer) *ear {
 	return e
 }
 
-func agree(ctx context.Context, c *tenama.Client, ears map[string]*ear) error {
+func agree(ctx context.Context, c *tenama.Client, recorders map[string]*recorder) error {
 	return testenv.Eventually(90*time.Second, func() error {
 		list, err := c.List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -160,13 +160,13 @@ func agree(ctx context.Context, c *tenama.Client, ears map[string]*ear) error {
 		for _, tn := range list.Items {
 			want[tn.Name] = tn.ResourceVersion
 		}
-		for name, e := range ears {
+		for name, e := range recorders {
 			e.mu.Lock()
-			same := maps.Equal(want, e.heard)
-			have := len(e.heard)
+			same := maps.Equal(want, e.versions)
+			have := len(e.versions)
 			e.mu.Unlock()
 			if !same {
-				return fmt.Errorf("the %s has heard of %d namespaces, and not the truth, which are %d", name, have, len(want))
+				return fmt.Errorf("the %s has %d namespaces, which differ from the %d of a list", name, have, len(want))
 			}
 		}
 		return nil

@@ -35,7 +35,7 @@ func demo(ctx context.Context, keep bool) (err error) {
 	if err != nil {
 		return err
 	}
-	say("A Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager), all real")
+	say("A real Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager)")
 	begun := time.Now()
 	cluster, err := testenv.StartCluster(ctx, filepath.Join(dir, "cluster"))
 	if err != nil {
@@ -46,7 +46,7 @@ func demo(ctx context.Context, keep bool) (err error) {
 	var broker *testenv.Broker
 	defer func() {
 		if keep && err == nil {
-			say("It goes on running until Ctrl-C. In another terminal, as alice:")
+			say("The cluster runs until Ctrl-C. In another terminal, as alice:")
 			fmt.Printf("export PATH=%s:$PATH KUBECONFIG=%s\nkubectl tenama create\n", testenv.Bin(""), filepath.Join(dir, "alice", "config"))
 			<-ctx.Done()
 		}
@@ -57,7 +57,7 @@ func demo(ctx context.Context, keep bool) (err error) {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
 
-	say("tenama, as deploy/ installs it; the broker runs here with the rights of its ServiceAccount, no more")
+	say("tenama, installed from deploy/; the broker runs here with the rights of its ServiceAccount only")
 	port, err := cluster.Install(ctx)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func demo(ctx context.Context, keep bool) (err error) {
 		return err
 	}
 
-	say("Alice may not create a namespace; she borrows one")
+	say("Alice may not create a namespace, but can borrow one")
 	alice.fails("kubectl create namespace mine", "forbidden")
 	alice.run("kubectl tenama create --ttl 2h", `namespace/(tmp-[a-z0-9-]+) created`, "Expires in 2h")
 	name := alice.match(1)
@@ -93,20 +93,20 @@ func demo(ctx context.Context, keep bool) (err error) {
 	alice.run("kubectl tenama extend --by 1h --reason 'the review takes longer'", `namespace/`+name+` extended`, "Expires in 3h")
 	alice.run("kubectl get tns "+name+" -o wide", "the review takes longer")
 
-	say("Bob sees nothing of it, and can touch nothing")
+	say("Bob can neither see nor change it")
 	bob.run("kubectl tenama list", "No namespaces found")
 	bob.fails("kubectl tenama extend "+name, "not found")
 	bob.fails("kubectl tenama delete "+name, "not found")
 	bob.fails("kubectl get configmaps -n "+name, "forbidden")
 
-	say("A namespace for eight seconds expires by itself, with everything in it")
+	say("A namespace with a TTL of eight seconds expires with its content")
 	alice.run("kubectl tenama create short --ttl 8s", "namespace/tmp-short created")
 	alice.run("kubectl create configmap gone-soon", "created")
 	alice.run("kubectl tenama list", `tmp-short\s+default\s+Ready`)
 	alice.until(40*time.Second, "kubectl get tns tmp-short", "NotFound")
 	alice.run("kubectl tenama delete short --ignore-not-found", "removed")
 
-	say("Alice gives hers back; her kubeconfig is as it was")
+	say("Alice deletes her namespace; her kubeconfig is as before")
 	alice.run("kubectl tenama delete "+name, `namespace "`+name+`" deleted`, `current context is "test" again`)
 	alice.run("kubectl tenama list", "No namespaces found")
 	alice.run("kubectl config current-context", "test")
@@ -118,12 +118,12 @@ func demo(ctx context.Context, keep bool) (err error) {
 		if string(before) != string(after) {
 			return fmt.Errorf("the kubeconfig differs from before:\n%s", after)
 		}
-		fmt.Println("# the kubeconfig is the same, byte for byte")
+		fmt.Println("# the kubeconfig has the same bytes")
 	}
 	if err := errors.Join(alice.err, bob.err); err != nil {
 		return err
 	}
-	say("Everything held")
+	say("All steps succeeded")
 	return nil
 }
 
@@ -221,6 +221,6 @@ func (s *shell) until(d time.Duration, line, want string) {
 	})
 	s.show(line)
 	if s.err == nil {
-		fmt.Printf("# so after %.0f s\n", time.Since(begun).Seconds())
+		fmt.Printf("# after %.0f s\n", time.Since(begun).Seconds())
 	}
 }

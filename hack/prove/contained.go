@@ -46,10 +46,10 @@ func contained(ctx context.Context) (err error) {
 	}
 	p := &proof{ctx: ctx, stage: stage, cluster: c, stopped: map[string]int{}}
 
-	p.say("The broker's token, stolen. What stops it is RBAC; where the broker needs the right, policy")
+	p.say("With the broker's stolen token: RBAC stops it, or a policy where the broker needs the right")
 	p.attack(attack.Broker)
 
-	p.say("The same token, and somebody has bound the broker to cluster-admin. What stops it is policy alone")
+	p.say("With the same token, bound to cluster-admin: only policies can stop it")
 	p.kubectl("create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin", "--serviceaccount=tenama-system:tenama-broker")
 	p.refuses("it holds the right to")
 	stage.WithToken()
@@ -57,15 +57,15 @@ func contained(ctx context.Context) (err error) {
 	p.kubectl("delete", "clusterrolebinding", "generous")
 	p.recovers()
 
-	p.say("A tenant, with edit and with admin in the namespace")
+	p.say("As a tenant, with edit and with admin in the namespace")
 	p.attack(attack.TenantEdit)
 	p.attack(attack.TenantAdmin)
 
-	p.say("Somebody who runs the namespaces of the cluster; and a cluster-admin, who can break the glass")
+	p.say("As an operator of the cluster's namespaces; and as a cluster-admin, who can override policies")
 	p.attack(attack.Operator)
 	p.attack(attack.ClusterAdmin)
 
-	p.say("Kubernetes' own controllers, which must not be held up")
+	p.say("As Kubernetes' own controllers, which must not be obstructed")
 	p.attack(attack.Controllers)
 
 	for _, policy := range []string{attack.Containment, attack.Keys, attack.GuardRails} {
@@ -99,7 +99,7 @@ func (p *proof) attack(role attack.Role) {
 		stop, detail := p.stage.Try(p.ctx, r)
 		shown, remark := stop, ""
 		if stop == attack.Nothing {
-			shown = "- (it may)"
+			shown = "- (allowed)"
 		}
 		if stop != r.Stop {
 			remark = "WRONG: expected " + r.Stop
@@ -134,7 +134,7 @@ func (p *proof) refuses(why string) {
 	})
 	p.after(begun, "alice$ kubectl create -f temporarynamespace.yaml", out, err)
 	if out, err := p.cluster.Kubectl("alice", "get", "tns", "--no-headers"); err != nil {
-		p.wrong = append(p.wrong, "reads do not go on: "+out)
+		p.wrong = append(p.wrong, "reads fail: "+out)
 	} else {
 		fmt.Printf("alice$ kubectl get tns\n%s", out)
 	}
@@ -167,15 +167,15 @@ func (p *proof) sum() error {
 	for stop, n := range p.stopped {
 		total += n
 		if stop == attack.Nothing {
-			stop = "allowed, as it should be"
+			stop = "allowed as intended"
 		}
 		by = append(by, fmt.Sprintf("%s %d", stop, n))
 	}
 	sort.Strings(by)
 	fmt.Printf("\n# %d attacks and controls: %s\n", total, strings.Join(by, ", "))
 	if len(p.wrong) > 0 {
-		return fmt.Errorf("%d did not end as they should:\n%s", len(p.wrong), strings.Join(p.wrong, "\n"))
+		return fmt.Errorf("%d results are wrong:\n%s", len(p.wrong), strings.Join(p.wrong, "\n"))
 	}
-	fmt.Println("# Everything held")
+	fmt.Println("# All results are as expected")
 	return nil
 }

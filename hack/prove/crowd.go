@@ -28,14 +28,14 @@ const collection = "/apis/tenama.dev/v1alpha1/temporarynamespaces"
 
 // crowd is a set of users who request namespaces; number 0 never pauses.
 type crowd struct {
-	users []*wanter
+	users []*requester
 	waits bool
-	serial, let, refused, pushed, passing,
+	serial, admitted, rejected, pushed, passing,
 	odd atomic.Int64
 	lastOdd atomic.Value
 }
 
-type wanter struct {
+type requester struct {
 	name   string
 	client rest.Interface
 	got    int
@@ -52,7 +52,7 @@ func newCrowd(c *testenv.Cluster, r *testenv.Replicas, second string, n int, wai
 		return nil, err
 	}
 	for i := range n + 1 {
-		w := &wanter{name: fmt.Sprintf("user-%d", i)}
+		w := &requester{name: fmt.Sprintf("user-%d", i)}
 		config := c.Config("admin")
 		config.Impersonate = rest.ImpersonationConfig{UserName: w.name, Groups: []string{"devs", "system:authenticated"}}
 		switch i % 3 {
@@ -81,7 +81,7 @@ func (c *crowd) run(ctx context.Context, length time.Duration, o *order) {
 	for i, u := range c.users {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				c.want(ctx, u, i == 0)
+				c.request(ctx, u, i == 0)
 			}
 		})
 	}
@@ -93,13 +93,13 @@ func (c *crowd) run(ctx context.Context, length time.Duration, o *order) {
 			wg.Wait()
 			return
 		case <-tick.C:
-			fmt.Printf("  %3.0f s  %s; let in %d, refused %d, of them who never pauses %d\n", time.Since(begun).Seconds(), o, c.let.Load(), c.refused.Load(), c.pushed.Load())
+			fmt.Printf("  %3.0f s  %s; admitted %d, rejected %d, of these %d of the user who never pauses\n", time.Since(begun).Seconds(), o, c.admitted.Load(), c.rejected.Load(), c.pushed.Load())
 		}
 	}
 }
 
-// want requests one namespace and deletes it after some tenths of a second.
-func (c *crowd) want(ctx context.Context, u *wanter, pushes bool) {
+// request requests one namespace and deletes it after some tenths of a second.
+func (c *crowd) request(ctx context.Context, u *requester, pushes bool) {
 	name := fmt.Sprintf("tmp-%s-%d", u.name, c.serial.Add(1))
 	wait := ""
 	if c.waits && !pushes {
@@ -113,7 +113,7 @@ func (c *crowd) want(ctx context.Context, u *wanter, pushes bool) {
 		pause := time.Duration(50+rand.IntN(250)) * time.Millisecond
 		switch {
 		case err == nil:
-			c.let.Add(1)
+			c.admitted.Add(1)
 			u.got++
 			u.took = append(u.took, time.Since(begun))
 			time.Sleep(time.Duration(50+rand.IntN(300)) * time.Millisecond)
@@ -127,7 +127,7 @@ func (c *crowd) want(ctx context.Context, u *wanter, pushes bool) {
 		case ctx.Err() != nil:
 			return
 		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), `budget "cells" is full`):
-			c.refused.Add(1)
+			c.rejected.Add(1)
 			if pushes {
 				c.pushed.Add(1)
 				pause = 0
@@ -156,10 +156,10 @@ func passing(err error) bool {
 
 // judge prints the results, and returns those that are wrong.
 func (c *crowd) judge(o *order) (wrong []string) {
-	most, let, atLimit, events, races, latest := o.account()
-	fmt.Printf("  most that was taken at any of %d events: %d of %d; within reach of the limit at %d %% of them\n", events, most, limit, 100*atLimit/max(1, events))
-	fmt.Printf("  let in %d; refused %d, of which %d were written and taken back (%.2f %%), in races: the latest %d ms after the room was gone\n", let, c.refused.Load(),
-		races, 100*float64(races)/float64(max(1, c.refused.Load())), latest.Milliseconds())
+	most, admitted, atLimit, events, races, latest := o.account()
+	fmt.Printf("  highest use at any of %d events: %d of %d; close to the limit at %d %% of them\n", events, most, limit, 100*atLimit/max(1, events))
+	fmt.Printf("  admitted %d; rejected %d, of which %d were written and deleted again (%.2f %%), in races: the latest %d ms after the budget was full\n", admitted, c.rejected.Load(),
+		races, 100*float64(races)/float64(max(1, c.rejected.Load())), latest.Milliseconds())
 	var took []time.Duration
 	others, none := 0, 0
 	for _, u := range c.users[1:] {
@@ -171,13 +171,13 @@ func (c *crowd) judge(o *order) (wrong []string) {
 	}
 	slices.Sort(took)
 	share := float64(others) / float64(len(c.users)-1)
-	fmt.Printf("  who never pauses got %d in %d requests, the others %.2f each (%d none)", c.users[0].got, c.pushed.Load(), share, none)
+	fmt.Printf("  the user who never pauses got %d in %d requests, the others %.2f each (%d none)", c.users[0].got, c.pushed.Load(), share, none)
 	if n := len(took); n > 0 {
-		fmt.Printf("; until let in: p50 %.1f s, p90 %.1f s", took[n/2].Seconds(), took[n*9/10].Seconds())
+		fmt.Printf("; until admitted: p50 %.1f s, p90 %.1f s", took[n/2].Seconds(), took[n*9/10].Seconds())
 	}
-	fmt.Printf("\n  answers that said to come again: %d\n", c.passing.Load())
+	fmt.Printf("\n  responses that asked to retry: %d\n", c.passing.Load())
 	if most > limit {
-		wrong = append(wrong, fmt.Sprintf("%d cores were taken, the budget has %d", most, limit))
+		wrong = append(wrong, fmt.Sprintf("%d cores were in use, the budget has %d", most, limit))
 	}
 	if most < limit-3 {
 		wrong = append(wrong, fmt.Sprintf("the limit was not reached: %d of %d", most, limit))
@@ -186,11 +186,11 @@ func (c *crowd) judge(o *order) (wrong []string) {
 		wrong = append(wrong, fmt.Sprintf("a namespace was written %s after the budget was full", latest))
 	}
 	if c.odd.Load() > 0 {
-		wrong = append(wrong, fmt.Sprintf("%d unexpected answers, the last: %v", c.odd.Load(), c.lastOdd.Load()))
+		wrong = append(wrong, fmt.Sprintf("%d unexpected responses, the last: %v", c.odd.Load(), c.lastOdd.Load()))
 	}
 	// A killed replica has lost its queue, so user 0 may get a few namespaces there.
-	if c.waits && float64(c.users[0].got) > max(3, float64(let)/10) {
-		wrong = append(wrong, fmt.Sprintf("who never pauses got %d, the others %.2f each", c.users[0].got, share))
+	if c.waits && float64(c.users[0].got) > max(3, float64(admitted)/10) {
+		wrong = append(wrong, fmt.Sprintf("the user who never pauses got %d, the others %.2f each", c.users[0].got, share))
 	}
 	return wrong
 }

@@ -46,8 +46,8 @@ spec: {classNames: [cell], total: {requests.cpu: "25"}}
 // who never pauses gets more than a fair share.
 func limits(ctx context.Context, args []string) (err error) {
 	fs := flag.NewFlagSet("limits", flag.ContinueOnError)
-	users := fs.Int("users", 200, "who want namespaces")
-	length := fs.Duration("for", 40*time.Second, "how long each part lasts")
+	users := fs.Int("users", 200, "number of users that request namespaces")
+	length := fs.Duration("for", 40*time.Second, "duration of each part")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -94,13 +94,13 @@ func limits(ctx context.Context, args []string) (err error) {
 	}
 	defer r.Stop()
 	time.Sleep(time.Second) // until all replicas know the budget
-	fmt.Printf("%d users and one who never pauses want namespaces of 1 to 4 cores; the budget has %d.\n", *users, limit)
+	fmt.Printf("%d users, and one who never pauses, request namespaces of 1 to 4 cores; the budget has %d.\n", *users, limit)
 	fmt.Printf("%d replicas, 2 kube-apiservers on one etcd; a replica is killed (-9) every 5 s and starts again a second later.\n", replicas)
 	var wrong []string
 	for _, part := range []struct {
 		what  string
 		waits bool
-	}{{"Nobody waits in line: who is refused asks again after 50 to 300 ms", false}, {"All wait in line but the one who never pauses", true}} {
+	}{{"Without the queue: rejected users retry after 50 to 300 ms", false}, {"With the queue: all users wait in it, except the one who never pauses", true}} {
 		fmt.Printf("\n# %s\n", part.what)
 		crowd, err := newCrowd(c, r, second, *users, part.waits)
 		if err != nil {
@@ -110,11 +110,11 @@ func limits(ctx context.Context, args []string) (err error) {
 		if err != nil {
 			return err
 		}
-		killing, enough := context.WithCancel(ctx)
+		killing, stopKilling := context.WithCancel(ctx)
 		var killer sync.WaitGroup
 		killer.Go(func() { kill(killing, r) })
 		crowd.run(ctx, *length, ledger)
-		enough()
+		stopKilling()
 		killer.Wait()
 		ledger.stop()
 		wrong = append(wrong, crowd.judge(ledger)...)
@@ -123,9 +123,9 @@ func limits(ctx context.Context, args []string) (err error) {
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%d did not hold:\n%s", len(wrong), strings.Join(wrong, "\n"))
+		return fmt.Errorf("%d checks failed:\n%s", len(wrong), strings.Join(wrong, "\n"))
 	}
-	fmt.Println("\n# The limit held")
+	fmt.Println("\n# The limit was never exceeded")
 	return nil
 }
 
@@ -156,7 +156,7 @@ func kill(ctx context.Context, r *testenv.Replicas) {
 		r.Kill(i)
 		time.Sleep(time.Second)
 		if err := r.Start(context.WithoutCancel(ctx), i); err != nil {
-			fmt.Println("start again:", err)
+			fmt.Println("restart a replica:", err)
 			return
 		}
 	}
@@ -170,7 +170,7 @@ func clean(c *testenv.Cluster) error {
 	return testenv.Eventually(60*time.Second, func() error {
 		out, err := c.Kubectl("admin", "get", "namespaces", "-l", "tenama.dev/class=cell", "-o", "name")
 		if err != nil || out != "" {
-			return errors.New("still there: " + out)
+			return errors.New("still exist: " + out)
 		}
 		return nil
 	})

@@ -92,7 +92,7 @@ func (o *order) stop() {
 // namespaces ever held, from their creation until they were gone; the number of
 // admitted namespaces; the number of events at which the budget was too full for the
 // largest request; the number of all events; and the number of creations that found no
-// room, with the longest time since the room was gone.
+// room, with the longest time since the budget was full.
 func (o *order) account() (most, let, atLimit, events, races int, latest time.Duration) {
 	taken, sum := map[types.UID]int{}, 0
 	since := map[int]time.Time{} // by cores: since when there is no room for so many
@@ -129,5 +129,5 @@ func (o *order) account() (most, let, atLimit, events, races int, latest time.Du
 }
 
 func (o *order) String() string {
-	return fmt.Sprintf("%2d of %d cores taken", o.reserved(), limit)
+	return fmt.Sprintf("%2d of %d cores in use", o.reserved(), limit)
 }

@@ -19,7 +19,7 @@ import (
 // The committed pictures must match the list of pictures, be complete and small, show
 // the required content and nothing of the machine that they were made on, and use no
 // other files.
-func TestCommitted(t *testing.T) {
+func TestCommittedScreenshots(t *testing.T) {
 	files, err := filepath.Glob("../../docs/pictures/*")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestCommitted(t *testing.T) {
 			t.Errorf("%s shows %q and describes %q", path, drawn, described)
 		}
 		if found := regexp.MustCompile(`(?i)<(script|style|image|use|a|foreignObject)\b|\bon\w+=|href|url\(|@import`).Find(b); found != nil {
-			t.Errorf("%s has %q in it", path, found)
+			t.Errorf("%s contains %q", path, found)
 		}
 		if len(b) > 10_000 {
 			t.Errorf("%s has %d bytes", path, len(b))
@@ -54,7 +54,7 @@ func TestCommitted(t *testing.T) {
 	}
 	slices.Sort(want)
 	if !slices.Equal(files, want) {
-		t.Errorf("there are %v, want %v", files, want)
+		t.Errorf("the files are %v, want %v", files, want)
 	}
 }
 
@@ -89,7 +89,7 @@ func read(b []byte) (drawn, described string, err error) {
 
 // Every picture must be used on a page, with an alternative text, and every picture
 // that a page uses must exist.
-func TestShown(t *testing.T) {
+func TestScreenshotsAreUsed(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -102,14 +102,14 @@ func TestShown(t *testing.T) {
 		}
 		for _, m := range regexp.MustCompile(`!\[([^\]]*)\]\(([^)]*)\)`).FindAllStringSubmatch(string(b), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[2])); err != nil || len(m[1]) < 20 {
-				t.Errorf("%s: %s: it is not there, or not described", page, m[0])
+				t.Errorf("%s: %s: the file does not exist, or has no description", page, m[0])
 			}
 			shown[strings.TrimSuffix(filepath.Base(m[2]), ".svg")] = true
 		}
 	}
 	for _, p := range pictures {
 		if !shown[p.name] {
-			t.Errorf("%s is shown nowhere", p.name)
+			t.Errorf("no page shows %s", p.name)
 		}
 	}
 }

@@ -148,7 +148,7 @@ var ofThisMachine = regexp.MustCompile(`(?m)(^|[^\w~.])/(tmp|var|home|root|work|
 // fit returns an error if text must not be shown, or lacks required content.
 func (p picture) fit(text string) error {
 	if found := ofThisMachine.FindString(text); found != "" {
-		return fmt.Errorf("%q is of this machine:\n%s", found, text)
+		return fmt.Errorf("%q identifies this machine:\n%s", found, text)
 	}
 	return match(text, p.want...)
 }

@@ -11,17 +11,17 @@ import (
 func TestInterpret(t *testing.T) {
 	for _, c := range []struct{ name, sent, want string }{
 		{"lines", "a\r\nb\r\n", "a|b"},
-		{"a line feed alone goes straight down", "ab\nc", "ab|  c"},
+		{"a line feed keeps the column", "ab\nc", "ab|  c"},
 		{"carriage return", "abc\rx", "xbc"},
-		{"a line breaks when the next character comes", "12345678\r\nx", "12345678|x"},
-		{"and not before", "123456789", "12345678|9"},
+		{"a full line breaks before the next character", "12345678\r\nx", "12345678|x"},
+		{"a full line does not break", "123456789", "12345678|9"},
 		{"erase to the end of the line", "abc\r\x1b[K", ""},
-		{"from the cursor", "abcd\rab\x1b[0Kx", "abx"},
+		{"erase from the cursor", "abcd\rab\x1b[0Kx", "abx"},
 		{"erase below", "a\r\nb\r\nc\r\n\x1b[2A\r\x1b[Jx", "a|x"},
-		{"up is one by default, and ends at the top", "a\r\nb\x1b[A\x1b[9Ac", "ac|b"},
-		{"a view that is drawn again", "\x1b[?25la\r\nb\r\n\x1b[2A\r\x1b[Jc\r\n\x1b[?25h", "c"},
-		{"colours take no room", "\x1b[1;31mno\x1b[0m \x1b[2mx\x1b[22m\x1b[39m", "no x"},
-		{"beyond ASCII", "█░é", "█░é"},
+		{"up moves one line by default, and stops at the top", "a\r\nb\x1b[A\x1b[9Ac", "ac|b"},
+		{"a view that is redrawn", "\x1b[?25la\r\nb\r\n\x1b[2A\r\x1b[Jc\r\n\x1b[?25h", "c"},
+		{"colours have no width", "\x1b[1;31mno\x1b[0m \x1b[2mx\x1b[22m\x1b[39m", "no x"},
+		{"characters outside ASCII", "█░é", "█░é"},
 	} {
 		s, err := interpret([]byte(c.sent), 8)
 		if got := strings.Join(s.rows(), "|"); err != nil || got != c.want {
@@ -45,10 +45,10 @@ func TestInterpretLooks(t *testing.T) {
 }
 
 // An unknown sequence must be an error rather than cause a wrong picture.
-func TestInterpretRefuses(t *testing.T) {
+func TestInterpretUnknown(t *testing.T) {
 	for _, sent := range []string{"\x1b[5;5H", "\x1b[2J", "\x1b[1K", "\x1b[4m", "\x1b[38;5;9m", "\x1b[?1049h", "\x1b]0;title\a", "\x1bM", "\x1b[3", "\a", "\t", "\xff"} {
 		if _, err := interpret([]byte(sent), 8); err == nil {
-			t.Errorf("%q is let through", sent)
+			t.Errorf("%q is accepted", sent)
 		}
 	}
 }

@@ -13,16 +13,16 @@ const (
 	strategic = "application/strategic-merge-patch+json"
 	apply     = "application/apply-patch+yaml"
 
-	otherKind = "As for built-in types: a body of another kind is a bad request (400), where a custom resource is read as anything first (422)."
-	wrongType = "As for built-in types: the body cannot be decoded (400), where a custom resource is decoded as anything and then refused by its schema (422)."
-	asClient  = "A mistake of the client is told as one (400), not as an internal error (500)."
-	noMethod  = "A method that there is not is told as one (405)."
+	otherKind = "As for built-in types: a body of another kind is a bad request (400); for a custom resource it is invalid (422)."
+	wrongType = "As for built-in types: the body cannot be decoded (400); for a custom resource its schema rejects the body (422)."
+	asClient  = "The client's error is reported as such (400), not as an internal error (500)."
+	noMethod  = "A method that is not supported is reported as such (405)."
 	otherUID  = "A patch that names another UID is a conflict (409), as a PUT is."
-	asJSON    = "The refusal itself comes as JSON."
-	twoSteps  = "A namespace is made in two steps, Pending and Ready: a watcher sees ADDED and MODIFIED."
-	oneKind   = "details.kind of a conflict names the resource, in deletions, too."
-	noStatus  = "There is no subresource: nobody but the broker writes the status."
-	noCount   = "remainingItemCount is left out, as in any list that is selected from others: here, one's own."
+	asJSON    = "The error itself is encoded as JSON."
+	twoSteps  = "A namespace is created in two steps, Pending and Ready: a watcher sees ADDED and MODIFIED."
+	oneKind   = "details.kind of a conflict is the resource, also for deletions."
+	noStatus  = "There is no such subresource: only the broker writes the status."
+	noCount   = "remainingItemCount is omitted, as in any list with a selector: the list is filtered to the user's own namespaces."
 
 	head    = `{"apiVersion":"$GROUP/v1alpha1","kind":"TemporaryNamespace","metadata":{`
 	spec    = `},"spec":{"className":"default","ttlSeconds":3600}}`
@@ -55,7 +55,7 @@ var Creates = []Exchange{
 	{Name: "create nothing", Method: "POST", Content: "application/json"},
 	{Name: "create from half of an object", Method: "POST", Body: `{"apiVersion":`},
 	{Name: "create a list", Method: "POST", Body: `{"apiVersion":"$GROUP/v1alpha1","kind":"TemporaryNamespaceList","items":[]}`, Differs: otherKind, Is: "400 Failure BadRequest"},
-	{Name: "create from protobuf", Method: "POST", Content: protobuf, Body: "k8s\x00", Differs: "kube-apiserver breaks the connection off here; the broker says 415.", Is: "415 Failure UnsupportedMediaType"},
+	{Name: "create from protobuf", Method: "POST", Content: protobuf, Body: "k8s\x00", Differs: "kube-apiserver aborts the connection; the broker responds with 415.", Is: "415 Failure UnsupportedMediaType"},
 	{Name: "create from CBOR", Method: "POST", Content: "application/cbor", Body: "\xd9\xd9\xf7\xa0"},
 	{Name: "create from text", Method: "POST", Content: "text/plain", Body: "hello"},
 	{Name: "create without a name", Method: "POST", Body: head + spec},
@@ -65,7 +65,7 @@ var Creates = []Exchange{
 	{Name: "create with an annotation that cannot be", Method: "POST", Body: head + `"name":"tmp-conform-x","annotations":{"a b":"c"}` + spec},
 	{Name: "create with an owner", Method: "POST", Path: "?dryRun=All", Body: head + `"name":"tmp-conform-x","ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"n","uid":"u"}]` + spec},
 	{Name: "create with half an owner", Method: "POST", Body: head + `"name":"tmp-conform-x","ownerReferences":[{"apiVersion":"v1","kind":"Node"}]` + spec},
-	{Name: "create with a finalizer", Method: "POST", Path: "?dryRun=All", Body: head + `"name":"tmp-conform-x","finalizers":["a.example.test/b"]` + spec, Differs: "Finalizers are refused: the object is a view of its Namespace, and is gone when that is. To hold it back would be to outlive the expiry.", Is: `422 Failure Invalid "tmp-conform-x" kind=TemporaryNamespace group=$GROUP causes=[FieldValueForbidden metadata.finalizers]`},
+	{Name: "create with a finalizer", Method: "POST", Path: "?dryRun=All", Body: head + `"name":"tmp-conform-x","finalizers":["a.example.test/b"]` + spec, Differs: "Finalizers are rejected: the object is a view of its Namespace, and disappears with it. A finalizer would let it outlive the expiry.", Is: `422 Failure Invalid "tmp-conform-x" kind=TemporaryNamespace group=$GROUP causes=[FieldValueForbidden metadata.finalizers]`},
 	{Name: "create in a namespace", Method: "POST", Body: head + `"name":"tmp-conform-x","namespace":"default"` + spec},
 	{Name: "create with a resourceVersion", Method: "POST", Body: head + `"name":"tmp-conform-x","resourceVersion":"1"` + spec, Differs: asClient, Is: "400 Failure BadRequest"},
 	{Name: "create with what the server sets", Method: "POST", Path: "?dryRun=All", Body: head + `"name":"tmp-conform-x","uid":"u","generation":7,"creationTimestamp":"2020-01-01T00:00:00Z","deletionTimestamp":"2020-01-01T00:00:00Z"` + spec},
@@ -109,7 +109,7 @@ var Updates = []Exchange{
 	{Name: "merge another name", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{"metadata":{"name":"tmp-conform-z"}}`},
 	{Name: "merge an unknown field, strictly", Method: "PATCH", Path: "/" + Main + "?fieldValidation=Strict", Content: merge, Body: `{"spec":{"bogus":1}}`},
 	{Name: "merge an unknown field, warned", Method: "PATCH", Path: "/" + Main + "?fieldValidation=Warn&fieldManager=conform", Content: merge, Body: `{"spec":{"bogus":1}}`},
-	{Name: "merge a type that cannot be", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{"spec":{"ttlSeconds":"long"}}`, Differs: "As for built-in types: a patch that leads to another type of a field is refused as a whole (422), where a custom resource names the field.", Is: "422 Failure Invalid"},
+	{Name: "merge a type that cannot be", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{"spec":{"ttlSeconds":"long"}}`, Differs: "As for built-in types: a patch that changes the type of a field is rejected as a whole (422); for a custom resource the error names the field.", Is: "422 Failure Invalid"},
 	{Name: "merge half a patch", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{"metadata":`},
 	{Name: "merge a deletion", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{"metadata":{"deletionTimestamp":"2020-01-01T00:00:00Z"}}`},
 	{Name: "JSON patch that doubles", Method: "PATCH", Path: "/" + Main + "?dryRun=All", Content: jsonPatch, Body: doubling(20)},
@@ -150,7 +150,7 @@ var Deletes = []Exchange{
 	{Name: "delete half dry", Method: "DELETE", Path: "/" + Main + "?dryRun=Some"},
 	{Name: "delete as cannot be", Method: "DELETE", Path: "/" + Main + "?propagationPolicy=Sideways"},
 	{Name: "delete in two ways", Method: "DELETE", Path: "/" + Main, Body: `{"propagationPolicy":"Background","orphanDependents":true}`},
-	{Name: "delete and orphan", Method: "DELETE", Path: "/" + Main + "?propagationPolicy=Orphan&dryRun=All", Differs: "Orphan is refused: the namespace takes along all that is in it, and no finalizer could hold it until what is elsewhere is freed.", Is: "400 Failure BadRequest"},
+	{Name: "delete and orphan", Method: "DELETE", Path: "/" + Main + "?propagationPolicy=Orphan&dryRun=All", Differs: "Orphan is rejected: the contents of a namespace are always deleted with it, and no finalizer could delay the deletion until dependents in other places are orphaned.", Is: "400 Failure BadRequest"},
 	{Name: "delete with options of another kind", Method: "DELETE", Path: "/" + Main, Body: `{"apiVersion":"v1","kind":"Secret"}`},
 	{Name: "delete half an option", Method: "DELETE", Path: "/" + Main, Body: `{"preconditions":`},
 	{Name: "delete none of many", Method: "DELETE", Path: "?labelSelector=tier%3Dz"},
@@ -160,8 +160,8 @@ var Deletes = []Exchange{
 	{Name: "delete it again", Method: "DELETE", Path: "/" + Main},
 	{Name: "delete an old version of what is being deleted", Method: "DELETE", Path: "/" + Main, Body: `{"preconditions":{"resourceVersion":"1"}}`, Differs: oneKind, Rewrite: replaced("kind=TemporaryNamespace", "kind=temporarynamespaces")},
 	{Name: "get what is being deleted", Path: "/" + Main},
-	{Name: "label what is being deleted", Method: "PATCH", Path: "/" + Main + "?dryRun=All", Content: merge, Body: `{"metadata":{"labels":{"late":"1"}}}`, Differs: "Nothing about a namespace that is being deleted can be changed: an extension would be a false promise (409).", Is: `409 Failure Conflict "tmp-conform-main" kind=temporarynamespaces group=$GROUP causes=[] retry=true`},
-	{Name: "create what is being deleted", Method: "POST", Body: head + itself + spec, Differs: "Conflict, with the time to wait, instead of AlreadyExists: the name is free in some seconds.", Is: `409 Failure Conflict "tmp-conform-main" kind=temporarynamespaces group=$GROUP causes=[] retry=true`},
+	{Name: "label what is being deleted", Method: "PATCH", Path: "/" + Main + "?dryRun=All", Content: merge, Body: `{"metadata":{"labels":{"late":"1"}}}`, Differs: "A namespace that is being deleted cannot be changed (409): an extension would have no effect.", Is: `409 Failure Conflict "tmp-conform-main" kind=temporarynamespaces group=$GROUP causes=[] retry=true`},
+	{Name: "create what is being deleted", Method: "POST", Body: head + itself + spec, Differs: "Conflict, with the time to wait, instead of AlreadyExists: the name becomes free within seconds.", Is: `409 Failure Conflict "tmp-conform-main" kind=temporarynamespaces group=$GROUP causes=[] retry=true`},
 	{Name: "delete as a dependent may want", Method: "DELETE", Hold: true, Path: "/tmp-conform-b?propagationPolicy=Foreground"},
 	{Name: "delete the rest", Method: "DELETE", Path: "?labelSelector=tier"},
 }
