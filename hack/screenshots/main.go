@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command screenshots makes the pictures of the documentation: it runs commands in a
+// Command screenshots creates the screenshots of the documentation: it runs commands in a
 // real terminal, on a real control plane with tenama on it, and draws their output.
-// Nothing in a picture is invented except for the prompt before each command, and
+// Nothing in a screenshot is invented except for the prompt before each command, and
 // replacements of two values that depend on the machine: the server is
 // https://cluster.example.test, and the home directory is ~. Times are those of the
 // run.
@@ -26,25 +26,25 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := takeAll(ctx, filepath.Join(testenv.Root(), "docs", "pictures")); err != nil {
-		fmt.Fprintln(os.Stderr, "pictures:", err)
+	if err := captureAll(ctx, filepath.Join(testenv.Root(), "docs", "pictures")); err != nil {
+		fmt.Fprintln(os.Stderr, "screenshots:", err)
 		os.Exit(1)
 	}
 }
 
-// studio is a cluster with users.
-type studio struct {
+// environment is a cluster with the terminals of its users.
+type environment struct {
 	cluster   *testenv.Cluster
 	terminals map[string]*terminal
 }
 
-func takeAll(ctx context.Context, to string) (err error) {
-	dir, err := os.MkdirTemp("", "tenama-pictures-")
+func captureAll(ctx context.Context, to string) (err error) {
+	dir, err := os.MkdirTemp("", "tenama-screenshots-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	st := &studio{terminals: map[string]*terminal{}}
+	st := &environment{terminals: map[string]*terminal{}}
 	if st.cluster, err = testenv.StartCluster(ctx, filepath.Join(dir, "cluster")); err != nil {
 		return err
 	}
@@ -63,13 +63,13 @@ func takeAll(ctx context.Context, to string) (err error) {
 		return err
 	}
 	defer nightly.interrupt()
-	drawn := make([][]byte, len(pictures))
-	for i, p := range pictures {
+	drawn := make([][]byte, len(screenshots))
+	for i, p := range screenshots {
 		if drawn[i], err = p.draw(ctx, st); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
-	for i, p := range pictures { // all or none
+	for i, p := range screenshots { // all or none
 		if err := os.WriteFile(filepath.Join(to, p.name+".svg"), drawn[i], 0o644); err != nil {
 			return err
 		}
@@ -78,9 +78,9 @@ func takeAll(ctx context.Context, to string) (err error) {
 	return nil
 }
 
-// prepare creates the classes, the users, and namespaces that age until the pictures
-// are taken. It returns a session that holds the lease of one of them.
-func (st *studio) prepare(dir string) (*session, error) {
+// prepare creates the classes, the users, and namespaces that age until the screenshots
+// are captured. It returns a session that holds the lease of one of them.
+func (st *environment) prepare(dir string) (*session, error) {
 	if out, err := st.cluster.KubectlIn("admin", policy, "apply", "-f", "-"); err != nil {
 		return nil, errors.New(out)
 	}
@@ -112,19 +112,19 @@ func (st *studio) prepare(dir string) (*session, error) {
 	return s, nil
 }
 
-// draw takes a picture.
-func (p picture) draw(ctx context.Context, st *studio) ([]byte, error) {
+// draw returns a screenshot as SVG.
+func (p screenshot) draw(ctx context.Context, st *environment) ([]byte, error) {
 	t := st.terminals[p.user]
-	t.sent, t.cols = nil, cmp.Or(p.cols, usual)
+	t.sent, t.cols = nil, cmp.Or(p.cols, defaultWidth)
 	for _, line := range p.lines {
 		if err := t.run(ctx, line); err != nil {
 			return nil, err
 		}
 	}
 	sent := t.sent
-	if p.take != nil {
+	if p.capture != nil {
 		var err error
-		if sent, err = p.take(ctx, st); err != nil {
+		if sent, err = p.capture(ctx, st); err != nil {
 			return nil, err
 		}
 	}
@@ -132,7 +132,7 @@ func (p picture) draw(ctx context.Context, st *studio) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.fit(strings.Join(s.rows(), "\n")); err != nil {
+	if err := p.check(strings.Join(s.rows(), "\n")); err != nil {
 		return nil, err
 	}
 	return svg(p.title, s), nil

@@ -24,7 +24,7 @@ type glyph struct {
 }
 
 // screen is a terminal that understands the sequences that kubectl and its plugin send.
-// Any other sequence is an error, so that no picture is wrong. A screen never scrolls;
+// Any other sequence is an error, so that no screenshot is wrong. A screen never scrolls;
 // it grows. Every character is assumed to be one column wide.
 type screen struct {
 	cols     int
@@ -101,7 +101,7 @@ func (s *screen) control(private, parameters string, final byte) error {
 	}
 	first := numbers[0]
 	switch {
-	case private == "?" && parameters == "25" && (final == 'h' || final == 'l'): // pictures have no cursor
+	case private == "?" && parameters == "25" && (final == 'h' || final == 'l'): // screenshots have no cursor
 	case private != "":
 		return unknown
 	case final == 'A':

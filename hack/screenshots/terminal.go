@@ -19,9 +19,9 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// usual is the width for the longest line that create prints, with a day of the week in
+// defaultWidth is the width of the longest line that create prints, with a day of the week in
 // it.
-const usual = 92
+const defaultWidth = 92
 
 // terminal is the terminal of one user.
 type terminal struct {
@@ -35,7 +35,7 @@ type terminal struct {
 // newTerminal creates a home with a kubeconfig for a user. The environment of its
 // commands is the same on every machine.
 func newTerminal(c *testenv.Cluster, dir, user string) (*terminal, error) {
-	t := &terminal{home: filepath.Join(dir, user), cols: usual}
+	t := &terminal{home: filepath.Join(dir, user), cols: defaultWidth}
 	config := filepath.Join(t.home, ".kube", "config")
 	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func newTerminal(c *testenv.Cluster, dir, user string) (*terminal, error) {
 	return t, t.quietly("kubectl config rename-context test dev")
 }
 
-// quietly runs a command that no picture shows, and that must succeed.
+// quietly runs a command that no screenshot shows, and that must succeed.
 func (t *terminal) quietly(line string) error {
 	if out, err := t.shell(line).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", line, err, out)
@@ -76,7 +76,7 @@ func (t *terminal) prompt(line string) {
 }
 
 // run runs a command and waits for its end. Commands may fail: the required content of
-// a picture is checked later.
+// a screenshot is checked later.
 func (t *terminal) run(ctx context.Context, line string) error {
 	t.prompt(line)
 	s, err := t.start(line)
@@ -151,7 +151,7 @@ func (s *session) interrupt() {
 }
 
 // until waits until the output of a command is as wanted and has not changed for a
-// moment, so that no picture shows a view that is still being drawn.
+// moment, so that no screenshot shows a view that is still being drawn.
 func (s *session) until(ctx context.Context, d time.Duration, wanted func(*screen) error) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()

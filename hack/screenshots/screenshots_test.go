@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// The committed pictures must match the list of pictures, be complete and small, show
+// The committed screenshots must match the list of screenshots, be complete and small, show
 // the required content and nothing of the machine that they were made on, and use no
 // other files.
 func TestCommittedScreenshots(t *testing.T) {
@@ -25,7 +25,7 @@ func TestCommittedScreenshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, p := range pictures {
+	for _, p := range screenshots {
 		path := "../../docs/pictures/" + p.name + ".svg"
 		want = append(want, path)
 		b, err := os.ReadFile(path)
@@ -37,7 +37,7 @@ func TestCommittedScreenshots(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 			continue
 		}
-		if err := p.fit(described); err != nil {
+		if err := p.check(described); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 		// Without spaces, and without bars, which are drawn as shapes.
@@ -87,7 +87,7 @@ func read(b []byte) (drawn, described string, err error) {
 	}
 }
 
-// Every picture must be used on a page, with an alternative text, and every picture
+// Every screenshot must be used on a page, with an alternative text, and every screenshot
 // that a page uses must exist.
 func TestScreenshotsAreUsed(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
@@ -107,7 +107,7 @@ func TestScreenshotsAreUsed(t *testing.T) {
 			shown[strings.TrimSuffix(filepath.Base(m[2]), ".svg")] = true
 		}
 	}
-	for _, p := range pictures {
+	for _, p := range screenshots {
 		if !shown[p.name] {
 			t.Errorf("no page shows %s", p.name)
 		}
@@ -146,13 +146,13 @@ func contrast(t *testing.T, a, b string) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-func TestFit(t *testing.T) {
-	p := picture{want: []string{"^a$", "^b"}}
+func TestCheck(t *testing.T) {
+	p := screenshot{want: []string{"^a$", "^b"}}
 	for text, ok := range map[string]bool{
 		"a\nx\nbc": true, "b\na": false, "a": false, "a\nb /tmp/x": false, "a\nb https://127.0.0.1:1": false,
 		"a\nb ~/.kube/config": true, `a` + "\n" + `b "/root"`: false, "a\nb namespace/tmp-x": true,
 	} {
-		if err := p.fit(text); (err == nil) != ok {
+		if err := p.check(text); (err == nil) != ok {
 			t.Errorf("%q: got %v", text, err)
 		}
 	}

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// picture is a picture of a terminal.
-type picture struct {
+// screenshot is a screenshot of a terminal.
+type screenshot struct {
 	name, title string
 	want        []string // patterns that lines must match, in this order
 	user        string
-	cols        int                                            // of the terminal; 0 is usual
-	lines       []string                                       // commands to run, or else
-	take        func(context.Context, *studio) ([]byte, error) // a function that takes it
+	cols        int                                                 // of the terminal; 0 for defaultWidth
+	lines       []string                                            // commands to run, or else
+	capture     func(context.Context, *environment) ([]byte, error) // a function that captures the output
 }
 
-// pictures lists all pictures, in the order in which they are taken.
-var pictures = []picture{
+// screenshots lists all screenshots, in the order in which they are captured.
+var screenshots = []screenshot{
 	{
-		name: "life", title: "Borrow a namespace, look at it, extend it, give it back", user: "alice",
+		name: "life", title: "Borrow a namespace, list it, extend it, delete it", user: "alice",
 		lines: []string{
 			"kubectl tenama create mr-42 --ttl 2h --reason 'review of !42'",
 			"kubectl create deployment web --image=nginx",
@@ -50,7 +50,7 @@ var pictures = []picture{
 		},
 	},
 	{
-		name: "refused", title: "A budget is full, and two slips: what is said, and what to do", user: "bob", cols: 111, // long lines break between words
+		name: "refused", title: "A full budget, and two invalid TTLs: the messages and hints", user: "bob", cols: 111, // long lines break between words
 		lines: []string{
 			"kubectl tenama create soak --class large",
 			"kubectl tenama create soak --ttl 2hours",
@@ -62,7 +62,7 @@ var pictures = []picture{
 		},
 	},
 	{
-		name: "doctor", title: "Find out what is wrong, and what to do", user: "dora",
+		name: "doctor", title: "Find problems and their remedies", user: "dora",
 		lines: []string{"kubectl tenama doctor"},
 		want: []string{
 			`^ok +plugin `, `^ok +kubeconfig +~/\.kube/config is where contexts go$`, `^warning +completion `, `^ +-> kubectl tenama completion install$`,
@@ -70,7 +70,7 @@ var pictures = []picture{
 		},
 	},
 	{
-		name: "watch", title: "Six namespaces and how much of their time is left, as kubectl tenama list --watch shows it", user: "dora", take: watch,
+		name: "watch", title: "Six namespaces and their remaining time in kubectl tenama list --watch", user: "dora", capture: captureWatch,
 		want: []string{
 			`^\$ kubectl tenama list --watch$`, `NAME +CLASS +STATUS +LEFT +EXPIRES +OWNER +AGE$`, `^\* +tmp-demo +default +Ready +█{10} +7h5\dm`,
 			`tmp-hotfix +default +Expiring +█{1,3}░{7,9} +\d+s`, `tmp-load-test +large +Ready +█{6,7}░{3,4} `, `tmp-mr-117 +default +Ready +█{4,5}░{5,6} `,
@@ -79,7 +79,7 @@ var pictures = []picture{
 	},
 }
 
-// watched creates the namespaces of the picture "watch". It is taken when little time
+// watched creates the namespaces of the screenshot "watch". It is captured when little time
 // is left for the first; the TTLs of the others are chosen for how they then look.
 const watched = `
 kubectl tenama create hotfix --ttl 2m
@@ -105,8 +105,8 @@ metadata: {name: large}
 spec: {classNames: [large], total: {requests.cpu: 16}}
 `
 
-// watch takes the picture of the live view.
-func watch(ctx context.Context, st *studio) ([]byte, error) {
+// captureWatch captures the screenshot of the live view.
+func captureWatch(ctx context.Context, st *environment) ([]byte, error) {
 	t := st.terminals["dora"]
 	t.prompt("kubectl tenama list --watch")
 	s, err := t.start("kubectl tenama list --watch")
@@ -142,12 +142,12 @@ func match(text string, patterns ...string) error {
 	return nil
 }
 
-// ofThisMachine matches text that no picture may contain.
-var ofThisMachine = regexp.MustCompile(`(?m)(^|[^\w~.])/(tmp|var|home|root|work|usr|opt|Users|private)\b|127\.\d+\.\d+\.\d+|localhost|\.(internal|local)\b`)
+// machineSpecific matches text that no screenshot may contain.
+var machineSpecific = regexp.MustCompile(`(?m)(^|[^\w~.])/(tmp|var|home|root|work|usr|opt|Users|private)\b|127\.\d+\.\d+\.\d+|localhost|\.(internal|local)\b`)
 
-// fit returns an error if text must not be shown, or lacks required content.
-func (p picture) fit(text string) error {
-	if found := ofThisMachine.FindString(text); found != "" {
+// check returns an error if text must not be shown, or lacks required content.
+func (p screenshot) check(text string) error {
+	if found := machineSpecific.FindString(text); found != "" {
 		return fmt.Errorf("%q identifies this machine:\n%s", found, text)
 	}
 	return match(text, p.want...)
