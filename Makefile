@@ -18,11 +18,11 @@ URL     :=
 ONLY    :=
 
 # Tests that take minutes and that a change seldom breaks: a policy without each
-# of its rules, every call broken, a machine that is interrupted. CONTRIBUTING.md
-# says what is where, and why.
+# of its rules, a fault in every call, interrupted targets. CONTRIBUTING.md lists
+# the targets and the reasons.
 LONG    := ^(TestEveryRuleStopsAnAttack|TestFaults|TestExampleGatekeeper|TestInterruptedTargets)$$
-# Tests that depend on Kubernetes, for the oldest one. Tests that change policies
-# again and again are left out: that can end kube-apiserver 1.30
+# Tests that depend on Kubernetes, for the oldest version. Tests that change policies
+# repeatedly are left out: such changes can crash kube-apiserver 1.30
 # (docs/known-issues.md). Races and the plugin do not depend on the version.
 OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestUserIdentity|TestUsersSeeOnlyTheirOwn|TestQuota|TestScripts|TestWatch|TestExplain|TestTenantCannotOutlive
 
@@ -50,19 +50,19 @@ cluster: ## Build the control plane for tests and the demo (the first time: minu
 	@test/cluster/build.sh $(BIN)/cluster
 	@ln -sf cluster $(BIN)/kubectl
 
-cluster-oldest: ## Build the same with the oldest Kubernetes that tenama is for (the first time: minutes)
+cluster-oldest: ## Build the same with the oldest Kubernetes that tenama supports (the first time: minutes)
 	@test/cluster/build.sh $(BIN)/cluster-oldest oldest.mod
 
-demo: cluster $(PROGRAMS) ## Show the main job on a real control plane; KEEP=1 leaves it running
+demo: cluster $(PROGRAMS) ## Show the main use on a real control plane; KEEP=1 leaves it running
 	@$(ALONE) $(GO) run ./hack/demo
 
-##### What must pass
+##### Checks and tests
 
 check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit tests, generated files: the quick loop
 
-test: check e2e demo ## Run what must pass before anything lands
+test: check e2e demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long compat krew e2e-oldest prove-contained prove-limits ## Run that and the rest: before a release, and before an issue is resolved
+test-all: test e2e-long compat krew e2e-oldest prove-contained prove-limits ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -79,45 +79,45 @@ unit: ## Run the tests that need no cluster
 verify: $(TOOLS)/controller-gen $(TOOLS)/openapi $(TOOLS)/validate-krew-manifest ## Check generated files, go.mod and the krew manifest
 	@$(ALONE) hack/verify.sh
 
-# Never from the test cache: it does not see the broker.
+# Never from the test cache, which does not notice a changed broker.
 E2E := $(ALONE) $(GO) test -count=1 -timeout 60m -parallel 8 $(ARGS)
 
-e2e: cluster $(PROGRAMS) $(TOOLS)/helm ## Run the tests on a real control plane, but for the long ones
+e2e: cluster $(PROGRAMS) $(TOOLS)/helm ## Run the tests on a real control plane, except the long ones
 	$(E2E) -skip '$(LONG)' ./test/e2e
 
-e2e-long: cluster $(PROGRAMS) $(TOOLS)/gatekeeper ## Run the long ones
+e2e-long: cluster $(PROGRAMS) $(TOOLS)/gatekeeper ## Run the long tests
 	$(E2E) -run '$(LONG)' ./test/e2e
 
-e2e-oldest: cluster cluster-oldest $(PROGRAMS) $(TOOLS)/helm ## Run those that depend on Kubernetes on the oldest one
+e2e-oldest: cluster cluster-oldest $(PROGRAMS) $(TOOLS)/helm ## Run the tests that depend on Kubernetes on its oldest version
 	KUBERNETES=oldest $(E2E) -run '$(OLDEST)' ./test/e2e
 
-# Modules of their own: nobody who builds tenama builds these.
-compat: cluster $(PROGRAMS) ## Meet the API by the libraries of Flux, controller-runtime and Argo CD
+# Separate modules, which a build of tenama does not compile.
+compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controller-runtime and Argo CD
 	cd test/compat && ../../$(E2E) ./...
 	cd test/compat/argocd && ../../../$(E2E) ./...
 
-krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles all twice
+krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
 
-prove-contained: cluster $(PROGRAMS) ## Attack with the broker's own token, and as a tenant; print what stopped it
+prove-contained: cluster $(PROGRAMS) ## Attack with the broker's own token, and as a tenant; print what stopped each attack
 	@$(ALONE) $(GO) run ./hack/prove contained
 
-prove-limits: cluster $(PROGRAMS) ## Push against a budget with 200 users, three replicas and kill -9; count what gets in
+prove-limits: cluster $(PROGRAMS) ## Compete for a budget with 200 users, three replicas and kill -9; count the admitted
 	@$(ALONE) $(GO) run ./hack/prove limits $(ARGS)
 
-times: ## Print where the time of these goes, per target and per test; COLD=1 with an empty build cache first
+times: ## Print the time of each target and each test; COLD=1 with an empty build cache first
 	@GOFLAGS= $(GO) run ./hack/times
 
 bench: GOFLAGS := $(RELEASE)
-bench: cluster $(PROGRAMS) $(TOOLS)/kubectl ## Measure create against its floor, and what policies cost others (ratios)
+bench: cluster $(PROGRAMS) $(TOOLS)/kubectl ## Measure create against its minimum, and the cost of policies for others (ratios)
 	$(ALONE) $(GO) run ./hack/bench $(ARGS)
 
-##### Releases, pictures, generated files
+##### Releases, screenshots, generated files
 
 dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, ONLY=host or linux/arm64
 	@$(GO) run ./hack/dist -version "$(VERSION)" -url "$(URL)" -only "$(ONLY)"
 
-pictures: cluster $(PROGRAMS) ## Take the pictures of README and docs anew, on a real control plane
+pictures: cluster $(PROGRAMS) ## Create the screenshots of README and docs again, on a real control plane
 	@$(ALONE) $(GO) run ./hack/screenshots
 
 generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the CRD, the OpenAPI documents and the reference of the plugin
