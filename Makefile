@@ -106,7 +106,7 @@ prove-limits: cluster $(PROGRAMS) ## Compete for a budget with 200 users, three 
 	@$(ALONE) $(GO) run ./hack/prove limits $(ARGS)
 
 times: ## Print the time of each target and each test; COLD=1 with an empty build cache first
-	@GOFLAGS= $(GO) run ./hack/times
+	@$(GO) run ./hack/times
 
 bench: GOFLAGS := $(RELEASE)
 bench: cluster $(PROGRAMS) $(TOOLS)/kubectl ## Measure create against its minimum, and the cost of policies for others (ratios)
