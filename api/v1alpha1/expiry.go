@@ -55,7 +55,7 @@ func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
 		l.Type = t
 	case LifetimeFixed, "":
 	default:
-		return l, fmt.Errorf("read annotation %q: %q is no type of a lifetime", AnnotationLifetime, t)
+		return l, fmt.Errorf("read annotation %q: %q is not a lifetime type", AnnotationLifetime, t)
 	}
 	if l.TTL, err = seconds(m, AnnotationTTL); err != nil {
 		return l, err

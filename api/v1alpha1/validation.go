@@ -42,7 +42,7 @@ func ValidateName(name, prefix string, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	switch better := prefix + strings.TrimPrefix(name, prefix); {
 	case name == prefix:
-		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must go on after %q", prefix)))
+		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must not end after %q", prefix)))
 	case !strings.HasPrefix(name, prefix) && len(validation.IsDNS1123Label(better)) == 0:
 		errs = append(errs, field.Invalid(path, name, fmt.Sprintf("must begin with %q: try %q", prefix, better)))
 	case !strings.HasPrefix(name, prefix):
@@ -74,7 +74,7 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 		}
 	}
 	if len(tn.Finalizers) > 0 { // the object is a view of the Namespace, which does not wait for these finalizers
-		errs = append(errs, field.Forbidden(meta.Child("finalizers"), "a temporary namespace ends with its Namespace, and cannot wait for finalizers"))
+		errs = append(errs, field.Forbidden(meta.Child("finalizers"), "a temporary namespace is deleted with its Namespace, and cannot wait for finalizers"))
 	}
 	if id := tn.Annotations[AnnotationRequestID]; len(id) > maxRequestID || strings.ContainsFunc(id, unprintable) {
 		errs = append(errs, field.Invalid(meta.Child("annotations").Key(AnnotationRequestID), id, fmt.Sprintf("must be at most %d printable characters", maxRequestID)))
@@ -99,7 +99,7 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 		}
 	}
 	if g := tn.Spec.OwnerGroup; strings.HasPrefix(g, "system:") {
-		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g, "must not be a group of the system"))
+		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g, "must not be a system group"))
 	} else if len(g) > maxGroup || strings.ContainsFunc(g, unprintable) {
 		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g, fmt.Sprintf("must be at most %d printable characters", maxGroup)))
 	}
@@ -131,14 +131,14 @@ func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList 
 	case was == 0 && is != 0:
 		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, "is set at creation only: it would bring the expiry nearer"))
 	case is < was:
-		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, fmt.Sprintf("must not be lower than %d: no write brings the expiry nearer", was)))
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, fmt.Sprintf("must not be lower than %d: an update cannot bring the expiry nearer", was)))
 	}
 	if is, was := tn.Spec.RenewTime, old.Spec.RenewTime; was != nil && (is == nil || is.Time.Before(was.Time)) {
-		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), fmt.Sprintf("must not be earlier than %s: no write brings the expiry nearer", text(was))))
+		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), fmt.Sprintf("must not be earlier than %s: an update cannot bring the expiry nearer", text(was))))
 	} else if is != nil && is.Time.Before(old.CreationTimestamp.Time) {
 		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be before the creation"))
 	} else if is != nil && is.Time.After(now.Add(maxAhead)) && !is.Equal(was) {
-		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be ahead of the present time; to let go for longer raise leaseDurationSeconds"))
+		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be in the future; to keep the namespace longer without a renewal, raise leaseDurationSeconds"))
 	}
 	return append(errs, validateLifetime(tn, old, now)...)
 }
@@ -160,7 +160,7 @@ func validateLifetime(tn, old *TemporaryNamespace, now time.Time) field.ErrorLis
 		return errs
 	}
 	created := old.CreationTimestamp.Time
-	latest, allows := time.Time{}, fmt.Sprintf("the most that class %q allows", old.Spec.ClassName)
+	latest, allows := time.Time{}, fmt.Sprintf("the maximum of class %q", old.Spec.ClassName)
 	switch {
 	case old.Status.MaximumExpirationTimestamp != nil:
 		latest = old.Status.MaximumExpirationTimestamp.Time
@@ -179,17 +179,17 @@ func validateLifetime(tn, old *TemporaryNamespace, now time.Time) field.ErrorLis
 			fmt.Sprintf("must be at most %d, the maximum of class %q", int64(latest.Sub(created)/time.Second), old.Spec.ClassName)))
 	}
 	if most := old.Status.MaximumTTLSeconds; most != nil && ttl > was && ttl > *most {
-		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must be at most %d: use extendUntil to go on", *most)))
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must be at most %d: use extendUntil to extend further", *most)))
 	}
 	if ttl < was {
-		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must not be lower than %d: no write brings the expiry nearer; delete the namespace to end it early", was)))
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must not be lower than %d: an update cannot bring the expiry nearer; delete the namespace to end it early", was)))
 	}
 	if before != nil && (until == nil || until.Time.Before(before.Time)) {
 		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until),
-			fmt.Sprintf("must not be earlier than %s: no write brings the expiry nearer; delete the namespace to end it early", text(before))))
+			fmt.Sprintf("must not be earlier than %s: an update cannot bring the expiry nearer; delete the namespace to end it early", text(before))))
 	}
 	if most := old.Status.MaximumExtensions; most != nil && old.Status.Extensions >= *most && Extends(tn, old) {
-		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), fmt.Sprintf("the namespace has been extended %d times, as often as class %q allows", old.Status.Extensions, old.Spec.ClassName)))
+		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), fmt.Sprintf("the namespace has been extended %d times, the maximum of class %q", old.Status.Extensions, old.Spec.ClassName)))
 	}
 	return errs
 }

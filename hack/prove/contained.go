@@ -51,7 +51,7 @@ func contained(ctx context.Context) (err error) {
 
 	p.say("With the same token, bound to cluster-admin: only policies can stop it")
 	p.kubectl("create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin", "--serviceaccount=tenama-system:tenama-broker")
-	p.refuses("it holds the right to")
+	p.refuses("it has the right to")
 	stage.WithToken()
 	p.attack(attack.BrokerAsAdmin)
 	p.kubectl("delete", "clusterrolebinding", "generous")

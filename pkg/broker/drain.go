@@ -27,7 +27,7 @@ func (s *server) drain(work context.Context, reg *registration.Registration, api
 	defer cancel()
 	withdraw := func() {
 		if err := reg.Withdraw(ctx); err != nil {
-			s.log.Error("Withdrawing the registration failed: until a broker serves again, or the APIService is deleted, no namespace of the cluster can be deleted", "err", err)
+			s.log.Error("Deleting the APIService failed: no namespace of the cluster can be deleted until a broker serves again or the APIService is deleted", "err", err)
 		}
 	}
 	withdraw()

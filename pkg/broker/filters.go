@@ -72,10 +72,10 @@ func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Hand
 		case decision == authorizer.DecisionAllow:
 			next.ServeHTTP(w, r)
 		case apierrors.IsForbidden(err):
-			refusal := apierrors.NewServiceUnavailable("the broker lacks the rights of ClusterRole \"tenama:broker\": is it installed whole, and is there another installation? (" + err.Error() + ")")
+			refusal := apierrors.NewServiceUnavailable("the broker lacks the rights of ClusterRole \"tenama:broker\": check that deploy/ is installed completely, and that there is no other installation (" + err.Error() + ")")
 			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
 		case err != nil:
-			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker could not ask kube-apiserver whether you may; try again"), codecs, v1alpha1.GroupVersion, w, r)
+			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the access review failed; try again"), codecs, v1alpha1.GroupVersion, w, r)
 		default:
 			responsewriters.Forbidden(attributes, w, r, reason, codecs)
 		}
@@ -130,7 +130,7 @@ func withPanicRecovery(next http.Handler, log *slog.Logger) http.Handler {
 				panic(p)
 			}
 			log.Error("Handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			responsewriters.ErrorNegotiated(apierrors.NewInternalError(fmt.Errorf("the broker failed; its log says why")), codecs, v1alpha1.GroupVersion, w, r)
+			responsewriters.ErrorNegotiated(apierrors.NewInternalError(fmt.Errorf("internal error; see the log of the broker")), codecs, v1alpha1.GroupVersion, w, r)
 		}()
 		next.ServeHTTP(w, r)
 	})

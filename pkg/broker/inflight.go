@@ -68,7 +68,7 @@ func (p *places) take(user string) (why string) {
 	case p.taken >= p.all:
 		return "the broker is busy; try again"
 	case p.by[user] >= p.each:
-		return "you have too many requests of this kind under way; try again"
+		return "you have too many concurrent requests of this kind; try again"
 	}
 	if p.by == nil {
 		p.by = map[string]int{}

@@ -136,7 +136,7 @@ func retryStart(ctx context.Context, log *slog.Logger, start func() error) error
 		if err == nil || ctx.Err() != nil || errors.Is(err, auth.ErrSharedCA) {
 			return err
 		}
-		log.Warn("Starting is not possible yet; trying again", "err", err)
+		log.Warn("Start failed; retrying", "err", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

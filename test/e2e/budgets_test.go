@@ -243,9 +243,9 @@ func other(ctx context.Context, who *client.Client, name, cpu string) error {
 // the refusal of a create that is subject to the budget.
 func TestInvalidBudgets(t *testing.T) {
 	for name, c := range map[string]struct{ spec, want string }{
-		"nothing":           {"{}", "say what the budget limits"},
-		"an unknown key":    {"{total: {cores: 4}}", `Kubernetes knows no quota "cores": use requests.cpu`},
-		"namespaces":        {"{total: {namespaces: 4}}", `Kubernetes knows no quota "namespaces": use count/temporarynamespaces`},
+		"nothing":           {"{}", "at least one of total, perUser and groups is required"},
+		"an unknown key":    {"{total: {cores: 4}}", `Kubernetes has no quota "cores": use requests.cpu`},
+		"namespaces":        {"{total: {namespaces: 4}}", `Kubernetes has no quota "namespaces": use count/temporarynamespaces`},
 		"count/namespaces":  {"{perUser: {count/namespaces: 4}}", "use count/temporarynamespaces"},
 		"negative":          {"{total: {pods: -1}}", "negative"},
 		"overflowing":       {"{total: {requests.memory: 9999999999999E}}", "more than 1E"},
@@ -264,8 +264,8 @@ func TestInvalidBudgets(t *testing.T) {
 	apply(t, shared.Cluster, strings.Replace(metered, "name: metered", "name: doubtful", 1))
 	defer func() { _, _ = shared.Kubectl("admin", "delete", "namespaceclass,namespacebudget", "doubtful") }()
 	for name, c := range map[string]struct{ spec, message string }{
-		"more than is allowed": {"{classNames: [doubtful], total: {pods: 5}}", `a namespace of class "doubtful" takes 10 of pods, and budget "doubtful" allows 5: none can ever be made`},
-		"without a quota":      {"{classNames: [doubtful], perUser: {requests.memory: 5}}", `class "doubtful" has no quota on requests.memory, which budget "doubtful" for each user bounds`},
+		"more than is allowed": {"{classNames: [doubtful], total: {pods: 5}}", `a namespace of class "doubtful" takes 10 of pods, but budget "doubtful" allows only 5: none can ever be created`},
+		"without a quota":      {"{classNames: [doubtful], perUser: {requests.memory: 5}}", `class "doubtful" has no quota on requests.memory, which budget "doubtful" for each user limits`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			apply(t, shared.Cluster, budget("doubtful", c.spec))

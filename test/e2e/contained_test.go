@@ -129,7 +129,7 @@ func TestUncontained(t *testing.T) {
 		restore string
 		want    []string
 	}{
-		{"the policy is deleted", remove("validatingadmissionpolicy", attack.Containment), pristine, []string{"make a namespace outside of its prefix", `"tenama-broker" is missing, not bound, or edited`}},
+		{"the policy is deleted", remove("validatingadmissionpolicy", attack.Containment), pristine, []string{"create a namespace outside of its prefix", `"tenama-broker" is missing, not bound, or edited`}},
 		{"half-installed: the binding is missing", remove("validatingadmissionpolicybinding", attack.Containment), bindingOf(attack.Containment), []string{`"tenama-broker" is missing, not bound`}},
 		{"half-installed: what protects namespaces is missing", remove("validatingadmissionpolicybinding", attack.Keys), bindingOf(attack.Keys), []string{`"tenama-namespaces" is missing, not bound`}},
 		{"half-installed: what holds tenants is missing", remove("validatingadmissionpolicybinding", attack.GuardRails), bindingOf(attack.GuardRails), []string{`"tenama-guardrails" is missing, not bound`}},
@@ -139,13 +139,13 @@ func TestUncontained(t *testing.T) {
 		{"it is of another release", edit(attack.Containment, replace("policy set 3", "policy set 0")), pristine, []string{"is not of policy set 3", "policy set 0"}},
 		{"it is edited: deletion is free", edit(attack.Containment, replace(`request.operation != "DELETE" ||`, `true ||`)), pristine, []string{"delete the namespace that it runs in"}},
 		{"it is edited: binding is free", edit(attack.Containment, replace("|| variables.inManaged", "|| true")), pristine, []string{"give itself access to the namespace that it runs in"}},
-		{"it has the prefix of another installation", edit(attack.Containment, replace("'tmp-'", "'lend-'")), pristine, []string{"with one prefix"}},
-		{"it holds the broker of another installation", edit(attack.Containment, replace("tenama-system:tenama-broker", "lending:lender")), pristine, []string{"make a namespace outside of its prefix"}},
+		{"it has the prefix of another installation", edit(attack.Containment, replace("'tmp-'", "'lend-'")), pristine, []string{"must have the same release and prefixes"}},
+		{"it holds the broker of another installation", edit(attack.Containment, replace("tenama-system:tenama-broker", "lending:lender")), pristine, []string{"create a namespace outside of its prefix"}},
 		{"the broker may do everything", func() {
 			if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin", "--serviceaccount=tenama-system:tenama-broker"); err != nil {
 				t.Fatal(out)
 			}
-		}, "", []string{"it holds the right to delete validatingadmissionpolicybindings", "bound to more than ClusterRole"}},
+		}, "", []string{"it has the right to delete validatingadmissionpolicybindings", "bound to more than ClusterRole"}},
 	} {
 		t.Run(broken.name, func(t *testing.T) {
 			if err := testenv.Eventually(60*time.Second, accepted); err != nil {

@@ -204,7 +204,7 @@ func TestInvalidClasses(t *testing.T) {
 		"no lifetime":                    {class("  description: x\n"), "spec.lifetime"},
 		"zero TTL":                       {class("  lifetime: {defaultTTLSeconds: 0, maximumTTLSeconds: 600}\n"), "greater than or equal to 1"},
 		"privileged pods":                {class(life + "  podSecurity: privileged\n"), `"baseline", "restricted"`},
-		"unknown quota key":              {object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"), `Kubernetes knows no quota "cores"`},
+		"unknown quota key":              {object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"), `Kubernetes has no quota "cores"`},
 		"a cluster-scoped object":        {object("{apiVersion: v1, kind: Namespace, metadata: {name: q}}"), "v1/Namespace is not a guard rail"},
 		"a secret":                       {object("{apiVersion: v1, kind: Secret, metadata: {name: q}}"), "v1/Secret is not a guard rail"},
 		"an object without name":         {object("{apiVersion: v1, kind: ServiceAccount, metadata: {}}"), "metadata.name"},

@@ -194,7 +194,7 @@ func TestDrift(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := testenv.Eventually(60*time.Second, func() error {
-			return told(ctx, k, ns, "GuardRailDiffers", "and cannot be put back")
+			return told(ctx, k, ns, "GuardRailDiffers", "and cannot be restored")
 		}); err != nil {
 			t.Error(err)
 		}

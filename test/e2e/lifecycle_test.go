@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 		"over the maximum":                {tns(unique("no"), 8*24*time.Hour), metav1.StatusReasonInvalid, "spec.ttlSeconds", "at most 604800 (7d)"},
 		"overflowing TTL":                 {with(func(tn *v1alpha1.TemporaryNamespace) { v := int64(1) << 62; tn.Spec.TTLSeconds = &v }), metav1.StatusReasonInvalid, "spec.ttlSeconds", "must be positive"},
 		"without the prefix":              {tns("mine", time.Hour), metav1.StatusReasonInvalid, "metadata.name", `must begin with "tmp-"`},
-		"the prefix alone":                {tns("tmp-", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "must go on after"},
+		"the prefix alone":                {tns("tmp-", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "must not end after"},
 		"not DNS-1123":                    {tns("tmp-Ä_", time.Hour), metav1.StatusReasonInvalid, "metadata.name", "RFC 1123"},
 		"too long":                        {tns("tmp-"+strings.Repeat("x", 60), time.Hour), metav1.StatusReasonInvalid, "metadata.name", "63"},
 		"unknown class":                   {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.ClassName = "gold" }), metav1.StatusReasonInvalid, "spec.className", "known classes: default"},
@@ -81,8 +81,8 @@ func TestRefusals(t *testing.T) {
 		"a long reason":                   {with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = strings.Repeat("ä", 257) }), metav1.StatusReasonInvalid, "spec.reason", "256"},
 		"extendUntil":                     {with(func(tn *v1alpha1.TemporaryNamespace) { n := metav1.Now(); tn.Spec.ExtendUntil = &n }), metav1.StatusReasonInvalid, "spec.extendUntil", "ttlSeconds"},
 		"taken by the same user":          {tns(mine.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "already exists"},
-		"taken by another user":           {tns(bobs.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else; \"" + bobs.Name},
-		"taken by a namespace of no user": {tns("tmp-by-hand", time.Hour), metav1.StatusReasonAlreadyExists, "", "taken by somebody else"},
+		"taken by another user":           {tns(bobs.Name, time.Hour), metav1.StatusReasonAlreadyExists, "", "belongs to another owner; \"" + bobs.Name},
+		"taken by a namespace of no user": {tns("tmp-by-hand", time.Hour), metav1.StatusReasonAlreadyExists, "", "belongs to another owner"},
 		"a body too large": {with(func(tn *v1alpha1.TemporaryNamespace) {
 			tn.Annotations = map[string]string{"a": strings.Repeat("x", 70<<10)}
 		}), metav1.StatusReasonRequestEntityTooLarge, "", ""},

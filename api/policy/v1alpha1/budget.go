@@ -43,7 +43,7 @@ type NamespaceBudget struct {
 // class has no quota, namespaces of that class cannot be created, because their usage
 // would be unbounded.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.total) || has(self.perUser) || has(self.groups)",message="say what the budget limits: total, perUser or groups"
+// +kubebuilder:validation:XValidation:rule="has(self.total) || has(self.perUser) || has(self.groups)",message="at least one of total, perUser and groups is required"
 type NamespaceBudgetSpec struct {
 	// Description is a one-line description of the purpose of the budget.
 	// +optional

@@ -188,7 +188,7 @@ func expandObject(raw []byte, values Values) ([]byte, error) {
 	}
 	for where, v := range fixed {
 		if s, ok := v.(string); ok && strings.Contains(s, "$(") {
-			return nil, fmt.Errorf("%s %q: nothing may be substituted there", where, s)
+			return nil, fmt.Errorf("%s %q: parameters are not allowed here", where, s)
 		}
 	}
 	expanded, err := expandTree(tree, values)
@@ -212,7 +212,7 @@ func expandTree(v any, values Values) (any, error) {
 	case map[string]any:
 		for k := range v {
 			if strings.Contains(k, "$(") {
-				return nil, fmt.Errorf("key %q: nothing may be substituted there", k)
+				return nil, fmt.Errorf("key %q: parameters are not allowed here", k)
 			}
 			var err error
 			if v[k], err = expandTree(v[k], values); err != nil {
@@ -241,7 +241,7 @@ func expand(s string, values Values) (string, error) {
 		}
 		name, rest, ok := strings.Cut(s[i+2:], ")")
 		if !ok {
-			return "", fmt.Errorf("%q: $( without its parenthesis", s)
+			return "", fmt.Errorf("%q: $( without a closing parenthesis", s)
 		}
 		value, known := values[name]
 		if !known {

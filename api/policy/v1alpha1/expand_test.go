@@ -27,11 +27,11 @@ func TestExpand(t *testing.T) {
 		"dollar":                {in: account("$5 $$"), want: account("$5 $$")},
 		"unknown":               {in: account("$(mem)"), err: "$(mem): the class has no parameter of that name"},
 		"empty":                 {in: account("$()"), err: "$(): the class has no parameter"},
-		"open":                  {in: account("$(cpu"), err: "without its parenthesis"},
-		"in the kind":           {in: `{"apiVersion":"v1","kind":"$(cpu)","metadata":{"name":"x"}}`, err: "nothing may be substituted there"},
-		"in the group":          {in: `{"apiVersion":"$(cpu)","kind":"X","metadata":{"name":"x"}}`, err: "nothing may be substituted there"},
-		"in the name":           {in: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"$(cpu)"}}`, err: "nothing may be substituted there"},
-		"in a key":              {in: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"x","labels":{"$(cpu)":"x"}}}`, err: "nothing may be substituted there"},
+		"open":                  {in: account("$(cpu"), err: "without a closing parenthesis"},
+		"in the kind":           {in: `{"apiVersion":"v1","kind":"$(cpu)","metadata":{"name":"x"}}`, err: "parameters are not allowed here"},
+		"in the group":          {in: `{"apiVersion":"$(cpu)","kind":"X","metadata":{"name":"x"}}`, err: "parameters are not allowed here"},
+		"in the name":           {in: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"$(cpu)"}}`, err: "parameters are not allowed here"},
+		"in a key":              {in: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"x","labels":{"$(cpu)":"x"}}}`, err: "parameters are not allowed here"},
 		"large numbers survive": {in: `{"a":9007199254740993,"b":"$(cpu)"}`, want: `{"a":9007199254740993,"b":"4"}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -60,7 +60,7 @@ func DecodeGuardRails(objects []runtime.RawExtension, kinds ObjectKinds) ([]runt
 			m, _ := meta.Accessor(obj)
 			id := fmt.Sprintf("%s %q", obj.GetObjectKind().GroupVersionKind(), m.GetName())
 			if seen[id] {
-				err = fmt.Errorf("%s %q stands twice", obj.GetObjectKind().GroupVersionKind().Kind, m.GetName())
+				err = fmt.Errorf("duplicate %s %q", obj.GetObjectKind().GroupVersionKind().Kind, m.GetName())
 			}
 			seen[id] = true
 		}
@@ -71,7 +71,7 @@ func DecodeGuardRails(objects []runtime.RawExtension, kinds ObjectKinds) ([]runt
 		out = append(out, obj)
 	}
 	if size > MaxObjectsBytes {
-		errs = append(errs, fmt.Errorf("spec.objects: take %d bytes, at most %d can be kept with each namespace", size, MaxObjectsBytes))
+		errs = append(errs, fmt.Errorf("spec.objects: take %d bytes; at most %d can be stored with each namespace", size, MaxObjectsBytes))
 	}
 	return out, errors.Join(errs...)
 }
@@ -80,7 +80,7 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 	obj, gvk, err := guardRails.Decode(raw, nil, nil)
 	if runtime.IsNotRegisteredError(err) {
 		if _, ok := kinds.Find(*gvk); !ok {
-			return nil, fmt.Errorf("kind %q of %q is not one of %s; the broker has others by --object-kinds (deploy/kinds)", gvk.Kind, gvk.GroupVersion(), kinds)
+			return nil, fmt.Errorf("kind %q of %q is not one of %s; --object-kinds of the broker adds others (deploy/kinds)", gvk.Kind, gvk.GroupVersion(), kinds)
 		}
 		obj, _, err = unstructured.UnstructuredJSONScheme.Decode(raw, gvk, nil)
 	}
@@ -95,7 +95,7 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 		return nil, fmt.Errorf("%s: metadata.name %q: %s", gvk.Kind, m.GetName(), strings.Join(msgs, "; "))
 	}
 	if m.GetNamespace() != "" {
-		return nil, fmt.Errorf("%s %q: metadata.namespace must be empty: it is made in every namespace of the class", gvk.Kind, m.GetName())
+		return nil, fmt.Errorf("%s %q: metadata.namespace must be empty: it is created in every namespace of the class", gvk.Kind, m.GetName())
 	}
 	if m.GetName() == "tenama-probe" {
 		return nil, fmt.Errorf("%s: metadata.name %q is reserved", gvk.Kind, m.GetName())
@@ -104,7 +104,7 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 		return nil, fmt.Errorf("%s %q: %w", gvk.Kind, m.GetName(), err)
 	}
 	if _, ok := obj.(*corev1.ServiceAccount); ok && m.GetName() == "default" {
-		return nil, errors.New("ServiceAccount \"default\" is made by Kubernetes in every namespace; give yours another name")
+		return nil, errors.New("ServiceAccount \"default\" is created by Kubernetes in every namespace; choose another name")
 	}
 	if q, ok := obj.(*corev1.ResourceQuota); ok {
 		if err := checkAmounts(q.Spec.Hard, "spec.hard"); err != nil {
@@ -137,12 +137,12 @@ func (s *NamespaceClassSpec) ValidateKeys() error {
 	for i, p := range s.UserKeys {
 		for k := range s.NamespaceLabels {
 			if KeyPasses(s.UserKeys[i:i+1], k) {
-				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("lets users set %q, which namespaceLabels sets", k)))
+				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("allows users to set %q, which namespaceLabels sets", k)))
 			}
 		}
 		for k := range s.NamespaceAnnotations {
 			if KeyPasses(s.UserKeys[i:i+1], k) {
-				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("lets users set %q, which namespaceAnnotations sets", k)))
+				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("allows users to set %q, which namespaceAnnotations sets", k)))
 			}
 		}
 	}

@@ -30,9 +30,9 @@ func ParseObjectKind(s string) (ObjectKind, error) {
 	k := ObjectKind{schema.GroupVersionKind{Group: p[0], Version: p[1], Kind: p[2]}, p[3]}
 	switch {
 	case k.Group == "" && (k.Resource == "secrets" || k.Resource == "pods" || k.Resource == "replicationcontrollers" || k.Resource == "namespaces"), k.Group == "apps", k.Group == "batch":
-		return ObjectKind{}, fmt.Errorf("%q: the broker makes no secrets, and nothing that runs", s)
+		return ObjectKind{}, fmt.Errorf("%q: the broker creates no Secrets and no workloads", s)
 	case guardRailKinds[k.GroupKind()]:
-		return ObjectKind{}, fmt.Errorf("%q is a guard rail, which classes may contain anyway", s)
+		return ObjectKind{}, fmt.Errorf("%q is a guard rail, which classes may always contain", s)
 	}
 	return k, nil
 }

@@ -54,9 +54,9 @@ func checkAmounts(l corev1.ResourceList, path string) error {
 		v := l[k]
 		switch {
 		case k == ResourceTemporaryNamespaces && path == "spec.hard":
-			errs = append(errs, fmt.Errorf("%s: no quota can hold %q%s", path, k, hint(string(k))))
+			errs = append(errs, fmt.Errorf("%s: a quota cannot limit %q%s", path, k, hint(string(k))))
 		case !knownQuotaKey(string(k)):
-			errs = append(errs, fmt.Errorf("%s: Kubernetes knows no quota %q%s", path, k, hint(string(k))))
+			errs = append(errs, fmt.Errorf("%s: Kubernetes has no quota %q%s", path, k, hint(string(k))))
 		case v.Sign() < 0:
 			errs = append(errs, fmt.Errorf("%s[%s]: %s is negative", path, k, v.String()))
 		case v.Cmp(most) > 0:
@@ -126,12 +126,12 @@ func (s *NamespaceBudgetSpec) Check() error {
 	for i, g := range s.Groups {
 		errs = append(errs, checkAmounts(g.Hard, fmt.Sprintf("spec.groups[%d].hard", i)))
 		if seen[g.Name] {
-			errs = append(errs, fmt.Errorf("spec.groups[%d]: group %q stands twice", i, g.Name))
+			errs = append(errs, fmt.Errorf("spec.groups[%d]: duplicate group %q", i, g.Name))
 		}
 		seen[g.Name] = true
 	}
 	if len(s.Total)+len(s.PerUser)+len(s.Groups) == 0 {
-		errs = append(errs, errors.New("spec: it limits nothing: say total, perUser or groups"))
+		errs = append(errs, errors.New("spec: at least one of total, perUser and groups is required"))
 	}
 	return errors.Join(errs...)
 }

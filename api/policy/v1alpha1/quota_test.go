@@ -51,12 +51,12 @@ func TestBudgetCheck(t *testing.T) {
 		want string // substring of the error; empty: no error
 	}{
 		"total":        {NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "10", "requests.cpu", "50", "requests.nvidia.com/gpu", "8")}, ""},
-		"nothing":      {NamespaceBudgetSpec{}, "it limits nothing"},
-		"unknown":      {NamespaceBudgetSpec{Total: amounts("cores", "1")}, `spec.total: Kubernetes knows no quota "cores"; use "requests.cpu"`},
+		"nothing":      {NamespaceBudgetSpec{}, "at least one of total, perUser and groups is required"},
+		"unknown":      {NamespaceBudgetSpec{Total: amounts("cores", "1")}, `spec.total: Kubernetes has no quota "cores"; use "requests.cpu"`},
 		"namespaces":   {NamespaceBudgetSpec{PerUser: amounts("namespaces", "1")}, `with "count/temporarynamespaces"`},
 		"negative":     {NamespaceBudgetSpec{Groups: []GroupLimit{{Name: "devs", Hard: amounts("pods", "-1")}}}, "spec.groups[0].hard[pods]: -1 is negative"},
 		"overflowing":  {NamespaceBudgetSpec{Total: amounts("requests.memory", "9999999999E")}, "more than 1E"},
-		"group, twice": {NamespaceBudgetSpec{Groups: []GroupLimit{{Name: "devs", Hard: amounts("pods", "1")}, {Name: "devs", Hard: amounts("pods", "2")}}}, "stands twice"},
+		"group, twice": {NamespaceBudgetSpec{Groups: []GroupLimit{{Name: "devs", Hard: amounts("pods", "1")}, {Name: "devs", Hard: amounts("pods", "2")}}}, "duplicate group"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := c.spec.Check(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

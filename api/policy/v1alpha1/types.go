@@ -108,7 +108,7 @@ type NamespaceClassSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/(\*|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$`
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.split('/')[0] == 'user.tenama.dev' || !k.contains('/') || !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved, but for user.tenama.dev"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.split('/')[0] == 'user.tenama.dev' || !k.contains('/') || !k.split('/')[0].endsWith('tenama.dev') && !k.split('/')[0].endsWith('kubernetes.io') && !k.split('/')[0].endsWith('k8s.io'))",message="keys under kubernetes.io, k8s.io and tenama.dev are reserved, except for user.tenama.dev"
 	// +listType=set
 	UserKeys []string `json:"userKeys,omitempty"`
 
@@ -186,7 +186,7 @@ type Lifetime struct {
 // Parameter is a choice that a class offers to its users.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || self.default in self.values",message="default must be one of values"
-// +kubebuilder:validation:XValidation:rule="!(self.name in ['namespace', 'owner'])",message="namespace and owner are given, and cannot be parameters"
+// +kubebuilder:validation:XValidation:rule="!(self.name in ['namespace', 'owner'])",message="namespace and owner are predefined, and cannot be parameters"
 type Parameter struct {
 	// Name is the name of the parameter, by which users set it and objects refer to it.
 	// +kubebuilder:validation:MaxLength=32
@@ -202,7 +202,7 @@ type Parameter struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.all(v, !v.contains('$('))",message="a value is taken as it is and must not contain $("
+	// +kubebuilder:validation:XValidation:rule="self.all(v, !v.contains('$('))",message="a value is used literally and must not contain $("
 	// +listType=set
 	Values []string `json:"values"`
 

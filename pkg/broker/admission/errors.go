@@ -25,7 +25,7 @@ const shown = 5
 func (v *View) impossible(c *claim) error {
 	for _, b := range v.budgets {
 		if b.spec.Counts(c.class) && b.broken != nil {
-			return forbidden(c.name, v1alpha1.CauseBudgetImpossible, b.name, fmt.Sprintf("budget %q cannot be understood (%s), and until an administrator mends it nobody can have a namespace of class %q",
+			return forbidden(c.name, v1alpha1.CauseBudgetImpossible, b.name, fmt.Sprintf("budget %q is invalid (%s): no namespace of class %q can be created until an administrator corrects it",
 				b.name, strings.ReplaceAll(b.broken.Error(), "\n", "; "), c.class))
 		}
 	}
@@ -46,9 +46,9 @@ func (l *limit) never(class string, amounts corev1.ResourceList) string {
 		hard := l.hard[k]
 		switch {
 		case !bounded:
-			return fmt.Sprintf("class %q has no quota on %s, which %s bounds: an administrator has to give it one, or leave the class out of the budget", class, k, l)
+			return fmt.Sprintf("class %q has no quota on %s, which %s limits: an administrator has to add one, or exclude the class from the budget", class, k, l)
 		case want.Cmp(hard) > 0:
-			return fmt.Sprintf("a namespace of class %q takes %s of %s, and %s allows %s: none can ever be made", class, want.String(), k, l, hard.String())
+			return fmt.Sprintf("a namespace of class %q takes %s of %s, but %s allows only %s: none can ever be created", class, want.String(), k, l, hard.String())
 		}
 	}
 	return ""
@@ -72,7 +72,7 @@ func (v *View) full(c *claim, s shortage) error {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%s is full: %s of %s %s taken", s.limit, used.String(), hard.String(), s.key)
 	if held := s.limit.held[s.key]; !held.IsZero() {
-		fmt.Fprintf(b, " and %s being made", held.String())
+		fmt.Fprintf(b, " and %s being created", held.String())
 	}
 	if s.key != policyv1alpha1.ResourceTemporaryNamespaces {
 		fmt.Fprintf(b, ", and class %q takes %s", c.class, want.String())
@@ -81,7 +81,7 @@ func (v *View) full(c *claim, s shortage) error {
 		fmt.Fprintf(b, "; yours: %s", own)
 	}
 	if n := v.line.waiting(s); n > 0 {
-		fmt.Fprintf(b, "; %d wait in line", n)
+		fmt.Fprintf(b, "; %d queued", n)
 	}
 	if at := v.free(s, want); !at.IsZero() {
 		fmt.Fprintf(b, "; room at %s at the latest", at.UTC().Format(time.RFC3339))

@@ -176,7 +176,7 @@ func (v *View) join(c *claim, id string) (*place, error) {
 		of++
 	}
 	if of >= maxPlacesOfOne || len(v.line.places) >= maxPlaces {
-		return nil, apierrors.NewTooManyRequests("too many wait in line already; try again later", 10)
+		return nil, apierrors.NewTooManyRequests("the queue is full; try again later", 10)
 	}
 	p := &place{claim: c, id: id, since: time.Now()}
 	v.line.places = append(v.line.places, p)
@@ -220,7 +220,7 @@ func (v *View) inLine(p *place) error {
 	if len(p.claim.waitsFor) > 0 {
 		what = p.claim.waitsFor[0].limit.String()
 	}
-	why := fmt.Sprintf("you are number %d in line for %s", v.before(p)+1, what)
+	why := fmt.Sprintf("you are number %d in the queue for %s", v.before(p)+1, what)
 	if len(p.claim.waitsFor) > 0 {
 		s := p.claim.waitsFor[0]
 		if at := v.free(s, p.claim.reserved[s.key]); !at.IsZero() {

@@ -79,7 +79,7 @@ func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
 		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil), "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in line") {
+		if _, err := v.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil), "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in the queue") {
 			t.Fatal(err)
 		}
 		done := make(chan time.Time, 1)

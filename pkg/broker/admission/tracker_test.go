@@ -74,9 +74,9 @@ func TestLimits(t *testing.T) {
 		{wanted("tmp-e1", "eve", "large", cpu(1)), v1alpha1.CauseBudgetExceeded, `budget "large ones" is full: 1 of 1 count/temporarynamespaces taken; room at 20`},
 		{wanted("tmp-f1", "fay", "default", cpu(2)), v1alpha1.CauseBudgetExceeded, `budget "total" is full: 9 of 10 requests.cpu taken, and class "default" takes 2`},
 		{wanted("tmp-f2", "fay", "default", cpu(1)), "", ""},
-		{wanted("tmp-g1", "gil", "odd", cpu(0)), v1alpha1.CauseBudgetImpossible, `budget "broken" cannot be understood`},
-		{wanted("tmp-h1", "hal", "huge", cpu(2)), v1alpha1.CauseBudgetImpossible, `takes 2 of requests.cpu, and budget "impossible" for each user allows 1: none can ever be made`},
-		{wanted("tmp-i1", "ian", "open", cpu(0)), v1alpha1.CauseBudgetImpossible, `class "open" has no quota on limits.cpu, which budget "unbounded" bounds`},
+		{wanted("tmp-g1", "gil", "odd", cpu(0)), v1alpha1.CauseBudgetImpossible, `budget "broken" is invalid`},
+		{wanted("tmp-h1", "hal", "huge", cpu(2)), v1alpha1.CauseBudgetImpossible, `takes 2 of requests.cpu, but budget "impossible" for each user allows only 1: none can ever be created`},
+		{wanted("tmp-i1", "ian", "open", cpu(0)), v1alpha1.CauseBudgetImpossible, `class "open" has no quota on limits.cpu, which budget "unbounded" limits`},
 		{wanted("tmp-j1", "joe", "default", nil), v1alpha1.CauseBudgetImpossible, `no quota on requests.cpu`},
 	} {
 		err := create(t, v, step.ns)

@@ -40,7 +40,7 @@ const (
 )
 
 // ErrSharedCA reports that the front proxy cannot be distinguished from users.
-var ErrSharedCA = errors.New("refuse to serve")
+var ErrSharedCA = errors.New("the front proxy cannot be distinguished from users")
 
 // FrontProxy authenticates requests that kube-apiserver forwards.
 type FrontProxy struct {
@@ -133,7 +133,7 @@ func checkSeparateCA(ctx context.Context, client kubernetes.Interface) error {
 		return fmt.Errorf("read requestheader-client-ca-file: %w", err)
 	}
 	if shared(users, proxies) {
-		return fmt.Errorf("%w: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy a CA of its own", ErrSharedCA)
+		return fmt.Errorf("%w: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy its own CA", ErrSharedCA)
 	}
 	return nil
 }

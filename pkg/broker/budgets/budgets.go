@@ -105,7 +105,7 @@ func (s *Store) Run(ctx context.Context) {
 		never := s.View.NeverFit(s.Reserved())
 		for _, b := range budgets {
 			if err := s.report(ctx, b, usage[b.Name], never[b.Name]); err != nil && ctx.Err() == nil {
-				s.Log.Warn("Writing the status of a budget failed; trying again", "budget", b.Name, "err", err)
+				s.Log.Warn("Updating the status of a budget failed; retrying", "budget", b.Name, "err", err)
 			}
 		}
 	}
@@ -148,7 +148,7 @@ func judge(b *policyv1alpha1.NamespaceBudget, never string) metav1.Condition {
 	switch err := b.Spec.Check(); {
 	case err != nil:
 		c.Status, c.Reason = metav1.ConditionFalse, policyv1alpha1.ReasonInvalidLimit
-		c.Message = strings.ReplaceAll(err.Error(), "\n", "; ") + "; until it is mended nobody can create namespaces that count in it"
+		c.Message = strings.ReplaceAll(err.Error(), "\n", "; ") + "; no namespace that counts in the budget can be created until it is corrected"
 	case never != "":
 		c.Reason, c.Message = policyv1alpha1.ReasonClassesDoNotFit, "In force, but: "+never
 	default:

@@ -148,7 +148,7 @@ func (s *Store) Like() (labels, annotations map[string]string) {
 
 func offer(all []*policyv1alpha1.NamespaceClass) string {
 	if len(all) == 0 {
-		return "there is no NamespaceClass at all; an administrator has to make one"
+		return "there is no NamespaceClass; an administrator has to create one"
 	}
 	names := make([]string, len(all))
 	for i, c := range all {
@@ -233,7 +233,7 @@ func (s *Store) Run(ctx context.Context) {
 				c.Reason, c.Message = policyv1alpha1.ReasonSeveralDefaults, fmt.Sprintf("Usable by name only: %d classes are marked as the default.", defaults)
 			}
 			if err := s.report(ctx, class, c); err != nil && ctx.Err() == nil {
-				s.log.Warn("Writing the status of a class failed; trying again", "class", class.Name, "err", err)
+				s.log.Warn("Updating the status of a class failed; retrying", "class", class.Name, "err", err)
 				retry = time.After(10 * time.Second)
 			}
 		}
@@ -257,6 +257,6 @@ func (s *Store) report(ctx context.Context, class *policyv1alpha1.NamespaceClass
 	if !written {
 		return nil
 	}
-	s.log.Info("Judged a class", "class", class.Name, "ready", c.Status, "reason", c.Reason, "message", c.Message)
+	s.log.Info("Updated class status", "class", class.Name, "ready", c.Status, "reason", c.Reason, "message", c.Message)
 	return nil
 }

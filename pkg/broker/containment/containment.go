@@ -129,7 +129,7 @@ func (p *Prover) Try(ctx context.Context) {
 	now := p.Proof()
 	switch {
 	case now == nil && was != nil:
-		p.Log.Info("Contained: the policies hold the broker", "set", Set)
+		p.Log.Info("Containment is proven", "set", Set)
 	case now != nil && was == nil, err != nil && time.Since(p.reported) > time.Minute:
 		p.reported = time.Now()
 		p.Log.Error("Containment is not proven", "result", result, "err", err)

@@ -45,12 +45,12 @@ func TestJudge(t *testing.T) {
 		"denied by somebody's webhook":             {forbiddenBy(`admission webhook "x.test" denied the request: no`), false, false, "proves nothing"},
 		"denied by RBAC":                           {forbiddenBy(`User "system:serviceaccount:tenama-system:tenama-broker" cannot create resource "namespaces" in API group "" at the cluster scope`), false, false, ""},
 		"denied by a policy with a name like ours": {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker2' with binding 'x' denied request: " + Set), false, false, "proves nothing"},
-		"denied by a policy without a reason":      {apierrors.NewInvalid(schema.GroupKind{}, "x", nil), false, false, "could not try"},
+		"denied by a policy without a reason":      {apierrors.NewInvalid(schema.GroupKind{}, "x", nil), false, false, "attempt to"},
 		"a webhook that says cannot":               {forbiddenBy(`admission webhook "x.test" denied the request: you cannot create resource x`), false, false, "proves nothing"},
 		"its place is gone":                        {apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "tmp-of-somebody"), false, false, ""},
 		"its place is ending":                      {ending(), false, false, ""},
-		"no answer":                                {apierrors.NewServerTimeout(schema.GroupResource{}, "create", 1), false, false, "could not try"},
-		"something else is wrong":                  {apierrors.NewBadRequest("x"), false, false, "could not try"},
+		"no answer":                                {apierrors.NewServerTimeout(schema.GroupResource{}, "create", 1), false, false, "attempt to"},
+		"something else is wrong":                  {apierrors.NewBadRequest("x"), false, false, "attempt to"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			held, err := p.judge(a, c.err)

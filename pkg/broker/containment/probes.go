@@ -74,15 +74,15 @@ func (p *Prover) prove(ctx context.Context) error {
 			return fmt.Errorf("review the broker's rights: %w", err)
 		}
 		if out.Status.Allowed {
-			return &breach{fmt.Sprintf("it holds the right to %s %s: it is bound to more than ClusterRole \"tenama:broker\"", right.Verb, strings.Trim(right.Resource+"/"+right.Subresource, "/"))}
+			return &breach{fmt.Sprintf("it has the right to %s %s: it is bound to more than ClusterRole \"tenama:broker\"", right.Verb, strings.Trim(right.Resource+"/"+right.Subresource, "/"))}
 		}
 	}
 	// The broker must be allowed to do its work: policies for another prefix would deny it.
 	switch err := p.make(p.Prefix+"proof", ownLabels, ownAnnotations)(ctx); {
 	case ours(deniedBy(err)):
-		return &breach{fmt.Sprintf("the policies and the broker do not fit: are they of one release, with one prefix? Trying to make a namespace as it should: %v", err)}
+		return &breach{fmt.Sprintf("the policies deny a regular namespace: deploy/ and the broker must have the same release and prefixes: %v", err)}
 	case p.heldByRBAC(err):
-		return &breach{fmt.Sprintf("it lacks the rights of ClusterRole \"tenama:broker\": is it installed whole, and is there another installation? Trying to make a namespace as it should: %v", err)}
+		return &breach{fmt.Sprintf("it lacks the rights of ClusterRole \"tenama:broker\": check that deploy/ is installed completely, and that there is no other installation: %v", err)}
 	}
 	stands := map[string]bool{}
 	doubts := map[string]error{}
@@ -136,8 +136,8 @@ type attack struct {
 func (p *Prover) attacks() []attack {
 	core := p.Client.CoreV1()
 	return []attack{
-		{"make a namespace outside of its prefix", holdsBroker, Set, p.make("x"+p.Prefix+"outside", ownLabels, ownAnnotations)},
-		{"make a namespace that is not marked as its own", holdsBroker, "", p.make(p.Prefix+"unmarked", nil, ownAnnotations)},
+		{"create a namespace outside of its prefix", holdsBroker, Set, p.make("x"+p.Prefix+"outside", ownLabels, ownAnnotations)},
+		{"create a namespace that is not marked as its own", holdsBroker, "", p.make(p.Prefix+"unmarked", nil, ownAnnotations)},
 		{"adopt the namespace that it runs in", holdsBroker, "", func(ctx context.Context) error {
 			ns, err := core.Namespaces().Get(ctx, p.Namespace, metav1.GetOptions{})
 			if err != nil {
@@ -169,7 +169,7 @@ func (p *Prover) attacks() []attack {
 			return p.Client.Discovery().RESTClient().Post().AbsPath("/apis/apiregistration.k8s.io/v1/apiservices").
 				Param("dryRun", metav1.DryRunAll).SetHeader("Content-Type", "application/json").Body(body).Do(ctx).Error()
 		}},
-		{"let others make a namespace that looks like its own", holdsKeys, "", p.make(p.Prefix+Probe, ownLabels, ownAnnotations)},
+		{"let others create a namespace that looks like its own", holdsKeys, "", p.make(p.Prefix+Probe, ownLabels, ownAnnotations)},
 	}
 }
 
@@ -206,11 +206,11 @@ func (p *Prover) judge(a attack, err error) (held bool, _ error) {
 	case by == a.policy:
 		return true, nil
 	case ours(by):
-		return false, &breach{fmt.Sprintf("it could %s, if another policy did not refuse it: ValidatingAdmissionPolicy %q is missing, not bound, or edited: %v", a.what, a.policy, err)}
+		return false, &breach{fmt.Sprintf("it could %s if another policy did not deny it: ValidatingAdmissionPolicy %q is missing, not bound, or edited: %v", a.what, a.policy, err)}
 	case by != "" || apierrors.IsForbidden(err):
-		return false, fmt.Errorf("trying to %s was refused by somebody else, which proves nothing: %w", a.what, err)
+		return false, fmt.Errorf("the attempt to %s was denied for another reason, which proves nothing: %w", a.what, err)
 	}
-	return false, fmt.Errorf("could not try to %s: %w", a.what, err)
+	return false, fmt.Errorf("attempt to %s: %w", a.what, err)
 }
 
 var denial = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']*)'`)

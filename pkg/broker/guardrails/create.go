@@ -89,7 +89,7 @@ func (c *Client) createQuota(ctx context.Context, want *corev1.ResourceQuota) er
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("put in force: %w", err)
+		return fmt.Errorf("put ResourceQuota %q in force: %w", want.Name, err)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 type OccupiedError struct{ Kind, Name string }
 
 func (e *OccupiedError) Error() string {
-	return fmt.Sprintf("%s %q of the class already exists: another controller, such as a policy engine, makes it in every new namespace; give the object of the class another name", e.Kind, e.Name)
+	return fmt.Sprintf("%s %q of the class already exists: another controller, such as a policy engine, creates it in every new namespace; give the object of the class another name", e.Kind, e.Name)
 }
 
 func occupied(obj runtime.Object) error {

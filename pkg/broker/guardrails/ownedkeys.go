@@ -19,7 +19,7 @@ import (
 func withOwnedKeys(was runtime.Object, want *corev1.ResourceQuota, have runtime.Object) (runtime.Object, error) {
 	h, ok := have.(*corev1.ResourceQuota)
 	if !ok {
-		return nil, fmt.Errorf("compare %s: it is a %T", Identity(want), have)
+		return nil, fmt.Errorf("compare %s: unexpected type %T", Identity(want), have)
 	}
 	before := want.DeepCopy()
 	if w, ok := was.(*corev1.ResourceQuota); ok {
@@ -42,7 +42,7 @@ func withOwnedKeys(was runtime.Object, want *corev1.ResourceQuota, have runtime.
 			} `json:"f:spec"`
 		}
 		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &wrote); err != nil {
-			return nil, fmt.Errorf("read who wrote %s: %w", Identity(want), err)
+			return nil, fmt.Errorf("read the managed fields of %s: %w", Identity(want), err)
 		}
 		for k, v := range h.Spec.Hard {
 			if _, ours := wrote.Spec.Hard["f:"+string(k)]; ours {

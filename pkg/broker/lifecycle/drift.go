@@ -62,7 +62,7 @@ func (m *Manager) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime
 	if err == nil {
 		var out []runtime.RawExtension
 		if err := json.Unmarshal([]byte(b.Annotations[v1alpha1.AnnotationGuardRails]), &out); err != nil {
-			return nil, fmt.Errorf("read what namespace %q was made with: %w", ns.Name, err)
+			return nil, fmt.Errorf("read the recorded guard rails of namespace %q: %w", ns.Name, err)
 		}
 		return out, nil
 	}
@@ -74,11 +74,11 @@ func (m *Manager) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime
 	case err != nil:
 		return nil, err
 	case !made:
-		return nil, fmt.Errorf("RoleBinding %q in %q exists and does not give the broker its rights: an administrator has to delete it, or apply deploy/ again", v1alpha1.RoleBindingBroker, ns.Name)
+		return nil, fmt.Errorf("RoleBinding %q in %q exists and does not grant the broker its rights: an administrator has to delete it, or apply deploy/ again", v1alpha1.RoleBindingBroker, ns.Name)
 	}
 	d := drift{object: corev1.ObjectReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "RoleBinding", Name: v1alpha1.RoleBindingBroker}, was: Missing, became: Restored}
 	if lost != nil { // the broker has its rights again, but no record to compare the guard rails with
-		d.became, d.why = Refused, "what the namespace was made with is not known any more: "+lost.Error()
+		d.became, d.why = Refused, "the record of the guard rails cannot be read: "+lost.Error()
 	}
 	m.report(ctx, ns, d)
 	return objects, nil
@@ -112,7 +112,7 @@ func (m *Manager) inspectPodSecurity(ctx context.Context, ns *corev1.Namespace) 
 	if _, err := m.Client.CoreV1().Namespaces().Update(ctx, now, metav1.UpdateOptions{}); apierrors.IsConflict(err) {
 		return nil // the next round sees it
 	} else if err != nil {
-		return fmt.Errorf("put back the pod security of %q: %w", ns.Name, err)
+		return fmt.Errorf("restore the pod security of %q: %w", ns.Name, err)
 	}
 	m.report(ctx, ns, drift{object: corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: ns.Name, UID: ns.UID}, was: Changed, became: Restored, where: "metadata.labels[" + v1alpha1.LabelPodSecurity + "]"})
 	return nil
@@ -157,7 +157,7 @@ func (m *Manager) inspectObject(ctx context.Context, ns *corev1.Namespace, want 
 		m.report(ctx, ns, d)
 	}
 	if err != nil {
-		return fmt.Errorf("put back %s in %q: %w", id, ns.Name, err)
+		return fmt.Errorf("restore %s in %q: %w", id, ns.Name, err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ var (
 	// ErrDeleting is the cause of a Conflict.
 	ErrDeleting = errors.New("it is being deleted")
 	// ErrUID is the cause of a Conflict.
-	ErrUID = errors.New("the UID does not match: it is another namespace of that name")
+	ErrUID = errors.New("the UID does not match: the namespace was recreated")
 )
 
 // Classes finds a class by name.

@@ -55,7 +55,7 @@ func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace
 		return nil, m.cause(ctx, err, ns)
 	}
 	if lag := time.Since(begun); lag > time.Second {
-		m.Log.Warn("The watch of namespaces lags; until it has caught up, creations may be written that are refused then", "lagMilliseconds", lag.Milliseconds())
+		m.Log.Warn("The watch of namespaces lags; until it catches up, namespaces may be created and then rejected", "lagMilliseconds", lag.Milliseconds())
 	}
 	if err := m.Admission.Admitted(ns); err != nil {
 		if req.Adopted { // the request that made it is about to take it back
@@ -159,7 +159,7 @@ func (m *Manager) awaitAccess(ctx context.Context, ns, role string, owner user.I
 			}
 		}
 		if !builtIn && time.Since(begun) > accessLag {
-			m.Log.Warn("The owner's access was not seen in time", "namespace", ns, "owner", owner.GetName(), "role", role)
+			m.Log.Warn("The access of the owner was not observed in time", "namespace", ns, "owner", owner.GetName(), "role", role)
 			return true, nil
 		}
 		return false, nil

@@ -58,7 +58,7 @@ func (q *Queue) next(ctx context.Context) bool {
 	again, err := q.reconciler.Reconcile(ctx, name)
 	if err != nil {
 		if ctx.Err() == nil {
-			q.log.Warn("Reconcile failed; trying again", "namespace", name, "err", err)
+			q.log.Warn("Reconcile failed; retrying", "namespace", name, "err", err)
 		}
 		q.queue.AddRateLimited(name)
 		return true

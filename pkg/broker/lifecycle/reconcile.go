@@ -82,10 +82,10 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 		if early := m.early(expiry); early > 0 {
 			// Ask again: a machine that was suspended knows an old time.
 			if _, err := m.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil && !apierrors.IsNotFound(err) {
-				return time.Time{}, fmt.Errorf("ask for the time: %w", err)
+				return time.Time{}, fmt.Errorf("read the time of kube-apiserver: %w", err)
 			}
 			if early = m.early(expiry); early > 0 {
-				m.Log.Warn("Not deleting: by kube-apiserver's clock it has not expired", "namespace", ns.Name, "expiry", expiry.UTC().Format(time.RFC3339), "early", early.String())
+				m.Log.Warn("Not deleted: the namespace has not expired by the clock of kube-apiserver", "namespace", ns.Name, "expiry", expiry.UTC().Format(time.RFC3339), "early", early.String())
 				return time.Now().Add(min(early, time.Minute)), nil
 			}
 		}

@@ -45,7 +45,7 @@ func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *poli
 	}
 	left, stay := guardrails.Prune(before, manifests.Objects)
 	for _, id := range stay {
-		warnings = append(warnings, fmt.Sprintf("%s is not in the class any more, and stays in namespace %q", id, ns.Name))
+		warnings = append(warnings, fmt.Sprintf("%s is no longer part of the class, and remains in namespace %q", id, ns.Name))
 	}
 	for _, obj := range left {
 		b, err := guardrails.Manifest(obj)
@@ -63,7 +63,7 @@ func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *poli
 			return nil, nil, err
 		}
 		if kept {
-			warnings = append(warnings, fmt.Sprintf("%s in namespace %q is not the broker's any more, and stays as it is", guardrails.Identity(obj), ns.Name))
+			warnings = append(warnings, fmt.Sprintf("%s in namespace %q is no longer managed by the broker, and remains unchanged", guardrails.Identity(obj), ns.Name))
 		}
 	}
 	ns = ns.DeepCopy()
@@ -85,7 +85,7 @@ func (m *Manager) refreshed(ctx context.Context, ns *corev1.Namespace, class *po
 		return nil, err
 	} else if len(other) > 0 {
 		return nil, invalid(field.Invalid(spec.Child("classRevision"), class.Status.Revision,
-			fmt.Sprintf("class %q now has another %s, which is fixed when a namespace is made: make a new one", class.Name, strings.Join(other, ", "))))
+			fmt.Sprintf("class %q now has another %s, which is fixed at the creation of a namespace: create a new one", class.Name, strings.Join(other, ", "))))
 	}
 	manifests, err := m.Render(class, values)
 	if err != nil {
@@ -107,7 +107,7 @@ func (m *Manager) objectsOf(ctx context.Context, ns *corev1.Namespace) (map[stri
 	}
 	objs, err := policyv1alpha1.DecodeGuardRails(recorded, m.GuardRails.Kinds)
 	if err != nil {
-		return nil, fmt.Errorf("read what namespace %q was made with: %w", ns.Name, err)
+		return nil, fmt.Errorf("read the recorded guard rails of namespace %q: %w", ns.Name, err)
 	}
 	out := map[string]runtime.Object{}
 	for _, obj := range objs {

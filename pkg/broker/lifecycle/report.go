@@ -42,15 +42,15 @@ func (m *Manager) report(ctx context.Context, ns *corev1.Namespace, d drift) {
 	e := &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "tenama-", Namespace: ns.Name}, InvolvedObject: d.object,
 		Type: corev1.EventTypeNormal, Reason: "GuardRailRestored", Action: "Restore",
-		Message:             what + "; the broker put it back as it was made.",
+		Message:             what + "; the broker restored it.",
 		ReportingController: "tenama.dev/broker", ReportingInstance: m.Replica, EventTime: metav1.NowMicro(),
 		Source:         corev1.EventSource{Component: guardrails.Agent},
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 	}
 	if d.became == Refused {
-		e.Type, e.Reason, e.Message = corev1.EventTypeWarning, "GuardRailDiffers", what+", and cannot be put back: "+d.why
+		e.Type, e.Reason, e.Message = corev1.EventTypeWarning, "GuardRailDiffers", what+", and cannot be restored: "+d.why
 	}
-	m.Log.Warn("A guard rail had drifted", "namespace", ns.Name, "kind", d.object.Kind, "name", d.object.Name, "was", d.was, "where", d.where, "became", d.became, "why", d.why)
+	m.Log.Warn("Guard rail drifted", "namespace", ns.Name, "kind", d.object.Kind, "name", d.object.Name, "was", d.was, "where", d.where, "became", d.became, "why", d.why)
 	err := guardrails.RetryForbidden(ctx, func() error {
 		_, err := m.Client.CoreV1().Events(ns.Name).Create(ctx, e, metav1.CreateOptions{})
 		return err

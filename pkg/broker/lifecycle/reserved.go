@@ -53,7 +53,7 @@ func (m *Manager) raise(ctx context.Context, ns *corev1.Namespace, amounts corev
 	}
 	if full := m.Admission.Admitted(out); full != nil {
 		if err := m.writeReserved(ctx, out, had); err != nil {
-			m.Log.Warn("Writing back the reserved amounts failed; the next inspection corrects them", "namespace", ns.Name, "err", err)
+			m.Log.Warn("Restoring the reserved amounts failed; the next inspection corrects them", "namespace", ns.Name, "err", err)
 		}
 		return nil, full
 	}
@@ -90,7 +90,7 @@ func (m *Manager) inspectReserved(ctx context.Context, ns *corev1.Namespace, obj
 		return nil
 	}
 	m.mismatches.Delete(ns.Name)
-	m.Log.Warn("A namespace had reserved other amounts than its quotas allow; corrected", "namespace", ns.Name, "was", ns.Annotations[v1alpha1.AnnotationReserved])
+	m.Log.Warn("Corrected reserved amounts that differed from the quotas of a namespace", "namespace", ns.Name, "was", ns.Annotations[v1alpha1.AnnotationReserved])
 	return m.writeReserved(ctx, ns, amounts)
 }
 

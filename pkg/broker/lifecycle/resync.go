@@ -52,7 +52,7 @@ func Resync(ctx context.Context, i Inspector, period time.Duration, log *slog.Lo
 				return
 			}
 			if err := i.Inspect(ctx, name); err != nil && ctx.Err() == nil {
-				log.Warn("Inspecting a namespace failed; the next round tries again", "namespace", name, "err", err)
+				log.Warn("Inspecting a namespace failed; retrying in the next round", "namespace", name, "err", err)
 			}
 		}
 		if !sleep(ctx, max(resyncPause, period-time.Since(begun))) {

@@ -49,7 +49,7 @@ func (m *Manager) reject(ctx context.Context, ns *corev1.Namespace, cause error)
 		return nil, fmt.Errorf("reject namespace %q: %w", ns.Name, err) // it counts until Reconcile finds it
 	}
 	if err := m.Discard(ctx, marked, cause); err != nil {
-		m.Log.Warn("Deleting a rejected namespace failed; trying again", "namespace", ns.Name, "uid", ns.UID, "err", err)
+		m.Log.Warn("Deleting a rejected namespace failed; retrying", "namespace", ns.Name, "uid", ns.UID, "err", err)
 	}
 	return nil, cause
 }
@@ -86,15 +86,15 @@ func (m *Manager) rollBack(ctx context.Context, ns *corev1.Namespace, cause erro
 	ctx, cancel := detach(ctx, 10*time.Second)
 	defer cancel()
 	if err := m.Discard(ctx, ns, cause); err != nil && !apierrors.IsConflict(err) { // another replica may have completed it
-		m.Log.Error("Deletion of a half-made namespace failed; trying again later", "namespace", ns.Name, "uid", ns.UID, "err", err)
+		m.Log.Error("Deleting an incomplete namespace failed; retrying later", "namespace", ns.Name, "uid", ns.UID, "err", err)
 	}
 }
 
 // Discard deletes a namespace that is half-made. Errors: Conflict if it has changed.
 func (m *Manager) Discard(ctx context.Context, ns *corev1.Namespace, cause error) error {
-	m.Log.Warn("Deleting a half-made namespace", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator], "err", cause)
+	m.Log.Warn("Deleting an incomplete namespace", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator], "err", cause)
 	if err := m.deleteExact(ctx, ns); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete half-made namespace %q: %w", ns.Name, err)
+		return fmt.Errorf("delete incomplete namespace %q: %w", ns.Name, err)
 	}
 	return nil
 }

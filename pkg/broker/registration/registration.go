@@ -80,11 +80,11 @@ func (r *Registration) Run(ctx context.Context) {
 		case errors.As(err, &other): // only an administrator can resolve that; the watch event wakes Run
 			if time.Since(told) > time.Minute {
 				told = time.Now()
-				r.Log.Error("Not registered: a cluster can have one installation", "err", err)
+				r.Log.Error("Not registered: another installation owns the APIService", "err", err)
 			}
 			retry.Reset(10 * time.Second)
 		default:
-			r.Log.Error("Registration failed; trying again", "err", err)
+			r.Log.Error("Registration failed; retrying", "err", err)
 			retry.Reset(time.Second)
 		}
 	}
@@ -112,7 +112,7 @@ func (r *Registration) awaitEndpoint(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			r.Log.Warn("Reading the endpoints of the Service failed; trying again", "err", err)
+			r.Log.Warn("Reading the endpoints of the Service failed; retrying", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -141,7 +141,7 @@ func (r *Registration) put(ctx context.Context) error {
 			Spec:       want,
 		}, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {
-			return errors.New("another replica was faster")
+			return errors.New("another replica created the APIService at the same time")
 		}
 		if err != nil {
 			return fmt.Errorf("create APIService %q: %w", Name, err)
@@ -189,7 +189,7 @@ func (r *Registration) Withdraw(ctx context.Context) error {
 	}
 	_, others, err := r.endpoints(ctx)
 	if err != nil {
-		r.Log.Warn("Reading the other replicas failed; withdrawing as if there were none: another puts it back", "err", err)
+		r.Log.Warn("Listing the other replicas failed; deleting the APIService, which another replica creates again", "err", err)
 	}
 	if others > 0 {
 		return nil

@@ -22,7 +22,7 @@ import (
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
 
-var errNotOwner = fmt.Errorf("it belongs to somebody else, and you lack the verb %q", v1alpha1.VerbAdminister)
+var errNotOwner = fmt.Errorf("it belongs to another owner, and you lack the verb %q", v1alpha1.VerbAdminister)
 
 // read returns the Namespace behind a TemporaryNamespace that the caller may access:
 // as its owner, or because RBAC grants verb on all of them. Errors: NotFound, also
@@ -114,7 +114,7 @@ func (r *Registry) checkUse(ctx context.Context, class string) error {
 		r.Log.Warn("Access review failed", "user", userName(ctx), "verb", policyv1alpha1.VerbUse, "class", class, "err", err, "auditID", auditID(ctx))
 		return apierrors.NewServerTimeout(groupResource, "authorize", 1)
 	case d != authorizer.DecisionAllow:
-		err := apierrors.NewForbidden(policyv1alpha1.Resource.GroupResource(), class, fmt.Errorf("you may not use this class: that takes the verb %q on namespaceclasses", policyv1alpha1.VerbUse))
+		err := apierrors.NewForbidden(policyv1alpha1.Resource.GroupResource(), class, fmt.Errorf("you may not use this class: it requires the verb %q on namespaceclasses", policyv1alpha1.VerbUse))
 		d := err.ErrStatus.Details
 		d.Group, d.Kind = groupResource.Group, groupResource.Resource
 		d.Causes = append(d.Causes, metav1.StatusCause{Type: v1alpha1.CauseClassNotAllowed, Field: class, Message: "the class may not be used"})
@@ -187,7 +187,7 @@ func (r *Registry) checkOwner(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 		if admin, err := r.authorized(ctx, v1alpha1.VerbAdminister); admin || err != nil { // an administrator who adds a team need not be in it
 			return err
 		}
-		return apierrors.NewForbidden(groupResource, tn.Name, fmt.Errorf("you are not in group %q, and so cannot make it the owner", g))
+		return apierrors.NewForbidden(groupResource, tn.Name, fmt.Errorf("you are not a member of group %q and cannot make it the owner", g))
 	}
 	if lifecycle.Binds(u.GetName()) || tn.Spec.OwnerGroup != "" {
 		return nil

@@ -146,10 +146,10 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready, refused bool) {
 		c.Reason, c.Message = v1alpha1.ReasonProvisioned, "The owner can use the namespace."
 	case refused:
 		tn.Status.Phase = v1alpha1.PhasePending
-		c.Reason, c.Message = v1alpha1.ReasonRefused, "It does not fit into the budgets of the cluster, and is about to be deleted."
+		c.Reason, c.Message = v1alpha1.ReasonRefused, "The namespace does not fit into the budgets of the cluster and is about to be deleted."
 	default:
 		tn.Status.Phase = v1alpha1.PhasePending
-		c.Reason, c.Message = v1alpha1.ReasonProvisioning, "The guard rails of the namespace are being put in place."
+		c.Reason, c.Message = v1alpha1.ReasonProvisioning, "The guard rails of the namespace are being created."
 	}
 	tn.Status.Conditions = []metav1.Condition{c}
 }
@@ -195,7 +195,7 @@ func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 			return fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
 		}
 		if b.Len() > part.most+spareBytes || adds && b.Len() > part.most {
-			return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s take %d bytes, at most %d are kept", part.what, b.Len(), part.most))
+			return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s take %d bytes; at most %d are allowed", part.what, b.Len(), part.most))
 		}
 		a[v1alpha1.AnnotationObject] = strings.TrimSpace(b.String())
 	}

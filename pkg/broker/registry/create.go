@@ -66,7 +66,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	defer release()
 	wanted := req.Namespace
 	ns, err := r.provision(ctx, req)
-	if req.wait != "" && apierrors.IsForbidden(err) { // another replica was faster
+	if req.wait != "" && apierrors.IsForbidden(err) { // another replica created the APIService at the same time
 		if position := r.Admission.Requeue(wanted, queueID(wanted)); position != nil {
 			err = position
 		}
@@ -124,7 +124,7 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	err = rest.BeforeCreate(s, ctx, tn)
 	var status *apierrors.StatusError
 	if apierrors.IsInvalid(err) && tn.Name != "" && !strings.HasPrefix(tn.Name, s.prefix) && errors.As(err, &status) {
-		status.ErrStatus.Details.Causes = append(status.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: s.prefix, Message: "the name has to begin with it"})
+		status.ErrStatus.Details.Causes = append(status.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: s.prefix, Message: "the name must begin with this prefix"})
 	}
 	return s.class, err
 }
@@ -136,7 +136,7 @@ func (r *Registry) checkQuarantine(ns *corev1.Namespace) error {
 		return nil
 	}
 	seconds := int32(wait/time.Second) + 1
-	err := apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("the name was another owner's until just now; it is free in %d s", seconds))
+	err := apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("the name belonged to another owner until recently; it becomes free in %d s", seconds))
 	err.ErrStatus.Details.RetryAfterSeconds = seconds
 	return err
 }

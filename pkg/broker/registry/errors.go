@@ -22,8 +22,8 @@ import (
 var groupResource = v1alpha1.Resource.GroupResource()
 
 var (
-	errUnreadable = errors.New("its expiry cannot be read; an administrator has to mend its annotations, or delete it")
-	errChanged    = errors.New("it was changed meanwhile; read it again and repeat")
+	errUnreadable = errors.New("its expiry cannot be read; an administrator has to repair its annotations or delete it")
+	errChanged    = errors.New("it was modified by another request; read it again and retry")
 )
 
 func notFound(name string) error { return apierrors.NewNotFound(groupResource, name) }
@@ -65,11 +65,11 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 	}
 	if guardrails.DeniedByPolicy(err) {
 		_, why, _ := strings.Cut(err.Error(), "denied request: ")
-		r.Log.Error("A policy refuses what the broker does: deploy/ and the broker must be of one release, with one prefix", "namespace", name, "err", err, "auditID", auditID(ctx))
-		return apierrors.NewInternalError(fmt.Errorf("the containment policy does not let the broker do it (%s); an administrator has to bring deploy/ and the broker together", why))
+		r.Log.Error("A containment policy denied a request of the broker: deploy/ and the broker must have the same release and prefixes", "namespace", name, "err", err, "auditID", auditID(ctx))
+		return apierrors.NewInternalError(fmt.Errorf("the containment policy denied a request of the broker (%s); an administrator has to install deploy/ and the broker of the same release", why))
 	}
 	r.Log.Error("Request to kube-apiserver failed", "namespace", name, "err", err, "auditID", auditID(ctx))
-	return apierrors.NewInternalError(fmt.Errorf("the broker could not do it; its log says why under audit ID %q", auditID(ctx)))
+	return apierrors.NewInternalError(fmt.Errorf("internal error; see the log of the broker for audit ID %q", auditID(ctx)))
 }
 
 // isClientError reports whether kube-apiserver rejected a list or watch because of

@@ -57,7 +57,7 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 	case !v1alpha1.IsManaged(now), !isOwner(owner, now) && !(sameID && now.Annotations[v1alpha1.AnnotationOwner] == owner.GetName()):
 		return nil, r.taken(ns.Name, owner)
 	case now.DeletionTimestamp != nil:
-		err := apierrors.NewConflict(groupResource, ns.Name, errors.New("your namespace of that name is still being deleted; its name is free in some seconds"))
+		err := apierrors.NewConflict(groupResource, ns.Name, errors.New("your namespace of that name is still being deleted; retry in some seconds"))
 		err.ErrStatus.Details.RetryAfterSeconds = 2
 		return nil, err
 	case !sameID:
@@ -65,7 +65,7 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 	case now.Annotations[v1alpha1.AnnotationRefused] != "":
 		return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
 	case requestOf(now) != requestOf(ns):
-		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already made it, and asked for something else", id))
+		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already created it with a different spec", id))
 	case dryRun:
 		return now, nil
 	case !v1alpha1.IsReady(now) && now.Annotations[v1alpha1.AnnotationClassRevision] != ns.Annotations[v1alpha1.AnnotationClassRevision]:
@@ -84,6 +84,6 @@ func (r *Registry) taken(name string, owner user.Info) error {
 	err := apierrors.NewAlreadyExists(groupResource, name)
 	free := r.generateName(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}}, owner)
 	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: v1alpha1.CauseNameTaken, Field: "metadata.name", Message: "the name belongs to another owner"}}
-	err.ErrStatus.Message = fmt.Sprintf("the name %q is taken by somebody else; %q is free", name, free)
+	err.ErrStatus.Message = fmt.Sprintf("the name %q belongs to another owner; %q is free", name, free)
 	return err
 }

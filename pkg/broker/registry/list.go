@@ -29,7 +29,7 @@ func (r *Registry) once(req *rest.Request) *rest.Request {
 // answers some of them with InternalError.
 func checkVersion(v string) error {
 	if _, err := strconv.ParseUint(v, 10, 64); v != "" && err != nil {
-		return apierrors.NewBadRequest(fmt.Sprintf("resourceVersion: Invalid value: %q: must be one that the server gave, or 0", v))
+		return apierrors.NewBadRequest(fmt.Sprintf("resourceVersion: Invalid value: %q: must be a resourceVersion returned by the server, or 0", v))
 	}
 	return nil
 }

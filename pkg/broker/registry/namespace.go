@@ -26,11 +26,11 @@ func (r *Registry) buildNamespace(tn *v1alpha1.TemporaryNamespace, class *policy
 	values := policyv1alpha1.Given(tn.Name, cmp.Or(tn.Spec.OwnerGroup, owner.GetName()), tn.Spec.Parameters)
 	labels, err := class.Spec.Labels(values)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make labels of class %q: %w", class.Name, err)
+		return nil, nil, fmt.Errorf("render the labels of class %q: %w", class.Name, err)
 	}
 	annotations, err := class.Spec.Annotations(values)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make annotations of class %q: %w", class.Name, err)
+		return nil, nil, fmt.Errorf("render the annotations of class %q: %w", class.Name, err)
 	}
 	labels[v1alpha1.LabelManagedBy] = v1alpha1.ManagedBy
 	labels[v1alpha1.LabelPodSecurity] = string(class.Spec.PodSecurity)

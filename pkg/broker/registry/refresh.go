@@ -31,7 +31,7 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, revision s
 	case err != nil:
 		return nil, err
 	case class.Status.Revision != revision:
-		return nil, invalid(fmt.Sprintf("must be %q, which the namespace has, or %q, the present one of class %q", was, class.Status.Revision, class.Name))
+		return nil, invalid(fmt.Sprintf("must be %q, the revision of the namespace, or %q, the current revision of class %q", was, class.Status.Revision, class.Name))
 	}
 	if err := r.checkUse(ctx, class.Name); err != nil {
 		return nil, err

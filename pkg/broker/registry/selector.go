@@ -56,7 +56,7 @@ func (r *Registry) selectorOf(ctx context.Context, o *internalversion.ListOption
 	if s.all, err = r.authorized(ctx, v1alpha1.VerbViewAll); s.all {
 		s.owners = nil
 	} else if len(s.owners) == 0 { // empty would select all
-		return s, apierrors.NewForbidden(groupResource, "", errors.New("a request without a user sees nothing"))
+		return s, apierrors.NewForbidden(groupResource, "", errors.New("the request has no user"))
 	}
 	return s, err
 }

@@ -63,17 +63,17 @@ func (s *createStrategy) Validate(_ context.Context, obj runtime.Object) field.E
 	}
 	errs = append(errs, v1alpha1.Validate(tn, s.prefix)...)
 	if tn.Spec.ExtendUntil != nil {
-		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "set ttlSeconds to create; extendUntil is for later"))
+		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "must not be set at creation; use ttlSeconds"))
 	}
 	if tn.Spec.RenewTime != nil && tn.Spec.LeaseDurationSeconds != nil {
-		errs = append(errs, field.Forbidden(spec.Child("renewTime"), "leave it out to create: a lease begins with the creation"))
+		errs = append(errs, field.Forbidden(spec.Child("renewTime"), "must not be set at creation: a lease begins with the creation"))
 	}
 	if s.class == nil {
 		return append(errs, s.classError)
 	}
 	errs = append(errs, s.errs...)
 	if rev := s.class.Status.Revision; tn.Spec.ClassRevision != "" && tn.Spec.ClassRevision != rev {
-		errs = append(errs, field.Invalid(spec.Child("classRevision"), tn.Spec.ClassRevision, fmt.Sprintf("leave it out; that of the class is %q", rev)))
+		errs = append(errs, field.Invalid(spec.Child("classRevision"), tn.Spec.ClassRevision, fmt.Sprintf("must be omitted or %q, the current revision of the class", rev)))
 	}
 	return errs
 }
@@ -90,7 +90,7 @@ func defaultLifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.Name
 	life := class.Spec.Lifetime
 	switch ttl := tn.Spec.TTLSeconds; {
 	case life.Type == policyv1alpha1.LifetimeUnbounded && ttl != nil:
-		return field.ErrorList{field.Invalid(path, *ttl, fmt.Sprintf("must be left out: namespaces of class %q do not expire", class.Name))}
+		return field.ErrorList{field.Invalid(path, *ttl, fmt.Sprintf("must be omitted: namespaces of class %q do not expire", class.Name))}
 	case life.Type == policyv1alpha1.LifetimeUnbounded:
 	case ttl == nil && tn.Spec.LeaseDurationSeconds != nil: // the lease ends it; the TTL must not end it before
 		tn.Spec.TTLSeconds = &life.MaximumTTLSeconds

@@ -18,16 +18,16 @@ import (
 
 var columns = []metav1.TableColumnDefinition{
 	{Name: "Name", Type: "string", Format: "name", Description: "Name of the namespace."},
-	{Name: "Class", Type: "string", Description: "NamespaceClass that it was made by."},
+	{Name: "Class", Type: "string", Description: "NamespaceClass of the namespace."},
 	{Name: "Status", Type: "string", Description: "Pending, Ready or Terminating."},
 	// A string: the type date is for the past, and shows the future as invalid.
-	{Name: "Expires", Type: "string", Description: "How long it still lives."},
+	{Name: "Expires", Type: "string", Description: "Time until the namespace expires."},
 	{Name: "Owner", Type: "string", Description: "User or group that has access."},
-	{Name: "Age", Type: "string", Description: "How long it has lived."},
-	{Name: "Expires-At", Type: "string", Format: "date-time", Priority: 1, Description: "When it is deleted."},
-	{Name: "At-Most-Until", Type: "string", Format: "date-time", Priority: 1, Description: "The latest time that an extension can reach."},
-	{Name: "Revision", Type: "string", Priority: 1, Description: "Whether its class has changed since: current or outdated."},
-	{Name: "Reason", Type: "string", Priority: 1, Description: "What it is for, in its owner's words."},
+	{Name: "Age", Type: "string", Description: "Time since the namespace was created."},
+	{Name: "Expires-At", Type: "string", Format: "date-time", Priority: 1, Description: "Time when the namespace is deleted."},
+	{Name: "At-Most-Until", Type: "string", Format: "date-time", Priority: 1, Description: "Latest time that an extension can reach."},
+	{Name: "Revision", Type: "string", Priority: 1, Description: "Whether the namespace has the current revision of its class: current or outdated."},
+	{Name: "Reason", Type: "string", Priority: 1, Description: "Purpose of the namespace, as described by its owner."},
 }
 
 // ConvertToTable returns the table that kubectl get prints.

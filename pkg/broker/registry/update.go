@@ -94,7 +94,7 @@ func (r *Registry) createOnUpdate(ctx context.Context, info rest.UpdatedObjectIn
 // if the preconditions of the request do not hold.
 func (r *Registry) change(ctx context.Context, ns *corev1.Namespace, info rest.UpdatedObjectInfo) (*change, error) {
 	if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil {
-		r.Log.Warn("Refused to change a namespace whose expiry cannot be read", "namespace", ns.Name, "err", err, "auditID", auditID(ctx))
+		r.Log.Warn("Rejected the update of a namespace whose expiry cannot be read", "namespace", ns.Name, "err", err, "auditID", auditID(ctx))
 		return nil, apierrors.NewConflict(groupResource, ns.Name, errUnreadable)
 	}
 	old := fromNamespace(ns)

@@ -136,7 +136,7 @@ func pipe(ctx context.Context, w watch.Interface, translate func(watch.Event) (w
 }
 
 func accessChanged() watch.Event {
-	return watch.Event{Type: watch.Error, Object: &apierrors.NewResourceExpired("what you may see has changed; list again").ErrStatus}
+	return watch.Event{Type: watch.Error, Object: &apierrors.NewResourceExpired("the namespaces that you may see have changed; list again").ErrStatus}
 }
 
 // watchFilter translates the events of one watch. If it selects by more than the

@@ -76,7 +76,7 @@ func (c *Certificate) Run(ctx context.Context) {
 		case <-time.After(recheck):
 		}
 		if err := c.renew(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			c.log.Error("Renewing the serving certificate failed; trying again", "in", recheck, "err", err)
+			c.log.Error("Renewing the serving certificate failed; retrying", "in", recheck, "err", err)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (c *Certificate) authorities(ctx context.Context, now time.Time) (*authorit
 		a := parse(s.Data)
 		changed, err := a.advance(c.host, now)
 		if err != nil {
-			return nil, fmt.Errorf("make a serving authority: %w", err)
+			return nil, fmt.Errorf("create a serving authority: %w", err)
 		}
 		if !changed {
 			return a, nil
