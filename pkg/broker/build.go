@@ -24,7 +24,7 @@ import (
 	"tenama.dev/tenama/pkg/broker/registry"
 )
 
-// server is a broker whose parts are connected. It has made no request yet.
+// server is a broker whose parts are connected. It has sent no request yet.
 type server struct {
 	options   *Options
 	log       *slog.Logger

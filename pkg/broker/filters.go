@@ -59,7 +59,7 @@ func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.
 
 // withAuthorization repeats the authorization that kube-apiserver did before it proxied
 // the request. It differs from filters.WithAuthorization if the authorizer fails: then
-// it states in one line what is wrong with the broker.
+// its error names the missing rights of the broker.
 func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		attributes, err := filters.GetAuthorizerAttributes(r.Context())

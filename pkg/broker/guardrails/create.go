@@ -19,8 +19,8 @@ import (
 // creates in every namespace. Pods run as it, no matter which client creates it.
 const DefaultAccount = "default"
 
-// Create makes an object in a namespace, or accepts the one that an earlier try
-// has made. A quota is in force when Create returns. Errors: *OccupiedError, and
+// Create creates an object in a namespace, or accepts the object that an earlier try
+// created. A quota is in force when Create returns. Errors: *OccupiedError, and
 // those of kube-apiserver.
 func (c *Client) Create(ctx context.Context, ns string, obj runtime.Object) error {
 	m := metaOf(obj)
@@ -63,10 +63,10 @@ func (c *Client) accept(ctx context.Context, ns string, obj runtime.Object) erro
 	})
 }
 
-// createQuota makes a quota and puts it in force. A new ResourceQuota does
-// nothing until its status is filled, which the controller does some milliseconds
-// later: until then objects beyond the limit get in. In a new namespace the
-// status is known. A Conflict means that the controller was first.
+// createQuota creates a quota and puts it in force. A new ResourceQuota has no effect
+// until its status is set, which the controller does some milliseconds later: until
+// then objects beyond the limit are admitted. In a new namespace the status is known.
+// A Conflict means that the controller was first.
 func (c *Client) createQuota(ctx context.Context, want *corev1.ResourceQuota) error {
 	quotas := c.Kube.CoreV1().ResourceQuotas(want.Namespace)
 	q, err := quotas.Create(ctx, want, metav1.CreateOptions{})

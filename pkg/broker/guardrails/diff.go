@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Diff returns the field in which an object in a namespace is other than wanted;
-// empty if there is none. Fields that kube-apiserver fills in, and what others add
-// without weakening the object (labels, further keys of a quota), do not count.
+// Diff returns the first field in which an object differs from the wanted one; empty
+// if there is none. Fields that kube-apiserver defaults, and additions of others that
+// do not weaken the object (labels, further keys of a quota), do not count.
 func Diff(want, have runtime.Object) string {
 	wm, hm := metaOf(want), metaOf(have)
 	own := OwnLabels()
@@ -29,7 +29,7 @@ func Diff(want, have runtime.Object) string {
 		}
 	}
 	same := equality.Semantic.DeepEqual
-	within := equality.Semantic.DeepDerivative // what is not set is not compared
+	within := equality.Semantic.DeepDerivative // fields that are not set are not compared
 	switch w := want.(type) {
 	case *corev1.ResourceQuota:
 		h := have.(*corev1.ResourceQuota)

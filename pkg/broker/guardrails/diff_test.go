@@ -21,8 +21,8 @@ func decoded[T any](t *testing.T, text string) *T {
 	return out
 }
 
-// What counts as a difference: whatever is weaker or other than wanted, and
-// nothing that kube-apiserver fills in or others add.
+// Every weaker or different field must count as a difference, and no default of
+// kube-apiserver or addition of others.
 func TestDiff(t *testing.T) {
 	quota := func(text string) runtime.Object { return decoded[corev1.ResourceQuota](t, text) }
 	limits := func(text string) runtime.Object { return decoded[corev1.LimitRange](t, text) }

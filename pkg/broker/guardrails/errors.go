@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// OccupiedError says that an object of the class exists already and is not the
-// broker's: a policy engine, for example, makes it in each new namespace.
+// OccupiedError reports that an object of the class exists already and is not the
+// broker's: a policy engine, for example, creates it in each new namespace.
 type OccupiedError struct{ Kind, Name string }
 
 func (e *OccupiedError) Error() string {
@@ -27,9 +27,9 @@ func occupied(obj runtime.Object) error {
 }
 
 // RetryForbidden repeats do while kube-apiserver answers Forbidden: a binding of the
-// broker that was made a moment ago has to reach its RBAC cache, and how long that
+// broker that was created a moment ago has to reach its RBAC cache, and how long that
 // takes depends on the machine. It returns the last error of do. When ctx is done, its
-// error wraps that of ctx: it may pass.
+// error wraps that of ctx, which is transient.
 func RetryForbidden(ctx context.Context, do func() error) error {
 	var last error
 	backoff := wait.Backoff{Duration: time.Millisecond, Factor: 2, Steps: 10, Cap: 100 * time.Millisecond}

@@ -108,8 +108,8 @@ func (c *Client) Replace(ctx context.Context, ns string, was, want runtime.Objec
 	return false, nil
 }
 
-// recreate is Create for a namespace that is in use: what a quota counts there is
-// not known, so the controller puts it in force.
+// recreate is Create for a namespace that is in use: the usage that a quota has to
+// count there is not known, so the controller puts the quota in force.
 func (c *Client) recreate(ctx context.Context, ns string, want runtime.Object) error {
 	q, ok := want.(*corev1.ResourceQuota)
 	if !ok {
@@ -123,8 +123,8 @@ func (c *Client) recreate(ctx context.Context, ns string, want runtime.Object) e
 	})
 }
 
-// Restore puts an object back as it was made, and returns it as it is then. It
-// takes the fields that it sets from other managers.
+// Restore resets an object to want, and returns the result. It takes the fields that
+// it sets from other managers.
 func (c *Client) Restore(ctx context.Context, ns string, want runtime.Object) (now runtime.Object, err error) {
 	manifest, err := Manifest(want)
 	if err != nil {

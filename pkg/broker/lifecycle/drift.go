@@ -19,9 +19,9 @@ import (
 	"tenama.dev/tenama/pkg/broker/guardrails"
 )
 
-// Inspect compares the guard rails of a namespace with what it was made with, and
-// puts back what is missing or differs. Tenants cannot change guard rails, so the
-// change was made by a user with more rights; an Event in the namespace reports it.
+// Inspect compares the guard rails of a namespace with their record, and restores
+// those that are missing or differ. Tenants cannot change guard rails, so a user with
+// more rights made the change; an Event in the namespace reports it.
 //
 // An object from which the label tenama.dev/managed was removed is left alone. So
 // is the owner's binding: an administrator removes it to lock an owner out.
@@ -57,7 +57,7 @@ func (m *Manager) Inspect(ctx context.Context, name string) error {
 func (m *Manager) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime.RawExtension, error) {
 	b, err := m.Client.RbacV1().RoleBindings(ns.Name).Get(ctx, v1alpha1.RoleBindingBroker, metav1.GetOptions{ResourceVersion: "0"})
 	if err == nil && b.Annotations[v1alpha1.AnnotationGuardRails] == "" {
-		return nil, nil // made by a release that did not record them
+		return nil, nil // created by a release that did not record them
 	}
 	if err == nil {
 		var out []runtime.RawExtension
@@ -84,8 +84,8 @@ func (m *Manager) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime
 	return objects, nil
 }
 
-// fromClass returns the objects that the class of ns gives it, if the class has not
-// changed since ns was made.
+// fromClass returns the objects of the class of ns, if the class has not changed since
+// ns was created.
 func (m *Manager) fromClass(ctx context.Context, ns *corev1.Namespace) ([]runtime.RawExtension, error) {
 	class, err := m.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
 	if err != nil {
@@ -101,7 +101,7 @@ func (m *Manager) fromClass(ctx context.Context, ns *corev1.Namespace) ([]runtim
 	return class.Spec.Expand(policyv1alpha1.Given(ns.Name, v1alpha1.OwnerName(ns), chosen))
 }
 
-// inspectPodSecurity puts back the pod security level of the namespace.
+// inspectPodSecurity restores the pod security level of the namespace.
 func (m *Manager) inspectPodSecurity(ctx context.Context, ns *corev1.Namespace) error {
 	want := ns.Annotations[v1alpha1.AnnotationPodSecurity]
 	if want == "" || ns.Labels[v1alpha1.LabelPodSecurity] == want {
@@ -118,9 +118,8 @@ func (m *Manager) inspectPodSecurity(ctx context.Context, ns *corev1.Namespace) 
 	return nil
 }
 
-// inspectObject compares one guard rail with what it was made as. It reads from
-// kube-apiserver's cache; a change that the cache does not show yet is seen in the
-// next round.
+// inspectObject compares one guard rail with its record. It reads from kube-apiserver's
+// cache; a change that the cache does not show yet is found in the next round.
 func (m *Manager) inspectObject(ctx context.Context, ns *corev1.Namespace, want runtime.Object) error {
 	gvk := want.GetObjectKind().GroupVersionKind()
 	id := guardrails.Identity(want)

@@ -54,7 +54,7 @@ type Admission interface {
 	Admitted(ns *corev1.Namespace) error
 }
 
-// Manager makes, keeps and ends namespaces. All exported fields are required.
+// Manager provisions, repairs and deletes namespaces. All exported fields are required.
 type Manager struct {
 	Client     kubernetes.Interface
 	GuardRails *guardrails.Client
@@ -69,8 +69,8 @@ type Manager struct {
 	ServerTime func() time.Time
 	// Contained is nil while the policies are known to contain the broker.
 	Contained func() error
-	// Drifted is called for each guard rail that was not as it was made: its kind;
-	// Missing or Changed; and Restored, Refused or Released.
+	// Drifted is called for each guard rail that differed from its record, with its
+	// kind; Missing or Changed; and Restored, Refused or Released.
 	Drifted func(kind, was, became string)
 
 	active     atomic.Int64 // creations in progress
@@ -85,14 +85,14 @@ func (m *Manager) Start(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { m.active.Add(-1); cancel() }
 }
 
-// Drain waits until no namespace is being made any more, or ctx is done.
+// Drain waits until no creation is in progress, or ctx is done.
 func (m *Manager) Drain(ctx context.Context) {
 	for m.active.Load() > 0 && ctx.Err() == nil {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// Allowed asks kube-apiserver whether a user may do something.
+// Allowed asks kube-apiserver whether a user has a permission.
 func (m *Manager) Allowed(ctx context.Context, u user.Info, what authorizationv1.ResourceAttributes) (bool, error) {
 	extra := map[string]authorizationv1.ExtraValue{}
 	for k, v := range u.GetExtra() {

@@ -26,16 +26,16 @@ import (
 )
 
 const (
-	// settle is for how long a namespace is left alone after its watch event. The
-	// admission of kube-apiserver learns of it by a watch of its own, and a request
-	// that comes before that event sleeps for 50 ms there (missingNamespaceWait).
+	// settle is the pause after the watch event of a namespace. The admission of
+	// kube-apiserver learns of the namespace by a watch of its own, and a request that
+	// comes before that event sleeps for 50 ms there (missingNamespaceWait).
 	settle = time.Millisecond
-	// accessLag is for how long the access of an owner is waited for whose role is the
-	// administrator's own: it may contain none of the rights that are asked about.
+	// accessLag is how long Provision waits for the access of an owner whose role an
+	// administrator defined: it may contain none of the reviewed rights.
 	accessLag = 3 * time.Second
 )
 
-// Request is a namespace that is to be made usable.
+// Request is a namespace to provision.
 type Request struct {
 	Namespace *corev1.Namespace // as it was created
 	Adopted   bool              // by an earlier try of the same request
@@ -44,9 +44,8 @@ type Request struct {
 	Owner     user.Info
 }
 
-// Provision makes a namespace that was just created usable, or rejects and deletes
-// it if it does not fit into the budgets. It returns the namespace when
-// its owner can use it. Errors: Forbidden (a budget is full), Conflict (it is being
+// Provision completes a namespace that was just created, or rejects and deletes it if
+// it does not fit into the budgets. It returns the namespace when its owner can use it. Errors: Forbidden (a budget is full), Conflict (it is being
 // deleted), ServerTimeout, *guardrails.OccupiedError, and those of kube-apiserver.
 func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace, error) {
 	ns := req.Namespace
@@ -58,7 +57,7 @@ func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace
 		m.Log.Warn("The watch of namespaces lags; until it catches up, namespaces may be created and then rejected", "lagMilliseconds", lag.Milliseconds())
 	}
 	if err := m.Admission.Admitted(ns); err != nil {
-		if req.Adopted { // the request that made it is about to take it back
+		if req.Adopted { // the request that created it is about to delete it
 			return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
 		}
 		return m.reject(ctx, ns, err) // it is being deleted because it was rejected: the reason is the answer
@@ -78,8 +77,8 @@ func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace
 	return nil, err
 }
 
-// complete makes what a namespace lacks, in the order that the package comment
-// says. After an error it returns the namespace if it was marked as ready already.
+// complete creates the missing objects of a namespace, in the order that the package
+// comment states. After an error it returns the namespace if it is marked as ready.
 func (m *Manager) complete(ctx context.Context, req Request) (*corev1.Namespace, error) {
 	ns, role := req.Namespace, req.Class.Spec.OwnerRole
 	// The broker has no rights inside the namespace until it binds itself.
@@ -101,7 +100,7 @@ func (m *Manager) complete(ctx context.Context, req Request) (*corev1.Namespace,
 		return nil, fmt.Errorf("bind the owner to %q: %w", role, err)
 	}
 	owner := req.Owner
-	if ns.Annotations[v1alpha1.AnnotationOwnerGroup] != "" { // who creates it for a group need not be in it
+	if ns.Annotations[v1alpha1.AnnotationOwnerGroup] != "" { // the creator need not be a member of the group
 		owner = ownerInfo(ns)
 	}
 	g, gctx = errgroup.WithContext(ctx)
@@ -112,10 +111,10 @@ func (m *Manager) complete(ctx context.Context, req Request) (*corev1.Namespace,
 	return ready, err
 }
 
-// bindSelf gives the broker its role in the namespace, and reports whether it made
-// the binding. The binding carries the objects of the class, so that what belongs
-// into the namespace stays known when the class changes. Tenants can neither change
-// nor remove it.
+// bindSelf gives the broker its role in the namespace, and reports whether it created
+// the binding. The binding carries the objects of the class, so that the guard rails
+// of the namespace stay known when the class changes. Tenants can neither change nor
+// remove it.
 func (m *Manager) bindSelf(ctx context.Context, ns string, objects []runtime.RawExtension) (made bool, _ error) {
 	record, err := json.Marshal(objects)
 	if err != nil {
@@ -170,7 +169,7 @@ func (m *Manager) awaitAccess(ctx context.Context, ns, role string, owner user.I
 // shows that, so that a list that follows shows it as the answer does.
 func (m *Manager) markReady(ctx context.Context, ns *corev1.Namespace) (*corev1.Namespace, error) {
 	ready, err := m.mutate(ctx, ns, func(ns *corev1.Namespace) error {
-		if ns.Annotations[v1alpha1.AnnotationRefused] != "" { // by the replica that made it
+		if ns.Annotations[v1alpha1.AnnotationRefused] != "" { // by the replica that created it
 			return apierrors.NewServerTimeout(groupResource, "create", 1)
 		}
 		ns.Annotations[v1alpha1.AnnotationReady] = "true"

@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// Reconciler does what is due for a namespace.
+// Reconciler does the work that is due for a namespace.
 type Reconciler interface {
 	// Reconcile returns when it is to be called again; zero is never. After an error
 	// it is called again with a backoff.

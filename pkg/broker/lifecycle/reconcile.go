@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// takeover is for how long a namespace that is not ready is left to the replica
-	// that began to make it, and to repeated requests.
+	// takeover is how long a namespace that is not ready is left to the replica that
+	// created it, and to repeated requests.
 	takeover = 60 * time.Second
 	// clockError is how exactly kube-apiserver's clock is known.
 	clockError = 2 * time.Second
 	// uncontainedRetry is the requeue delay while containment is not proven.
 	uncontainedRetry = 5 * time.Second
-	// rejectedFor is for how long a rejected namespace is left to the replica that
-	// rejected it.
+	// rejectedFor is how long a rejected namespace is left to the replica that rejected
+	// it.
 	rejectedFor = 10 * time.Second
 	// giveUp is the age at which a namespace that cannot be completed is deleted.
 	giveUp = 10 * time.Minute
@@ -51,10 +51,9 @@ func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 	return at, nil
 }
 
-// Reconcile does what is due for a namespace: it deletes a namespace that has
-// expired, and completes one that its creator did not. It returns when to call it
-// again; zero is never. It decides by the cache; the preconditions of its writes
-// make a stale cache harmless.
+// Reconcile deletes a namespace that has expired, and completes one that its creator
+// left incomplete. It returns when to call it again; zero is never. It decides by the
+// cache; the preconditions of its writes make a stale cache harmless.
 func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error) {
 	ns := m.Cache.Get(name)
 	if ns == nil || !v1alpha1.IsManaged(ns) {
@@ -78,9 +77,9 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 		return time.Time{}, m.Discard(ctx, ns, errors.New("it did not fit into a budget"))
 	}
 	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !time.Now().Before(expiry) {
-		// Both clocks must say so: one that jumps ahead must not delete everything.
+		// Both clocks must agree: a clock that jumps ahead must not delete everything.
 		if early := m.early(expiry); early > 0 {
-			// Ask again: a machine that was suspended knows an old time.
+			// Read the time again: a machine that was suspended has an old one.
 			if _, err := m.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil && !apierrors.IsNotFound(err) {
 				return time.Time{}, fmt.Errorf("read the time of kube-apiserver: %w", err)
 			}
@@ -120,7 +119,7 @@ func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time
 	return nil
 }
 
-// resume completes a namespace that its creator left half-made, or deletes it if
+// resume completes a namespace that its creator left incomplete, or deletes it if
 // that is not possible.
 func (m *Manager) resume(ctx context.Context, ns *corev1.Namespace) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, CreateTimeout)
@@ -129,7 +128,7 @@ func (m *Manager) resume(ctx context.Context, ns *corev1.Namespace) (time.Time, 
 	if err == nil && class.Status.Revision != ns.Annotations[v1alpha1.AnnotationClassRevision] {
 		err = fmt.Errorf("class %q has changed since", class.Name)
 	}
-	if err != nil { // what belongs into the namespace is not known any more
+	if err != nil { // the objects of the namespace's revision are no longer known
 		return time.Time{}, m.Discard(ctx, ns, err)
 	}
 	if err := m.Admission.Admitted(ns); apierrors.IsNotFound(err) {

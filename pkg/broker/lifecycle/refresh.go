@@ -25,10 +25,10 @@ import (
 // it, with the revision. An increase must be admitted first, like a creation. Refresh
 // also returns warnings for the user.
 //
-// It may stop anywhere. The record in the broker's binding is written first; from
-// then on inspections bring about what it says, and correct the reserved amounts.
-// Errors: Invalid (the class differs in what is fixed at creation, or less is
-// allowed than is in use), Forbidden (a budget is full), Conflict (the namespace was
+// It can be interrupted at any point. The record in the broker's binding is written
+// first; from then on inspections apply the record and correct the reserved amounts.
+// Errors: Invalid (the class differs in a field that is fixed at creation, or allows
+// less than is in use), Forbidden (a budget is full), Conflict (the namespace was
 // changed meanwhile), and those of kube-apiserver.
 func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, dryRun bool) (_ *corev1.Namespace, warnings []string, _ error) {
 	manifests, err := m.refreshed(ctx, ns, class)
@@ -99,7 +99,7 @@ func (m *Manager) refreshed(ctx context.Context, ns *corev1.Namespace, class *po
 	return manifests, nil
 }
 
-// objectsOf returns the objects that a namespace was made with, by identity.
+// objectsOf returns the recorded objects of a namespace, by identity.
 func (m *Manager) objectsOf(ctx context.Context, ns *corev1.Namespace) (map[string]runtime.Object, error) {
 	recorded, err := m.recorded(ctx, ns)
 	if err != nil {
@@ -116,7 +116,7 @@ func (m *Manager) objectsOf(ctx context.Context, ns *corev1.Namespace) (map[stri
 	return out, nil
 }
 
-// record writes, in the broker's binding, what a namespace is made with.
+// record writes the objects of a namespace into the broker's binding.
 func (m *Manager) record(ctx context.Context, ns string, objects []runtime.RawExtension) error {
 	b, err := json.Marshal(objects)
 	if err != nil {
@@ -136,8 +136,8 @@ func (m *Manager) record(ctx context.Context, ns string, objects []runtime.RawEx
 	return nil
 }
 
-// fixed lists the fields of a class that differ from what the namespace was made
-// with and that no refresh can change, because the containment policy forbids it.
+// fixed lists the fields of a class that differ from the namespace and that no refresh
+// can change, because the containment policy forbids it.
 func fixed(ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, given policyv1alpha1.Values) ([]string, error) {
 	var out []string
 	a := ns.Annotations

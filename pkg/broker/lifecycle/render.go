@@ -32,7 +32,7 @@ func (m *Manager) Render(class *policyv1alpha1.NamespaceClass, values policyv1al
 	return &Manifests{raw, objs}, nil
 }
 
-// Values are what $(NAME) stands for in the objects of the class of ns.
+// Values returns the values of $(NAME) in the objects of the class of ns.
 func Values(ns *corev1.Namespace) policyv1alpha1.Values {
 	return policyv1alpha1.Given(ns.Name, v1alpha1.OwnerName(ns), v1alpha1.ParametersOf(ns))
 }

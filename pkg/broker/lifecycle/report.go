@@ -19,18 +19,18 @@ const (
 	Changed = "changed"
 
 	Restored = "restored"
-	Refused  = "refused"  // kube-apiserver does not take it back
+	Refused  = "refused"  // kube-apiserver rejects the repair
 	Released = "released" // the label tenama.dev/managed was removed
 )
 
-// drift is one guard rail that was not as it was made.
+// drift is one guard rail that differed from its record.
 type drift struct {
 	object      corev1.ObjectReference
 	was, became string
 	where, why  string
 }
 
-// report counts a drift, logs it, and makes an Event in the namespace.
+// report counts a drift, logs it, and creates an Event in the namespace.
 func (m *Manager) report(ctx context.Context, ns *corev1.Namespace, d drift) {
 	m.Drifted(d.object.Kind, d.was, d.became)
 	d.object.Namespace = ns.Name

@@ -71,7 +71,7 @@ type mismatch struct {
 // was interrupted after it had reserved more.
 func (m *Manager) inspectReserved(ctx context.Context, ns *corev1.Namespace, objs []runtime.Object) error {
 	had, ok := reservedOf(ns)
-	if !ok { // made by a release that did not record them
+	if !ok { // created by a release that did not record them
 		return nil
 	}
 	amounts := policyv1alpha1.Reserved(objs)
@@ -102,7 +102,8 @@ func (m *Manager) writeReserved(ctx context.Context, ns *corev1.Namespace, amoun
 	return err
 }
 
-// reservedOf returns what a namespace has reserved, and whether that is recorded.
+// reservedOf returns the reserved amounts of a namespace, and whether they are
+// recorded.
 func reservedOf(ns *corev1.Namespace) (corev1.ResourceList, bool) {
 	amounts := corev1.ResourceList{}
 	err := json.Unmarshal([]byte(ns.Annotations[v1alpha1.AnnotationReserved]), &amounts)

@@ -15,11 +15,11 @@ import (
 // resyncPause is the least time between two inspections.
 const resyncPause = 100 * time.Millisecond
 
-// Inspector compares namespaces with what they were made with.
+// Inspector compares namespaces with their records.
 type Inspector interface {
 	// Names returns the namespaces that exist now.
 	Names() []string
-	// Inspect compares one of them, and puts back what differs.
+	// Inspect compares one of them, and restores objects that differ.
 	Inspect(ctx context.Context, name string) error
 }
 

@@ -54,9 +54,9 @@ func (m *Manager) reject(ctx context.Context, ns *corev1.Namespace, cause error)
 	return nil, cause
 }
 
-// cause returns what is wrong with a namespace whose creation failed with err: that
-// it is being deleted, by a TTL that was shorter than the creation or by hand, if
-// it is, because any other error follows from that.
+// cause returns the error to report for a namespace whose creation failed with err. If
+// the namespace is being deleted, by hand or by a TTL shorter than the creation, it is
+// a Conflict that says so, because err follows from the deletion.
 func (m *Manager) cause(ctx context.Context, err error, ns *corev1.Namespace) error {
 	if err != nil && m.deleting(ctx, ns) {
 		return apierrors.NewConflict(groupResource, ns.Name, ErrDeleting)
@@ -76,8 +76,8 @@ func (m *Manager) deleting(ctx context.Context, ns *corev1.Namespace) bool {
 	return apierrors.IsNotFound(err) || err == nil && (now.UID != ns.UID || now.DeletionTimestamp != nil)
 }
 
-// rollBack deletes a namespace that cannot be completed. If the trouble may pass it
-// leaves it: a repeated request, or Reconcile, goes on.
+// rollBack deletes a namespace that cannot be completed. After a transient error it
+// keeps the namespace: a repeated request, or Reconcile, resumes.
 func (m *Manager) rollBack(ctx context.Context, ns *corev1.Namespace, cause error) {
 	if !permanent(cause) {
 		m.Log.Warn("Creation interrupted", "namespace", ns.Name, "uid", ns.UID, "err", cause)
@@ -90,7 +90,7 @@ func (m *Manager) rollBack(ctx context.Context, ns *corev1.Namespace, cause erro
 	}
 }
 
-// Discard deletes a namespace that is half-made. Errors: Conflict if it has changed.
+// Discard deletes an incomplete namespace. Errors: Conflict if it has changed.
 func (m *Manager) Discard(ctx context.Context, ns *corev1.Namespace, cause error) error {
 	m.Log.Warn("Deleting an incomplete namespace", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator], "err", cause)
 	if err := m.deleteExact(ctx, ns); err != nil && !apierrors.IsNotFound(err) {

@@ -37,7 +37,7 @@ func subjectOf(ns *corev1.Namespace) rbacv1.Subject {
 }
 
 // ownerInfo returns the owner as the annotations of the Namespace record it. That is
-// enough to ask kube-apiserver what the RoleBinding grants.
+// enough for access reviews of the RoleBinding.
 func ownerInfo(ns *corev1.Namespace) user.Info {
 	owner := ns.Annotations[v1alpha1.AnnotationOwner]
 	if g := ns.Annotations[v1alpha1.AnnotationOwnerGroup]; g != "" {

@@ -91,10 +91,10 @@ func (c *Cache) Get(name string) *corev1.Namespace {
 }
 
 // List returns the namespaces of some owners, by their LabelOwner, or all
-// namespaces if no owner is given, in no order; and a resourceVersion that is no
-// newer than what they show.
+// namespaces if no owner is given, in no order; and a resourceVersion that is not
+// newer than any of them.
 func (c *Cache) List(owners ...string) ([]*corev1.Namespace, string) {
-	version := c.reflector.LastSyncResourceVersion() // first: what is listed may be newer, never older
+	version := c.reflector.LastSyncResourceVersion() // first: the listed namespaces may be newer, never older
 	return c.list(owners...), version
 }
 

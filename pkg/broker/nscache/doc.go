@@ -10,5 +10,5 @@
 //     and does not distinguish a list from a watch; admission needs their order.
 //   - The handler receives an event before the cache shows it, and before a
 //     caller that waits for it goes on.
-//   - What it returns is shared and must not be changed.
+//   - Returned objects are shared and must not be changed.
 package nscache

@@ -73,8 +73,8 @@ func (s *store) Replace(all []any, _ string) error {
 	return nil
 }
 
-// Resync implements cache.ReflectorStore. Nothing here acts on what has not
-// changed.
+// Resync implements cache.ReflectorStore. It does nothing, because no reader of the
+// cache acts on an unchanged namespace.
 func (s *store) Resync() error { return nil }
 
 // slim drops the managed fields of the Namespace itself. They are not read, and

@@ -11,8 +11,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// quarantine is for how long the name of a deleted namespace is not given to
-// another owner. kube-apiserver caches the authentication of a ServiceAccount's
+// quarantine is how long the name of a deleted namespace is not given to another
+// owner. kube-apiserver caches the authentication of a ServiceAccount's
 // token for ten seconds; such a token would open a namespace of the same name.
 const quarantine = 15 * time.Second
 
@@ -39,8 +39,8 @@ func (ws *waiters) bury(ns *corev1.Namespace) {
 	}
 }
 
-// Quarantined returns for how long a name is still kept from an owner, given by
-// LabelOwner: zero if it is free, or was that owner's.
+// Quarantined returns how long a name is still unavailable to an owner, given by
+// LabelOwner: zero if the name is free or was last used by that owner.
 func (c *Cache) Quarantined(name, owner string) time.Duration {
 	c.waiters.mu.Lock()
 	defer c.waiters.mu.Unlock()

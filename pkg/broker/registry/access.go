@@ -95,7 +95,7 @@ func (r *Registry) authorizedNow(ctx context.Context, verb string) (bool, error)
 	return false, nil
 }
 
-// grantedBy returns the verbs that grant what verb grants.
+// grantedBy returns the verbs that include the permission of verb.
 func grantedBy(verb string) []string {
 	if verb == v1alpha1.VerbViewAll {
 		return []string{verb, v1alpha1.VerbAdminister}
@@ -123,8 +123,8 @@ func (r *Registry) checkUse(ctx context.Context, class string) error {
 	return nil
 }
 
-// isOwner reports whether u owns ns: as the user who made it, or as a member of the
-// group that owns it.
+// isOwner reports whether u owns ns: as the user who created it, or as a member of
+// the group that owns it.
 func isOwner(u user.Info, ns *corev1.Namespace) bool {
 	if u == nil || u.GetName() == "" {
 		return false

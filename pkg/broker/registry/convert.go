@@ -72,7 +72,7 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 	if l, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil {
 		setLifetimeStatus(tn, l)
 	}
-	if tn.DeletionTimestamp != nil { // deletion is a change of what is wanted, as for any object
+	if tn.DeletionTimestamp != nil { // deletion changes the desired state, as for any object
 		tn.Generation++
 		tn.DeletionGracePeriodSeconds = new(int64)
 	}
@@ -84,8 +84,8 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 	return tn
 }
 
-// deletionConditions returns the conditions by which Kubernetes reports what holds up
-// the deletion of a namespace. Its owner has lost access by then, and cannot read them
+// deletionConditions returns the conditions by which Kubernetes reports why the
+// deletion of a namespace has not finished. Its owner has lost access by then, and cannot read them
 // in the Namespace.
 func deletionConditions(ns *corev1.Namespace, generation int64) []metav1.Condition {
 	var out []metav1.Condition
@@ -154,8 +154,8 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready, refused bool) {
 	tn.Status.Conditions = []metav1.Condition{c}
 }
 
-// encode writes what clients set in tn into the metadata of ns. old is tn before. What
-// clients store is bounded; an object that is full can still be extended.
+// encode writes the fields of tn that clients set into the metadata of ns. old is tn
+// before the change. The size is limited; an object at the limit can still be extended.
 func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	a := ns.Annotations
 	setOrDelete(a, v1alpha1.AnnotationTTL, "")
@@ -177,7 +177,7 @@ func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 		a[v1alpha1.AnnotationRenewed] = t.UTC().Format(time.RFC3339)
 	}
 	var cm clientMeta
-	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) // what cannot be read is overwritten
+	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) // unreadable content is overwritten
 	cm.Labels, cm.Annotations, cm.OwnerReferences = tn.Labels, maps.Clone(tn.Annotations), tn.OwnerReferences
 	cm.Generation, cm.ClassRevision = tn.Generation, tn.Spec.ClassRevision
 	delete(cm.Annotations, v1alpha1.AnnotationRequestID) // has an annotation of its own

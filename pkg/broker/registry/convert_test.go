@@ -35,8 +35,8 @@ func sampleNamespace(name string, change func(*corev1.Namespace)) *corev1.Namesp
 	return ns
 }
 
-// What clients say about a TemporaryNamespace comes back as they said it, and
-// nothing of it reaches the Namespace's own labels.
+// Metadata that clients set on a TemporaryNamespace must come back unchanged, and
+// must not reach the labels of the Namespace.
 func TestEncodeAndDecode(t *testing.T) {
 	ns := sampleNamespace("tmp-a", nil)
 	tn := fromNamespace(ns)

@@ -21,12 +21,12 @@ import (
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
 
-// Create makes a namespace and answers when its owner, the caller or a group of the
+// Create creates a namespace and returns when its owner, the caller or a group of the
 // caller, can use it.
 //
-// A request with the annotation tenama.dev/request-id may be repeated: it finds what
-// the first one made, and completes it. A generateName is completed with words
-// derived from the owner and that id. With the annotation
+// A request with the annotation tenama.dev/request-id may be repeated: it finds the
+// namespace that the first one created, and completes it. A generateName is completed
+// with words derived from the owner and that id. With the annotation
 // tenama.dev/wait-for-capacity the request waits in a queue where a budget is full.
 //
 // Errors: Invalid (with the field); Forbidden (a user that cannot own, a class that

@@ -76,7 +76,7 @@ func deletePreconditions(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace, 
 // DeleteCollection begins the deletion of every TemporaryNamespace that List
 // returns for the same options and that the caller owns; of all of them for callers
 // who may administer. A namespace that was recreated under the same name is skipped.
-// It stops at the first error; what was deleted until then stays deleted.
+// It stops at the first error; earlier deletions are not undone.
 func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions, list *internalversion.ListOptions) (runtime.Object, error) {
 	s, err := r.selectorOf(ctx, list)
 	if err != nil {

@@ -19,11 +19,11 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// fingerprint identifies what a client asks for in tn. It is taken before anything
-// is completed, so that two requests can be compared.
+// fingerprint identifies the content of the request tn. It is computed before
+// defaulting, so that two requests can be compared.
 func fingerprint(tn *v1alpha1.TemporaryNamespace) string {
 	annotations := maps.Clone(tn.Annotations)
-	delete(annotations, v1alpha1.AnnotationWait) // how long the client waits makes it no other request
+	delete(annotations, v1alpha1.AnnotationWait) // a retry may wait for another time
 	b, err := json.Marshal([]any{tn.Labels, annotations, tn.OwnerReferences, tn.Spec})
 	if err != nil { // there is nothing in it that cannot be encoded
 		return ""
@@ -41,7 +41,7 @@ func requestOf(ns *corev1.Namespace) string {
 
 // adopt returns the namespace that exists where ns was to be created, if an earlier
 // try of the same request created it. Without a request id no two requests are the
-// same: the later one learns that the name is taken. Errors: AlreadyExists, Conflict,
+// same: the later one gets AlreadyExists. Errors: AlreadyExists, Conflict,
 // ServerTimeout, and those of kube-apiserver.
 func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.Info, dryRun bool) (*corev1.Namespace, error) {
 	now, err := r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
@@ -69,7 +69,7 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 	case dryRun:
 		return now, nil
 	case !v1alpha1.IsReady(now) && now.Annotations[v1alpha1.AnnotationClassRevision] != ns.Annotations[v1alpha1.AnnotationClassRevision]:
-		// What belongs into it is not known any more: delete it, and start again.
+		// The objects of its revision are no longer known: delete it, and start again.
 		if err := r.Lifecycle.Discard(ctx, now, errors.New("the class has changed since")); err != nil {
 			return nil, err
 		}

@@ -41,7 +41,7 @@ func checkVersion(v string) error {
 // kube-apiserver, with its resourceVersion and its continue token. Only where any
 // state will do (resourceVersion 0, which informers ask for when they start) the list
 // comes from the broker's own cache. As with any selector, a page may hold fewer
-// objects than its limit. Errors: BadRequest, Expired (with a token to go on), Timeout
+// objects than its limit. Errors: BadRequest, Expired (with a token to continue), Timeout
 // (a resourceVersion of the future).
 func (r *Registry) List(ctx context.Context, o *internalversion.ListOptions) (runtime.Object, error) {
 	s, err := r.selectorOf(ctx, o)

@@ -19,9 +19,8 @@ import (
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
 
-// buildNamespace returns the Namespace that tn asks for, with all state that it has
-// from the beginning, and what its class puts into it. request is the fingerprint of
-// the request.
+// buildNamespace returns the Namespace for tn with its complete initial state, and the
+// objects of its class. request is the fingerprint of the request.
 func (r *Registry) buildNamespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info, request string) (*corev1.Namespace, *lifecycle.Manifests, error) {
 	values := policyv1alpha1.Given(tn.Name, cmp.Or(tn.Spec.OwnerGroup, owner.GetName()), tn.Spec.Parameters)
 	labels, err := class.Spec.Labels(values)

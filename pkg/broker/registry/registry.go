@@ -83,7 +83,7 @@ func (r *Registry) NamespaceScoped() bool { return false }
 // GetSingularName returns the singular name of the resource.
 func (r *Registry) GetSingularName() string { return v1alpha1.Singular }
 
-// Destroy does nothing: the caller stops what it passed in.
+// Destroy does nothing: the caller stops the parts of the Registry.
 func (r *Registry) Destroy() {}
 
 // now returns the present time.

@@ -34,7 +34,7 @@ func Fields(label, value string) (string, string, error) {
 	return "", "", apierrors.NewBadRequest("field selector " + label + " is not supported: use metadata.name or " + FieldOwner)
 }
 
-// selector selects what a list or watch returns.
+// selector selects the objects of a list or watch.
 type selector struct {
 	labels labels.Selector
 	fields fields.Selector
@@ -80,8 +80,8 @@ func ownerHash(tn *v1alpha1.TemporaryNamespace) string {
 	return v1alpha1.OwnerHash(tn.Status.Owner)
 }
 
-// upstream returns the options for a list of Namespaces that contains all that is
-// selected. matches decides about what kube-apiserver cannot select by.
+// upstream returns the options for a list of Namespaces that contains all selected
+// ones. matches applies the conditions that kube-apiserver cannot select by.
 func (s selector) upstream(o *internalversion.ListOptions) metav1.ListOptions {
 	out := metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"}
 	if len(s.owners) > 0 && len(s.owners) <= maxOwners {

@@ -34,7 +34,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 	var taken error
 	for range 5 {
 		ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
-		if apierrors.IsNotFound(err) && forceAllowCreate { // server-side apply of what is not there
+		if apierrors.IsNotFound(err) && forceAllowCreate { // server-side apply of an object that does not exist
 			if taken != nil { // it exists, and belongs to another user
 				return nil, false, taken
 			}

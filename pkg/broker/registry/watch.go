@@ -18,8 +18,8 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// accessInterval is how often a watch checks that its user may still see what it was
-// opened for. There is no check for each event.
+// accessInterval is how often a watch checks that its user may still see the watched
+// namespaces. There is no check for each event.
 const accessInterval = 30 * time.Second
 
 // Watch translates kube-apiserver's watch of Namespaces, filtered to those that the
@@ -67,9 +67,9 @@ func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (w
 	return pipe(ctx, w, f.translate, changed), nil
 }
 
-// restore sets what the client of a resumed watch has: what matched at its
-// resourceVersion. If kube-apiserver does not know that any more, the client has to
-// list again.
+// restore computes the objects that the client of a resumed watch has: those that
+// matched at its resourceVersion. If kube-apiserver no longer has that version, the
+// client has to list again.
 func (r *Registry) restore(ctx context.Context, f *watchFilter, opts metav1.ListOptions) error {
 	list, err := r.page(ctx, metav1.ListOptions{
 		LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector,
