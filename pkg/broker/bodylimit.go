@@ -37,7 +37,7 @@ func withDepthLimit(next http.Handler) http.Handler {
 			responsewriters.ErrorNegotiated(apierrors.NewBadRequest("reading the body failed: "+err.Error()), codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
-		if deep(body, strings.Contains(r.Header.Get("Content-Type"), "yaml")) {
+		if exceedsDepth(body, strings.Contains(r.Header.Get("Content-Type"), "yaml")) {
 			responsewriters.ErrorNegotiated(apierrors.NewBadRequest(fmt.Sprintf("the body is nested deeper than %d levels", maxDepth)), codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
@@ -49,10 +49,10 @@ func withDepthLimit(next http.Handler) http.Handler {
 	})
 }
 
-// deep reports whether a body has more than maxDepth levels. In JSON that is exact.
+// exceedsDepth reports whether a body has more than maxDepth levels. In JSON that is exact.
 // In YAML it is only a bound: brackets in quotes count as well, and a block is at most
 // as deep as the indentation of its line.
-func deep(body []byte, yaml bool) bool {
+func exceedsDepth(body []byte, yaml bool) bool {
 	depth, quoted, escaped := 0, false, false
 	for _, c := range body {
 		switch {

@@ -74,11 +74,11 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	}
 	s.prover = containment.New(&containment.Prover{
 		Client: c.kube, Prefix: o.Prefixes[0], Namespace: o.Namespace, ServiceAccount: o.ServiceAccount,
-		Managed: func() []string { return s.cache.SampleNames(5, o.Prefixes) }, Like: s.classes.Like,
+		SampleNames: func() []string { return s.cache.SampleNames(5, o.Prefixes) }, TemplateMetadata: s.classes.Like,
 		Interval: o.ContainmentInterval, Log: log,
 	})
-	s.prover.Count = func(result string) { countProof(result, s.prover.Proof()) }
-	s.health = &health{doubt: s.prover.Proof, allow: o.AllowUncontained}
+	s.prover.Count = func(result string) { recordProof(result, s.prover.Proof()) }
+	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained}
 	s.lifecycle = &lifecycle.Manager{
 		Client: c.kube, GuardRails: &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds},
 		Cache: s.cache, Classes: s.classes, Admission: tracker, Log: log, Replica: o.Pod,

@@ -103,9 +103,9 @@ func whileContained(next http.Handler, state *health) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		switch err := state.doubt(); {
+		switch err := state.contained(); {
 		case err == nil:
-		case state.allow:
+		case state.allowUncontained:
 			warning.AddWarning(r.Context(), "", "the broker is not contained, and runs with --allow-uncontained: "+err.Error())
 		default:
 			// No Retry-After: clients would retry, but an administrator must act first.

@@ -49,7 +49,7 @@ func TestInFlightLimit(t *testing.T) {
 	}))
 	var done sync.WaitGroup
 	for i := range maxRequests {
-		done.Go(func() { status(h, by(fmt.Sprintf("user-%d", i/maxRequestsOfOne), "create", true)) })
+		done.Go(func() { status(h, by(fmt.Sprintf("user-%d", i/maxRequestsPerUser), "create", true)) })
 	}
 	go func() { in.Wait(); close(full) }()
 	<-full
@@ -57,10 +57,10 @@ func TestInFlightLimit(t *testing.T) {
 		r    *http.Request
 		want int
 	}{
-		"one more request of somebody else":    {by("modest", "update", true), http.StatusTooManyRequests},
-		"discovery":                            {by("user-0", "get", false), http.StatusOK},
-		"a watch, which has places of its own": {by("user-0", "watch", true), http.StatusOK},
-		"a list, which has places of its own":  {by("user-0", "list", true), http.StatusOK},
+		"one more request of another user": {by("modest", "update", true), http.StatusTooManyRequests},
+		"discovery":                        {by("user-0", "get", false), http.StatusOK},
+		"a watch, which has its own slots": {by("user-0", "watch", true), http.StatusOK},
+		"a list, which has its own slots":  {by("user-0", "list", true), http.StatusOK},
 	} {
 		if code, _ := status(h, c.r); code != c.want {
 			t.Errorf("%s: %d, want %d", what, code, c.want)
@@ -75,10 +75,10 @@ func TestInFlightLimit(t *testing.T) {
 
 // One greedy user cannot occupy all slots.
 func TestPlaces(t *testing.T) {
-	p := places{all: 10, each: 4}
+	p := slots{max: 10, maxPerUser: 4}
 	take := func(user string, want bool) {
 		t.Helper()
-		if why := p.take(user); (why == "") != want {
+		if why := p.acquire(user); (why == "") != want {
 			t.Errorf("%s: %q", user, why)
 		}
 	}
@@ -87,7 +87,7 @@ func TestPlaces(t *testing.T) {
 	}
 	take("greedy", false)
 	take("modest", true)
-	p.leave("greedy")
+	p.release("greedy")
 	take("greedy", true)
 	take("greedy", false)
 	for _, user := range []string{"a", "b", "c", "d", "e"} {
@@ -95,13 +95,13 @@ func TestPlaces(t *testing.T) {
 	}
 	take("late", false)
 	for range 4 {
-		p.leave("greedy")
+		p.release("greedy")
 	}
 	for _, user := range []string{"modest", "a", "b", "c", "d", "e"} {
-		p.leave(user)
+		p.release(user)
 	}
-	if p.taken != 0 || len(p.by) != 0 {
-		t.Errorf("%d places are left over: %v", p.taken, p.by)
+	if p.inUse != 0 || len(p.byUser) != 0 {
+		t.Errorf("%d slots are left over: %v", p.inUse, p.byUser)
 	}
 }
 
@@ -137,15 +137,15 @@ func TestAuthorize(t *testing.T) {
 func TestWhileContained(t *testing.T) {
 	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	why := errors.New("it could do harm")
-	state := &health{doubt: func() error { return why }}
+	state := &health{contained: func() error { return why }}
 	for _, verb := range []string{"create", "update", "patch", "delete", "deletecollection", "some-new-verb"} {
 		code, body := status(whileContained(served, state), as(verb, true))
 		if code != http.StatusServiceUnavailable || !strings.Contains(body, "it could do harm") {
 			t.Errorf("%s: %d %s, want 503 with the reason", verb, code, body)
 		}
-		state.allow = true
+		state.allowUncontained = true
 		code, _ = status(whileContained(served, state), as(verb, true))
-		if state.allow = false; code != http.StatusOK {
+		if state.allowUncontained = false; code != http.StatusOK {
 			t.Errorf("%s with --allow-uncontained: %d", verb, code)
 		}
 	}

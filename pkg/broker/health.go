@@ -18,10 +18,10 @@ import (
 // every namespace of the cluster. /readyz reports the state, /readyz/contained
 // fails, and requests for changes fail.
 type health struct {
-	serving  atomic.Bool // the API serves the resource
-	stopping atomic.Bool
-	doubt    func() error // returns nil while the broker is contained
-	allow    bool         // allow changes while the broker is not contained
+	serving          atomic.Bool // the API serves the resource
+	stopping         atomic.Bool
+	contained        func() error // returns nil while the broker is contained
+	allowUncontained bool         // allow changes while the broker is not contained
 }
 
 func (h *health) handler() http.Handler {
@@ -36,12 +36,12 @@ func (h *health) handler() http.Handler {
 	m.Handle("GET /metrics", legacyregistry.Handler())
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		switch err := h.doubt(); {
+		switch err := h.contained(); {
 		case h.stopping.Load():
 			answer(w, false, "stopping")
 		case !h.serving.Load():
 			answer(w, false, "starting")
-		case err != nil && h.allow:
+		case err != nil && h.allowUncontained:
 			answer(w, true, "ok, but not contained: "+err.Error())
 		case err != nil:
 			answer(w, true, "ok, but read-only: "+err.Error())
@@ -50,7 +50,7 @@ func (h *health) handler() http.Handler {
 		}
 	})
 	m.HandleFunc("GET /readyz/contained", func(w http.ResponseWriter, _ *http.Request) {
-		if err := h.doubt(); err != nil {
+		if err := h.contained(); err != nil {
 			answer(w, false, err.Error())
 			return
 		}

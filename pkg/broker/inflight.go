@@ -17,14 +17,14 @@ import (
 // kube-apiserver does not replace them: a running watch occupies no seat there, and
 // requests that the broker passes on count as its own, like its creations and deletions.
 const (
-	maxRequests, maxRequestsOfOne = 400, 100 // a create occupies a slot until it returns
-	maxLists, maxListsOfOne       = 64, 16
-	maxWatches, maxWatchesOfOne   = 2000, 100 // each needs some 55 KiB, and the memory of the pod is limited
+	maxRequests, maxRequestsPerUser = 400, 100 // a create occupies a slot until it returns
+	maxLists, maxListsPerUser       = 64, 16
+	maxWatches, maxWatchesPerUser   = 2000, 100 // each needs some 55 KiB, and the memory of the pod is limited
 )
 
 // withInFlightLimit answers requests beyond these limits with 429.
 func withInFlightLimit(next http.Handler) http.Handler {
-	requests, lists, watches := places{all: maxRequests, each: maxRequestsOfOne}, places{all: maxLists, each: maxListsOfOne}, places{all: maxWatches, each: maxWatchesOfOne}
+	requests, lists, watches := slots{max: maxRequests, maxPerUser: maxRequestsPerUser}, slots{max: maxLists, maxPerUser: maxListsPerUser}, slots{max: maxWatches, maxPerUser: maxWatchesPerUser}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := &requests
 		if info, ok := request.RequestInfoFrom(r.Context()); ok {
@@ -42,47 +42,47 @@ func withInFlightLimit(next http.Handler) http.Handler {
 		if u, ok := request.UserFrom(r.Context()); ok {
 			user = u.GetName()
 		}
-		if why := kind.take(user); why != "" {
+		if why := kind.acquire(user); why != "" {
 			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
-		defer kind.leave(user)
+		defer kind.release(user)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// places counts the slots that running requests occupy.
-type places struct {
-	all, each int
+// slots counts the slots that running requests occupy.
+type slots struct {
+	max, maxPerUser int
 
-	mu    sync.Mutex
-	taken int
-	by    map[string]int // user
+	mu     sync.Mutex
+	inUse  int
+	byUser map[string]int
 }
 
-// take occupies a slot for user, or returns why none is free.
-func (p *places) take(user string) (why string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// acquire occupies a slot for user, or returns why none is free.
+func (s *slots) acquire(user string) (why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case p.taken >= p.all:
+	case s.inUse >= s.max:
 		return "the broker is busy; try again"
-	case p.by[user] >= p.each:
+	case s.byUser[user] >= s.maxPerUser:
 		return "you have too many concurrent requests of this kind; try again"
 	}
-	if p.by == nil {
-		p.by = map[string]int{}
+	if s.byUser == nil {
+		s.byUser = map[string]int{}
 	}
-	p.taken++
-	p.by[user]++
+	s.inUse++
+	s.byUser[user]++
 	return ""
 }
 
-func (p *places) leave(user string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.taken--
-	if p.by[user]--; p.by[user] == 0 {
-		delete(p.by, user)
+func (s *slots) release(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inUse--
+	if s.byUser[user]--; s.byUser[user] == 0 {
+		delete(s.byUser, user)
 	}
 }

@@ -36,8 +36,8 @@ func measureBudgets(shares map[string]float64) {
 	}
 }
 
-// countProof updates the metrics of containment.
-func countProof(result string, proof error) {
+// recordProof updates the metrics of containment.
+func recordProof(result string, proof error) {
 	metricProofs.WithLabelValues(result).Inc()
 	contained := 0.0
 	if proof == nil {

@@ -8,104 +8,104 @@ import (
 	"time"
 )
 
-// sweep grants free amounts to the queued requests in their order, and drops the
+// dispatch grants free amounts to the queued requests in their order, and drops the
 // requests whose clients no longer retry.
-func (v *View) sweep() {
-	l := &v.line
-	l.blocked = nil
+func (t *Tracker) dispatch() {
+	q := &t.queue
+	q.contended = nil
 	now := time.Now()
-	l.swept = now
-	if len(l.places) == 0 {
+	q.dispatched = now
+	if len(q.tickets) == 0 {
 		return
 	}
-	l.blocked = map[shortage]bool{}
-	turn := func(p *place) time.Time {
-		if served := l.served[p.claim.owner]; served.After(p.since) {
-			return served
+	q.contended = map[limitKey]bool{}
+	turn := func(w *ticket) time.Time {
+		if last := q.lastGrant[w.usage.owner]; last.After(w.since) {
+			return last
 		}
-		return p.since
+		return w.since
 	}
-	slices.SortStableFunc(l.places, func(a, b *place) int { return turn(a).Compare(turn(b)) })
+	slices.SortStableFunc(q.tickets, func(a, b *ticket) int { return turn(a).Compare(turn(b)) })
 	next := now.Add(time.Minute)
 	soon := func(t time.Time) {
 		if t.Before(next) {
 			next = t
 		}
 	}
-	left := l.places[:0]
-	for _, p := range l.places {
-		if p.ready == nil && now.Sub(p.seen) > keepPlace {
-			forget(v.limits(p.claim))
+	left := q.tickets[:0]
+	for _, w := range q.tickets {
+		if w.ready == nil && now.Sub(w.lastSeen) > ticketTTL {
+			dropUnused(t.limits(w.usage))
 			continue
 		}
-		limits := v.limits(p.claim)
-		p.claim.waitsFor = v.short(limits, p.claim.reserved)
+		limits := t.limits(w.usage)
+		w.usage.waitsFor = t.exceeded(limits, w.usage.reserved)
 		// A request at its user's own limit cannot be granted by amounts that others
 		// free, so it must not block others.
-		stuck := slices.ContainsFunc(p.claim.waitsFor, func(s shortage) bool { return s.limit.scope == user })
-		for _, s := range p.claim.waitsFor {
-			s.limit.refused = now
+		atOwnLimit := slices.ContainsFunc(w.usage.waitsFor, func(s limitKey) bool { return s.limit.scope == user })
+		for _, s := range w.usage.waitsFor {
+			s.limit.rejectedAt = now
 		}
-		there := p.ready != nil || now.Sub(p.seen) <= between
-		going := v.claims[p.claim.name] // the namespace of an earlier grant that lost its race
+		retries := w.ready != nil || now.Sub(w.lastSeen) <= retryWindow
+		existing := t.usages[w.usage.name] // the namespace of an earlier grant that lost its race
 		switch {
-		case going != nil && (going.refused || going.ending):
-			there = false
-		case len(p.claim.waitsFor) > 0:
-			p.wake = time.Time{}
-		case !there: // the client is not expected to retry soon
-		case p.ready == nil:
-			p.claim.waitsFor = all(limits, p.claim)
-			soon(p.seen.Add(between))
-		case p.wake.IsZero() && now.Sub(p.since) > spread: // other replicas probably wait, too
-			p.wake = now.Add(rand.N(spread))
+		case existing != nil && (existing.rejected || existing.terminating):
+			retries = false
+		case len(w.usage.waitsFor) > 0:
+			w.notBefore = time.Time{}
+		case !retries: // the client is not expected to retry soon
+		case w.ready == nil:
+			w.usage.waitsFor = allKeys(limits, w.usage)
+			soon(w.lastSeen.Add(retryWindow))
+		case w.notBefore.IsZero() && now.Sub(w.since) > jitter: // other replicas probably wait, too
+			w.notBefore = now.Add(rand.N(jitter))
 			fallthrough
-		case now.Before(p.wake):
-			p.claim.waitsFor = all(limits, p.claim)
-			soon(p.wake)
+		case now.Before(w.notBefore):
+			w.usage.waitsFor = allKeys(limits, w.usage)
+			soon(w.notBefore)
 		default:
-			if release, err := v.grant(p); err == nil {
-				p.ready <- release
-				p.seen, p.served = now, l.served[p.claim.owner]
-				l.served[p.claim.owner] = now
-				l.given[p.claim.owner+"\x00"+p.id] = p
+			if release, err := t.grant(w); err == nil {
+				w.ready <- release
+				w.lastSeen, w.previousGrant = now, q.lastGrant[w.usage.owner]
+				q.lastGrant[w.usage.owner] = now
+				q.granted[w.usage.owner+"\x00"+w.id] = w
 				continue
 			}
 		}
-		for _, s := range p.claim.waitsFor {
-			if there && (!stuck || s.limit.scope == user) {
-				l.blocked[s] = true
+		for _, s := range w.usage.waitsFor {
+			if retries && (!atOwnLimit || s.limit.scope == user) {
+				q.contended[s] = true
 			}
 		}
-		if p.ready == nil {
-			soon(p.seen.Add(keepPlace))
+		if w.ready == nil {
+			soon(w.lastSeen.Add(ticketTTL))
 		}
-		left = append(left, p)
+		left = append(left, w)
 	}
-	clear(l.places[len(left):])
-	l.places = left
-	for owner, at := range l.served {
+	clear(q.tickets[len(left):])
+	q.tickets = left
+	for owner, at := range q.lastGrant {
 		if now.Sub(at) > time.Hour {
-			delete(l.served, owner)
+			delete(q.lastGrant, owner)
 		}
 	}
-	for key, p := range l.given {
-		if now.Sub(p.seen) > 2*keepPlace {
-			delete(l.given, key)
+	for key, w := range q.granted {
+		if now.Sub(w.lastSeen) > 2*ticketTTL {
+			delete(q.granted, key)
 		}
 	}
-	if len(l.places) > 0 {
-		v.alarm(time.Until(next))
+	if len(q.tickets) > 0 {
+		t.scheduleDispatch(time.Until(next))
 	}
 }
 
-// all returns every resource of limits that a claim reserves.
-func all(limits []*limit, c *claim) []shortage {
-	var out []shortage
+// allKeys returns every resource of limits that u reserves.
+func allKeys(limits []*limit, u *usage) []limitKey {
+	var out []limitKey
 	for _, l := range limits {
 		for _, k := range l.keys {
-			if want := c.reserved[k]; want.Sign() > 0 {
-				out = append(out, shortage{l, k})
+			if want := u.reserved[k]; want.Sign() > 0 {
+				out = append(out, limitKey{l, k})
 			}
 		}
 	}
@@ -113,27 +113,27 @@ func all(limits []*limit, c *claim) []shortage {
 }
 
 // grant reserves the amounts that p waits for.
-func (v *View) grant(p *place) (func(), error) {
-	blocked := v.line.blocked
-	v.line.blocked = nil // p is next in the queue
-	defer func() { v.line.blocked = blocked }()
-	return v.hold(p.claim, p.claim.reserved)
+func (t *Tracker) grant(w *ticket) (func(), error) {
+	contended := t.queue.contended
+	t.queue.contended = nil // p is next in the queue
+	defer func() { t.queue.contended = contended }()
+	return t.reserve(w.usage, w.usage.reserved)
 }
 
-// alarm schedules another sweep after d.
-func (v *View) alarm(d time.Duration) {
-	l, d := &v.line, max(d, time.Millisecond)
+// scheduleDispatch calls dispatch after d.
+func (t *Tracker) scheduleDispatch(d time.Duration) {
+	q, d := &t.queue, max(d, time.Millisecond)
 	at := time.Now().Add(d)
-	if l.timer != nil && l.due.After(time.Now()) && l.due.Before(at) {
+	if q.timer != nil && q.timerAt.After(time.Now()) && q.timerAt.Before(at) {
 		return // the timer fires earlier
 	}
-	if l.timer != nil {
-		l.timer.Stop()
+	if q.timer != nil {
+		q.timer.Stop()
 	}
-	l.due = at
-	l.timer = time.AfterFunc(d, func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.sweep()
+	q.timerAt = at
+	q.timer = time.AfterFunc(d, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.dispatch()
 	})
 }

@@ -18,29 +18,29 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// shown is how many of the caller's namespaces a rejection names.
-const shown = 5
+// maxShown is how many of the caller's namespaces a rejection names.
+const maxShown = 5
 
-// impossible rejects a claim that waiting cannot help. Errors: Forbidden.
-func (v *View) impossible(c *claim) error {
-	for _, b := range v.budgets {
-		if b.spec.Counts(c.class) && b.broken != nil {
-			return forbidden(c.name, v1alpha1.CauseBudgetImpossible, b.name, fmt.Sprintf("budget %q is invalid (%s): no namespace of class %q can be created until an administrator corrects it",
-				b.name, strings.ReplaceAll(b.broken.Error(), "\n", "; "), c.class))
+// checkPossible rejects a namespace that can never fit. Errors: Forbidden.
+func (t *Tracker) checkPossible(u *usage) error {
+	for _, b := range t.budgets {
+		if b.spec.Counts(u.class) && b.invalid != nil {
+			return forbidden(u.name, v1alpha1.CauseBudgetImpossible, b.name, fmt.Sprintf("budget %q is invalid (%s): no namespace of class %q can be created until an administrator corrects it",
+				b.name, strings.ReplaceAll(b.invalid.Error(), "\n", "; "), u.class))
 		}
 	}
-	for _, l := range v.limits(c) {
-		if why := l.never(c.class, c.reserved); why != "" {
-			forget([]*limit{l})
-			return forbidden(c.name, v1alpha1.CauseBudgetImpossible, l.budget.name, why)
+	for _, l := range t.limits(u) {
+		if why := l.neverFits(u.class, u.reserved); why != "" {
+			dropUnused([]*limit{l})
+			return forbidden(u.name, v1alpha1.CauseBudgetImpossible, l.budget.name, why)
 		}
 	}
 	return nil
 }
 
-// never returns why namespaces of a class with the given amounts can never fit; empty
+// neverFits returns why namespaces of a class with the given amounts can never fit; empty
 // if they can.
-func (l *limit) never(class string, amounts corev1.ResourceList) string {
+func (l *limit) neverFits(class string, amounts corev1.ResourceList) string {
 	for _, k := range l.keys {
 		want, bounded := amounts[k]
 		hard := l.hard[k]
@@ -60,48 +60,48 @@ func (l *limit) String() string {
 	case user:
 		return fmt.Sprintf("budget %q for each user", l.budget.name)
 	case group:
-		return fmt.Sprintf("budget %q for group %q", l.budget.name, l.who)
+		return fmt.Sprintf("budget %q for group %q", l.budget.name, l.subject)
 	}
 	return fmt.Sprintf("budget %q", l.budget.name)
 }
 
-// full returns a rejection that states the limit, its usage, the caller's namespaces
+// exceededError returns a rejection that states the limit, its usage, the caller's namespaces
 // in it, when an amount becomes free, and how many requests are queued.
-func (v *View) full(c *claim, s shortage) error {
-	want, used, hard := c.reserved[s.key], s.limit.used[s.key], s.limit.hard[s.key]
+func (t *Tracker) exceededError(u *usage, s limitKey) error {
+	want, used, hard := u.reserved[s.key], s.limit.used[s.key], s.limit.hard[s.key]
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%s is full: %s of %s %s taken", s.limit, used.String(), hard.String(), s.key)
-	if held := s.limit.held[s.key]; !held.IsZero() {
-		fmt.Fprintf(b, " and %s being created", held.String())
+	if reserved := s.limit.reserved[s.key]; !reserved.IsZero() {
+		fmt.Fprintf(b, " and %s being created", reserved.String())
 	}
 	if s.key != policyv1alpha1.ResourceTemporaryNamespaces {
-		fmt.Fprintf(b, ", and class %q takes %s", c.class, want.String())
+		fmt.Fprintf(b, ", and class %q takes %s", u.class, want.String())
 	}
-	if own := v.own(c, s); own != "" {
+	if own := t.ownNamespaces(u, s); own != "" {
 		fmt.Fprintf(b, "; yours: %s", own)
 	}
-	if n := v.line.waiting(s); n > 0 {
+	if n := t.queue.countWaiting(s); n > 0 {
 		fmt.Fprintf(b, "; %d queued", n)
 	}
-	if at := v.free(s, want); !at.IsZero() {
+	if at := t.freeAt(s, want); !at.IsZero() {
 		fmt.Fprintf(b, "; room at %s at the latest", at.UTC().Format(time.RFC3339))
 	}
-	return forbidden(c.name, v1alpha1.CauseBudgetExceeded, s.limit.budget.name, b.String())
+	return forbidden(u.name, v1alpha1.CauseBudgetExceeded, s.limit.budget.name, b.String())
 }
 
-// own returns the names of the caller's namespaces that count in the limit.
-func (v *View) own(c *claim, s shortage) string {
-	var mine []*claim
-	for _, other := range v.owners[c.owner] {
-		if _, counts := other.reserved[s.key]; counts && !other.refused && slices.Contains(v.limits(other), s.limit) {
+// ownNamespaces returns the names of the caller's namespaces that count in the limit.
+func (t *Tracker) ownNamespaces(u *usage, s limitKey) string {
+	var mine []*usage
+	for _, other := range t.owners[u.owner] {
+		if _, counts := other.reserved[s.key]; counts && !other.rejected && slices.Contains(t.limits(other), s.limit) {
 			mine = append(mine, other)
 		}
 	}
-	slices.SortFunc(mine, func(a, b *claim) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(mine, func(a, b *usage) int { return strings.Compare(a.name, b.name) })
 	var out []string
-	for _, m := range mine[:min(len(mine), shown)] {
+	for _, m := range mine[:min(len(mine), maxShown)] {
 		switch {
-		case m.ending:
+		case m.terminating:
 			out = append(out, m.name+" (being deleted)")
 		case m.expires.IsZero():
 			out = append(out, m.name)
@@ -109,7 +109,7 @@ func (v *View) own(c *claim, s shortage) string {
 			out = append(out, fmt.Sprintf("%s (until %s)", m.name, m.expires.UTC().Format(time.RFC3339)))
 		}
 	}
-	if more := len(mine) - shown; more > 0 {
+	if more := len(mine) - maxShown; more > 0 {
 		out = append(out, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(out, ", ")
@@ -121,39 +121,40 @@ func (v *View) own(c *claim, s shortage) string {
 type forecast struct {
 	key      corev1.ResourceName
 	want     string
-	at, made time.Time
+	at       time.Time // zero: unknown
+	computed time.Time
 }
 
-// free returns when enough will have expired, if no namespace is extended or created
+// freeAt returns when enough will have expired, if no namespace is extended or created
 // in between; zero if that is unknown.
-func (v *View) free(s shortage, want resource.Quantity) time.Time {
-	f := &s.limit.next
-	if time.Since(f.made) < time.Second {
+func (t *Tracker) freeAt(s limitKey, want resource.Quantity) time.Time {
+	f := &s.limit.forecast
+	if time.Since(f.computed) < time.Second {
 		if f.key != s.key || f.want != want.String() {
 			return time.Time{}
 		}
 		return f.at
 	}
-	*f = forecast{key: s.key, want: want.String(), made: time.Now()}
+	*f = forecast{key: s.key, want: want.String(), computed: time.Now()}
 	left := s.limit.hard[s.key].DeepCopy()
 	left.Sub(s.limit.used[s.key])
-	var there []*claim
-	for _, c := range v.claims {
-		if _, counts := c.reserved[s.key]; counts && !c.refused && (c.ending || !c.expires.IsZero()) && slices.Contains(v.limits(c), s.limit) {
-			there = append(there, c)
+	var counted []*usage
+	for _, u := range t.usages {
+		if _, counts := u.reserved[s.key]; counts && !u.rejected && (u.terminating || !u.expires.IsZero()) && slices.Contains(t.limits(u), s.limit) {
+			counted = append(counted, u)
 		}
 	}
-	end := func(c *claim) time.Time {
-		if c.ending {
-			return f.made
+	end := func(u *usage) time.Time {
+		if u.terminating {
+			return f.computed
 		}
-		return c.expires
+		return u.expires
 	}
-	slices.SortFunc(there, func(a, b *claim) int { return end(a).Compare(end(b)) })
-	for _, c := range there {
-		left.Add(c.reserved[s.key])
+	slices.SortFunc(counted, func(a, b *usage) int { return end(a).Compare(end(b)) })
+	for _, u := range counted {
+		left.Add(u.reserved[s.key])
 		if left.Cmp(want) >= 0 {
-			f.at = end(c)
+			f.at = end(u)
 			break
 		}
 	}

@@ -15,9 +15,9 @@ import (
 
 // budget is a NamespaceBudget with its usage.
 type budget struct {
-	name   string
-	spec   *policyv1alpha1.NamespaceBudgetSpec
-	broken error // why the spec is invalid
+	name    string
+	spec    *policyv1alpha1.NamespaceBudgetSpec
+	invalid error // why the spec is invalid
 
 	total  *limit // nil if the spec has none
 	users  map[string]*limit
@@ -25,8 +25,8 @@ type budget struct {
 }
 
 func newBudget(b *policyv1alpha1.NamespaceBudget) *budget {
-	out := &budget{name: b.Name, spec: &b.Spec, broken: b.Spec.Check(), users: map[string]*limit{}, groups: map[string]*limit{}}
-	if out.broken != nil {
+	out := &budget{name: b.Name, spec: &b.Spec, invalid: b.Spec.Check(), users: map[string]*limit{}, groups: map[string]*limit{}}
+	if out.invalid != nil {
 		return out
 	}
 	if len(b.Spec.Total) > 0 {
@@ -46,45 +46,45 @@ const (
 
 // limit is one of the limits of a budget, with its usage.
 type limit struct {
-	budget *budget
-	scope  string // "", user or group
-	who    string
-	hard   corev1.ResourceList
-	keys   []corev1.ResourceName // of hard, sorted
+	budget  *budget
+	scope   string // "", user or group
+	subject string
+	hard    corev1.ResourceList
+	keys    []corev1.ResourceName // of hard, sorted
 
-	used    corev1.ResourceList // by existing namespaces
-	held    corev1.ResourceList // reserved by this replica's creations in progress
-	claims  int                 // number of claims charged to it
-	refused time.Time           // when the limit last rejected a request
-	grace   time.Time           // until then, freed amounts are offered to queued requests only
-	next    forecast
+	used       corev1.ResourceList // by existing namespaces
+	reserved   corev1.ResourceList // reserved by this replica's creations in progress
+	namespaces int                 // number of namespaces charged to it
+	rejectedAt time.Time           // when the limit last rejected a request
+	graceUntil time.Time           // until then, freed amounts are offered to queued requests only
+	forecast   forecast
 }
 
-func newLimit(b *budget, scope, who string, hard corev1.ResourceList) *limit {
-	l := &limit{budget: b, scope: scope, who: who, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{}, held: corev1.ResourceList{}}
+func newLimit(b *budget, scope, subject string, hard corev1.ResourceList) *limit {
+	l := &limit{budget: b, scope: scope, subject: subject, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{}, reserved: corev1.ResourceList{}}
 	l.keys = slices.Sorted(maps.Keys(l.hard))
 	return l
 }
 
-// limits returns the limits that a claim is charged to.
-func (v *View) limits(c *claim) []*limit {
+// limits returns the limits that u is charged to.
+func (t *Tracker) limits(u *usage) []*limit {
 	var out []*limit
-	for _, b := range v.budgets {
-		if !b.spec.Counts(c.class) || b.broken != nil {
+	for _, b := range t.budgets {
+		if !b.spec.Counts(u.class) || b.invalid != nil {
 			continue
 		}
 		if b.total != nil {
 			out = append(out, b.total)
 		}
 		if len(b.spec.PerUser) > 0 {
-			l := b.users[c.owner]
+			l := b.users[u.owner]
 			if l == nil {
-				l = newLimit(b, user, c.owner, b.spec.PerUser)
-				b.users[c.owner] = l
+				l = newLimit(b, user, u.owner, b.spec.PerUser)
+				b.users[u.owner] = l
 			}
 			out = append(out, l)
 		}
-		for _, g := range c.groups {
+		for _, g := range u.groups {
 			if l := b.groups[g]; l != nil {
 				out = append(out, l)
 			}
@@ -93,11 +93,11 @@ func (v *View) limits(c *claim) []*limit {
 	return out
 }
 
-// forget deletes the limits of users without a claim or reservation.
-func forget(limits []*limit) {
+// dropUnused deletes the limits of users without a namespace or reservation.
+func dropUnused(limits []*limit) {
 	for _, l := range limits {
-		if l.scope == user && l.claims == 0 && len(l.held) == 0 {
-			delete(l.budget.users, l.who)
+		if l.scope == user && l.namespaces == 0 && len(l.reserved) == 0 {
+			delete(l.budget.users, l.subject)
 		}
 	}
 }
@@ -126,16 +126,16 @@ func sub(from, amounts, hard corev1.ResourceList) {
 	}
 }
 
-// shortage is one resource of a limit that is exhausted.
-type shortage struct {
+// limitKey is one resource of a limit.
+type limitKey struct {
 	limit *limit
 	key   corev1.ResourceName
 }
 
-// short returns the resources of which the amounts, added to usage and reservations,
+// exceeded returns the resources of which the amounts, added to usage and reservations,
 // would exceed a limit, or for which a request is queued.
-func (v *View) short(limits []*limit, amounts corev1.ResourceList) []shortage {
-	var out []shortage
+func (t *Tracker) exceeded(limits []*limit, amounts corev1.ResourceList) []limitKey {
+	var out []limitKey
 	// The user's own limits come first: only the user can free those.
 	for _, l := range slices.SortedStableFunc(slices.Values(limits), func(a, b *limit) int { return cmp.Compare(b.scope, a.scope) }) {
 		for _, k := range l.keys {
@@ -145,9 +145,9 @@ func (v *View) short(limits []*limit, amounts corev1.ResourceList) []shortage {
 			}
 			sum := l.used[k].DeepCopy()
 			sum.Add(want)
-			sum.Add(l.held[k])
-			if sum.Cmp(l.hard[k]) > 0 || v.line.blocked[shortage{l, k}] {
-				out = append(out, shortage{l, k})
+			sum.Add(l.reserved[k])
+			if sum.Cmp(l.hard[k]) > 0 || t.queue.contended[limitKey{l, k}] {
+				out = append(out, limitKey{l, k})
 			}
 		}
 	}

@@ -76,7 +76,7 @@ func (c *cluster) remove(name string) {
 
 // node is a replica of the broker, with a watch that lags.
 type node struct {
-	*View
+	*Tracker
 	at    int // index of the next event in the log
 	under map[string]*creation
 }
@@ -132,7 +132,7 @@ func FuzzOrder(f *testing.F) {
 		}
 		var nodes []*node
 		for range replicas {
-			n := &node{View: New(), under: map[string]*creation{}}
+			n := &node{Tracker: New(), under: map[string]*creation{}}
 			n.SetBudgets(budgets)
 			nodes = append(nodes, n)
 		}
@@ -141,10 +141,10 @@ func FuzzOrder(f *testing.F) {
 			t.Helper()
 			sum, each := uint64(0), map[string]int{}
 			for name := range admitted {
-				claim := claimOf(c.alive[name])
-				q := claim.reserved["requests.cpu"]
+				u := usageOf(c.alive[name])
+				q := u.reserved["requests.cpu"]
 				sum += uint64(q.Value())
-				each[claim.owner]++
+				each[u.owner]++
 			}
 			if sum > limit {
 				t.Fatalf("%s: %d are admitted, the limit is %d", when, sum, limit)
@@ -156,7 +156,7 @@ func FuzzOrder(f *testing.F) {
 			}
 		}
 		decide := func(n *node, name string, x *creation) {
-			if n.claims[name] == nil { // its event has not been delivered
+			if n.usages[name] == nil { // its event has not been delivered
 				return
 			}
 			delete(n.under, name)
@@ -177,7 +177,7 @@ func FuzzOrder(f *testing.F) {
 			case 0, 1, 2: // a user requests a namespace
 				name, owner := fmt.Sprintf("tmp-%d", step), fmt.Sprintf("user-%d", r.IntN(4))
 				ns := wanted(name, owner, "default", amounts("requests.cpu", fmt.Sprint(1+r.IntN(4))))
-				release, err := n.hold(claimOf(ns), claimOf(ns).reserved) // without the grace period: time does not pass here
+				release, err := n.reserve(usageOf(ns), usageOf(ns).reserved) // without the grace period: time does not pass here
 				if err != nil {
 					if !apierrors.IsForbidden(err) {
 						t.Fatal(err)
@@ -207,7 +207,7 @@ func FuzzOrder(f *testing.F) {
 			case 5: // a replica is replaced; its open creations are decided from a list
 				if r.IntN(20) == 0 {
 					orphans := n.under
-					fresh := &node{View: New(), under: map[string]*creation{}}
+					fresh := &node{Tracker: New(), under: map[string]*creation{}}
 					fresh.SetBudgets(budgets)
 					fresh.list(c, r)
 					*n = *fresh
@@ -240,20 +240,20 @@ func FuzzOrder(f *testing.F) {
 		}
 		free := limit
 		for name := range admitted {
-			q := claimOf(c.alive[name]).reserved["requests.cpu"]
+			q := usageOf(c.alive[name]).reserved["requests.cpu"]
 			free -= uint64(q.Value())
 		}
 		for _, n := range nodes {
-			if len(n.holds) > 0 {
-				t.Fatalf("creations that have ended still hold something: %v", n.holds)
+			if len(n.reservations) > 0 {
+				t.Fatalf("creations that have ended still hold something: %v", n.reservations)
 			}
-			if _, err := n.hold(claimOf(wanted("tmp-more", "new", "default", amounts("requests.cpu", fmt.Sprint(free+1)))), amounts("requests.cpu", fmt.Sprint(free+1))); err == nil {
+			if _, err := n.reserve(usageOf(wanted("tmp-more", "new", "default", amounts("requests.cpu", fmt.Sprint(free+1)))), amounts("requests.cpu", fmt.Sprint(free+1))); err == nil {
 				t.Fatal("more than the limit is let in")
 			}
 			if free == 0 {
 				continue
 			}
-			release, err := n.hold(claimOf(wanted("tmp-last", "new", "default", amounts("requests.cpu", fmt.Sprint(free)))), amounts("requests.cpu", fmt.Sprint(free), "count/temporarynamespaces", "1"))
+			release, err := n.reserve(usageOf(wanted("tmp-last", "new", "default", amounts("requests.cpu", fmt.Sprint(free)))), amounts("requests.cpu", fmt.Sprint(free), "count/temporarynamespaces", "1"))
 			if err != nil {
 				t.Fatalf("what is free is not given: %v", err)
 			}

@@ -20,16 +20,16 @@ import (
 // outside the queue does not overtake them.
 func TestLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
-		free := func(name string) { v.OnDelete(made(wanted(name, "", "", nil), "uid-"+name)) }
-		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
+		tracker := New()
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		free := func(name string) { tracker.OnDelete(made(wanted(name, "", "", nil), "uid-"+name)) }
+		if err := create(t, tracker, wanted("tmp-0", "zed", "default", nil)); err != nil {
 			t.Fatal(err)
 		}
 		served := make(chan string, 10)
 		wait := func(owner, name string) {
 			for {
-				release, err := v.Wait(t.Context(), wanted(name, owner, "default", nil), name)
+				release, err := tracker.Wait(t.Context(), wanted(name, owner, "default", nil), name)
 				if apierrors.IsTooManyRequests(err) {
 					time.Sleep(100 * time.Millisecond)
 					continue
@@ -38,7 +38,7 @@ func TestLine(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 					return
 				}
-				v.OnUpdate(made(wanted(name, owner, "default", nil), "uid-"+name))
+				tracker.OnUpdate(made(wanted(name, owner, "default", nil), "uid-"+name))
 				release()
 				served <- name
 				return
@@ -53,8 +53,8 @@ func TestLine(t *testing.T) {
 		last := "tmp-0"
 		for i, want := range []string{"tmp-g1", "tmp-a1", "tmp-b1", "tmp-g2"} {
 			free(last)
-			if _, err := v.Reserve(t.Context(), wanted("tmp-pushy", "pushy", "default", nil)); cause(err) != v1alpha1.CauseBudgetExceeded {
-				t.Errorf("turn %d: somebody passes the line: %v", i, err)
+			if _, err := tracker.Reserve(t.Context(), wanted("tmp-pushy", "pushy", "default", nil)); cause(err) != v1alpha1.CauseBudgetExceeded {
+				t.Errorf("turn %d: another request overtakes the queue: %v", i, err)
 			}
 			if got := <-served; got != want {
 				t.Errorf("turn %d: got %s, want %s", i, got, want)
@@ -64,7 +64,7 @@ func TestLine(t *testing.T) {
 		// The queue is empty: after the grace period any request gets the free amount.
 		free(last)
 		begun := time.Now()
-		if err := create(t, v, wanted("tmp-pushy", "pushy", "default", nil)); err != nil || time.Since(begun) > grace {
+		if err := create(t, tracker, wanted("tmp-pushy", "pushy", "default", nil)); err != nil || time.Since(begun) > gracePeriod {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 	})
@@ -74,27 +74,27 @@ func TestLine(t *testing.T) {
 // for a short time.
 func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
-		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
+		tracker := New()
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		if err := create(t, tracker, wanted("tmp-0", "zed", "default", nil)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := v.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil), "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in the queue") {
+		if _, err := tracker.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil), "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in the queue") {
 			t.Fatal(err)
 		}
 		done := make(chan time.Time, 1)
 		begun := time.Now()
 		go func() {
 			for {
-				if _, err := v.Wait(t.Context(), wanted("tmp-2", "bob", "default", nil), "2"); err == nil {
+				if _, err := tracker.Wait(t.Context(), wanted("tmp-2", "bob", "default", nil), "2"); err == nil {
 					done <- time.Now()
 					return
 				}
 			}
 		}()
 		synctest.Wait()
-		v.OnDelete(made(wanted("tmp-0", "", "", nil), "uid-tmp-0"))
-		if took := (<-done).Sub(begun); took < between-spread || took > between+2*spread {
+		tracker.OnDelete(made(wanted("tmp-0", "", "", nil), "uid-tmp-0"))
+		if took := (<-done).Sub(begun); took < retryWindow-jitter || took > retryWindow+2*jitter {
 			t.Errorf("room was kept for %s", took)
 		}
 	})
@@ -103,24 +103,24 @@ func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
 // A line has an end, for each and for all.
 func TestLineIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
-		if err := create(t, v, wanted("tmp-0", "zed", "default", nil)); err != nil {
+		tracker := New()
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		if err := create(t, tracker, wanted("tmp-0", "zed", "default", nil)); err != nil {
 			t.Fatal(err)
 		}
 		join := func(owner string, n int) error {
-			_, err := v.join(claimOf(wanted("tmp-x", owner, "default", nil)), fmt.Sprint(n))
+			_, err := tracker.enqueue(usageOf(wanted("tmp-x", owner, "default", nil)), fmt.Sprint(n))
 			return err
 		}
-		for i := range maxPlacesOfOne {
+		for i := range maxQueuedPerOwner {
 			if err := join("greedy", i); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := join("greedy", maxPlacesOfOne); !apierrors.IsTooManyRequests(err) {
+		if err := join("greedy", maxQueuedPerOwner); !apierrors.IsTooManyRequests(err) {
 			t.Errorf("got %v", err)
 		}
-		for i := range maxPlaces - maxPlacesOfOne {
+		for i := range maxQueued - maxQueuedPerOwner {
 			if err := join(fmt.Sprint(i), 0); err != nil {
 				t.Fatal(err)
 			}
@@ -128,13 +128,13 @@ func TestLineIsBounded(t *testing.T) {
 		if err := join("late", 0); !apierrors.IsTooManyRequests(err) {
 			t.Errorf("got %v", err)
 		}
-		time.Sleep(keepPlace + time.Second)
-		v.mu.Lock()
-		v.sweep()
-		left := len(v.line.places)
-		v.mu.Unlock()
+		time.Sleep(ticketTTL + time.Second)
+		tracker.mu.Lock()
+		tracker.dispatch()
+		left := len(tracker.queue.tickets)
+		tracker.mu.Unlock()
 		if left != 0 {
-			t.Errorf("%d places are kept for nobody", left)
+			t.Errorf("%d tickets are left over", left)
 		}
 	})
 }
@@ -143,23 +143,23 @@ func TestLineIsBounded(t *testing.T) {
 // for existing names do not exhaust a budget.
 func TestNobodyShutsABudgetForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{
+		tracker := New()
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{
 			budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "100"), PerUser: amounts("count/temporarynamespaces", "1")}),
 		})
 		cpu := func(n int) map[string]string { return map[string]string{"n": fmt.Sprint(n)} }
 		ns := func(name, owner string, n map[string]string) error {
-			return create(t, v, wanted(name, owner, "default", amounts("requests.cpu", n["n"])))
+			return create(t, tracker, wanted(name, owner, "default", amounts("requests.cpu", n["n"])))
 		}
 		if err := ns("tmp-m", "mallory", cpu(51)); err != nil {
 			t.Fatal(err)
 		}
 		for range 20 { // her existing name, repeatedly
-			if _, err := v.Reserve(t.Context(), wanted("tmp-m", "mallory", "default", amounts("requests.cpu", "8"))); err != nil {
+			if _, err := tracker.Reserve(t.Context(), wanted("tmp-m", "mallory", "default", amounts("requests.cpu", "8"))); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := v.Wait(t.Context(), wanted("tmp-m2", "mallory", "default", amounts("requests.cpu", "50")), "m2"); cause(err) != v1alpha1.CauseInLine {
+		if _, err := tracker.Wait(t.Context(), wanted("tmp-m2", "mallory", "default", amounts("requests.cpu", "50")), "m2"); cause(err) != v1alpha1.CauseInLine {
 			t.Fatal(err)
 		}
 		if err := ns("tmp-a", "alice", cpu(49)); err != nil {
@@ -172,10 +172,10 @@ func TestNobodyShutsABudgetForOthers(t *testing.T) {
 // become free all the time.
 func TestTheGraceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "1000")})})
+		tracker := New()
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "1000")})})
 		for i := range 100 {
-			if err := create(t, v, wanted(fmt.Sprint("tmp-", i), "zed", "default", amounts("requests.cpu", "8"))); err != nil {
+			if err := create(t, tracker, wanted(fmt.Sprint("tmp-", i), "zed", "default", amounts("requests.cpu", "8"))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -183,14 +183,14 @@ func TestTheGraceEnds(t *testing.T) {
 		defer busy.Wait()
 		busy.Go(func() { // requests that are too large, and deletions
 			for i := range 100 {
-				_, _ = v.Reserve(t.Context(), wanted("tmp-large", "bob", "default", amounts("requests.cpu", "900")))
-				v.OnDelete(made(wanted(fmt.Sprint("tmp-", i), "", "", nil), fmt.Sprint("uid-tmp-", i)))
+				_, _ = tracker.Reserve(t.Context(), wanted("tmp-large", "bob", "default", amounts("requests.cpu", "900")))
+				tracker.OnDelete(made(wanted(fmt.Sprint("tmp-", i), "", "", nil), fmt.Sprint("uid-tmp-", i)))
 				time.Sleep(100 * time.Millisecond)
 			}
 		})
 		time.Sleep(time.Second)
 		begun := time.Now()
-		if err := create(t, v, wanted("tmp-alice", "alice", "default", amounts("requests.cpu", "1"))); err != nil || time.Since(begun) > grace {
+		if err := create(t, tracker, wanted("tmp-alice", "alice", "default", amounts("requests.cpu", "1"))); err != nil || time.Since(begun) > gracePeriod {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 	})
@@ -200,41 +200,41 @@ func TestTheGraceEnds(t *testing.T) {
 // later requests. It does not block them while its rejected namespace still exists.
 func TestLostRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := New()
-		v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		tracker := New()
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
 		ann, bob := wanted("tmp-ann", "ann", "default", nil), wanted("tmp-bob", "bob", "default", nil)
-		release, err := v.Wait(t.Context(), ann, "1")
+		release, err := tracker.Wait(t.Context(), ann, "1")
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Millisecond)
-		v.OnUpdate(made(wanted("tmp-faster", "zed", "default", nil), "faster"))
+		tracker.OnUpdate(made(wanted("tmp-faster", "zed", "default", nil), "faster"))
 		mine := made(ann, "mine")
-		v.OnUpdate(mine)
+		tracker.OnUpdate(mine)
 		release()
-		if err := v.Admitted(mine); cause(err) != v1alpha1.CauseBudgetExceeded {
+		if err := tracker.Admitted(mine); cause(err) != v1alpha1.CauseBudgetExceeded {
 			t.Fatal(err)
 		}
-		if _, err := v.Wait(t.Context(), bob, "2"); cause(err) != v1alpha1.CauseInLine {
+		if _, err := tracker.Wait(t.Context(), bob, "2"); cause(err) != v1alpha1.CauseInLine {
 			t.Fatal(err)
 		}
-		if err := v.Requeue(ann, "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1") {
+		if err := tracker.Requeue(ann, "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1") {
 			t.Errorf("got %v", err)
 		}
-		if err := v.Requeue(ann, "other"); err != nil {
-			t.Errorf("a place that nobody had: %v", err)
+		if err := tracker.Requeue(ann, "other"); err != nil {
+			t.Errorf("a ticket that does not exist: %v", err)
 		}
 		refused := mine.DeepCopy()
 		refused.Annotations[v1alpha1.AnnotationRefused] = "true"
-		v.OnUpdate(refused)
-		v.OnDelete(made(wanted("tmp-faster", "", "", nil), "faster"))
-		if release, err := v.Wait(t.Context(), bob, "2"); err != nil { // ann's namespace still exists
+		tracker.OnUpdate(refused)
+		tracker.OnDelete(made(wanted("tmp-faster", "", "", nil), "faster"))
+		if release, err := tracker.Wait(t.Context(), bob, "2"); err != nil { // ann's namespace still exists
 			t.Errorf("bob is held up: %v", err)
 		} else {
 			release()
 		}
-		v.OnDelete(refused)
-		if _, err := v.Wait(t.Context(), ann, "1"); err != nil {
+		tracker.OnDelete(refused)
+		if _, err := tracker.Wait(t.Context(), ann, "1"); err != nil {
 			t.Errorf("ann: %v", err)
 		}
 	})

@@ -10,19 +10,19 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Reserve reserves, in this replica's view, the amounts of a namespace that is about
+// Reserve reserves, in this replica, the amounts of a namespace that is about
 // to be created. It writes nothing to the cluster. The release function or the watch
 // event of the namespace ends the reservation. Errors: Forbidden with the reason.
-func (v *View) Reserve(ctx context.Context, ns *corev1.Namespace) (release func(), err error) {
-	c := claimOf(ns)
-	for end := time.Now().Add(grace); ; {
-		v.mu.Lock()
-		wait := min(v.patience(c), time.Until(end))
+func (t *Tracker) Reserve(ctx context.Context, ns *corev1.Namespace) (release func(), err error) {
+	u := usageOf(ns)
+	for end := time.Now().Add(gracePeriod); ; {
+		t.mu.Lock()
+		wait := min(t.graceLeft(u), time.Until(end))
 		if wait <= 0 {
-			defer v.mu.Unlock()
-			return v.hold(c, c.reserved)
+			defer t.mu.Unlock()
+			return t.reserve(u, u.reserved)
 		}
-		v.mu.Unlock()
+		t.mu.Unlock()
 		select { // otherwise the client that retries most often would get the freed amount
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -32,81 +32,83 @@ func (v *View) Reserve(ctx context.Context, ns *corev1.Namespace) (release func(
 }
 
 // ReserveIncrease is Reserve for the additional amounts of an existing namespace.
-func (v *View) ReserveIncrease(ns *corev1.Namespace) (release func(), err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	c := claimOf(ns)
-	before := v.claims[ns.Name]
-	if before == nil || before.uid != c.uid {
+func (t *Tracker) ReserveIncrease(ns *corev1.Namespace) (release func(), err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := usageOf(ns)
+	before := t.usages[ns.Name]
+	if before == nil || before.uid != u.uid {
 		return nil, apierrors.NewServerTimeout(groupResource, "update", 1)
 	}
-	c.groups = before.groups
-	return v.hold(c, c.beyond(before))
+	u.groups = before.groups
+	return t.reserve(u, u.increase(before))
 }
 
-// hold is the reservation of a creation in progress.
-type hold struct {
-	claim   *claim
+// reservation holds the amounts of a creation in progress.
+type reservation struct {
+	usage   *usage
 	amounts corev1.ResourceList
 	limits  []*limit // nil once it is released
 }
 
-func (v *View) hold(c *claim, amounts corev1.ResourceList) (func(), error) {
-	if err := v.impossible(c); err != nil {
+func (t *Tracker) reserve(u *usage, amounts corev1.ResourceList) (func(), error) {
+	if err := t.checkPossible(u); err != nil {
 		return nil, err
 	}
 	// If the name exists, kube-apiserver decides: the request may be a retry, whose
 	// namespace is charged already.
-	if there := v.claims[c.name]; there != nil && there.uid != c.uid && !there.refused && !there.ending {
+	if existing := t.usages[u.name]; existing != nil && existing.uid != u.uid && !existing.rejected && !existing.terminating {
 		return func() {}, nil
 	}
-	limits := v.limits(c)
-	if short := v.short(limits, amounts); len(short) > 0 {
-		for _, s := range short {
-			s.limit.refused = time.Now()
+	limits := t.limits(u)
+	if over := t.exceeded(limits, amounts); len(over) > 0 {
+		for _, s := range over {
+			s.limit.rejectedAt = time.Now()
 		}
-		err := v.full(c, short[0])
-		forget(limits)
+		err := t.exceededError(u, over[0])
+		dropUnused(limits)
 		return nil, err
 	}
-	h := &hold{claim: c, amounts: amounts}
-	v.take(h)
-	v.holds[c.name] = append(v.holds[c.name], h)
+	r := &reservation{usage: u, amounts: amounts}
+	t.chargeReservation(r)
+	t.reservations[u.name] = append(t.reservations[u.name], r)
 	return func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.give(h)
-		v.drop(h)
-		v.stir()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.creditReservation(r)
+		t.deleteReservation(r)
+		t.signal()
 	}, nil
 }
 
-func (v *View) take(h *hold) {
-	h.limits = v.limits(h.claim)
-	if h.limits == nil {
-		h.limits = []*limit{}
+// chargeReservation adds the amounts of r to its limits.
+func (t *Tracker) chargeReservation(r *reservation) {
+	r.limits = t.limits(r.usage)
+	if r.limits == nil {
+		r.limits = []*limit{}
 	}
-	for _, l := range h.limits {
-		add(l.held, h.amounts, l.hard)
+	for _, l := range r.limits {
+		add(l.reserved, r.amounts, l.hard)
 	}
 }
 
-func (v *View) give(h *hold) {
-	for _, l := range h.limits {
-		sub(l.held, h.amounts, l.hard)
+// creditReservation subtracts the amounts of r from its limits.
+func (t *Tracker) creditReservation(r *reservation) {
+	for _, l := range r.limits {
+		sub(l.reserved, r.amounts, l.hard)
 	}
-	forget(h.limits)
-	h.limits = nil
+	dropUnused(r.limits)
+	r.limits = nil
 }
 
-func (v *View) drop(h *hold) {
-	left := v.holds[h.claim.name][:0]
-	for _, other := range v.holds[h.claim.name] {
-		if other != h {
+func (t *Tracker) deleteReservation(r *reservation) {
+	left := t.reservations[r.usage.name][:0]
+	for _, other := range t.reservations[r.usage.name] {
+		if other != r {
 			left = append(left, other)
 		}
 	}
-	if v.holds[h.claim.name] = left; len(left) == 0 {
-		delete(v.holds, h.claim.name)
+	if t.reservations[r.usage.name] = left; len(left) == 0 {
+		delete(t.reservations, r.usage.name)
 	}
 }

@@ -16,91 +16,92 @@ import (
 
 var groupResource = v1alpha1.Resource.GroupResource()
 
-// View holds the namespaces and budgets that one replica knows. OnList, OnUpdate and
+// Tracker holds the namespaces and budgets that one replica knows. OnList, OnUpdate and
 // OnDelete must be called in the order of the watch, by one goroutine.
-type View struct {
-	mu      sync.Mutex // guards all fields
-	claims  map[string]*claim
-	owners  map[string]map[string]*claim
-	budgets []*budget
-	holds   map[string][]*hold // by name of the namespace to create
-	line    line
+type Tracker struct {
+	mu           sync.Mutex // guards all fields
+	usages       map[string]*usage
+	owners       map[string]map[string]*usage
+	budgets      []*budget
+	reservations map[string][]*reservation // by name of the namespace to create
+	queue        queue
 }
 
-// New returns a View without namespaces and budgets.
-func New() *View {
-	return &View{claims: map[string]*claim{}, owners: map[string]map[string]*claim{}, holds: map[string][]*hold{}, line: line{served: map[string]time.Time{}, given: map[string]*place{}}}
+// New returns a Tracker without namespaces and budgets.
+func New() *Tracker {
+	return &Tracker{usages: map[string]*usage{}, owners: map[string]map[string]*usage{}, reservations: map[string][]*reservation{}, queue: queue{lastGrant: map[string]time.Time{}, granted: map[string]*ticket{}}}
 }
 
 // SetBudgets replaces the budgets in force with all.
-func (v *View) SetBudgets(all []*policyv1alpha1.NamespaceBudget) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.budgets = nil
+func (t *Tracker) SetBudgets(all []*policyv1alpha1.NamespaceBudget) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.budgets = nil
 	for _, b := range all {
-		v.budgets = append(v.budgets, newBudget(b.DeepCopy()))
+		t.budgets = append(t.budgets, newBudget(b.DeepCopy()))
 	}
-	v.recount()
+	t.recount()
 }
 
-// recount recomputes the usage of all limits from the claims and reservations.
-func (v *View) recount() {
-	for _, b := range v.budgets {
+// recount recomputes the usage of all limits from the namespaces and reservations.
+func (t *Tracker) recount() {
+	for _, b := range t.budgets {
 		b.users = map[string]*limit{}
 		for _, l := range b.groups {
-			l.used, l.held, l.claims = corev1.ResourceList{}, corev1.ResourceList{}, 0
+			l.used, l.reserved, l.namespaces = corev1.ResourceList{}, corev1.ResourceList{}, 0
 		}
 		if l := b.total; l != nil {
-			l.used, l.held, l.claims = corev1.ResourceList{}, corev1.ResourceList{}, 0
+			l.used, l.reserved, l.namespaces = corev1.ResourceList{}, corev1.ResourceList{}, 0
 		}
 	}
-	for _, c := range v.claims {
-		v.charge(c)
+	for _, u := range t.usages {
+		t.charge(u)
 	}
-	for _, held := range v.holds {
-		for _, h := range held {
-			if h.limits != nil {
-				v.take(h)
+	for _, rs := range t.reservations {
+		for _, r := range rs {
+			if r.limits != nil {
+				t.chargeReservation(r)
 			}
 		}
 	}
-	v.sweep()
+	t.dispatch()
 }
 
-func (v *View) charge(c *claim) {
-	if c.refused {
+// charge adds the amounts of u to its limits.
+func (t *Tracker) charge(u *usage) {
+	if u.rejected {
 		return
 	}
-	for _, l := range v.limits(c) {
-		l.claims++
-		add(l.used, c.reserved, l.hard)
+	for _, l := range t.limits(u) {
+		l.namespaces++
+		add(l.used, u.reserved, l.hard)
 	}
 }
 
-// discharge releases the amounts of c. If a limit recently rejected a request, the
+// credit subtracts the amounts of u from its limits. If a limit recently rejected a request, the
 // freed amount is offered to queued requests first, for the grace period.
-func (v *View) discharge(c *claim) {
-	if c.refused {
+func (t *Tracker) credit(u *usage) {
+	if u.rejected {
 		return
 	}
-	limits := v.limits(c)
+	limits := t.limits(u)
 	for _, l := range limits {
-		l.claims--
-		sub(l.used, c.reserved, l.hard)
-		if l.scope != user && time.Since(l.refused) < contended {
-			l.grace = time.Now().Add(grace)
+		l.namespaces--
+		sub(l.used, u.reserved, l.hard)
+		if l.scope != user && time.Since(l.rejectedAt) < contentionPeriod {
+			l.graceUntil = time.Now().Add(gracePeriod)
 		}
 	}
-	forget(limits)
+	dropUnused(limits)
 }
 
 // Groups returns those of the given groups that a budget names, sorted.
-func (v *View) Groups(of []string) []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+func (t *Tracker) Groups(of []string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var out []string
 	for _, g := range of {
-		for _, b := range v.budgets {
+		for _, b := range t.budgets {
 			if b.groups[g] != nil && !slices.Contains(out, g) {
 				out = append(out, g)
 			}
@@ -111,99 +112,101 @@ func (v *View) Groups(of []string) []string {
 }
 
 // OnUpdate records the watch event of a new or changed namespace.
-func (v *View) OnUpdate(ns *corev1.Namespace) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.saw(claimOf(ns), false) {
-		v.stir()
+func (t *Tracker) OnUpdate(ns *corev1.Namespace) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.upsert(usageOf(ns), false) {
+		t.signal()
 	}
 }
 
-// saw records a claim, and reports whether the charged amounts have changed.
-func (v *View) saw(c *claim, listed bool) bool {
-	before := v.claims[c.name]
-	if before != nil && before.uid != c.uid { // deleted and recreated
-		v.lost(before)
+// upsert records the usage of a namespace, and reports whether the charged amounts have changed.
+func (t *Tracker) upsert(u *usage, listed bool) bool {
+	before := t.usages[u.name]
+	if before != nil && before.uid != u.uid { // deleted and recreated
+		t.remove(before)
 		before = nil
 	}
 	if before == nil {
-		for _, h := range v.holds[c.name] {
-			v.give(h) // from now on the namespace itself is charged
+		for _, r := range t.reservations[u.name] {
+			t.creditReservation(r) // from now on the namespace itself is charged
 		}
 	} else {
-		c.fits, c.listed = before.fits, before.listed
-		if same(c, before) {
-			v.keep(c)
+		u.fits, u.listed = before.fits, before.listed
+		if sameAmounts(u, before) {
+			t.store(u)
 			return false
 		}
-		v.discharge(before)
+		t.credit(before)
 	}
-	v.keep(c)
-	v.charge(c)
-	if before == nil || c.grew(before) {
-		c.listed = listed
-		c.fits = !listed && v.within(c)
+	t.store(u)
+	t.charge(u)
+	if before == nil || u.increased(before) {
+		u.listed = listed
+		u.fits = !listed && t.fitsLimits(u)
 	}
 	return true
 }
 
-func same(a, b *claim) bool { return a.refused == b.refused && !a.grew(b) && !b.grew(a) }
+func sameAmounts(a, b *usage) bool {
+	return a.rejected == b.rejected && !a.increased(b) && !b.increased(a)
+}
 
-func (v *View) keep(c *claim) {
-	v.claims[c.name] = c
-	own := v.owners[c.owner]
+func (t *Tracker) store(u *usage) {
+	t.usages[u.name] = u
+	own := t.owners[u.owner]
 	if own == nil {
-		own = map[string]*claim{}
-		v.owners[c.owner] = own
+		own = map[string]*usage{}
+		t.owners[u.owner] = own
 	}
-	own[c.name] = c
+	own[u.name] = u
 }
 
 // OnDelete records the watch event of a deleted namespace.
-func (v *View) OnDelete(ns *corev1.Namespace) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if c := v.claims[ns.Name]; c != nil && c.uid == ns.UID {
-		v.lost(c)
-		v.stir()
+func (t *Tracker) OnDelete(ns *corev1.Namespace) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if u := t.usages[ns.Name]; u != nil && u.uid == ns.UID {
+		t.remove(u)
+		t.signal()
 	}
 }
 
-func (v *View) lost(c *claim) {
-	v.discharge(c)
-	delete(v.claims, c.name)
-	if own := v.owners[c.owner]; own != nil {
-		if delete(own, c.name); len(own) == 0 {
-			delete(v.owners, c.owner)
+func (t *Tracker) remove(u *usage) {
+	t.credit(u)
+	delete(t.usages, u.name)
+	if own := t.owners[u.owner]; own != nil {
+		if delete(own, u.name); len(own) == 0 {
+			delete(t.owners, u.owner)
 		}
 	}
 }
 
 // OnList records the existing namespaces, after the order of events was lost.
-func (v *View) OnList(all []*corev1.Namespace) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	there := map[string]bool{}
+func (t *Tracker) OnList(all []*corev1.Namespace) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	exists := map[string]bool{}
 	for _, ns := range all {
-		there[ns.Name] = true
+		exists[ns.Name] = true
 	}
-	for name, c := range v.claims {
-		if !there[name] {
-			v.lost(c)
+	for name, u := range t.usages {
+		if !exists[name] {
+			t.remove(u)
 		}
 	}
 	for _, ns := range all {
-		v.saw(claimOf(ns), true)
+		t.upsert(usageOf(ns), true)
 	}
-	v.sweep()
+	t.dispatch()
 }
 
-// within reports whether the existing namespaces fit into every limit of every
-// resource that c is charged to.
-func (v *View) within(c *claim) bool {
-	for _, l := range v.limits(c) {
+// fitsLimits reports whether the existing namespaces fit into every limit of every
+// resource that u is charged to.
+func (t *Tracker) fitsLimits(u *usage) bool {
+	for _, l := range t.limits(u) {
 		for k, hard := range l.hard {
-			if want := c.reserved[k]; want.Sign() > 0 && hard.Cmp(l.used[k]) < 0 {
+			if want := u.reserved[k]; want.Sign() > 0 && hard.Cmp(l.used[k]) < 0 {
 				return false
 			}
 		}
@@ -214,25 +217,25 @@ func (v *View) within(c *claim) bool {
 // Admitted returns nil if a namespace that OnUpdate or OnList has recorded, and that
 // is not ready yet, may be completed. Errors: Forbidden if it does not fit, with the
 // reason; ServerTimeout if that is unknown; NotFound.
-func (v *View) Admitted(ns *corev1.Namespace) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	c := v.claims[ns.Name]
+func (t *Tracker) Admitted(ns *corev1.Namespace) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u := t.usages[ns.Name]
 	switch {
-	case c == nil || c.uid != ns.UID:
+	case u == nil || u.uid != ns.UID:
 		return apierrors.NewNotFound(groupResource, ns.Name)
-	case c.refused:
+	case u.rejected:
 		return apierrors.NewServerTimeout(groupResource, "create", 1)
-	case c.fits || v.within(c):
+	case u.fits || t.fitsLimits(u):
 		return nil
-	case c.listed:
+	case u.listed:
 		return apierrors.NewServerTimeout(groupResource, "create", 1)
 	}
-	for _, l := range v.limits(c) {
+	for _, l := range t.limits(u) {
 		for _, k := range l.keys {
-			want, hard := c.reserved[k], l.hard[k]
+			want, hard := u.reserved[k], l.hard[k]
 			if want.Sign() > 0 && hard.Cmp(l.used[k]) < 0 {
-				return v.full(c, shortage{l, k})
+				return t.exceededError(u, limitKey{l, k})
 			}
 		}
 	}

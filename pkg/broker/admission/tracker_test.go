@@ -16,16 +16,16 @@ import (
 )
 
 // create performs all steps of a creation without interference.
-func create(t *testing.T, v *View, ns *corev1.Namespace) error {
+func create(t *testing.T, tracker *Tracker, ns *corev1.Namespace) error {
 	t.Helper()
-	release, err := v.Reserve(t.Context(), ns)
+	release, err := tracker.Reserve(t.Context(), ns)
 	if err != nil {
 		return err
 	}
 	defer release()
 	there := made(ns, "uid-"+ns.Name)
-	v.OnUpdate(there)
-	return v.Admitted(there)
+	tracker.OnUpdate(there)
+	return tracker.Admitted(there)
 }
 
 func cause(err error) metav1.CauseType {
@@ -53,12 +53,12 @@ func TestLimits(t *testing.T) {
 		"impossible": {ClassNames: []string{"huge"}, PerUser: amounts("requests.cpu", "1")},
 		"unbounded":  {ClassNames: []string{"open"}, Total: amounts("limits.cpu", "1")},
 	}
-	v := New()
+	tracker := New()
 	var all []*policyv1alpha1.NamespaceBudget
 	for name, spec := range budgets {
 		all = append(all, budgetOf(name, spec))
 	}
-	v.SetBudgets(all)
+	tracker.SetBudgets(all)
 	for i, step := range []struct {
 		ns    *corev1.Namespace
 		cause metav1.CauseType // empty: it fits
@@ -79,13 +79,13 @@ func TestLimits(t *testing.T) {
 		{wanted("tmp-i1", "ian", "open", cpu(0)), v1alpha1.CauseBudgetImpossible, `class "open" has no quota on limits.cpu, which budget "unbounded" limits`},
 		{wanted("tmp-j1", "joe", "default", nil), v1alpha1.CauseBudgetImpossible, `no quota on requests.cpu`},
 	} {
-		err := create(t, v, step.ns)
+		err := create(t, tracker, step.ns)
 		if cause(err) != step.cause || err != nil && !strings.Contains(err.Error(), step.text) {
 			t.Errorf("step %d: %s: got %v, want %q", i, step.ns.Name, err, step.text)
 		}
 	}
 	// An existing name is not charged twice: kube-apiserver decides about it.
-	if release, err := v.Reserve(t.Context(), wanted("tmp-a1", "ann", "default", cpu(2))); err != nil {
+	if release, err := tracker.Reserve(t.Context(), wanted("tmp-a1", "ann", "default", cpu(2))); err != nil {
 		t.Errorf("a repeated request is refused: %v", err)
 	} else {
 		release()
@@ -93,11 +93,11 @@ func TestLimits(t *testing.T) {
 	// A rejected namespace that is being deleted does not exempt its name.
 	gone := made(wanted("tmp-e1", "eve", "large", cpu(1)), "refused")
 	gone.Annotations[v1alpha1.AnnotationRefused] = "true"
-	v.OnUpdate(gone)
-	if _, err := v.Reserve(t.Context(), wanted("tmp-e1", "eve", "large", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
+	tracker.OnUpdate(gone)
+	if _, err := tracker.Reserve(t.Context(), wanted("tmp-e1", "eve", "large", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("a name that was refused is let in unseen: %v", err)
 	}
-	usage, full := v.Usage()
+	usage, full := tracker.Usage()
 	for name, want := range map[string]string{"total": "100% requests.cpu 10 of 10", "each": "100% count/temporarynamespaces 2 of 2 by one user", "devs": "100% requests.cpu 4 of 4 by group devs"} {
 		if u := usage[name]; u.Full+" "+u.Nearest != want {
 			t.Errorf("%s: got %s %s, want %s", name, u.Full, u.Nearest, want)
@@ -110,19 +110,19 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%d namespaces count, want 6", n)
 	}
 	// A limit below the usage: existing namespaces stay, new requests are rejected.
-	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("total", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "5")})})
-	if err := create(t, v, wanted("tmp-k1", "kim", "default", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("total", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "5")})})
+	if err := create(t, tracker, wanted("tmp-k1", "kim", "default", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("below what is taken: %v", err)
 	}
 	for _, name := range []string{"tmp-a1", "tmp-a2", "tmp-b1"} {
-		v.OnDelete(made(wanted(name, "", "", nil), "uid-"+name))
+		tracker.OnDelete(made(wanted(name, "", "", nil), "uid-"+name))
 	}
-	if err := create(t, v, wanted("tmp-k1", "kim", "default", cpu(1))); err != nil {
+	if err := create(t, tracker, wanted("tmp-k1", "kim", "default", cpu(1))); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 	// Without budgets, everything fits.
-	v.SetBudgets(nil)
-	if err := create(t, v, wanted("tmp-z", "zoe", "large", cpu(99))); err != nil {
+	tracker.SetBudgets(nil)
+	if err := create(t, tracker, wanted("tmp-z", "zoe", "large", cpu(99))); err != nil {
 		t.Error(err)
 	}
 }
@@ -130,66 +130,66 @@ func TestLimits(t *testing.T) {
 // A namespace is charged until it is deleted, by its own annotations: its class may
 // be deleted earlier, and the namespace may be older than the budget.
 func TestChargedUntilGone(t *testing.T) {
-	v := New()
+	tracker := New()
 	old := made(wanted("tmp-old", "ann", "gone", nil), "1")
 	delete(old.Annotations, v1alpha1.AnnotationReserved)
-	v.OnList([]*corev1.Namespace{old})
-	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+	tracker.OnList([]*corev1.Namespace{old})
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
 	next := wanted("tmp-next", "bob", "default", nil)
-	if _, err := v.Reserve(t.Context(), next); cause(err) != v1alpha1.CauseBudgetExceeded {
+	if _, err := tracker.Reserve(t.Context(), next); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Fatalf("beside one of before: %v", err)
 	}
 	ending := old.DeepCopy()
 	now := metav1.Now()
 	ending.DeletionTimestamp = &now
-	v.OnUpdate(ending)
-	if _, err := v.Reserve(t.Context(), next); cause(err) != v1alpha1.CauseBudgetExceeded {
+	tracker.OnUpdate(ending)
+	if _, err := tracker.Reserve(t.Context(), next); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Fatalf("beside one that ends: %v", err)
 	}
 	refused := made(wanted("tmp-refused", "ann", "default", nil), "2")
 	refused.Annotations[v1alpha1.AnnotationRefused] = "true"
-	v.OnUpdate(refused)
-	v.OnDelete(ending)
-	if err := create(t, v, next); err != nil {
+	tracker.OnUpdate(refused)
+	tracker.OnDelete(ending)
+	if err := create(t, tracker, next); err != nil {
 		t.Errorf("beside one that was refused: %v", err)
 	}
 }
 
 // A refresh that reserves more is admitted like a creation: at its own event.
 func TestMoreIsAdmittedByItsOrder(t *testing.T) {
-	v := New()
-	v.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "10")})})
-	if err := create(t, v, wanted("tmp-a", "ann", "default", amounts("requests.cpu", "4"))); err != nil {
+	tracker := New()
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "10")})})
+	if err := create(t, tracker, wanted("tmp-a", "ann", "default", amounts("requests.cpu", "4"))); err != nil {
 		t.Fatal(err)
 	}
-	if err := create(t, v, wanted("tmp-b", "bob", "default", amounts("requests.cpu", "4"))); err != nil {
+	if err := create(t, tracker, wanted("tmp-b", "bob", "default", amounts("requests.cpu", "4"))); err != nil {
 		t.Fatal(err)
 	}
 	more := func(n string) *corev1.Namespace {
 		return made(wanted("tmp-a", "ann", "default", amounts("requests.cpu", n)), "uid-tmp-a")
 	}
-	if _, err := v.ReserveIncrease(more("7")); cause(err) != v1alpha1.CauseBudgetExceeded {
+	if _, err := tracker.ReserveIncrease(more("7")); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("3 more where 2 are free: %v", err)
 	}
-	release, err := v.ReserveIncrease(more("6"))
+	release, err := tracker.ReserveIncrease(more("6"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Reserve(t.Context(), wanted("tmp-c", "cat", "default", amounts("requests.cpu", "1"))); err == nil {
+	if _, err := tracker.Reserve(t.Context(), wanted("tmp-c", "cat", "default", amounts("requests.cpu", "1"))); err == nil {
 		t.Error("what is held for the refresh is given away")
 	}
-	v.OnUpdate(more("6"))
+	tracker.OnUpdate(more("6"))
 	release()
-	if err := v.Admitted(more("6")); err != nil {
+	if err := tracker.Admitted(more("6")); err != nil {
 		t.Error(err)
 	}
 	// Another replica was faster: at the event of the refresh, the budget is full.
-	v.OnUpdate(more("4"))
-	if err := create(t, v, wanted("tmp-d", "dan", "default", amounts("requests.cpu", "2"))); err != nil {
+	tracker.OnUpdate(more("4"))
+	if err := create(t, tracker, wanted("tmp-d", "dan", "default", amounts("requests.cpu", "2"))); err != nil {
 		t.Fatal(err)
 	}
-	v.OnUpdate(more("6"))
-	if err := v.Admitted(more("6")); cause(err) != v1alpha1.CauseBudgetExceeded {
+	tracker.OnUpdate(more("6"))
+	if err := tracker.Admitted(more("6")); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("got %v", err)
 	}
 }
@@ -197,39 +197,39 @@ func TestMoreIsAdmittedByItsOrder(t *testing.T) {
 // BenchmarkDecision measures an admission and a rejection among 10,000 namespaces
 // and ten budgets.
 func BenchmarkDecision(b *testing.B) {
-	v := New()
+	tracker := New()
 	var budgets []*policyv1alpha1.NamespaceBudget
 	for i := range 10 {
 		budgets = append(budgets, budgetOf(fmt.Sprint("b", i), policyv1alpha1.NamespaceBudgetSpec{
 			Total: amounts("count/temporarynamespaces", "20000", "requests.cpu", "50000"), PerUser: amounts("count/temporarynamespaces", "20"),
 		}))
 	}
-	v.SetBudgets(budgets)
+	tracker.SetBudgets(budgets)
 	var all []*corev1.Namespace
 	for i := range 10000 {
 		all = append(all, made(wanted(fmt.Sprint("tmp-", i), fmt.Sprint("user-", i%1000), "default", amounts("requests.cpu", "4")), fmt.Sprint(i)))
 	}
-	v.OnList(all)
+	tracker.OnList(all)
 	b.Run("admitted", func(b *testing.B) {
 		for i := range b.N {
 			ns := wanted(fmt.Sprint("tmp-new-", i), "user-1", "default", amounts("requests.cpu", "4"))
-			release, err := v.Reserve(b.Context(), ns)
+			release, err := tracker.Reserve(b.Context(), ns)
 			if err != nil {
 				b.Fatal(err)
 			}
 			there := made(ns, fmt.Sprint("new", i))
-			v.OnUpdate(there)
-			if err := v.Admitted(there); err != nil {
+			tracker.OnUpdate(there)
+			if err := tracker.Admitted(there); err != nil {
 				b.Fatal(err)
 			}
 			release()
-			v.OnDelete(there)
+			tracker.OnDelete(there)
 		}
 	})
 	b.Run("refused", func(b *testing.B) {
 		ns := wanted("tmp-new", "user-2", "default", amounts("requests.cpu", "40000"))
 		for range b.N {
-			if _, err := v.Reserve(b.Context(), ns); err == nil {
+			if _, err := tracker.Reserve(b.Context(), ns); err == nil {
 				b.Fatal("it fits")
 			}
 		}

@@ -3,136 +3,73 @@
 package admission
 
 import (
-	"fmt"
-	"slices"
-	"strings"
+	"encoding/json"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Usage returns the status of each budget by name, without conditions and without
-// names of users, and the used share of the limit that is nearest to exhaustion.
-func (v *View) Usage() (status map[string]policyv1alpha1.NamespaceBudgetStatus, full map[string]float64) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	status, full = map[string]policyv1alpha1.NamespaceBudgetStatus{}, map[string]float64{}
-	counts := map[*budget]int32{}
-	for _, c := range v.claims {
-		for _, b := range v.budgets {
-			if !c.refused && b.spec.Counts(c.class) {
-				counts[b]++
-			}
-		}
-	}
-	for _, b := range v.budgets {
-		s := policyv1alpha1.NamespaceBudgetStatus{Namespaces: counts[b]}
-		fullest := -1.0
-		look := func(l *limit) {
-			for _, k := range l.keys {
-				used, hard := l.used[k], l.hard[k]
-				share := 1.0
-				if !hard.IsZero() {
-					share = used.AsApproximateFloat64() / hard.AsApproximateFloat64()
-				}
-				if share > fullest {
-					fullest = share
-					s.Full = fmt.Sprintf("%d%%", int(100*share))
-					s.Nearest = fmt.Sprintf("%s %s of %s%s", k, used.String(), hard.String(), aside(l))
-				}
-			}
-		}
-		if l := b.total; l != nil {
-			s.Hard, s.Used = l.hard.DeepCopy(), l.taken()
-			look(l)
-		}
-		for _, g := range b.spec.Groups {
-			if l := b.groups[g.Name]; l != nil {
-				s.Groups = append(s.Groups, policyv1alpha1.GroupUsage{Name: g.Name, Used: l.taken()})
-				look(l)
-			}
-		}
-		for _, l := range b.users {
-			for k, used := range l.taken() {
-				if s.UsedByOne == nil {
-					s.UsedByOne = corev1.ResourceList{}
-				}
-				if had := s.UsedByOne[k]; used.Cmp(had) >= 0 {
-					s.UsedByOne[k] = used
-				}
-			}
-		}
-		if len(s.UsedByOne) > 0 {
-			one := newLimit(b, user, "", b.spec.PerUser)
-			one.used = s.UsedByOne
-			look(one)
-		}
-		status[b.name], full[b.name] = s, max(0, fullest)
-	}
-	return status, full
+// usage is the amounts that one namespace reserves from the budgets.
+type usage struct {
+	name        string
+	uid         types.UID
+	owner       string
+	groups      []string
+	class       string
+	reserved    corev1.ResourceList
+	rejected    bool
+	terminating bool
+	expires     time.Time // zero: never
+
+	fits   bool // all namespaces fitted at the event that created or increased this one
+	listed bool // created or increased by a list: its position in the order is unknown
+
+	waitsFor []limitKey // while it is queued
 }
 
-// taken returns the used amount of every limited resource.
-func (l *limit) taken() corev1.ResourceList {
+// usageOf reads the usage of a namespace from its annotations. A namespace that was
+// created before amounts were recorded counts only as one namespace.
+func usageOf(ns *corev1.Namespace) *usage {
+	a := ns.Annotations
+	u := &usage{
+		name: ns.Name, uid: ns.UID, owner: a[v1alpha1.AnnotationOwner], class: ns.Labels[v1alpha1.LabelClass],
+		rejected: a[v1alpha1.AnnotationRefused] != "", terminating: ns.DeletionTimestamp != nil,
+	}
+	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationGroups]), &u.groups)
+	if json.Unmarshal([]byte(a[v1alpha1.AnnotationReserved]), &u.reserved) != nil || u.reserved == nil {
+		u.reserved = corev1.ResourceList{}
+	}
+	u.reserved[policyv1alpha1.ResourceTemporaryNamespaces] = resource.MustParse("1")
+	if life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil && !ns.CreationTimestamp.IsZero() {
+		u.expires = life.Expiry(ns.CreationTimestamp.Time)
+	}
+	return u
+}
+
+// increased reports whether u reserves more of any resource than before.
+func (u *usage) increased(before *usage) bool {
+	for k, v := range u.reserved {
+		if v.Cmp(before.reserved[k]) > 0 {
+			return true
+		}
+	}
+	return before.rejected && !u.rejected
+}
+
+// increase returns the amounts that u reserves in addition to before.
+func (u *usage) increase(before *usage) corev1.ResourceList {
 	out := corev1.ResourceList{}
-	for k, hard := range l.hard {
-		used := l.used[k].DeepCopy()
-		if used.IsZero() {
-			used = hard.DeepCopy()
-			used.Set(0)
+	for k, v := range u.reserved {
+		if was := before.reserved[k]; v.Cmp(was) > 0 {
+			v = v.DeepCopy()
+			v.Sub(was)
+			out[k] = v
 		}
-		out[k] = used
-	}
-	return out
-}
-
-func aside(l *limit) string {
-	switch l.scope {
-	case user:
-		return " by one user"
-	case group:
-		return " by group " + l.who
-	}
-	return ""
-}
-
-// NeverFit returns, for each budget, which classes can never create a namespace
-// because of it, and why. reserved holds the amounts of a namespace of each class.
-func (v *View) NeverFit(reserved map[string]corev1.ResourceList) map[string]string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	out := map[string]string{}
-	for _, b := range v.budgets {
-		if b.broken != nil {
-			continue
-		}
-		var why []string
-		for class, amounts := range reserved {
-			if !b.spec.Counts(class) {
-				continue
-			}
-			limits := []*limit{}
-			if b.total != nil {
-				limits = append(limits, b.total)
-			}
-			if len(b.spec.PerUser) > 0 {
-				limits = append(limits, newLimit(b, user, "", b.spec.PerUser))
-			}
-			for _, l := range limits {
-				if w := l.never(class, amounts); w != "" {
-					why = append(why, w)
-					break
-				}
-			}
-		}
-		for _, name := range b.spec.ClassNames {
-			if _, known := reserved[name]; !known {
-				why = append(why, fmt.Sprintf("there is no class %q", name))
-			}
-		}
-		slices.Sort(why)
-		out[b.name] = strings.Join(why, "; ")
 	}
 	return out
 }

@@ -132,13 +132,13 @@ func checkSeparateCA(ctx context.Context, client kubernetes.Interface) error {
 	if err != nil {
 		return fmt.Errorf("read requestheader-client-ca-file: %w", err)
 	}
-	if shared(users, proxies) {
+	if shareCertificate(users, proxies) {
 		return fmt.Errorf("%w: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy its own CA", ErrSharedCA)
 	}
 	return nil
 }
 
-func shared(a, b []*x509.Certificate) bool {
+func shareCertificate(a, b []*x509.Certificate) bool {
 	for _, x := range a {
 		for _, y := range b {
 			if x.Equal(y) {

@@ -26,11 +26,11 @@ import (
 const Set = "policy set 3"
 
 const (
-	// stale is how many intervals a proof stays valid while all rounds are
+	// maxStaleRounds is how many intervals a proof stays valid while all rounds are
 	// inconclusive.
-	stale = 3
-	// attempt bounds the duration of one round of probes.
-	attempt = 30 * time.Second
+	maxStaleRounds = 3
+	// roundTimeout bounds the duration of one round of probes.
+	roundTimeout = 30 * time.Second
 )
 
 // Results of a round of probes, for Count.
@@ -48,19 +48,19 @@ type Prover struct {
 	Prefix         string // of temporary namespaces
 	Namespace      string // of the broker
 	ServiceAccount string // of the broker
-	// Managed returns the names of some managed namespaces, in which to probe the
+	// SampleNames returns the names of some managed namespaces, in which to probe the
 	// policy about tenants.
-	Managed func() []string
-	// Like returns new copies of the labels and annotations of a class.
-	Like     func() (labels, annotations map[string]string)
-	Interval time.Duration // between rounds that succeed
-	Count    func(result string)
-	Log      *slog.Logger
+	SampleNames func() []string
+	// TemplateMetadata returns new copies of the labels and annotations of a class.
+	TemplateMetadata func() (labels, annotations map[string]string)
+	Interval         time.Duration // between rounds that succeed
+	Count            func(result string)
+	Log              *slog.Logger
 
-	state    atomic.Pointer[state]
-	proven   atomic.Bool // the policy about tenants is proven, too
-	reported time.Time   // when the last failure was logged
-	wake     chan struct{}
+	state         atomic.Pointer[state]
+	tenantsProven atomic.Bool // the policy about tenants is proven, too
+	reported      time.Time   // when the last failure was logged
+	trigger       chan struct{}
 }
 
 type state struct {
@@ -70,7 +70,7 @@ type state struct {
 
 // New initializes and returns p.
 func New(p *Prover) *Prover {
-	p.wake = make(chan struct{}, 1)
+	p.trigger = make(chan struct{}, 1)
 	p.state.Store(&state{err: errUnproven})
 	return p
 }
@@ -82,9 +82,9 @@ func (p *Prover) Proof() error { return p.state.Load().err }
 // NamespaceSeen reports that a managed namespace exists. The first call triggers the
 // probes of the policy about tenants, which need a namespace.
 func (p *Prover) NamespaceSeen() {
-	if !p.proven.Load() {
+	if !p.tenantsProven.Load() {
 		select {
-		case p.wake <- struct{}{}:
+		case p.trigger <- struct{}{}:
 		default:
 		}
 	}
@@ -105,7 +105,7 @@ func (p *Prover) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
-		case <-p.wake:
+		case <-p.trigger:
 			select { // not for every event of a burst
 			case <-ctx.Done():
 				return
@@ -119,7 +119,7 @@ func (p *Prover) Run(ctx context.Context) {
 // Try runs one round of probes, and records and logs its result.
 func (p *Prover) Try(ctx context.Context) {
 	was := p.Proof()
-	result, err := p.once(ctx)
+	result, err := p.round(ctx)
 	if ctx.Err() != nil {
 		return
 	}
@@ -136,9 +136,9 @@ func (p *Prover) Try(ctx context.Context) {
 	}
 }
 
-// once runs all probes, and stores the resulting state.
-func (p *Prover) once(ctx context.Context) (result string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
+// round runs all probes, and stores the resulting state.
+func (p *Prover) round(ctx context.Context) (result string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	err = p.prove(ctx)
 	now, result := p.state.Load().after(err, time.Now(), p.Interval)
@@ -158,7 +158,7 @@ func (s *state) after(err error, at time.Time, interval time.Duration) (*state, 
 		return &state{err: err, proven: s.proven}, Broken
 	case s.proven.IsZero():
 		return &state{err: fmt.Errorf("%w: %w", errUnproven, err)}, Inconclusive
-	case s.err == nil && at.Sub(s.proven) > stale*interval:
+	case s.err == nil && at.Sub(s.proven) > maxStaleRounds*interval:
 		return &state{err: fmt.Errorf("not proven since %s: %w", s.proven.UTC().Format(time.RFC3339), err), proven: s.proven}, Inconclusive
 	}
 	return s, Inconclusive

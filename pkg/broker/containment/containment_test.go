@@ -20,15 +20,15 @@ func forbiddenBy(why string) error {
 
 // ending returns the error of kube-apiserver for a create in a terminating namespace.
 func ending() error {
-	err := apierrors.NewForbidden(schema.GroupResource{Resource: "resourcequotas"}, "x", errors.New("unable to create new content in namespace tmp-of-somebody because it is being terminated"))
+	err := apierrors.NewForbidden(schema.GroupResource{Resource: "resourcequotas"}, "x", errors.New("unable to create new content in namespace tmp-other because it is being terminated"))
 	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
 	return err
 }
 
-// A wrong judgement of an attack would make the broker believe that it is contained,
+// A wrong judgement of a probe would make the broker believe that it is contained,
 // or cause a needless outage.
 func TestJudge(t *testing.T) {
-	a := attack{what: "do harm", policy: holdsBroker, said: Set}
+	a := probe{action: "do harm", policy: policyBroker, message: Set}
 	p := &Prover{Namespace: "tenama-system", ServiceAccount: "tenama-broker"}
 	for name, c := range map[string]struct {
 		err    error
@@ -41,13 +41,13 @@ func TestJudge(t *testing.T) {
 		"denied by the policy's file":              {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker.static.k8s.io' with binding 'x' denied request: " + Set + ": no"), true, false, ""},
 		"denied by one of another set":             {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: policy set 0: no"), false, true, "is not of " + Set},
 		"denied by another of ours":                {forbiddenBy("ValidatingAdmissionPolicy 'tenama-namespaces' with binding 'x' denied request: no"), false, true, `"tenama-broker" is missing`},
-		"denied by somebody's policy":              {forbiddenBy("ValidatingAdmissionPolicy 'no-x' with binding 'x' denied request: no"), false, false, "proves nothing"},
-		"denied by somebody's webhook":             {forbiddenBy(`admission webhook "x.test" denied the request: no`), false, false, "proves nothing"},
+		"denied by a foreign policy":               {forbiddenBy("ValidatingAdmissionPolicy 'no-x' with binding 'x' denied request: no"), false, false, "proves nothing"},
+		"denied by a foreign webhook":              {forbiddenBy(`admission webhook "x.test" denied the request: no`), false, false, "proves nothing"},
 		"denied by RBAC":                           {forbiddenBy(`User "system:serviceaccount:tenama-system:tenama-broker" cannot create resource "namespaces" in API group "" at the cluster scope`), false, false, ""},
 		"denied by a policy with a name like ours": {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker2' with binding 'x' denied request: " + Set), false, false, "proves nothing"},
 		"denied by a policy without a reason":      {apierrors.NewInvalid(schema.GroupKind{}, "x", nil), false, false, "attempt to"},
 		"a webhook that says cannot":               {forbiddenBy(`admission webhook "x.test" denied the request: you cannot create resource x`), false, false, "proves nothing"},
-		"its place is gone":                        {apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "tmp-of-somebody"), false, false, ""},
+		"its place is gone":                        {apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "tmp-other"), false, false, ""},
 		"its place is ending":                      {ending(), false, false, ""},
 		"no answer":                                {apierrors.NewServerTimeout(schema.GroupResource{}, "create", 1), false, false, "attempt to"},
 		"something else is wrong":                  {apierrors.NewBadRequest("x"), false, false, "attempt to"},

@@ -23,9 +23,9 @@ import (
 // Names of the policies in deploy/policies. If kube-apiserver reads them from files,
 // the names have a suffix.
 const (
-	holdsBroker  = "tenama-broker"
-	holdsKeys    = "tenama-namespaces"
-	holdsTenants = "tenama-guardrails"
+	policyBroker     = "tenama-broker"
+	policyNamespaces = "tenama-namespaces"
+	policyGuardRails = "tenama-guardrails"
 )
 
 // Probe is a name for which the policies do not exempt the broker. With it the broker
@@ -39,10 +39,10 @@ func (b *breach) Error() string { return b.why }
 
 var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 
-// forbidden lists rights with which the broker could evade any policy, or read
+// forbiddenRights lists rights with which the broker could evade any policy, or read
 // confidential data. A broker with one of them is bound to more than its own
 // ClusterRole, and counts as not contained.
-var forbidden = []authorizationv1.ResourceAttributes{
+var forbiddenRights = []authorizationv1.ResourceAttributes{
 	{Verb: "delete", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicybindings"},
 	{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicybindings"},
 	{Verb: "update", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicies"},
@@ -66,7 +66,7 @@ var forbidden = []authorizationv1.ResourceAttributes{
 // force if it has denied a probe, and allowed none. A denial by a policy of another
 // owner is inconclusive.
 func (p *Prover) prove(ctx context.Context) error {
-	for _, right := range forbidden {
+	for _, right := range forbiddenRights {
 		out, err := p.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &right},
 		}, metav1.CreateOptions{})
@@ -78,32 +78,32 @@ func (p *Prover) prove(ctx context.Context) error {
 		}
 	}
 	// The broker must be allowed to do its work: policies for another prefix would deny it.
-	switch err := p.make(p.Prefix+"proof", ownLabels, ownAnnotations)(ctx); {
-	case ours(deniedBy(err)):
+	switch err := p.createNamespace(p.Prefix+"proof", ownLabels, ownAnnotations)(ctx); {
+	case isOurs(deniedBy(err)):
 		return &breach{fmt.Sprintf("the policies deny a regular namespace: deploy/ and the broker must have the same release and prefixes: %v", err)}
-	case p.heldByRBAC(err):
+	case p.deniedByRBAC(err):
 		return &breach{fmt.Sprintf("it lacks the rights of ClusterRole \"tenama:broker\": check that deploy/ is installed completely, and that there is no other installation: %v", err)}
 	}
-	stands := map[string]bool{}
-	doubts := map[string]error{}
-	for _, a := range append(p.attacks(), p.tenants()...) {
-		held, err := p.judge(a, a.try(ctx))
+	denied := map[string]bool{}
+	inconclusive := map[string]error{}
+	for _, pr := range append(p.brokerProbes(), p.tenantProbes()...) {
+		held, err := p.judge(pr, pr.run(ctx))
 		var b *breach
 		switch {
 		case errors.As(err, &b):
 			return err
 		case err != nil:
-			doubts[a.policy] = err
+			inconclusive[pr.policy] = err
 		case held:
-			stands[a.policy] = true
+			denied[pr.policy] = true
 		}
 	}
-	for policy, err := range doubts {
-		if !stands[policy] {
+	for policy, err := range inconclusive {
+		if !denied[policy] {
 			return fmt.Errorf("ValidatingAdmissionPolicy %q: %w", policy, err)
 		}
 	}
-	p.proven.Store(stands[holdsTenants])
+	p.tenantsProven.Store(denied[policyGuardRails])
 	return nil
 }
 
@@ -113,11 +113,12 @@ var (
 	ownAnnotations = map[string]string{"tenama.dev/owner": Probe, "tenama.dev/pod-security": "restricted", "tenama.dev/ttl-seconds": "1", "tenama.dev/max-ttl-seconds": "1"}
 )
 
-// make returns a probe that creates a namespace. It has the labels and annotations of a
-// class, so that other policies of the cluster allow it as they allow real ones.
-func (p *Prover) make(name string, labels, annotations map[string]string) func(context.Context) error {
+// createNamespace returns a request that creates a namespace with the labels and
+// annotations of a class, so that other policies of the cluster allow it as they allow
+// real ones.
+func (p *Prover) createNamespace(name string, labels, annotations map[string]string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		l, a := p.Like()
+		l, a := p.TemplateMetadata()
 		maps.Copy(l, labels)
 		maps.Copy(a, annotations)
 		_, err := p.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: l, Annotations: a}}, dryRun)
@@ -125,20 +126,20 @@ func (p *Prover) make(name string, labels, annotations map[string]string) func(c
 	}
 }
 
-// attack is a probe: a request of the broker that must be denied.
-type attack struct {
-	what   string
-	policy string // name of the policy that must deny it
-	said   string // substring that the denial must contain
-	try    func(context.Context) error
+// probe is a request of the broker that a policy must deny.
+type probe struct {
+	action  string
+	policy  string // name of the policy that must deny it
+	message string // substring that the denial must contain
+	run     func(context.Context) error
 }
 
-func (p *Prover) attacks() []attack {
+func (p *Prover) brokerProbes() []probe {
 	core := p.Client.CoreV1()
-	return []attack{
-		{"create a namespace outside of its prefix", holdsBroker, Set, p.make("x"+p.Prefix+"outside", ownLabels, ownAnnotations)},
-		{"create a namespace that is not marked as its own", holdsBroker, "", p.make(p.Prefix+"unmarked", nil, ownAnnotations)},
-		{"adopt the namespace that it runs in", holdsBroker, "", func(ctx context.Context) error {
+	return []probe{
+		{"create a namespace outside of its prefix", policyBroker, Set, p.createNamespace("x"+p.Prefix+"outside", ownLabels, ownAnnotations)},
+		{"create a namespace that is not marked as its own", policyBroker, "", p.createNamespace(p.Prefix+"unmarked", nil, ownAnnotations)},
+		{"adopt the namespace that it runs in", policyBroker, "", func(ctx context.Context) error {
 			ns, err := core.Namespaces().Get(ctx, p.Namespace, metav1.GetOptions{})
 			if err != nil {
 				return err
@@ -147,10 +148,10 @@ func (p *Prover) attacks() []attack {
 			_, err = core.Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: dryRun.DryRun})
 			return err
 		}},
-		{"delete the namespace that it runs in", holdsBroker, "", func(ctx context.Context) error {
+		{"delete the namespace that it runs in", policyBroker, "", func(ctx context.Context) error {
 			return core.Namespaces().Delete(ctx, p.Namespace, metav1.DeleteOptions{DryRun: dryRun.DryRun})
 		}},
-		{"give itself access to the namespace that it runs in", holdsBroker, Set, func(ctx context.Context) error {
+		{"give itself access to the namespace that it runs in", policyBroker, Set, func(ctx context.Context) error {
 			_, err := p.Client.RbacV1().RoleBindings(p.Namespace).Create(ctx, &rbacv1.RoleBinding{
 				ObjectMeta: metav1.ObjectMeta{Name: Probe, Labels: map[string]string{"tenama.dev/managed": "true"}},
 				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "tenama:namespace-manager"},
@@ -158,7 +159,7 @@ func (p *Prover) attacks() []attack {
 			}, dryRun)
 			return err
 		}},
-		{"register an API that is not its own", holdsBroker, "", func(ctx context.Context) error {
+		{"register an API that is not its own", policyBroker, "", func(ctx context.Context) error {
 			body, err := json.Marshal(map[string]any{
 				"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": map[string]any{"name": "v1.probe.tenama.dev"},
 				"spec": map[string]any{"group": "probe.tenama.dev", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1},
@@ -169,17 +170,17 @@ func (p *Prover) attacks() []attack {
 			return p.Client.Discovery().RESTClient().Post().AbsPath("/apis/apiregistration.k8s.io/v1/apiservices").
 				Param("dryRun", metav1.DryRunAll).SetHeader("Content-Type", "application/json").Body(body).Do(ctx).Error()
 		}},
-		{"let others create a namespace that looks like its own", holdsKeys, "", p.make(p.Prefix+Probe, ownLabels, ownAnnotations)},
+		{"let others create a namespace that looks like its own", policyNamespaces, "", p.createNamespace(p.Prefix+Probe, ownLabels, ownAnnotations)},
 	}
 }
 
-// tenants returns the probes of the policy about tenants. Its rules apply to objects
+// tenantProbes returns the probes of the policy about tenants. Its rules apply to objects
 // in managed namespaces, so a probe needs one; it tries several, because one may be
 // terminating, or lack the broker's binding.
-func (p *Prover) tenants() []attack {
-	var out []attack
-	for _, ns := range p.Managed() {
-		out = append(out, attack{"let tenants write guard rails", holdsTenants, "", func(ctx context.Context) error {
+func (p *Prover) tenantProbes() []probe {
+	var out []probe
+	for _, ns := range p.SampleNames() {
+		out = append(out, probe{"let tenants write guard rails", policyGuardRails, "", func(ctx context.Context) error {
 			_, err := p.Client.CoreV1().ResourceQuotas(ns).Create(ctx, &corev1.ResourceQuota{
 				ObjectMeta: metav1.ObjectMeta{Name: Probe, Labels: map[string]string{"tenama.dev/managed": "true"}},
 			}, dryRun)
@@ -189,28 +190,28 @@ func (p *Prover) tenants() []attack {
 	return out
 }
 
-// judge interprets the error of an attack. It returns held if the policy denied the
-// attack, a *breach, another error if the attack is inconclusive, or neither if the
-// attack says nothing about the policy and raises no doubt.
-func (p *Prover) judge(a attack, err error) (held bool, _ error) {
+// judge interprets the error of a probe. It returns held if the policy denied the
+// probe, a *breach if a policy failed to, another error if the probe is inconclusive,
+// or neither if its result does not depend on the policy.
+func (p *Prover) judge(pr probe, err error) (held bool, _ error) {
 	by := deniedBy(err)
 	switch {
 	case err == nil || apierrors.IsAlreadyExists(err): // kube-apiserver checks existence after admission
-		return false, &breach{fmt.Sprintf("it could %s: ValidatingAdmissionPolicy %q is missing, not bound, or edited", a.what, a.policy)}
-	case p.heldByRBAC(err):
+		return false, &breach{fmt.Sprintf("it could %s: ValidatingAdmissionPolicy %q is missing, not bound, or edited", pr.action, pr.policy)}
+	case p.deniedByRBAC(err):
 		return false, nil // RBAC already denies it
 	case apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return false, nil // the tenant's namespace was deleted meanwhile; do not reveal its name
-	case by == a.policy && !strings.Contains(err.Error(), a.said):
-		return false, &breach{fmt.Sprintf("ValidatingAdmissionPolicy %q is not of %s, which this broker needs: %v", a.policy, Set, err)}
-	case by == a.policy:
+	case by == pr.policy && !strings.Contains(err.Error(), pr.message):
+		return false, &breach{fmt.Sprintf("ValidatingAdmissionPolicy %q is not of %s, which this broker needs: %v", pr.policy, Set, err)}
+	case by == pr.policy:
 		return true, nil
-	case ours(by):
-		return false, &breach{fmt.Sprintf("it could %s if another policy did not deny it: ValidatingAdmissionPolicy %q is missing, not bound, or edited: %v", a.what, a.policy, err)}
+	case isOurs(by):
+		return false, &breach{fmt.Sprintf("it could %s if another policy did not deny it: ValidatingAdmissionPolicy %q is missing, not bound, or edited: %v", pr.action, pr.policy, err)}
 	case by != "" || apierrors.IsForbidden(err):
-		return false, fmt.Errorf("the attempt to %s was denied for another reason, which proves nothing: %w", a.what, err)
+		return false, fmt.Errorf("the attempt to %s was denied for another reason, which proves nothing: %w", pr.action, err)
 	}
-	return false, fmt.Errorf("attempt to %s: %w", a.what, err)
+	return false, fmt.Errorf("attempt to %s: %w", pr.action, err)
 }
 
 var denial = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']*)'`)
@@ -228,11 +229,11 @@ func deniedBy(err error) string {
 	return strings.TrimSuffix(m[1], ".static.k8s.io")
 }
 
-func ours(policy string) bool {
-	return policy == holdsBroker || policy == holdsKeys || policy == holdsTenants
+func isOurs(policy string) bool {
+	return policy == policyBroker || policy == policyNamespaces || policy == policyGuardRails
 }
 
-// heldByRBAC reports whether RBAC denied the request, so that it did not reach admission.
-func (p *Prover) heldByRBAC(err error) bool {
+// deniedByRBAC reports whether RBAC denied the request, so that it did not reach admission.
+func (p *Prover) deniedByRBAC(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), fmt.Sprintf(`User "system:serviceaccount:%s:%s" cannot `, p.Namespace, p.ServiceAccount))
 }

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// takeover is how long a namespace that is not ready is left to the replica that
+	// takeoverAfter is how long a namespace that is not ready is left to the replica that
 	// created it, and to repeated requests.
-	takeover = 60 * time.Second
+	takeoverAfter = 60 * time.Second
 	// clockError is how exactly kube-apiserver's clock is known.
 	clockError = 2 * time.Second
 	// uncontainedRetry is the requeue delay while containment is not proven.
@@ -26,8 +26,8 @@ const (
 	// rejectedFor is how long a rejected namespace is left to the replica that rejected
 	// it.
 	rejectedFor = 10 * time.Second
-	// giveUp is the age at which a namespace that cannot be completed is deleted.
-	giveUp = 10 * time.Minute
+	// giveUpAfter is the age at which a namespace that cannot be completed is deleted.
+	giveUpAfter = 10 * time.Minute
 )
 
 // Due returns when a namespace needs the broker next: at its expiry, or before
@@ -45,7 +45,7 @@ func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 		return ns.CreationTimestamp.Add(rejectedFor), nil
 	}
 	at := life.Expiry(ns.CreationTimestamp.Time)
-	if complete := ns.CreationTimestamp.Add(takeover); ns.Annotations[v1alpha1.AnnotationReady] != "true" && (at.IsZero() || complete.Before(at)) {
+	if complete := ns.CreationTimestamp.Add(takeoverAfter); ns.Annotations[v1alpha1.AnnotationReady] != "true" && (at.IsZero() || complete.Before(at)) {
 		at = complete
 	}
 	return at, nil
@@ -145,7 +145,7 @@ func (m *Manager) resume(ctx context.Context, ns *corev1.Namespace) (time.Time, 
 		_, err = m.complete(ctx, Request{Namespace: ns, Class: class, Manifests: manifests, Owner: ownerInfo(ns)})
 	}
 	if err != nil {
-		if permanent(err) || time.Since(ns.CreationTimestamp.Time) > giveUp {
+		if permanent(err) || time.Since(ns.CreationTimestamp.Time) > giveUpAfter {
 			return time.Time{}, m.Discard(ctx, ns, err)
 		}
 		return time.Time{}, fmt.Errorf("complete namespace %q: %w", ns.Name, err)

@@ -81,7 +81,7 @@ func (m *Manager) refreshed(ctx context.Context, ns *corev1.Namespace, class *po
 		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, errs)
 	}
 	values := policyv1alpha1.Given(ns.Name, v1alpha1.OwnerName(ns), chosen)
-	if other, err := fixed(ns, class, values); err != nil {
+	if other, err := changedFixedFields(ns, class, values); err != nil {
 		return nil, err
 	} else if len(other) > 0 {
 		return nil, invalid(field.Invalid(spec.Child("classRevision"), class.Status.Revision,
@@ -136,9 +136,9 @@ func (m *Manager) record(ctx context.Context, ns string, objects []runtime.RawEx
 	return nil
 }
 
-// fixed lists the fields of a class that differ from the namespace and that no refresh
+// changedFixedFields lists the fields of a class that differ from the namespace and that no refresh
 // can change, because the containment policy forbids it.
-func fixed(ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, given policyv1alpha1.Values) ([]string, error) {
+func changedFixedFields(ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, given policyv1alpha1.Values) ([]string, error) {
 	var out []string
 	a := ns.Annotations
 	access := ""

@@ -86,7 +86,7 @@ func (m *Manager) inspectReserved(ctx context.Context, ns *corev1.Namespace, obj
 		m.mismatches.Store(ns.Name, seen)
 		return nil
 	}
-	if time.Since(first.(mismatch).since) < takeover {
+	if time.Since(first.(mismatch).since) < takeoverAfter {
 		return nil
 	}
 	m.mismatches.Delete(ns.Name)

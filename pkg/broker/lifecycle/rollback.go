@@ -21,8 +21,8 @@ func detach(ctx context.Context, d time.Duration) (context.Context, context.Canc
 	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }
 
-// errDecided ends a mutation that has nothing to change.
-var errDecided = errors.New("decided")
+// errUnchanged ends a mutation that has nothing to change.
+var errUnchanged = errors.New("unchanged")
 
 // reject removes a namespace that does not fit: it marks the namespace as rejected, so
 // that no budget counts it any more, and deletes it. If another replica has made it
@@ -33,9 +33,9 @@ func (m *Manager) reject(ctx context.Context, ns *corev1.Namespace, cause error)
 		switch {
 		case now.Annotations[v1alpha1.AnnotationReady] == "true":
 			ready = now
-			return errDecided
+			return errUnchanged
 		case now.DeletionTimestamp != nil && now.ResourceVersion != ns.ResourceVersion: // it counts until it is deleted
-			return errDecided
+			return errUnchanged
 		}
 		now.Annotations[v1alpha1.AnnotationRefused] = "true"
 		return nil
@@ -43,7 +43,7 @@ func (m *Manager) reject(ctx context.Context, ns *corev1.Namespace, cause error)
 	switch {
 	case ready != nil:
 		return ready, nil
-	case errors.Is(err, errDecided), errors.Is(err, ErrUID), apierrors.IsNotFound(err):
+	case errors.Is(err, errUnchanged), errors.Is(err, ErrUID), apierrors.IsNotFound(err):
 		return nil, cause
 	case err != nil:
 		return nil, fmt.Errorf("reject namespace %q: %w", ns.Name, err) // it counts until Reconcile finds it

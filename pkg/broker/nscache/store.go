@@ -17,7 +17,7 @@ func (s *store) Add(o any) error { return s.Update(o) }
 
 // Update implements cache.ReflectorStore.
 func (s *store) Update(o any) error {
-	ns := slim(o)
+	ns := dropManagedFields(o)
 	s.handler.OnUpdate(ns) // first: a caller that finds it in the cache may ask whether it is admitted
 	if err := s.indexer.Update(ns); err != nil {
 		return err
@@ -29,7 +29,7 @@ func (s *store) Update(o any) error {
 
 // Delete implements cache.ReflectorStore.
 func (s *store) Delete(o any) error {
-	ns := slim(o)
+	ns := dropManagedFields(o)
 	s.handler.OnDelete(ns)
 	if err := s.indexer.Delete(ns); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (s *store) Replace(all []any, _ string) error {
 	now := map[string]*corev1.Namespace{}
 	list := make([]*corev1.Namespace, 0, len(all))
 	for _, o := range all {
-		ns := slim(o)
+		ns := dropManagedFields(o)
 		now[ns.Name] = ns
 		list = append(list, ns)
 	}
@@ -77,9 +77,9 @@ func (s *store) Replace(all []any, _ string) error {
 // cache acts on an unchanged namespace.
 func (s *store) Resync() error { return nil }
 
-// slim drops the managed fields of the Namespace itself. They are not read, and
+// dropManagedFields drops the managed fields of the Namespace itself. They are not read, and
 // are a third of its size.
-func slim(o any) *corev1.Namespace {
+func dropManagedFields(o any) *corev1.Namespace {
 	ns := o.(*corev1.Namespace)
 	ns.ManagedFields = nil
 	return ns

@@ -23,7 +23,7 @@ type tombstone struct {
 	at    time.Time
 }
 
-func (ws *waiters) bury(ns *corev1.Namespace) {
+func (ws *waiters) addTombstone(ns *corev1.Namespace) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	now := time.Now()

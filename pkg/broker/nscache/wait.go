@@ -75,7 +75,7 @@ func (ws *waiters) onUpdate(ns *corev1.Namespace) {
 // onDelete records the tombstone of ns and releases all callers that wait for it:
 // no further version will come, and they read again.
 func (ws *waiters) onDelete(ns *corev1.Namespace) {
-	ws.bury(ns)
+	ws.addTombstone(ns)
 	ws.remove(ns.Name, func(w *waiter) bool { close(w.done); return true })
 }
 

@@ -53,12 +53,12 @@ type Registration struct {
 // Run maintains the APIService until ctx is done. Call it only while the server
 // answers.
 func (r *Registration) Run(ctx context.Context) {
-	changes, latest := follow(ctx, r.APIServices)
+	changes, latest := watchAPIService(ctx, r.APIServices)
 	r.awaitEndpoint(ctx)
 	retry := time.NewTimer(0)
 	defer retry.Stop()
-	var last, told time.Time
-	var away patience
+	var last, logged time.Time
+	var unreachable backoff
 	for {
 		select {
 		case <-ctx.Done():
@@ -68,18 +68,18 @@ func (r *Registration) Run(ctx context.Context) {
 		case <-r.CAChanged:
 		}
 		// Replicas that disagree for a while must not fight: one write a second.
-		if wait := max(time.Until(last.Add(time.Second)), away.wait(latest(), time.Now())); wait > 0 {
+		if wait := max(time.Until(last.Add(time.Second)), unreachable.delay(latest(), time.Now())); wait > 0 {
 			retry.Reset(wait)
 			continue
 		}
 		last = time.Now()
-		err := r.put(ctx)
+		err := r.ensure(ctx)
 		var other *otherInstallation
 		switch {
 		case err == nil || ctx.Err() != nil:
 		case errors.As(err, &other): // only an administrator can resolve that; the watch event wakes Run
-			if time.Since(told) > time.Minute {
-				told = time.Now()
+			if time.Since(logged) > time.Minute {
+				logged = time.Now()
 				r.Log.Error("Not registered: another installation owns the APIService", "err", err)
 			}
 			retry.Reset(10 * time.Second)
@@ -121,8 +121,8 @@ func (r *Registration) awaitEndpoint(ctx context.Context) {
 	}
 }
 
-// put creates or updates the APIService.
-func (r *Registration) put(ctx context.Context) error {
+// ensure creates or updates the APIService.
+func (r *Registration) ensure(ctx context.Context) error {
 	role, err := r.Client.RbacV1().ClusterRoles().Get(ctx, OwnerRole, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("read ClusterRole %q: %w", OwnerRole, err)
@@ -215,9 +215,9 @@ func (r *Registration) endpoints(ctx context.Context) (self bool, others int, er
 	for _, s := range slices.Items {
 		for _, e := range s.Endpoints {
 			ready := e.Conditions.Ready == nil || *e.Conditions.Ready
-			going := e.Conditions.Terminating != nil && *e.Conditions.Terminating
+			terminating := e.Conditions.Terminating != nil && *e.Conditions.Terminating
 			switch {
-			case !ready || going:
+			case !ready || terminating:
 			case e.TargetRef != nil && e.TargetRef.Kind == "Pod" && e.TargetRef.Name == r.Pod:
 				self = true
 			default:

@@ -15,13 +15,13 @@ import (
 	apiregistrationclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
 )
 
-// follow watches the APIService until ctx is done. changes receives after a change;
+// watchAPIService watches the APIService until ctx is done. changes receives after a change;
 // latest returns the latest version, or nil if it does not exist.
-func follow(ctx context.Context, apiServices apiregistrationclient.APIServiceInterface) (changes <-chan struct{}, latest func() *apiregistrationv1.APIService) {
-	poke := make(chan struct{}, 1)
-	wake := func(any) {
+func watchAPIService(ctx context.Context, apiServices apiregistrationclient.APIServiceInterface) (changes <-chan struct{}, latest func() *apiregistrationv1.APIService) {
+	changed := make(chan struct{}, 1)
+	notify := func(any) {
 		select {
-		case poke <- struct{}{}:
+		case changed <- struct{}{}:
 		default:
 		}
 	}
@@ -36,12 +36,12 @@ func follow(ctx context.Context, apiServices apiregistrationclient.APIServiceInt
 		},
 	}, &apiregistrationv1.APIService{}, 0, cache.Indexers{})
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    wake,
-		UpdateFunc: func(_, o any) { wake(o) },
-		DeleteFunc: wake,
+		AddFunc:    notify,
+		UpdateFunc: func(_, o any) { notify(o) },
+		DeleteFunc: notify,
 	})
 	go informer.RunWithContext(ctx)
-	return poke, func() *apiregistrationv1.APIService {
+	return changed, func() *apiregistrationv1.APIService {
 		o, ok, _ := informer.GetStore().GetByKey(Name)
 		if !ok {
 			return nil
@@ -50,9 +50,9 @@ func follow(ctx context.Context, apiServices apiregistrationclient.APIServiceInt
 	}
 }
 
-// unavailable returns when the APIService became unavailable; nil if it is available,
+// unavailableSince returns when the APIService became unavailable; nil if it is available,
 // or does not exist.
-func unavailable(s *apiregistrationv1.APIService) *metav1.Time {
+func unavailableSince(s *apiregistrationv1.APIService) *metav1.Time {
 	if s == nil {
 		return nil
 	}
@@ -64,32 +64,32 @@ func unavailable(s *apiregistrationv1.APIService) *metav1.Time {
 	return nil
 }
 
-// mine reports whether the APIService names the Service of this installation.
-func mine(s *apiregistrationv1.APIService, namespace, service string) bool {
+// isOwn reports whether the APIService names the Service of this installation.
+func isOwn(s *apiregistrationv1.APIService, namespace, service string) bool {
 	return s.Spec.Service != nil && s.Spec.Service.Namespace == namespace && s.Spec.Service.Name == service
 }
 
-// patience delays the registration of a broker that serves but cannot be reached: each
+// backoff delays the registration of a broker that serves but cannot be reached: each
 // time that the guard deletes the APIService, the broker recreates it later.
-type patience struct {
+type backoff struct {
 	failed bool // the APIService was unavailable when last seen
 	pause  time.Duration
 	until  time.Time
 }
 
-const maxPatience = 2 * time.Minute
+const maxBackoff = 2 * time.Minute
 
-// wait returns how long the broker must wait before it writes the APIService, given
+// delay returns how long the broker must wait before it writes the APIService, given
 // its latest version s.
-func (p *patience) wait(s *apiregistrationv1.APIService, now time.Time) time.Duration {
+func (b *backoff) delay(s *apiregistrationv1.APIService, now time.Time) time.Duration {
 	switch {
-	case s == nil && p.failed:
-		p.failed, p.pause = false, min(max(2*p.pause, 5*time.Second), maxPatience)
-		p.until = now.Add(p.pause)
-	case s != nil && unavailable(s) != nil:
-		p.failed = true
+	case s == nil && b.failed:
+		b.failed, b.pause = false, min(max(2*b.pause, 5*time.Second), maxBackoff)
+		b.until = now.Add(b.pause)
+	case s != nil && unavailableSince(s) != nil:
+		b.failed = true
 	case s != nil && len(s.Status.Conditions) > 0:
-		*p = patience{}
+		*b = backoff{}
 	}
-	return max(0, p.until.Sub(now))
+	return max(0, b.until.Sub(now))
 }

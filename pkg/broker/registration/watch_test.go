@@ -17,7 +17,7 @@ func TestPatience(t *testing.T) {
 	}
 	fresh, works, fails := &apiregistrationv1.APIService{}, state(apiregistrationv1.ConditionTrue), state(apiregistrationv1.ConditionFalse)
 	now := time.Now()
-	var p patience
+	var p backoff
 	for i, step := range []struct {
 		pass time.Duration
 		is   *apiregistrationv1.APIService // nil: it does not exist
@@ -41,7 +41,7 @@ func TestPatience(t *testing.T) {
 		{0, nil, 5 * time.Second}, // it had worked: start from the shortest pause
 	} {
 		now = now.Add(step.pass)
-		if got := p.wait(step.is, now); got != step.want {
+		if got := p.delay(step.is, now); got != step.want {
 			t.Errorf("step %d: wait %s, want %s", i, got, step.want)
 		}
 	}

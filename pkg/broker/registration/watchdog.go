@@ -40,7 +40,7 @@ func (g *Guard) Run(ctx context.Context) error {
 			return fmt.Errorf("list APIServices: %w", err)
 		}
 	}
-	changes, latest := follow(ctx, g.APIServices)
+	changes, latest := watchAPIService(ctx, g.APIServices)
 	act := time.NewTimer(0)
 	defer act.Stop()
 	var down time.Time    // when it was first seen unavailable; zero if it is available
@@ -53,9 +53,9 @@ func (g *Guard) Run(ctx context.Context) error {
 		case <-act.C:
 		}
 		now := latest()
-		since := unavailable(now)
+		since := unavailableSince(now)
 		switch {
-		case since == nil || !mine(now, g.Namespace, g.Service):
+		case since == nil || !isOwn(now, g.Namespace, g.Service):
 			down = time.Time{}
 			continue
 		case down.IsZero() || !since.Equal(&which):
