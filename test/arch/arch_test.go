@@ -21,7 +21,7 @@ const module = "tenama.dev/tenama/"
 // import. A new package fails the test until it is added here.
 var layers = map[string][]string{
 	"api/v1alpha1":            {},
-	"api/policy/v1alpha1":     {},
+	"api/policy/v1alpha1":     {"api/v1alpha1"},
 	"pkg/client":              {"api/v1alpha1", "api/policy/v1alpha1"},
 	"pkg/client/kubeconfig":   {},
 	"internal/version":        {},

@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"tenama.dev/tenama/api/v1alpha1"
 )
 
 // AnnotationDefaultClass, with the value "true", marks the default class, which is used
@@ -130,22 +132,17 @@ type NamespaceClassSpec struct {
 	Objects []runtime.RawExtension `json:"objects,omitempty"`
 }
 
-// LifetimeType determines the time from which the maximum lifetime is counted.
-//
-// +kubebuilder:validation:Enum=Fixed;Renewable;Unbounded
-type LifetimeType string
-
-// These are the valid lifetime types.
+// These are the valid lifetime types of a class.
 const (
 	// LifetimeFixed counts the maximum from the creation: it limits the total lifetime,
 	// including extensions.
-	LifetimeFixed LifetimeType = "Fixed"
+	LifetimeFixed = v1alpha1.LifetimeFixed
 	// LifetimeRenewable counts the maximum from the time of each extension: a namespace
 	// can live indefinitely if its owner keeps extending it.
-	LifetimeRenewable LifetimeType = "Renewable"
+	LifetimeRenewable = v1alpha1.LifetimeRenewable
 	// LifetimeUnbounded means that namespaces end only by deletion, for example those
 	// of customers or permanent teams.
-	LifetimeUnbounded LifetimeType = "Unbounded"
+	LifetimeUnbounded = v1alpha1.LifetimeUnbounded
 )
 
 // Lifetime limits how long a namespace lives, in seconds.
@@ -158,7 +155,7 @@ type Lifetime struct {
 	// keeps the type that the class had when the namespace was created.
 	// +optional
 	// +kubebuilder:default=Fixed
-	Type LifetimeType `json:"type,omitempty"`
+	Type v1alpha1.LifetimeType `json:"type,omitempty"`
 
 	// DefaultTTLSeconds is the lifetime of a namespace whose creator specifies none.
 	// +optional
