@@ -12,6 +12,7 @@
 //     authorization cannot disagree.
 //   - Discovery and OpenAPI are static: they answer from the start, to all users,
 //     and never with 404, which kube-apiserver would cache.
-//   - registry imports lifecycle; both import guardrails and nscache. The other
-//     packages below this one do not import one another; build.go connects them.
+//   - registry imports lifecycle; both import guardrails and nscache. denial imports
+//     none. The other packages below this one do not import one another; build.go
+//     connects them.
 package broker

@@ -13,6 +13,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/yaml"
+
+	"tenama.dev/tenama/pkg/broker/denial"
 )
 
 // Role is the role of the attacker.
@@ -116,9 +118,8 @@ func (s *Stage) Try(ctx context.Context, r Row) (stop, detail string) {
 
 func stopped(err error) string {
 	text := err.Error()
-	if _, after, ok := strings.Cut(text, "ValidatingAdmissionPolicy '"); ok {
-		name, _, _ := strings.Cut(after, "'")
-		return strings.TrimSuffix(name, ".static.k8s.io")
+	if policy := denial.By(err); policy != "" {
+		return policy
 	}
 	switch {
 	case apierrors.IsForbidden(err) && strings.Contains(text, "violates PodSecurity"):

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -18,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/denial"
 )
 
 // Names of the policies in deploy/policies. If kube-apiserver reads them from files,
@@ -79,7 +79,7 @@ func (p *Prover) prove(ctx context.Context) error {
 	}
 	// The broker must be allowed to do its work: policies for another prefix would deny it.
 	switch err := p.createNamespace(p.Prefix+"proof", ownLabels, ownAnnotations)(ctx); {
-	case isOurs(deniedBy(err)):
+	case isOurs(denial.By(err)):
 		return &breach{fmt.Sprintf("the policies deny a regular namespace: deploy/ and the broker must have the same release and prefixes: %v", err)}
 	case p.deniedByRBAC(err):
 		return &breach{fmt.Sprintf("it lacks the rights of ClusterRole \"tenama:broker\": check that deploy/ is installed completely, and that there is no other installation: %v", err)}
@@ -194,7 +194,7 @@ func (p *Prover) tenantProbes() []probe {
 // probe, a *breach if a policy failed to, another error if the probe is inconclusive,
 // or neither if its result does not depend on the policy.
 func (p *Prover) judge(pr probe, err error) (held bool, _ error) {
-	by := deniedBy(err)
+	by := denial.By(err)
 	switch {
 	case err == nil || apierrors.IsAlreadyExists(err): // kube-apiserver checks existence after admission
 		return false, &breach{fmt.Sprintf("it could %s: ValidatingAdmissionPolicy %q is missing, not bound, or edited", pr.action, pr.policy)}
@@ -212,21 +212,6 @@ func (p *Prover) judge(pr probe, err error) (held bool, _ error) {
 		return false, fmt.Errorf("the attempt to %s was denied for another reason, which proves nothing: %w", pr.action, err)
 	}
 	return false, fmt.Errorf("attempt to %s: %w", pr.action, err)
-}
-
-var denial = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']*)'`)
-
-// deniedBy returns the name of the policy that denied a request, without the suffix of
-// policies that kube-apiserver reads from files; empty if none did.
-func deniedBy(err error) string {
-	if err == nil {
-		return ""
-	}
-	m := denial.FindStringSubmatch(err.Error())
-	if m == nil {
-		return ""
-	}
-	return strings.TrimSuffix(m[1], ".static.k8s.io")
 }
 
 func isOurs(policy string) bool {

@@ -5,13 +5,14 @@ package guardrails
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"tenama.dev/tenama/pkg/broker/denial"
 )
 
 // OccupiedError reports that an object of the class exists already and is not the
@@ -44,12 +45,5 @@ func RetryForbidden(ctx context.Context, do func() error) error {
 }
 
 // DeniedByPolicy reports whether the containment policy denied a request of the
-// broker. kube-apiserver says so in its message alone
-// (k8s.io/apiserver/pkg/admission/plugin/policy/validating).
-func DeniedByPolicy(err error) bool {
-	if err == nil {
-		return false
-	}
-	text := err.Error()
-	return strings.Contains(text, "ValidatingAdmissionPolicy 'tenama-broker'") || strings.Contains(text, "ValidatingAdmissionPolicy 'tenama-broker.static.k8s.io'")
-}
+// broker.
+func DeniedByPolicy(err error) bool { return denial.By(err) == "tenama-broker" }

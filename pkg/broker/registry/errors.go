@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/audit"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/denial"
 	"tenama.dev/tenama/pkg/broker/guardrails"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
@@ -64,7 +64,7 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 		return apierrors.NewInternalError(occupied)
 	}
 	if guardrails.DeniedByPolicy(err) {
-		_, why, _ := strings.Cut(err.Error(), "denied request: ")
+		_, why := denial.Parse(err.Error())
 		r.Log.Error("A containment policy denied a request of the broker: deploy/ and the broker must have the same release and prefixes", "namespace", name, "err", err, "auditID", auditID(ctx))
 		return apierrors.NewInternalError(fmt.Errorf("the containment policy denied a request of the broker (%s); an administrator has to install deploy/ and the broker of the same release", why))
 	}
