@@ -37,7 +37,7 @@ func (f *factory) ask(ctx context.Context, question, without string) (bool, erro
 			fmt.Fprintln(f.ErrOut) // no terminal echoed a newline
 		}
 		if a.err != nil && (!errors.Is(a.err, io.EOF) || a.line == "") {
-			return false, fmt.Errorf("nobody answered: %s", without)
+			return false, fmt.Errorf("no answer on stdin: %s", without)
 		}
 		switch strings.ToLower(strings.TrimSpace(a.line)) {
 		case "y", "yes":

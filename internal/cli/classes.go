@@ -35,13 +35,15 @@ func newClassesCommand(f *factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "classes [CLASS]",
 		Aliases: []string{"class"},
-		Short:   "Show which classes of namespaces there are, and what they give",
-		Long: `Show which classes of namespaces there are, and what they give.
+		Short:   "Show the classes of namespaces",
+		Long: `Show the classes of namespaces, with their lifetimes, quotas and parameters.
 
-What a namespace takes of the budgets of the cluster is what its quotas let it
-have, used or not. With CLASS, all of that class is shown: parameters with their
-values, every quota, and what else each namespace gets.`,
+A namespace counts against the budgets of the cluster with its full quota, whether
+or not it uses it. With CLASS, the details of one class are shown: the values of its
+parameters, all quotas, and the objects that each namespace gets.`,
 		Example: `  kubectl tenama classes
+
+  # Details of one class
   kubectl tenama classes large`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,7 +56,7 @@ values, every quota, and what else each namespace gets.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "leave out the headings")
+	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "do not print headers")
 	o.output = addOutputFlag(cmd, many)
 	return cmd
 }
@@ -80,7 +82,7 @@ func (o *classesOptions) run(ctx context.Context) error {
 			for _, c := range list.Items {
 				names = append(names, c.Name)
 			}
-			return fmt.Errorf("there is no class %q: known classes: %s", o.name, strings.Join(names, ", "))
+			return fmt.Errorf("class %q not found; known classes: %s", o.name, strings.Join(names, ", "))
 		}
 		list.Items = list.Items[i : i+1]
 	}
@@ -100,7 +102,7 @@ func (o *classesOptions) run(ctx context.Context) error {
 		}
 		return p.PrintObj(list, o.Out)
 	case len(list.Items) == 0:
-		fmt.Fprintln(o.ErrOut, "No classes found; an administrator makes them: kubectl apply -k deploy/classes")
+		fmt.Fprintln(o.ErrOut, "No classes found. Ask an administrator to run: kubectl apply -k deploy/classes")
 		return nil
 	}
 	use, err := o.usable(ctx, c, list.Items)
@@ -148,7 +150,7 @@ func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []st
 	wide := o.output.format == "wide"
 	t := &table{}
 	if !o.noHeaders {
-		t.head = []string{"NAME", "USE", "TTL", "AT-MOST", "CPU", "MEMORY", "STORAGE", "PODS", "PARAMETERS", "DESCRIPTION"}
+		t.head = []string{"NAME", "USE", "TTL", "MAX-TTL", "CPU", "MEMORY", "STORAGE", "PODS", "PARAMETERS", "DESCRIPTION"}
 		if wide {
 			t.head = append(t.head, "ROLE", "POD-SECURITY", "PREFIX", "REVISION")
 		}
@@ -208,24 +210,24 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 	if isDefault(c) {
 		t.add("Default", "yes")
 	}
-	t.add("May I use it", use)
+	t.add("Usable", use)
 	if ready := meta.FindStatusCondition(c.Status.Conditions, policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
 		t.add("Broken", ready.Message)
 	}
 	ttl, most := lifetimeOf(&c.Spec.Lifetime)
 	switch c.Spec.Lifetime.Type {
 	case policyv1alpha1.LifetimeUnbounded:
-		t.add("Lives", "until it is deleted")
+		t.add("Lifetime", "until deleted")
 	case policyv1alpha1.LifetimeRenewable:
-		t.add("Lives", ttl+"; each extension reaches "+strings.TrimPrefix(most, "now+")+" from then at most")
+		t.add("Lifetime", ttl+"; extendable to "+strings.TrimPrefix(most, "now+")+" from now")
 	default:
-		t.add("Lives", ttl+", "+most+" at most with extensions")
+		t.add("Lifetime", ttl+"; at most "+most+" with extensions")
 	}
 	if n := c.Spec.Lifetime.MaximumExtensions; n != nil {
-		t.add("Extensions", fmt.Sprintf("%d at most", *n))
+		t.add("Extensions", fmt.Sprintf("at most %d", *n))
 	}
-	t.add("Name begins with", c.Status.Prefix)
-	t.add("Your role", c.Spec.OwnerRole)
+	t.add("Name prefix", c.Status.Prefix)
+	t.add("Role", c.Spec.OwnerRole)
 	t.add("Pod security", string(c.Spec.PodSecurity))
 	t.add("Objects", strings.Join(objects(c), ", "))
 	t.add("Revision", c.Status.Revision)
@@ -234,7 +236,7 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 		fmt.Fprintln(o.Out)
 		p := &table{head: []string{"PARAMETER", "VALUES", "DEFAULT", "DESCRIPTION"}}
 		for _, one := range c.Spec.Parameters {
-			byDefault := "(choose one)"
+			byDefault := "(required)"
 			if one.Default != nil {
 				byDefault = *one.Default
 			}
@@ -244,7 +246,7 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 	}
 	if len(c.Status.Reserved) > 0 {
 		fmt.Fprintln(o.Out)
-		_ = amountsTable("TAKES", c.Status.Reserved).print(o.Out, o.style(o.Out))
+		_ = amountsTable("RESERVES", c.Status.Reserved).print(o.Out, o.style(o.Out))
 	}
 }
 

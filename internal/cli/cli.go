@@ -121,8 +121,8 @@ func newRootCommand(f *factory, program string) *cobra.Command {
 		Short: "Borrow namespaces that delete themselves",
 		Long: `Borrow namespaces that delete themselves.
 
-A namespace of your own on a shared cluster, for as long as you say: with quota,
-limits, network policy and access in place, and a context in your kubeconfig.`,
+Create temporary namespaces on a shared cluster. Each one comes with a quota, limits,
+network policies, access for you, and a context in your kubeconfig.`,
 		Example: `  kubectl tenama create --ttl 2h
   kubectl tenama extend
   kubectl tenama list`,
@@ -138,7 +138,7 @@ limits, network policy and access in place, and a context in your kubeconfig.`,
 	root.SetErr(f.ErrOut)
 	root.SetIn(f.In)
 	addGlobalFlags(f, root.PersistentFlags())
-	root.AddGroup(&cobra.Group{ID: "life", Title: "Borrow and give back:"}, &cobra.Group{ID: "work", Title: "Work with it:"}, &cobra.Group{ID: "rest", Title: "Find out:"})
+	root.AddGroup(&cobra.Group{ID: "life", Title: "Create and Delete Commands:"}, &cobra.Group{ID: "work", Title: "Work with Namespaces:"}, &cobra.Group{ID: "rest", Title: "Other Commands:"})
 	for group, commands := range map[string][]*cobra.Command{
 		"life": {newCreateCommand(f), newRunCommand(f), newExtendCommand(f), newRefreshCommand(f), newDeleteCommand(f)},
 		"work": {newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f), newShareCommand(f), newUnshareCommand(f)},
@@ -161,21 +161,21 @@ var shown = map[string]bool{"context": true, "kubeconfig": true, "as": true, "re
 
 func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
 	f.flags.AddFlags(fs)
-	fs.StringVar(&f.colour, "color", "auto", "auto, always or never")
-	fs.StringVar(&f.tokenFile, "token-file", "", "file with the bearer token to log in with: unlike --token it does not show in the list of processes")
+	fs.StringVar(&f.colour, "color", "auto", "when to use colors: auto, always or never")
+	fs.StringVar(&f.tokenFile, "token-file", "", "file that contains the bearer token; unlike --token, it is not visible in the process list")
 	trace := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(trace)
 	fs.AddGoFlag(trace.Lookup("v"))
-	fs.Lookup("v").Usage = "number for the log level verbosity: 6 and more show the requests"
-	fs.Lookup("namespace").Usage = "the temporary namespace to act on, as NAME"
+	fs.Lookup("v").Usage = "number for the log level verbosity; 6 or higher shows API requests"
+	fs.Lookup("namespace").Usage = "name of the temporary namespace, same as NAME"
 	fs.VisitAll(func(fl *pflag.Flag) { fl.Hidden = !shown[fl.Name] })
 }
 
 func newOptionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "options",
-		Short:   "Show the flags that all commands take",
-		Long:    "Show the flags that all commands take.",
+		Short:   "Show the global flags",
+		Long:    "Show the flags that are inherited by all commands.",
 		Example: "  kubectl tenama options",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -199,7 +199,7 @@ func (f *factory) check(cmd *cobra.Command, _ []string) error {
 		return nil
 	}
 	if *f.flags.BearerToken != "" {
-		return errors.New("--token and --token-file: give one of them")
+		return errors.New("--token and --token-file cannot be used together")
 	}
 	if b, err := os.ReadFile(f.tokenFile); err != nil {
 		return fmt.Errorf("--token-file: %w", err)
@@ -231,7 +231,7 @@ func (f *factory) config() (*rest.Config, error) {
 	}
 	config, err := loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" && strings.Contains(config.Host, "localhost:8080") {
-		return nil, fmt.Errorf("no cluster is configured: %s has none; set KUBECONFIG or --kubeconfig", strings.Join(f.paths(), ", "))
+		return nil, fmt.Errorf("no cluster is configured in %s: set KUBECONFIG or use --kubeconfig", strings.Join(f.paths(), ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
@@ -267,7 +267,7 @@ func (f *factory) files() *kubeconfig.Files { return kubeconfig.Find(*f.flags.Ku
 // oneName rejects more than one argument.
 func oneName(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return fmt.Errorf("%q and %q: give one NAME", args[0], args[1])
+		return fmt.Errorf("expected one NAME, got %q and %q", args[0], args[1])
 	}
 	return nil
 }
@@ -280,7 +280,7 @@ func (f *factory) one(args []string) (string, error) {
 	}
 	if n := *f.flags.Namespace; n != "" {
 		if name != "" && withPrefix(name) != withPrefix(n) {
-			return "", fmt.Errorf("NAME %q and --namespace %q differ: give one of them", name, n)
+			return "", fmt.Errorf("NAME %q and --namespace %q differ: use only one of them", name, n)
 		}
 		name = n
 	}

@@ -95,7 +95,7 @@ func TestExplain(t *testing.T) {
 	}{
 		"not there":     {apierrors.NewNotFound(gr, "tmp-a"), `Error from server (NotFound): temporarynamespaces.tenama.dev "tmp-a" not found`, 1},
 		"not installed": {missing, "error: tenama is not installed on this cluster, or its broker is stopped", 1},
-		"down":          {apierrors.NewServiceUnavailable("x"), "error: the tenama broker of this cluster does not answer", 1},
+		"down":          {apierrors.NewServiceUnavailable("x"), "error: the tenama broker of this cluster does not respond", 1},
 		"logged out":    {apierrors.NewUnauthorized("x"), "error: you must be logged in to the server (Unauthorized)", 4},
 		"forbidden":     {apierrors.NewForbidden(gr, "", errors.New("no")), "Error from server (Forbidden): temporarynamespaces.tenama.dev is forbidden: no", 4},
 		"invalid": {apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", field.ErrorList{field.Invalid(field.NewPath("spec", "ttlSeconds"), 0, "must be more")}),

@@ -35,39 +35,39 @@ func asksCompletion(args []string) bool {
 func newCompletionCommand(f *factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "completion install|bash|zsh|fish|powershell",
-		Short: "Complete names, classes, durations and parameters with the Tab key",
-		Long: `Complete names, classes, durations and parameters with the Tab key.
+		Short: "Set up shell completion",
+		Long: `Set up shell completion for commands, names, classes, durations and parameters.
 
-kubectl completes its plugins where an executable "kubectl_complete-tenama" is on the
-PATH; "install" puts a link of that name beside the plugin. The completion of kubectl
-itself has to be set up in your shell (kubectl completion --help): then it works in
-bash, zsh, fish and PowerShell alike.
+"install" creates the link "kubectl_complete-tenama" next to the plugin; kubectl calls it
+to complete the plugin. It works in every shell in which the completion of kubectl itself
+is set up (kubectl completion --help).
 
-The others print a script for who calls the plugin directly, as kubectl-tenama.`,
+The other arguments print a completion script for calling the plugin directly, as
+kubectl-tenama.`,
 		Example: `  kubectl tenama completion install
 
-  # Into another directory of the PATH
+  # Install into another directory on the PATH
   kubectl tenama completion install --dir ~/bin
 
-  # For kubectl-tenama, called directly, in bash
+  # Load the completion of kubectl-tenama into bash
   source <(kubectl tenama completion bash)`,
 		ValidArgs: []string{"install", "bash", "zsh", "fish", "powershell"},
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1 && args[0] == "install":
-				return errors.New("install takes no argument: what it installs serves every shell")
+				return errors.New("install takes no argument: it works for every shell")
 			case len(args) != 1:
-				return errors.New("give one of install, bash, zsh, fish, powershell")
+				return errors.New("specify one of install, bash, zsh, fish, powershell")
 			}
 			return cobra.OnlyValidArgs(cmd, args)
 		},
 	}
-	dir := cmd.Flags().String("dir", "", "with install: where to (default: where the plugin is)")
+	dir := cmd.Flags().String("dir", "", "directory for install (default: directory of the plugin)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		root := cmd.Root()
 		if args[0] != "install" {
 			if *dir != "" {
-				return errors.New("--dir is for install")
+				return errors.New("--dir requires install")
 			}
 			delete(root.Annotations, cobra.CommandDisplayNameAnnotation) // the script is for direct calls
 			root.Use = "kubectl-tenama"
@@ -115,7 +115,7 @@ func (f *factory) installCompleter(_ context.Context, dir string) error {
 	if ours, err := completes(name); err != nil {
 		return err
 	} else if !ours {
-		return advise(fmt.Errorf("%s is there, and is not a completion of tenama", name), "remove it, or choose another directory of the PATH with --dir")
+		return advise(fmt.Errorf("%s exists and was not installed by tenama", name), "remove it, or choose another directory on the PATH with --dir")
 	}
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("replace the completion: %w", err)
@@ -126,11 +126,11 @@ func (f *factory) installCompleter(_ context.Context, dir string) error {
 		err = os.Symlink(target, name)
 	}
 	if err != nil {
-		return advise(fmt.Errorf("install the completion: %w", err), "choose a directory of the PATH that you may write to, with --dir")
+		return advise(fmt.Errorf("install the completion: %w", err), "choose a writable directory on the PATH with --dir")
 	}
 	fmt.Fprintf(f.Out, "%s installed\n", name)
 	if found, err := exec.LookPath(completer); err != nil || filepath.Dir(found) != dir {
-		fmt.Fprintf(f.ErrOut, "Warning: kubectl finds it only if %s is on the PATH.\n", dir)
+		fmt.Fprintf(f.ErrOut, "Warning: kubectl finds the completion only if %s is on the PATH.\n", dir)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func complete(f *factory, root *cobra.Command) {
 		for flag, with := range map[string]cobra.CompletionFunc{
 			"class": f.completeClasses, "set": f.completeParameters,
 			"ttl": durations, "by": durations, "duration": durations, "wait-for-capacity": durations, "timeout": durations, "until": cobra.NoFileCompletions,
-			"role": fixed("view\tread", "edit\tread and write", "admin\tand let others in"), "with": f.completeSubjects,
+			"role": fixed("view\tread", "edit\tread and write", "admin\tread, write and grant access"), "with": f.completeSubjects,
 			"dry-run": fixed("none", "server"), "sort-by": fixed(slices.Sorted(maps.Keys(orders))...), "reason": cobra.NoFileCompletions, "selector": cobra.NoFileCompletions,
 			"label": cobra.NoFileCompletions, "annotation": cobra.NoFileCompletions, "owner-group": cobra.NoFileCompletions, "context-name": cobra.NoFileCompletions,
 		} {

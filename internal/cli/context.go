@@ -18,7 +18,7 @@ import (
 
 // errNoContext reports that the identity in use is not in the kubeconfig, so no context
 // can refer to it.
-var errNoContext = errors.New("the kubeconfig has no cluster and user for it")
+var errNoContext = errors.New("no matching cluster and user in the kubeconfig")
 
 // entry returns the kubeconfig entry for a temporary namespace. It reuses the cluster
 // and user in use, so no credential is written. From the server it takes only name, UID
@@ -30,7 +30,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	}
 	e.ExpiresAt = lastsUntil(tn)
 	if errs := v1alpha1.ValidateName(tn.Name, "", nil); len(errs) > 0 {
-		return e, fmt.Errorf("the server answered with the name %q: %s", clean(tn.Name), errs[0].Detail)
+		return e, fmt.Errorf("the server returned the invalid name %q: %s", clean(tn.Name), errs[0].Detail)
 	}
 	for flag, v := range map[string]*string{
 		"--as": f.flags.Impersonate, "--as-uid": f.flags.ImpersonateUID, "--token": f.flags.BearerToken, "--server": f.flags.APIServer,
@@ -38,17 +38,17 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 		"--tls-server-name": f.flags.TLSServerName,
 	} {
 		if v != nil && *v != "" {
-			return e, fmt.Errorf("with %s: %w", flag, errNoContext)
+			return e, fmt.Errorf("%w for %s", errNoContext, flag)
 		}
 	}
 	if f.tokenFile != "" {
-		return e, fmt.Errorf("with --token-file: %w", errNoContext)
+		return e, fmt.Errorf("%w for --token-file", errNoContext)
 	}
 	if g := f.flags.ImpersonateGroup; g != nil && len(*g) > 0 {
-		return e, fmt.Errorf("with --as-group: %w", errNoContext)
+		return e, fmt.Errorf("%w for --as-group", errNoContext)
 	}
 	if *f.flags.Insecure {
-		return e, fmt.Errorf("with --insecure-skip-tls-verify: %w", errNoContext)
+		return e, fmt.Errorf("%w for --insecure-skip-tls-verify", errNoContext)
 	}
 	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
@@ -99,10 +99,10 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 	switch {
 	case errors.Is(err, kubeconfig.ErrTaken):
 		return &failure{fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err), exitKubeconfig,
-			fmt.Sprintf("kubectl tenama use %s --context-name OTHER", tn.Name)}
+			fmt.Sprintf("choose another name for the context: kubectl tenama use %s --context-name OTHER", tn.Name)}
 	case err != nil:
 		return &failure{fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err), exitKubeconfig,
-			fmt.Sprintf("when that is mended: kubectl tenama use %s", tn.Name)}
+			fmt.Sprintf("once that is fixed, run: kubectl tenama use %s", tn.Name)}
 	case r.File == "":
 		return nil
 	case r.Previous == e.Context:
@@ -123,7 +123,7 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 func where(file string) string {
 	for name, tool := range map[string]string{"KUBIE_ACTIVE": "kubie", "KUBECTX_ISOLATED_SHELL": "kubectx"} {
 		if v := os.Getenv(name); v != "" && v != "0" {
-			return fmt.Sprintf("%s, which is this %s shell's own", file, tool)
+			return fmt.Sprintf("%s (the kubeconfig of this %s shell)", file, tool)
 		}
 	}
 	return file
@@ -132,7 +132,7 @@ func where(file string) string {
 // anew prints a note if rewriting the kubeconfig lost its comments.
 func (f *factory) anew(r kubeconfig.Result) {
 	if r.Anew {
-		fmt.Fprintf(f.ErrOut, "Note: %s is not in ordinary block YAML and was written anew; comments in it are lost.\n", r.File)
+		fmt.Fprintf(f.ErrOut, "Note: %s is not in block YAML, and was rewritten without its comments.\n", r.File)
 	}
 }
 
@@ -158,7 +158,7 @@ func (f *factory) remove(ctx context.Context, which func(kubeconfig.Entry) bool)
 	f.wrote = true
 	removed, r, err := f.files().Remove(ctx, which)
 	if err != nil {
-		fmt.Fprintf(f.ErrOut, "Warning: a context of a deleted namespace is still in the kubeconfig: %s\n", clean(err.Error()))
+		fmt.Fprintf(f.ErrOut, "Warning: the context of a deleted namespace was not removed from the kubeconfig: %s\n", clean(err.Error()))
 		return
 	}
 	for _, e := range removed {

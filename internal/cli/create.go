@@ -33,37 +33,37 @@ func newCreateCommand(f *factory) *cobra.Command {
 	o := &createOptions{borrow: &borrow{factory: f}, cred: credentialOptions{factory: f}, timeout: durationValue{5 * time.Minute}}
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
-		Short: "Borrow a namespace and switch to it",
-		Long: `Borrow a namespace and switch to it.
+		Short: "Create a temporary namespace and switch to it",
+		Long: `Create a temporary namespace and switch to it.
 
-The namespace is ready when the command returns: its quota is in force, and you
-have access. A context for it is added to your kubeconfig and made current; it
-reuses your own cluster and user, so no credential is written. When the time is
-up, the namespace is deleted with everything in it.
+The namespace is ready to use when the command returns. A context for it is added to
+your kubeconfig and made current. The context refers to your existing cluster and user,
+so no credential is written. When the namespace expires, it is deleted with everything
+in it.
 
-NAME gets the prefix "tmp-" unless it has it; without NAME one is made up.
+NAME gets the prefix "tmp-" unless it already has it. Without NAME, a name is generated.
 
-Pipelines use --if-not-exists, which may be repeated: if the namespace is there and
-yours, it is kept for at least --ttl from now; if it is still being deleted, that is
-waited for. With --kubeconfig-output your kubeconfig stays as it is, and a file of
-its own is written instead, with a credential for this namespace alone.`,
-		Example: `  # For two hours
+In pipelines, use --if-not-exists, which can be repeated: a namespace that you already
+own is kept, and extended to live for at least --ttl from now; if it is still being
+deleted, create waits until it is gone. With --kubeconfig-output, your kubeconfig is not
+changed, and a separate file is written with a credential for this namespace only.`,
+		Example: `  # Create a namespace for two hours
   kubectl tenama create --ttl 2h
 
-  # With a name of your own: tmp-mr-42
+  # Create tmp-mr-42
   kubectl tenama create mr-42 --ttl 1d --reason "review of !42"
 
-  # Of another class, and larger than usual; in line if there is no room
+  # Choose a class and its parameters, and wait if the budget is full
   kubectl tenama create --class large --set cpu=16 --wait-for-capacity 30m
 
-  # What would I get, and would it fit?
+  # Show what would be created, and whether it fits into the budgets
   kubectl tenama create --class large --dry-run=server
 
-  # In a pipeline: safe to repeat, with a kubeconfig and variables for later jobs
+  # In a pipeline: repeatable, with a kubeconfig and variables for later jobs
   kubectl tenama create mr-42 --if-not-exists --ttl 4h --label gitlab/mr=42 \
     --kubeconfig-output ci.kubeconfig -o env > tenama.env
 
-  # Only the name, for a script
+  # Print namespace/NAME
   kubectl tenama create -o name`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -71,10 +71,10 @@ its own is written instead, with a credential for this namespace alone.`,
 				return err
 			}
 			if cmd.Flags().Changed("output") && o.cred.file == "-" {
-				return errors.New("--kubeconfig-output - and --output: both write to stdout")
+				return errors.New("--kubeconfig-output - and --output cannot be used together: both write to stdout")
 			}
 			if cmd.Flags().Changed("role") && o.cred.file == "" {
-				return errors.New("--role is that of the credential: give --kubeconfig-output, too")
+				return errors.New("--role requires --kubeconfig-output")
 			}
 			if err := o.validate(cmd.Flags().Changed("switch-context")); err != nil {
 				return err
@@ -84,14 +84,14 @@ its own is written instead, with a credential for this namespace alone.`,
 	}
 	fs := cmd.Flags()
 	o.borrow.addFlags(fs)
-	fs.BoolVar(&o.ifNotExists, "if-not-exists", false, "if it is there and yours, keep it for at least --ttl from now; safe to repeat")
-	fs.BoolVar(&o.wait, "wait", true, "with --if-not-exists: wait while an earlier namespace of that name is being deleted")
-	fs.Var(&o.timeout, "timeout", "how long it may all take, the line of --wait-for-capacity aside")
+	fs.BoolVar(&o.ifNotExists, "if-not-exists", false, "if you already own the namespace, keep it for at least --ttl from now; can be repeated")
+	fs.BoolVar(&o.wait, "wait", true, "with --if-not-exists, wait until an earlier namespace with this name is deleted")
+	fs.Var(&o.timeout, "timeout", "overall timeout, not counting --wait-for-capacity")
 	fs.StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
 	fs.BoolVar(&o.switchTo, "switch-context", true, "make the new context current")
-	fs.StringVar(&o.cred.file, "kubeconfig-output", "", `leave your kubeconfig alone, and write one of its own to this file, or "-" for stdout`)
+	fs.StringVar(&o.cred.file, "kubeconfig-output", "", `write a separate kubeconfig to this file, or to stdout if "-", and leave your own unchanged`)
 	o.cred.addRole(fs)
-	fs.StringVar(&o.dryRunFlag, "dry-run", "none", `"none", or "server": have it checked, and make nothing`)
+	fs.StringVar(&o.dryRunFlag, "dry-run", "none", `"none" or "server" (validate without creating anything)`)
 	o.output = addOutputFlag(cmd, one)
 	return cmd
 }
@@ -101,13 +101,13 @@ func (o *createOptions) validate(switchSaid bool) error {
 	case o.dryRunFlag != "none" && o.dryRunFlag != "server":
 		return fmt.Errorf("--dry-run %q: use none or server", o.dryRunFlag)
 	case !o.wait && !o.ifNotExists:
-		return errors.New("--wait=false goes with --if-not-exists: create answers when the namespace can be used")
+		return errors.New("--wait=false requires --if-not-exists: create always waits until the namespace is ready")
 	case o.ifNotExists && o.name == "":
-		return errors.New("--if-not-exists needs a NAME")
+		return errors.New("--if-not-exists requires NAME")
 	case o.ifNotExists && o.dryRunFlag == "server":
-		return errors.New("--if-not-exists and --dry-run: give one of them")
+		return errors.New("--if-not-exists and --dry-run cannot be used together")
 	case o.cred.file != "" && (o.contextName != "" || switchSaid):
-		return errors.New("--kubeconfig-output leaves your kubeconfig alone: leave out --context-name and --switch-context")
+		return errors.New("--context-name and --switch-context cannot be used with --kubeconfig-output")
 	}
 	o.dryRun = o.dryRunFlag == "server"
 	if err := o.borrow.validate(); err != nil {
@@ -151,8 +151,8 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1al
 	if o.cred.file != "" {
 		o.wrote = true
 		if err := o.cred.write(ctx, c, made); err != nil {
-			return &failure{fmt.Errorf("namespace %q is ready, but has no kubeconfig of its own: %s", made.Name, why(err)), exitKubeconfig,
-				fmt.Sprintf("when that is mended: kubectl tenama kubeconfig %s --file FILE", made.Name)}
+			return &failure{fmt.Errorf("namespace %q is ready, but its kubeconfig was not written: %s", made.Name, why(err)), exitKubeconfig,
+				fmt.Sprintf("once that is fixed, run: kubectl tenama kubeconfig %s --file FILE", made.Name)}
 		}
 		if o.cred.file == "-" {
 			return nil
@@ -173,11 +173,11 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1al
 		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", made.Name, printed)
 	}
 	if t := made.Status.ExpirationTimestamp; t != nil && !o.switchTo {
-		fmt.Fprintf(o.ErrOut, "Expires %s. More time: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", in(t.Time, c.Now()), made.Name, made.Name)
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", in(t.Time, c.Now()), made.Name, made.Name)
 	} else if t != nil {
-		fmt.Fprintf(o.ErrOut, "Expires %s. More time: kubectl tenama extend. Back: kubectl tenama use -\n", in(t.Time, c.Now()))
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n", in(t.Time, c.Now()))
 	} else if made.Status.Lifetime == v1alpha1.LifetimeUnbounded {
-		fmt.Fprintln(o.ErrOut, "It does not expire: kubectl tenama delete gives it back. Back: kubectl tenama use -")
+		fmt.Fprintln(o.ErrOut, "It does not expire. Delete: kubectl tenama delete. Switch back: kubectl tenama use -")
 	}
 	return nil
 }

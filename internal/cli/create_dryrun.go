@@ -20,15 +20,15 @@ func (o *createOptions) preview(ctx context.Context, c *client.Client, tn *v1alp
 	t.add("Class", tn.Spec.ClassName)
 	t.add("Parameters", pairs(tn.Spec.Parameters))
 	t.add("Owner", ownerOf(tn))
-	t.add("Lives", lifeOf(tn, c.Now()))
-	t.add("Takes", takes(tn.Status.Reserved))
+	t.add("Lifetime", lifeOf(tn, c.Now()))
+	t.add("Reserves", takes(tn.Status.Reserved))
 	if class, err := c.Class(ctx, tn.Spec.ClassName); err == nil {
 		t.add("Role", class.Spec.OwnerRole)
 		t.add("Pod security", string(class.Spec.PodSecurity))
 		t.add("Objects", strings.Join(objects(class), ", "))
 	}
 	t.print(o.Out)
-	fmt.Fprintln(o.ErrOut, "It fits into the budgets of the cluster now; nothing is reserved.")
+	fmt.Fprintln(o.ErrOut, "The namespace fits into the budgets now. Nothing was reserved.")
 	return nil
 }
 
@@ -65,5 +65,5 @@ func (o *borrow) fitting(ctx context.Context) string {
 		return ""
 	}
 	slices.Sort(fit)
-	return fmt.Sprintf("there is room for class %s: kubectl tenama create --class %s", strings.Join(fit, ", "), fit[0])
+	return fmt.Sprintf("there is capacity for class %s: kubectl tenama create --class %s", strings.Join(fit, ", "), fit[0])
 }

@@ -34,14 +34,14 @@ func (o *createOptions) make(ctx context.Context, c *client.Client, tn *v1alpha1
 		case have.DeletionTimestamp == nil:
 			return o.keep(ctx, c, have)
 		case !o.wait:
-			return nil, "", advise(fmt.Errorf("your namespace %q is still being deleted", have.Name), "leave out --wait=false to wait for that")
+			return nil, "", advise(fmt.Errorf("your namespace %q is still being deleted", have.Name), "omit --wait=false to wait until it is gone")
 		default:
 			done := o.progress(fmt.Sprintf("waiting until the earlier namespace %s is gone", have.Name))
 			err := c.WaitGone(ctx, have.Name, have.UID)
 			done()
 			if errors.Is(err, context.DeadlineExceeded) {
 				return nil, "", &failure{fmt.Errorf("the earlier namespace %q is still being deleted after %s", have.Name, human(o.timeout.d)), exitTimeout,
-					"what holds it up shows: kubectl tenama doctor " + have.Name}
+					"to see what blocks the deletion, run: kubectl tenama doctor " + have.Name}
 			}
 			if err != nil {
 				return nil, "", err
@@ -77,7 +77,7 @@ func retryable(err error) bool {
 // for at least --ttl from now.
 func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
 	differs := func(what, has, asked string) error {
-		return advise(fmt.Errorf("namespace %q is yours, but has %s %q, not %q", have.Name, what, has, asked), "to have it anew: kubectl tenama delete "+have.Name)
+		return advise(fmt.Errorf("namespace %q already exists, but has %s %q, not %q", have.Name, what, has, asked), "to recreate it, first run: kubectl tenama delete "+have.Name)
 	}
 	switch {
 	case o.class != "" && o.class != have.Spec.ClassName:
@@ -100,7 +100,7 @@ func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alph
 	before, after, err := c.Extend(ctx, have.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, o.reason, metav1.PatchOptions{})
 	switch {
 	case apierrors.IsInvalid(err):
-		return nil, "", advise(fmt.Errorf("namespace %q is yours, but cannot live for %s more: %s", have.Name, human(o.ttl.d), why(err)), "to have it anew: kubectl tenama delete "+have.Name)
+		return nil, "", advise(fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s", have.Name, human(o.ttl.d), why(err)), "to recreate it, first run: kubectl tenama delete "+have.Name)
 	case err != nil:
 		return nil, "", err
 	case after.ResourceVersion == before.ResourceVersion:

@@ -38,28 +38,28 @@ type borrow struct {
 }
 
 func (b *borrow) addFlags(fs *pflag.FlagSet) {
-	fs.Var(&b.ttl, "ttl", "how long it lives, such as 90m, 2h, 1d or 1w (default: what its class says)")
+	fs.Var(&b.ttl, "ttl", "lifetime, such as 90m, 2h, 1d or 1w (default: set by the class)")
 	fs.StringVar(&b.class, "class", "", "class of the namespace (default: the cluster's default class)")
-	fs.StringToStringVar(&b.set, "set", nil, "choose a parameter of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
-	fs.StringVar(&b.ownerGroup, "owner-group", "", "make one of your groups the owner, in place of you: for pipelines whose user name differs from job to job")
-	fs.Var(&b.capacity, "wait-for-capacity", "stand in line for at most so long if a budget of the cluster is full")
-	fs.StringVar(&b.reason, "reason", "", "what it is for; shown in lists")
-	fs.StringToStringVar(&b.labels, "label", nil, "label it, as KEY=VALUE, to select by later; on the Namespace itself appear those that its class lets through")
-	fs.StringToStringVar(&b.annotations, "annotation", nil, "annotate it, as KEY=VALUE; on the Namespace itself appear those that its class lets through")
+	fs.StringToStringVar(&b.set, "set", nil, "parameters of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
+	fs.StringVar(&b.ownerGroup, "owner-group", "", "make one of your groups the owner instead of you, for pipelines in which the user name differs between jobs")
+	fs.Var(&b.capacity, "wait-for-capacity", "if a budget is full, wait in the queue for up to this long (at most 1h)")
+	fs.StringVar(&b.reason, "reason", "", "purpose of the namespace, shown in lists")
+	fs.StringToStringVar(&b.labels, "label", nil, "labels, as KEY=VALUE; the class decides which of them are also set on the Namespace")
+	fs.StringToStringVar(&b.annotations, "annotation", nil, "annotations, as KEY=VALUE; the class decides which of them are also set on the Namespace")
 }
 
 func (b *borrow) validate() error {
 	if b.capacity.d > v1alpha1.MaxWait {
-		return fmt.Errorf("--wait-for-capacity %s: at most %s", human(b.capacity.d), human(v1alpha1.MaxWait))
+		return fmt.Errorf("--wait-for-capacity %s: must be at most %s", human(b.capacity.d), human(v1alpha1.MaxWait))
 	}
 	for k := range b.annotations {
 		if strings.HasPrefix(k, "tenama.dev/") {
-			return fmt.Errorf("--annotation %q: keys of tenama.dev are its own", k)
+			return fmt.Errorf("--annotation %q: keys with the prefix tenama.dev/ are reserved", k)
 		}
 	}
 	if b.name != "" {
 		if errs := v1alpha1.ValidateName(withPrefix(b.name), "", nil); len(errs) > 0 {
-			return fmt.Errorf("%q cannot name a namespace: use lower-case letters, digits and dashes, %d characters at most, with a letter or digit at the end",
+			return fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most %d characters, with a letter or digit at the end",
 				b.name, validation.DNS1123LabelMaxLength-len(withPrefix(b.name))+len(b.name))
 		}
 	}
@@ -105,7 +105,7 @@ func (b *borrow) create(ctx context.Context, c *client.Client, tn *v1alpha1.Temp
 			return c.Create(ctx, tn, opts)
 		}
 		return c.CreateInLine(ctx, tn, b.capacity.d, func(said string) {
-			fmt.Fprintf(b.ErrOut, "Waiting for room: %s\n", clean(said))
+			fmt.Fprintf(b.ErrOut, "Waiting for capacity: %s\n", clean(said))
 		}, opts)
 	}
 	name(v1alpha1.DefaultPrefix)
@@ -139,9 +139,9 @@ func (b *borrow) explain(ctx context.Context, err error) error {
 	}
 	switch {
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
-		return advise(err, "the namespace may still be made; see: kubectl tenama list")
+		return advise(err, "the namespace may still be created; check with: kubectl tenama list")
 	case apierrors.IsAlreadyExists(err) && !apierrors.HasStatusCause(err, v1alpha1.CauseNameTaken):
-		return advise(err, fmt.Sprintf("it is yours: kubectl tenama extend %s, or: kubectl tenama use %s", name, name))
+		return advise(err, fmt.Sprintf("you own it: run kubectl tenama extend %s or kubectl tenama use %s", name, name))
 	}
 	return err
 }

@@ -33,7 +33,7 @@ type credentialOptions struct {
 }
 
 func (o *credentialOptions) addRole(fs *pflag.FlagSet) {
-	fs.StringVar(&o.role, "role", "edit", "ClusterRole that the credential has in the namespace, such as view, edit or admin; no more than you have yourself")
+	fs.StringVar(&o.role, "role", "edit", "ClusterRole of the credential in the namespace, such as view, edit or admin; at most your own permissions")
 }
 
 func (o *credentialOptions) validate() error {
@@ -49,7 +49,7 @@ func (o *credentialOptions) validate() error {
 func (o *credentialOptions) replaceable() error {
 	err := kubeconfig.Replaceable(o.file)
 	if errors.Is(err, kubeconfig.ErrForeign) {
-		return advise(err, "choose another file; a credential is not merged into what is there")
+		return advise(err, "choose another file; existing kubeconfigs are not overwritten")
 	}
 	return err
 }
@@ -72,9 +72,9 @@ func (o *credentialOptions) get(ctx context.Context, c *client.Client, tn *v1alp
 func refusedRole(err error, role, ns string) error {
 	switch {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
-		return &failure{fmt.Errorf("you cannot give role %q in namespace %q: it is more than you have there", role, ns), exitDenied, "use a smaller role, such as --role view"}
+		return &failure{fmt.Errorf("cannot grant role %q in namespace %q: it exceeds your own permissions", role, ns), exitDenied, "use a role with fewer permissions, such as --role view"}
 	case apierrors.IsNotFound(err) && !client.IsGone(err) && !client.IsNotServed(err):
-		return fmt.Errorf("there is no ClusterRole %q: use one such as view, edit or admin", role)
+		return fmt.Errorf("ClusterRole %q not found: use one such as view, edit or admin", role)
 	}
 	return err
 }
@@ -99,7 +99,7 @@ func (o *credentialOptions) write(ctx context.Context, c *client.Client, tn *v1a
 	if err := s.Write(o.file); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.ErrOut, "Kubeconfig %s written. Its credential has role %s in namespace %s alone, and is valid until %s.\n",
+	fmt.Fprintf(o.ErrOut, "Kubeconfig %s written. Its credential has role %s in namespace %s only, and is valid until %s.\n",
 		o.file, o.role, cred.Namespace, clockTime(cred.ExpiresAt, c.Now()))
 	return nil
 }

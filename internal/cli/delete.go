@@ -39,27 +39,27 @@ func newDeleteCommand(f *factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "delete [NAME...]",
 		Aliases: []string{"rm"},
-		Short:   "Give namespaces back early",
-		Long: `Give namespaces back early.
+		Short:   "Delete namespaces before they expire",
+		Long: `Delete namespaces before they expire, with everything in them.
 
-Everything in them is deleted. Without NAME it is the one of the current context.
-Their contexts leave your kubeconfig, and the context that was current before is
-current again.
+Without NAME, the namespace of the current context is deleted. The contexts of deleted
+namespaces are removed from your kubeconfig, and the previous context becomes current
+again.
 
-Where you name nothing (no NAME, --all, --selector) it shows what would go, and asks;
---yes is the answer for scripts.`,
-		Example: `  # The namespace of the current context
+Unless you give names, delete lists the namespaces and asks for confirmation. Use --yes
+in scripts.`,
+		Example: `  # Delete the namespace of the current context
   kubectl tenama delete
 
-  # All of yours, without a question
+  # Delete all of your namespaces without confirmation
   kubectl tenama delete --all --yes
 
-  # By name, in a pipeline that may run twice
+  # Delete a namespace in a pipeline; can be repeated
   kubectl tenama delete mr-42 --ignore-not-found --wait=false`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
 			if cmd.Flags().Changed("selector") && o.selector == "" {
-				return errors.New("--selector is empty: it would choose nothing, or everything; use --all for all")
+				return errors.New("--selector is empty: use --all to delete all of your namespaces")
 			}
 			if err := o.validate(); err != nil {
 				return err
@@ -77,14 +77,14 @@ Where you name nothing (no NAME, --all, --selector) it shows what would go, and 
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&o.all, "all", false, "all of yours")
-	fs.StringVarP(&o.selector, "selector", "l", "", "those of yours with these labels, such as team=a")
-	fs.BoolVar(&o.ignoreNotFound, "ignore-not-found", false, "do not treat it as an error if a namespace is not there")
-	fs.BoolVarP(&o.interactive, "interactive", "i", false, "ask before anything is deleted, also what is named")
-	fs.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	fs.BoolVar(&o.wait, "wait", true, "return when they are gone")
-	fs.Var(&o.timeout, "timeout", "how long to wait")
-	fs.StringVar(&o.dryRun, "dry-run", "none", `"none", "client": only show what would go, or "server": have it checked, too`)
+	fs.BoolVar(&o.all, "all", false, "delete all of your namespaces")
+	fs.StringVarP(&o.selector, "selector", "l", "", "delete your namespaces with these labels, such as team=a")
+	fs.BoolVar(&o.ignoreNotFound, "ignore-not-found", false, `treat "not found" as a successful delete`)
+	fs.BoolVarP(&o.interactive, "interactive", "i", false, "ask for confirmation, also if names are given")
+	fs.BoolVarP(&o.yes, "yes", "y", false, "do not ask for confirmation")
+	fs.BoolVar(&o.wait, "wait", true, "wait until the namespaces are gone")
+	fs.Var(&o.timeout, "timeout", "maximum time to wait")
+	fs.StringVar(&o.dryRun, "dry-run", "none", `"none", "client" (only show what would be deleted) or "server" (also validate)`)
 	fs.StringVarP(&o.output, "output", "o", "", "")
 	setFormats(cmd, "name")
 	return cmd
@@ -101,13 +101,13 @@ func (o *deleteOptions) validate() error {
 	case o.dryRun != "none" && o.dryRun != "client" && o.dryRun != "server":
 		return fmt.Errorf("--dry-run %q: use none, client or server", o.dryRun)
 	case o.all && o.selector != "":
-		return errors.New("--all and --selector: give one of them")
+		return errors.New("--all and --selector cannot be used together")
 	case o.many() && (len(o.names) > 0 || n != ""):
-		return errors.New("a NAME beside --all or --selector: give one of them")
+		return errors.New("NAME cannot be used with --all or --selector")
 	case o.yes && o.interactive:
-		return errors.New("--yes and --interactive: give one of them")
+		return errors.New("--yes and --interactive cannot be used together")
 	case len(o.names) > 1 && n != "":
-		return fmt.Errorf("--namespace %q beside several NAMEs: leave it out", n)
+		return fmt.Errorf("--namespace %q cannot be used with several NAMEs", n)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (o *deleteOptions) run(ctx context.Context) error {
 		return err
 	}
 	if (!named && !o.yes || o.interactive) && o.dryRun == "none" {
-		if yes, err := o.ask(ctx, question(o.names), "use --yes to delete without a question"); err != nil {
+		if yes, err := o.ask(ctx, question(o.names), "use --yes to delete without confirmation"); err != nil {
 			return err
 		} else if !yes {
 			return errors.New("nothing was deleted")
@@ -176,9 +176,9 @@ func (o *deleteOptions) run(ctx context.Context) error {
 
 func question(names []string) string {
 	if len(names) == 1 {
-		return fmt.Sprintf("Delete namespace %s, with everything in it?", names[0])
+		return fmt.Sprintf("Delete namespace %s and everything in it?", names[0])
 	}
-	return fmt.Sprintf("Delete %d namespaces, with everything in them: %s?", len(names), strings.Join(names, ", "))
+	return fmt.Sprintf("Delete %d namespaces and everything in them: %s?", len(names), strings.Join(names, ", "))
 }
 
 // choose sets the names if none were given.
@@ -234,8 +234,8 @@ func (o *deleteOptions) finish(ctx context.Context, c *client.Client, tn *v1alph
 		err := c.WaitGone(ctx, tn.Name, tn.UID)
 		done()
 		if errors.Is(err, context.DeadlineExceeded) {
-			return &failure{fmt.Errorf("namespace %q is being deleted, but was not gone after %s", tn.Name, human(o.timeout.d)), exitTimeout,
-				"what holds it up shows: kubectl tenama doctor " + tn.Name}
+			return &failure{fmt.Errorf("namespace %q is still being deleted after %s", tn.Name, human(o.timeout.d)), exitTimeout,
+				"to see what blocks the deletion, run: kubectl tenama doctor " + tn.Name}
 		}
 		if err != nil {
 			return err

@@ -26,15 +26,15 @@ func newDescribeCommand(f *factory) *cobra.Command {
 	o := &describeOptions{factory: f}
 	cmd := &cobra.Command{
 		Use:   "describe [NAME]",
-		Short: "Show all about a namespace: expiry, quota, guard rails, budgets",
-		Long: `Show all about a namespace: when it expires and how long it can live, what is used
-of its quotas, what else holds it, and how full the budgets are that it counts in.
+		Short: "Show details of a namespace",
+		Long: `Show details of a namespace: its expiry and how far it can be extended, the usage of
+its quotas, its other guard rails, and the usage of the budgets that it counts against.
 
-Without NAME it is the one of the current context.`,
+Without NAME, the namespace of the current context is shown.`,
 		Example: `  kubectl tenama describe
   kubectl tenama describe mr-42
 
-  # For a pipeline
+  # Print variables for a pipeline
   kubectl tenama describe mr-42 -o env`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -78,7 +78,7 @@ func (o *describeOptions) run(ctx context.Context) error {
 	switch present, there := known[class]; {
 	case known == nil: // classes are not readable
 	case !there:
-		class += " (which is gone)"
+		class += " (deleted)"
 	case present != tn.Status.ClassRevision:
 		class += " (outdated: kubectl tenama refresh " + tn.Name + ")"
 	}
@@ -87,16 +87,16 @@ func (o *describeOptions) run(ctx context.Context) error {
 	_, rest, more := strings.Cut(lifeOf(tn, now), "; ")
 	switch at := tn.Status.ExpirationTimestamp; {
 	case tn.DeletionTimestamp != nil:
-		t.add("Being deleted", fmt.Sprintf("for %s now; what holds it up, if anything: kubectl tenama doctor %s", human(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
-		t.add("Left in it", remaining(tn))
+		t.add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s", human(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
+		t.add("Remaining", remaining(tn))
 	case at != nil && more:
 		t.add("Expires", in(at.Time, now))
-		t.add("Can live", rest)
+		t.add("Limits", rest)
 	case at != nil:
 		t.add("Expires", in(at.Time, now))
-		t.add("Lives", lifeOf(tn, now))
+		t.add("Lifetime", lifeOf(tn, now))
 	default:
-		t.add("Lives", lifeOf(tn, now))
+		t.add("Lifetime", lifeOf(tn, now))
 	}
 	t.add("Reason", tn.Spec.Reason)
 	t.add("Labels", pairs(tn.Labels))
@@ -148,7 +148,7 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 		}
 		_ = t.print(o.Out, o.style(o.Out))
 		if unused > 0 {
-			fmt.Fprintf(o.Out, "and %d more, of which nothing is used\n", unused)
+			fmt.Fprintf(o.Out, "and %d more, all unused\n", unused)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 	if err != nil {
 		return nil // budgets are not readable for all users
 	}
-	t := &table{head: []string{"BUDGET", "RESOURCE", "TAKEN", "OF", "BY"}}
+	t := &table{head: []string{"BUDGET", "RESOURCE", "USED", "HARD", "SCOPE"}}
 	row := func(budget, by string, used, hard corev1.ResourceList) {
 		for _, k := range sortedNames(hard) {
 			u, h := used[k], hard[k]

@@ -40,21 +40,21 @@ func newDoctorCommand(f *factory) *cobra.Command {
 	o := &doctorOptions{factory: f}
 	cmd := &cobra.Command{
 		Use:   "doctor [NAME]",
-		Short: "Find out what is wrong, and what to do",
-		Long: `Find out what is wrong, and what to do.
+		Short: "Diagnose problems and suggest fixes",
+		Long: `Diagnose problems and suggest fixes.
 
-Without NAME it looks at your side (kubeconfig, its lock, clock, completion), at the
-cluster (versions, who you are to it, your rights) and at its broker (registered,
-reachable, contained), and at your namespaces that are stuck. With NAME it tells what
-keeps a namespace from going. It changes nothing and forces nothing.
+Without NAME, doctor checks this machine (kubeconfig, completion, clock), the cluster
+(version, your identity and permissions), the broker (registration, availability,
+containment) and your namespaces whose deletion is stuck. With NAME, it shows what
+blocks the deletion of that namespace. It changes nothing.
 
-Exit code 1 if something failed; warnings do not count.`,
+The exit code is 1 if a check failed; warnings do not count.`,
 		Example: `  kubectl tenama doctor
 
-  # Why does it not go?
+  # Show what blocks the deletion of a namespace
   kubectl tenama doctor mr-42
 
-  # For a report
+  # Print the results for a bug report
   kubectl tenama doctor -o json`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -152,7 +152,7 @@ func (o *doctorOptions) one(ctx context.Context) error {
 	}
 	if tn.DeletionTimestamp == nil {
 		status, expires, _ := state(tn, c.Now())
-		o.ok(tn.Name, fmt.Sprintf("it is %s; expires: %s", status, expires))
+		o.ok(tn.Name, fmt.Sprintf("status is %s; expires: %s", status, expires))
 		return nil
 	}
 	o.stuck(tn, c)
@@ -175,7 +175,7 @@ func (o *doctorOptions) mineStuck(ctx context.Context, c *client.Client) {
 		}
 	}
 	if len(o.found) == before {
-		o.ok("your namespaces", fmt.Sprintf("%d, none of them stuck", len(list.Items)))
+		o.ok("your namespaces", fmt.Sprintf("%d, none stuck", len(list.Items)))
 	}
 }
 

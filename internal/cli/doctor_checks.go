@@ -30,23 +30,23 @@ func (o *doctorOptions) here() {
 	for _, h := range o.files().Health() {
 		switch {
 		case h.Unreadable != nil:
-			o.bad("kubeconfig", h.Unreadable.Error(), "mend or remove that file; until then no command of kubectl works either")
+			o.bad("kubeconfig", h.Unreadable.Error(), "fix or remove this file; kubectl cannot read it either")
 		case h.Destination && h.Unwritable != nil:
-			o.bad("kubeconfig", fmt.Sprintf("%s cannot be written: %v", h.Path, h.Unwritable), "make it writable, or leave it alone: kubectl tenama create --kubeconfig-output FILE")
+			o.bad("kubeconfig", fmt.Sprintf("%s cannot be written: %v", h.Path, h.Unwritable), "make it writable, or write a separate file: kubectl tenama create --kubeconfig-output FILE")
 		case h.OpenToOthers && runtime.GOOS != "windows":
-			o.warn("kubeconfig", h.Path+" can be read by others, and may hold credentials", "chmod 600 "+h.Path)
+			o.warn("kubeconfig", h.Path+" is readable by other users and may contain credentials", "run: chmod 600 "+h.Path)
 		case h.Destination:
-			o.ok("kubeconfig", where(h.Path)+" is where contexts go")
+			o.ok("kubeconfig", "contexts are written to "+where(h.Path))
 		}
 		if h.Locked > 0 {
-			o.bad("kubeconfig lock", fmt.Sprintf("%s.lock has been there for %s: every writer waits for it", h.Path, h.Locked.Round(time.Second)),
-				"if no kubectl is writing at the moment, remove that file")
+			o.bad("kubeconfig lock", fmt.Sprintf("%s.lock is %s old; programs that change the kubeconfig wait for it", h.Path, h.Locked.Round(time.Second)),
+				"if no program is changing the kubeconfig, remove the lock file")
 		}
 	}
 	if path, err := exec.LookPath(completer); err == nil {
 		o.ok("completion", path)
 	} else {
-		o.warn("completion", "the Tab key does not complete kubectl tenama", "kubectl tenama completion install")
+		o.warn("completion", "shell completion is not installed", "run: kubectl tenama completion install")
 	}
 }
 
@@ -65,29 +65,29 @@ func (o *doctorOptions) cluster(ctx context.Context) *client.Client {
 	o.ok("cluster", o.server()+" "+v.GitVersion)
 	if parsed, err := utilversion.ParseGeneric(v.GitVersion); err == nil {
 		if parsed.LessThan(utilversion.MustParseGeneric("1.30")) {
-			o.bad("Kubernetes version", v.GitVersion+": admission policies, which contain the broker, are there from 1.30 on", "upgrade the cluster")
+			o.bad("Kubernetes version", v.GitVersion+": tenama requires Kubernetes 1.30 or later", "upgrade the cluster")
 		}
 		if parsed.LessThan(utilversion.MustParseGeneric("1.33")) {
-			o.warn("deletion order", "network policies may go before the pods they hold (CVE-2024-7598)",
-				"an administrator turns the feature gate OrderedNamespaceDeletion on, which patches of 1.30 to 1.32 have, or upgrades to 1.33")
+			o.warn("deletion order", "network policies may be deleted before the pods that they restrict (CVE-2024-7598)",
+				"ask an administrator to enable the feature gate OrderedNamespaceDeletion (in patch releases of 1.30 to 1.32), or to upgrade to 1.33")
 		} else {
-			o.ok("deletion order", "pods go before the network policies that hold them")
+			o.ok("deletion order", "pods are deleted before the network policies that restrict them")
 		}
 	}
 	user, err := c.User(ctx)
 	switch {
 	case err != nil:
-		o.bad("who you are", explained(err), "log in again as you do for kubectl")
+		o.bad("identity", explained(err), "log in again, as for kubectl")
 		return nil
 	case sharedName(user):
-		o.warn("who you are", user+": many people may go by that name, and see and delete one another's namespaces", "use an identity of your own, or ask your administrator about docs/security.md, users")
+		o.warn("identity", user+": several people may share this name, and can see and delete each other's namespaces", "use an identity of your own; administrators: see docs/security.md, users")
 	default:
-		o.ok("who you are", user)
+		o.ok("identity", user)
 	}
 	if skew := c.Skew(); skew.Abs() > skewed {
-		o.warn("clock", fmt.Sprintf("the cluster's is %s off from yours (%s)", human(skew.Abs()), map[bool]string{true: "ahead", false: "behind"}[skew > 0]), "set the clock of this machine; expiries go by the cluster's")
+		o.warn("clock", fmt.Sprintf("the clock of the cluster is %s %s this machine", human(skew.Abs()), map[bool]string{true: "ahead of", false: "behind"}[skew > 0]), "set the clock of this machine; expiries follow the clock of the cluster")
 	} else {
-		o.ok("clock", "as the cluster's")
+		o.ok("clock", "in sync with the cluster")
 	}
 	return c
 }
@@ -109,7 +109,7 @@ func (o *doctorOptions) broker(ctx context.Context, c *client.Client) {
 		o.bad("broker", line, hint)
 		return
 	}
-	o.ok("broker", v1alpha1.GroupVersion.String()+" answers")
+	o.ok("broker", v1alpha1.GroupVersion.String()+" responds")
 	var lacking []string
 	for _, verb := range []string{"create", "get", "list", "watch", "patch", "delete"} {
 		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource})
@@ -118,11 +118,11 @@ func (o *doctorOptions) broker(ctx context.Context, c *client.Client) {
 		}
 	}
 	if len(lacking) > 0 {
-		o.bad("your rights", "you may not "+strings.Join(lacking, ", ")+" temporary namespaces",
-			"an administrator lets you with: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU")
+		o.bad("permissions", "you are not allowed to "+strings.Join(lacking, ", ")+" temporary namespaces",
+			"ask an administrator to run: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU")
 		return
 	}
-	o.ok("your rights", "you may borrow, extend and give back")
+	o.ok("permissions", "you are allowed to create, extend and delete temporary namespaces")
 	o.dryRun(ctx, c)
 }
 
@@ -134,13 +134,13 @@ func (o *doctorOptions) dryRun(ctx context.Context, c *client.Client) {
 	budget, _ := client.IsOverBudget(err)
 	switch {
 	case err == nil:
-		o.ok("containment", "the broker knows itself held by its policies")
+		o.ok("containment", "the broker has verified its admission policies")
 		o.ok("create", "would work now, with class "+made.Spec.ClassName)
 	case apierrors.HasStatusCause(err, v1alpha1.CauseNotContained):
-		o.bad("containment", err.Error(), "an administrator puts the policies back: kubectl apply -k deploy/policies")
+		o.bad("containment", err.Error(), "ask an administrator to run: kubectl apply -k deploy/policies")
 	case budget != "":
-		o.ok("containment", "the broker knows itself held by its policies")
-		o.warn("create", err.Error(), "kubectl tenama create --wait-for-capacity 30m")
+		o.ok("containment", "the broker has verified its admission policies")
+		o.warn("create", err.Error(), "wait for capacity: kubectl tenama create --wait-for-capacity 30m")
 	default:
 		line, hint, _ := explain(err)
 		o.bad("create", line, hint)
@@ -158,9 +158,9 @@ func (o *doctorOptions) dryRun(ctx context.Context, c *client.Client) {
 	}
 	switch {
 	case len(names) == 0:
-		o.bad("classes", "there are none, so nothing can be borrowed", "an administrator makes some: kubectl apply -k deploy/classes")
+		o.bad("classes", "no classes found, so no namespace can be created", "ask an administrator to run: kubectl apply -k deploy/classes")
 	case !byDefault:
-		o.warn("classes", strings.Join(names, ", ")+"; none is the default", "choose one with --class; an administrator sets the annotation "+policyv1alpha1.AnnotationDefaultClass)
+		o.warn("classes", strings.Join(names, ", ")+"; none is the default", "choose one with --class, or ask an administrator to set the annotation "+policyv1alpha1.AnnotationDefaultClass)
 	default:
 		o.ok("classes", strings.Join(names, ", "))
 	}
@@ -175,7 +175,7 @@ func (o *doctorOptions) registered(ctx context.Context, c *client.Client) {
 		return // only administrators may read it; the next checks suffice
 	case apierrors.IsNotFound(err):
 		o.bad("APIService", name+" is not registered: the broker is not installed, or not running",
-			"an administrator installs it with kubectl apply -k deploy/base, or finds out why it does not run: kubectl -n tenama-system get pods")
+			"ask an administrator to install it with kubectl apply -k deploy/base, or to check: kubectl -n tenama-system get pods")
 	case err != nil:
 		o.bad("APIService", explained(err), "")
 	case cond.Status == metav1.ConditionTrue:
@@ -197,16 +197,16 @@ func (o *doctorOptions) gitVersion(ctx context.Context, c *client.Client) string
 func meaning(cond metav1.Condition, gitVersion string) string {
 	switch cond.Reason {
 	case "ServiceNotFound", "MissingEndpoints", "EndpointsInaccessible":
-		return "no broker is ready: kubectl -n tenama-system get pods"
+		return "no pod of the broker is ready; check: kubectl -n tenama-system get pods"
 	}
 	timeout := strings.Contains(cond.Message, "deadline exceeded") || strings.Contains(cond.Message, "timeout") || strings.Contains(cond.Message, "no route")
 	switch {
 	case !timeout:
-		return "the broker's log says more: kubectl -n tenama-system logs deployment/tenama-broker"
+		return "see the log of the broker: kubectl -n tenama-system logs deployment/tenama-broker"
 	case strings.Contains(gitVersion, "-eks-"):
-		return "on EKS the control plane must reach the broker: let its security group to the nodes' port 10250"
+		return "on EKS, allow the security group of the control plane to connect to port 10250 of the nodes"
 	case strings.Contains(gitVersion, "-gke."):
-		return "on private GKE clusters the control plane must reach the broker: add a firewall rule to the nodes' port 10250"
+		return "on private GKE clusters, add a firewall rule that allows the control plane to connect to port 10250 of the nodes"
 	}
-	return "kube-apiserver cannot reach the broker's port 10250: a network policy, a firewall, or a pod network that the control plane is not part of; then let the broker use the host's network"
+	return "kube-apiserver cannot reach port 10250 of the broker: check network policies and firewalls; if the control plane is not part of the pod network, run the broker in the host network"
 }

@@ -18,12 +18,11 @@ const patience = 60 * time.Second
 // Conditions with which the Kubernetes namespace controller reports why a namespace is
 // not gone (k8s.io/api/core/v1, NamespaceConditionType); the broker passes them on.
 const (
-	discoveryFailure   = "NamespaceDeletionDiscoveryFailure"
-	versionFailure     = "NamespaceDeletionGroupVersionParsingFailure"
-	contentFailure     = "NamespaceDeletionContentFailure"
-	contentRemains     = "NamespaceContentRemaining"
-	finalizersRemain   = "NamespaceFinalizersRemaining"
-	waitsForController = "it waits for their controllers, which remove the finalizers when they are done"
+	discoveryFailure = "NamespaceDeletionDiscoveryFailure"
+	versionFailure   = "NamespaceDeletionGroupVersionParsingFailure"
+	contentFailure   = "NamespaceDeletionContentFailure"
+	contentRemains   = "NamespaceContentRemaining"
+	finalizersRemain = "NamespaceFinalizersRemaining"
 )
 
 var (
@@ -43,45 +42,45 @@ func (o *doctorOptions) stuck(tn *v1alpha1.TemporaryNamespace, c *client.Client)
 		switch cond.Type {
 		case discoveryFailure, versionFailure:
 			found = true
-			what := "an API of the cluster does not answer, so nobody can tell what is left in the namespace: " + message
-			advice := "an administrator sees which with: kubectl get apiservices; its server must run again, or the APIService go"
+			what := "an API of the cluster does not respond, so the remaining content of the namespace is unknown: " + message
+			advice := "ask an administrator to check: kubectl get apiservices; the server of the API must run, or its APIService must be removed"
 			if m := unavailable.FindStringSubmatch(message); m != nil {
 				group, version, _ := strings.Cut(m[1], "/")
-				advice = fmt.Sprintf("an administrator sees why with: kubectl get apiservice %s.%s; its server must run again, or the APIService go", version, group)
+				advice = fmt.Sprintf("ask an administrator to check: kubectl get apiservice %s.%s; the server of the API must run, or the APIService must be removed", version, group)
 			}
 			o.bad(tn.Name, what, advice)
 		case contentFailure:
 			found = true
-			advice := "an administrator finds the reason in the log of kube-controller-manager"
+			advice := "ask an administrator to check the log of kube-controller-manager"
 			if m := webhookName.FindStringSubmatch(message); m != nil {
-				advice = fmt.Sprintf("webhook %q refuses or does not answer; an administrator finds it with: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml", m[1])
+				advice = fmt.Sprintf("webhook %q rejects the deletion or does not respond; ask an administrator to check: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml", m[1])
 			}
-			o.bad(tn.Name, "something in it cannot be deleted: "+message, advice)
+			o.bad(tn.Name, "an object in the namespace cannot be deleted: "+message, advice)
 		case finalizersRemain:
 			found = true
 			var names []string
 			for _, m := range finalizer.FindAllStringSubmatch(message, -1) {
 				names = append(names, fmt.Sprintf("%s (%s objects)", m[1], m[2]))
 			}
-			what := "finalizers hold it: " + strings.Join(names, ", ")
+			what := "blocked by finalizers: " + strings.Join(names, ", ")
 			if len(names) == 0 {
 				what = message
 			}
 			if left := remaining(tn); left != "" {
-				what += "; left in it: " + left
+				what += "; remaining: " + left
 			}
-			advice := waitsForController + ": see to it that these run. To remove a finalizer by hand leaves behind what it was there for"
+			advice := "check that the controllers run that remove these finalizers; removing a finalizer by hand leaves resources behind"
 			o.judge(tn.Name, since, what, advice)
 		}
 	}
 	switch {
 	case found:
 	case since < patience:
-		o.ok(tn.Name, fmt.Sprintf("it is being deleted, for %s now: too early to tell; if it is still there in a minute, ask again", human(since)))
+		o.ok(tn.Name, fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", human(since)))
 	case remaining(tn) != "":
-		o.judge(tn.Name, since, fmt.Sprintf("it is being deleted, for %s now; left in it: %s", human(since), remaining(tn)), "pods have their grace period to end in; what is left after that needs its controller")
+		o.judge(tn.Name, since, fmt.Sprintf("being deleted for %s; remaining: %s", human(since), remaining(tn)), "pods end within their grace period; other objects wait for their controllers")
 	default:
-		o.warn(tn.Name, fmt.Sprintf("it is being deleted, for %s now, and nothing says why", human(since)), "an administrator looks at kube-controller-manager: does it run?")
+		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", human(since)), "ask an administrator to check that kube-controller-manager is running")
 	}
 }
 
@@ -103,7 +102,7 @@ func (o *doctorOptions) judge(name string, since time.Duration, what, advice str
 		o.warn(name, what, advice)
 		return
 	}
-	o.bad(name, fmt.Sprintf("%s (for %s now)", what, human(since)), advice)
+	o.bad(name, fmt.Sprintf("%s (for %s)", what, human(since)), advice)
 }
 
 // remaining returns the remaining contents of a namespace, as its controller reports them.

@@ -38,12 +38,12 @@ func (v *durationValue) Set(s string) error {
 		}
 		n, err := strconv.ParseInt(m[i+1], 10, 64)
 		if err != nil || n > (math.MaxInt64/int64(time.Second)-total)/unit {
-			return fmt.Errorf("it is too long; %s", want)
+			return fmt.Errorf("too long; %s", want)
 		}
 		total += n * unit
 	}
 	if total == 0 {
-		return fmt.Errorf("it must be more than zero; %s", want)
+		return fmt.Errorf("must be greater than zero; %s", want)
 	}
 	v.d = time.Duration(total) * time.Second
 	return nil

@@ -131,11 +131,11 @@ func explain(err error) (line, hint string, code int) {
 	switch {
 	case client.IsNotServed(err):
 		return "error: tenama is not installed on this cluster, or its broker is stopped",
-			"an administrator installs it with: kubectl apply -k deploy/base", exitError
+			"ask an administrator to run: kubectl apply -k deploy/base", exitError
 	case apierrors.IsServiceUnavailable(err):
-		return "error: the tenama broker of this cluster does not answer", "an administrator sees why with: kubectl get apiservice v1alpha1.tenama.dev", exitError
+		return "error: the tenama broker of this cluster does not respond", "ask an administrator to check: kubectl get apiservice v1alpha1.tenama.dev", exitError
 	case apierrors.IsUnauthorized(err):
-		return "error: you must be logged in to the server (Unauthorized)", "your login has expired, or is not known there: log in again as you do for kubectl", exitDenied
+		return "error: you must be logged in to the server (Unauthorized)", "your login has expired or is unknown to the cluster: log in again, as for kubectl", exitDenied
 	case errors.As(err, &network) && strings.Contains(network.Err.Error(), "getting credentials"):
 		return fmt.Sprintf("error: cannot log in to the cluster at %s: %v", host(network.URL), network.Err), "", exitDenied
 	case errors.As(err, &network) && errors.As(err, &dial):
@@ -155,7 +155,7 @@ func explain(err error) (line, hint string, code int) {
 	}
 	s := status.Status()
 	if budget, wait := client.IsOverBudget(err); wait {
-		return "error: " + s.Message, "give one back with kubectl tenama delete NAME, or wait for room: kubectl tenama create --wait-for-capacity 30m", exitBudget
+		return "error: " + s.Message, "delete a namespace with kubectl tenama delete NAME, or wait for capacity: kubectl tenama create --wait-for-capacity 30m", exitBudget
 	} else if budget != "" {
 		return "error: " + s.Message, "", exitBudget
 	}
@@ -167,13 +167,13 @@ func explain(err error) (line, hint string, code int) {
 	case metav1.StatusReasonForbidden:
 		code = exitDenied
 		if ns := os.Getenv(insideRun); ns != "" {
-			hint = fmt.Sprintf("this runs inside of kubectl tenama run, with a credential for namespace %q alone", ns)
+			hint = fmt.Sprintf("this command runs inside kubectl tenama run, with a credential for namespace %q only", ns)
 		} else if confined.MatchString(s.Message) {
-			hint = "this credential of kubectl tenama is for its namespace alone: to borrow, extend or list, use your own kubeconfig"
+			hint = "this credential is valid for its namespace only: to create, extend or list, use your own kubeconfig"
 		} else if apierrors.HasStatusCause(err, v1alpha1.CauseClassNotAllowed) {
-			hint = "see which you may use with: kubectl tenama classes"
+			hint = "list the classes that you are allowed to use: kubectl tenama classes"
 		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {
-			hint = "an administrator lets you with: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"
+			hint = "ask an administrator to run: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"
 		}
 	default:
 		code = exitError

@@ -34,20 +34,20 @@ func newExtendCommand(f *factory) *cobra.Command {
 	o := &extendOptions{factory: f, by: durationValue{time.Hour}}
 	cmd := &cobra.Command{
 		Use:   "extend [NAME]",
-		Short: "Keep a namespace for longer",
-		Long: `Keep a namespace for longer.
+		Short: "Extend the lifetime of a namespace",
+		Long: `Extend the lifetime of a namespace.
 
-Without NAME it is the one of the current context. Time is only ever added:
-what a namespace has already is not taken back. How far an extension can reach
-is fixed when the namespace is made, and shown. Without --by, --ttl and --until
-it is one hour more, or as much of it as is possible.`,
-		Example: `  # One hour more
+Without NAME, the namespace of the current context is extended. An extension never moves
+the expiry to an earlier time. How far a namespace can be extended is fixed when it is
+created. Without --by, --ttl and --until, it is extended by one hour, or as far as
+possible.`,
+		Example: `  # Add one hour
   kubectl tenama extend
 
-  # At least four hours from now; safe to repeat, so right for pipelines
+  # Keep it for at least four hours from now; can be repeated
   kubectl tenama extend mr-42 --ttl 4h
 
-  # Until half past six today
+  # Keep it until 18:30
   kubectl tenama extend --until 18:30 --reason "demo at six"`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -61,17 +61,17 @@ it is one hour more, or as much of it as is possible.`,
 				}
 			}
 			if said > 1 {
-				return errors.New("--by, --ttl and --until: give one of them")
+				return errors.New("--by, --ttl and --until cannot be used together")
 			}
 			o.upToMost = !cmd.Flags().Changed("by")
 			return o.run(cmd.Context())
 		},
 	}
 	fs := cmd.Flags()
-	fs.Var(&o.by, "by", "time to add to what is left")
-	fs.Var(&o.ttl, "ttl", "time to live at least, from now")
-	fs.StringVar(&o.until, "until", "", "time to live at least until, such as 18:30 (the next time that it is so late) or 2026-01-31T18:30, both local, or RFC 3339")
-	fs.StringVar(&o.reason, "reason", "", "why; shown in lists")
+	fs.Var(&o.by, "by", "duration to add to the remaining lifetime")
+	fs.Var(&o.ttl, "ttl", "minimum lifetime from now")
+	fs.StringVar(&o.until, "until", "", "keep it until at least this time: 18:30 (next occurrence) or 2026-01-31T18:30 in local time, or RFC 3339")
+	fs.StringVar(&o.reason, "reason", "", "reason of the extension, shown in lists")
 	o.output = addOutputFlag(cmd, one)
 	return cmd
 }
@@ -137,7 +137,7 @@ func (o *extendOptions) run(ctx context.Context) error {
 	if err != nil {
 		expiry := tn.Status.ExpirationTimestamp
 		if most, ok := reach(tn, c.Now()); apierrors.IsInvalid(err) && ok && target(tn, c.Now()).After(most) && expiry != nil && most.After(expiry.Time) {
-			return advise(err, fmt.Sprintf("the most that is possible: kubectl tenama extend %s --until %s", tn.Name, most.UTC().Format(time.RFC3339)))
+			return advise(err, fmt.Sprintf("to extend as far as possible, run: kubectl tenama extend %s --until %s", tn.Name, most.UTC().Format(time.RFC3339)))
 		}
 		return err
 	}
@@ -150,7 +150,7 @@ func (o *extendOptions) run(ctx context.Context) error {
 	}
 	o.tell(before, after, c.Now())
 	if err := o.note(ctx, after); err != nil {
-		fmt.Fprintf(o.ErrOut, "Warning: the new expiry was not noted in the kubeconfig: %s\n", clean(err.Error()))
+		fmt.Fprintf(o.ErrOut, "Warning: the expiry in the kubeconfig was not updated: %s\n", clean(err.Error()))
 	}
 	return nil
 }
@@ -183,10 +183,10 @@ func (o *extendOptions) tell(before, after *v1alpha1.TemporaryNamespace, now tim
 		line += ", was " + clockTime(was.Time, now)
 	}
 	if most != nil {
-		line += "; at most until " + clockTime(most.Time, now)
+		line += "; extendable until " + clockTime(most.Time, now)
 	}
 	if s := after.Status.MaximumTTLSeconds; s != nil {
-		line += fmt.Sprintf("; each extension reaches %s from then at most", human(time.Duration(*s)*time.Second))
+		line += fmt.Sprintf("; extendable to %s from now", human(time.Duration(*s)*time.Second))
 	}
 	if n := after.Status.MaximumExtensions; n != nil {
 		line += fmt.Sprintf("; extended %d of %d times", after.Status.Extensions, *n)

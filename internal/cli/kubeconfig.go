@@ -22,25 +22,25 @@ func newKubeconfigCommand(f *factory) *cobra.Command {
 	o := &kubeconfigOptions{credentialOptions: credentialOptions{factory: f}}
 	cmd := &cobra.Command{
 		Use:   "kubeconfig [NAME]",
-		Short: "Print a credential for a namespace alone, for pipelines and programs",
-		Long: `Print a credential for a namespace alone, for pipelines and programs.
+		Short: "Print a kubeconfig with a credential for one namespace",
+		Long: `Print a kubeconfig with a credential for one namespace, for pipelines and programs.
 
-It is a token of a ServiceAccount in the namespace, with a role that you choose, and
-is asked for with your own rights: it can do no more than you, nothing outside of the
-namespace, and ends with it. Server and certificate authority are those of your own
-kubeconfig. kube-apiserver gives no token for less than 10 minutes.
+The credential is a token of a ServiceAccount in the namespace that has the given role.
+It is created with your own permissions, so it cannot do more than you can. It is valid
+in this namespace only, for at least 10 minutes, until the namespace is deleted. Server
+and certificate authority are those of your own kubeconfig.
 
-It goes to stdout, or with --file into a file of its own that nobody else can read
-(mode 0600). A file that holds anything else is not touched. Without NAME it is for
-the namespace of the current context.`,
-		Example: `  # A kubeconfig that needs no other, for an hour
+The kubeconfig is printed or, with --file, written to a file that only you can read
+(mode 0600). Other kubeconfigs are not overwritten. Without NAME, the namespace of the
+current context is used.`,
+		Example: `  # Write a kubeconfig that is valid for an hour
   kubectl tenama kubeconfig mr-42 --file ci.kubeconfig --duration 1h
   kubectl --kubeconfig ci.kubeconfig apply -k overlays/test
 
-  # Read-only
+  # Print a read-only kubeconfig
   kubectl tenama kubeconfig mr-42 --role view > viewer.kubeconfig
 
-  # For pipelines that put their own together
+  # Print the parts of a kubeconfig, or only the token
   kubectl tenama kubeconfig mr-42 -o env > credential.env
   curl -H "Authorization: Bearer $(kubectl tenama kubeconfig mr-42 -o token)" ...`,
 		Args: oneName,
@@ -54,7 +54,7 @@ the namespace of the current context.`,
 				return fmt.Errorf("unknown output format %q: use kubeconfig, env or token", o.output)
 			}
 			if o.file != "" && o.file != "-" && o.output != "kubeconfig" {
-				return errors.New("--file is for a kubeconfig: with --output env or token redirect stdout")
+				return errors.New("--file cannot be used with --output env or token: redirect stdout")
 			}
 			o.duration = o.lives.d
 			if err := o.validate(); err != nil {
@@ -64,8 +64,8 @@ the namespace of the current context.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&o.file, "file", "-", `where to, or "-" for stdout`)
-	fs.Var(&o.lives, "duration", "how long it is valid at most (default: as long as the namespace)")
+	fs.StringVar(&o.file, "file", "-", `file to write, or "-" for stdout`)
+	fs.Var(&o.lives, "duration", "maximum validity (default: until the namespace expires)")
 	o.addRole(fs)
 	fs.StringVarP(&o.output, "output", "o", "kubeconfig", "")
 	setFormats(cmd, "kubeconfig", "env", "token")

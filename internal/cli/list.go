@@ -38,20 +38,19 @@ func newListCommand(f *factory) *cobra.Command {
 		Short:   "Show your namespaces and when they expire",
 		Long: `Show your namespaces and when they expire.
 
-The one of the current context is marked with a star. STATUS is Pending while a
-namespace is being made, Ready, Expiring when its end is near, Held while a command
-of "kubectl tenama run" holds it (it ends with that, and EXPIRES is when at the latest),
-and Terminating.
+The namespace of the current context is marked with a star. STATUS is Pending (being
+created), Ready, Expiring (expires soon), Held (in use by "kubectl tenama run", and
+deleted when its command ends, at the latest at EXPIRES) or Terminating.
 
-With --watch it goes on: on a terminal as a view that stays in place, elsewhere with
-a line for each change, until it is interrupted.`,
+With --watch, list shows changes until it is interrupted: on a terminal by updating the
+list in place, elsewhere by printing a line for each change.`,
 		Example: `  kubectl tenama list
   kubectl tenama list -o wide
 
-  # What ends first, and follow it
+  # Sort by expiry and watch for changes
   kubectl tenama list --sort-by expires --watch
 
-  # Everybody's, for who may see them
+  # Show the namespaces of all owners, if you may see them
   kubectl tenama list -A
 
   # For scripts
@@ -59,13 +58,13 @@ a line for each change, until it is interrupted.`,
   kubectl tenama list --no-headers -o custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("list shows all of yours; for one: kubectl tenama describe %s", args[0])
+				return fmt.Errorf("list takes no NAME: use kubectl tenama describe %s", args[0])
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if n := *f.flags.Namespace; n != "" {
-				return fmt.Errorf("--namespace %q: list shows all of yours; for one: kubectl tenama describe %s", n, withPrefix(n))
+				return fmt.Errorf("list does not support --namespace %q: use kubectl tenama describe %s", n, withPrefix(n))
 			}
 			if err := o.output.validate(); err != nil {
 				return err
@@ -78,11 +77,11 @@ a line for each change, until it is interrupted.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&o.all, "all-owners", "A", false, "everybody's, as far as you may see them")
+	fs.BoolVarP(&o.all, "all-owners", "A", false, "show the namespaces of all owners that you may see")
 	fs.StringVarP(&o.selector, "selector", "l", "", "label selector, such as team=a")
-	fs.StringVar(&o.sortBy, "sort-by", "name", "name, expires, age, owner or class; or a JSONPath, such as .spec.reason")
-	fs.BoolVar(&o.noHeaders, "no-headers", false, "leave out the headings")
-	fs.BoolVarP(&o.watch, "watch", "w", false, "go on showing what changes")
+	fs.StringVar(&o.sortBy, "sort-by", "name", "sort by name, expires, age, owner or class, or by a JSONPath such as .spec.reason")
+	fs.BoolVar(&o.noHeaders, "no-headers", false, "do not print headers")
+	fs.BoolVarP(&o.watch, "watch", "w", false, "watch for changes")
 	o.output = addOutputFlag(cmd, many)
 	return cmd
 }
@@ -109,7 +108,7 @@ func (o *listOptions) run(ctx context.Context) error {
 	}
 	if o.all && o.output.human() {
 		if all, err := c.MayViewAll(ctx); err == nil && !all {
-			fmt.Fprintln(o.ErrOut, "Only your own are shown: you may not see others'.")
+			fmt.Fprintln(o.ErrOut, "Only your own namespaces are shown: you are not allowed to list others.")
 		}
 	}
 	if o.watch {

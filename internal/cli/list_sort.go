@@ -86,11 +86,11 @@ var relaxed = regexp.MustCompile(`^(?:\{\.?([^{}]+)\}|\.?([^{}]+))$`)
 func parsePath(name, s string) (*jsonpath.JSONPath, error) {
 	m := relaxed.FindStringSubmatch(s)
 	if m == nil {
-		return nil, fmt.Errorf("%q is no JSONPath: use one such as .metadata.name", s)
+		return nil, fmt.Errorf("%q is not a JSONPath: use one such as .metadata.name", s)
 	}
 	p := jsonpath.New(name).AllowMissingKeys(true)
 	if err := p.Parse("{." + m[1] + m[2] + "}"); err != nil {
-		return nil, fmt.Errorf("%q is no JSONPath: %w", s, err)
+		return nil, fmt.Errorf("%q is not a JSONPath: %w", s, err)
 	}
 	return p, nil
 }

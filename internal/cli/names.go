@@ -35,7 +35,7 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 		}
 	}
 	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
-		return nil, fmt.Errorf("%q is not the name of a namespace: names have lower-case letters, digits and dashes, 63 characters at most", name)
+		return nil, fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most 63 characters", name)
 	}
 	tn, err := c.Get(ctx, withPrefix(name))
 	if !client.IsGone(err) {
@@ -65,7 +65,7 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 type sharedError struct{ tn *v1alpha1.TemporaryNamespace }
 
 func (e *sharedError) Error() string {
-	return fmt.Sprintf("namespace %q belongs to %s, and is shared with you: only its owner may do that", e.tn.Name, ownerOf(e.tn))
+	return fmt.Sprintf("namespace %q belongs to %s and is shared with you: only its owner can do this", e.tn.Name, ownerOf(e.tn))
 }
 
 // prefixes returns the name prefixes of the classes of this installation.
@@ -98,13 +98,13 @@ func (f *factory) current(ctx context.Context, c *client.Client) (string, error)
 		return "", err
 	}
 	if len(own) == 0 {
-		return "", errors.New("the current context is not a temporary namespace, and you have none: kubectl tenama create")
+		return "", errors.New("the current context is not a temporary namespace, and you have none: create one with kubectl tenama create")
 	}
 	names := make([]string, len(own))
 	for i := range own {
 		names[i] = own[i].Name
 	}
-	return "", fmt.Errorf("the current context is not a temporary namespace: name one of yours: %s", strings.Join(names, ", "))
+	return "", fmt.Errorf("the current context is not a temporary namespace: specify one of your namespaces: %s", strings.Join(names, ", "))
 }
 
 // mine narrows a list to the namespaces of the caller. For users who may list all

@@ -22,13 +22,13 @@ type columns struct {
 
 func newColumns(spec string, noHeaders bool) (*columns, error) {
 	if spec == "" {
-		return nil, errors.New("custom-columns says no columns: use one such as custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp")
+		return nil, errors.New("custom-columns is empty: use for example custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp")
 	}
 	c := &columns{noHeaders: noHeaders}
 	for part := range strings.SplitSeq(spec, ",") {
 		head, path, ok := strings.Cut(part, ":")
 		if !ok || head == "" {
-			return nil, fmt.Errorf("custom-columns %q: each column is HEAD:PATH, such as NAME:.metadata.name", part)
+			return nil, fmt.Errorf("custom-columns %q: use HEADER:PATH, such as NAME:.metadata.name", part)
 		}
 		p, err := parsePath(head, path)
 		if err != nil {

@@ -64,7 +64,7 @@ func takes(reserved map[string]resource.Quantity) string {
 
 func ownerOf(tn *v1alpha1.TemporaryNamespace) string {
 	if g := tn.Status.OwnerGroup; g != "" {
-		return fmt.Sprintf("group %s (made by %s)", g, tn.Status.Owner)
+		return fmt.Sprintf("group %s (created by %s)", g, tn.Status.Owner)
 	}
 	return tn.Status.Owner
 }
@@ -74,17 +74,17 @@ func lifeOf(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
 	at := tn.Status.ExpirationTimestamp
 	switch {
 	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
-		return "until it is deleted"
+		return "until deleted"
 	case at == nil && tn.Spec.TTLSeconds != nil:
-		return "for " + human(time.Duration(*tn.Spec.TTLSeconds)*time.Second)
+		return human(time.Duration(*tn.Spec.TTLSeconds) * time.Second)
 	case at == nil:
-		return "until somebody knows when it expires"
+		return "<unknown>"
 	}
 	out := "until " + clockTime(at.Time, now)
 	if s := tn.Status.MaximumTTLSeconds; s != nil {
-		out += fmt.Sprintf("; each extension reaches %s from then at most", human(time.Duration(*s)*time.Second))
+		out += fmt.Sprintf("; extendable to %s from now", human(time.Duration(*s)*time.Second))
 	} else if t := tn.Status.MaximumExpirationTimestamp; t != nil {
-		out += "; at most until " + clockTime(t.Time, now)
+		out += "; extendable until " + clockTime(t.Time, now)
 	}
 	if n := tn.Status.MaximumExtensions; n != nil {
 		out += fmt.Sprintf("; extended %d of %d times", tn.Status.Extensions, *n)

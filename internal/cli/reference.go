@@ -16,33 +16,33 @@ const referenceHead = `# kubectl tenama
 
 <!-- Written by make generate from the commands themselves. -->
 
-Flags come after the plugin's name: kubectl takes none before it. Where the current context is a temporary namespace, NAME
-may be left out; a NAME gets the prefix of the installation (` + "`tmp-`" + `) unless it has it. Durations are such as 90m, 2h, 1d12h or
-1w, a day having 24 hours.
+Flags follow the name of the plugin: kubectl accepts none before it. NAME can be omitted if the current context is a
+temporary namespace. A NAME gets the prefix of the installation (` + "`tmp-`" + `) unless it already has it. Durations are written as
+90m, 2h, 1d12h or 1w; a day has 24 hours.
 
-stdout is the result, for the next program; everything else goes to stderr. With ` + "`-o json`" + ` and ` + "`-o yaml`" + ` so do errors, as a
-` + "`Status`" + ` of Kubernetes, with a hint among its causes.
+Only the result is written to stdout; everything else goes to stderr. With ` + "`-o json`" + ` and ` + "`-o yaml`" + `, errors are written as a
+` + "`Status`" + ` of Kubernetes, with the hint among its causes.
 
 | exit code | |
 |---|---|
-| 0 | done, or so already |
+| 0 | success, also if nothing had to be changed |
 | 1 | error |
-| 3 | done in the cluster, but the kubeconfig was not changed |
+| 3 | success in the cluster, but the kubeconfig was not changed |
 | 4 | not logged in, or not allowed |
-| 5 | no room in a budget |
+| 5 | a budget is full |
 | 124 | timed out |
-| 126, 127 | ` + "`run`" + `: the command cannot be executed, or found |
+| 126, 127 | ` + "`run`" + `: the command cannot be executed, or was not found |
 | 130 | interrupted |
 
-` + "`run`" + ` returns the exit code of its command, 128 and the number of a signal that ended it. On Windows kubectl makes 1 of every
-code but 0.
+` + "`run`" + ` returns the exit code of its command, or 128 plus the number of the signal that ended it. On Windows, kubectl turns every
+non-zero exit code into 1.
 
 | variable | |
 |---|---|
 | KUBECONFIG | as for kubectl |
-| NO_COLOR, CLICOLOR, CLICOLOR_FORCE | colour, if --color does not say |
-| TENAMA_NO_HINTS | if it is set, errors come without advice |
-| CI | if it is set, nothing moves on a terminal while one waits |
+| NO_COLOR, CLICOLOR, CLICOLOR_FORCE | use of colors; --color takes precedence |
+| TENAMA_NO_HINTS | if set, errors are printed without hints |
+| CI | if set, progress is not animated |
 | TENAMA_RUN, TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER, TENAMA_EXPIRES_AT | set for the command of ` + "`run`" + ` |
 `
 
@@ -74,7 +74,7 @@ func section(b *strings.Builder, c *cobra.Command) {
 	c.InitDefaultHelpFlag()
 	fmt.Fprintf(b, "\n## kubectl tenama %s\n\n```text\n%s\n```\n\n%s\n", c.Name(), c.UseLine(), c.Long)
 	if len(c.Aliases) > 0 {
-		fmt.Fprintf(b, "\nAlso called: %s\n", strings.Join(c.Aliases, ", "))
+		fmt.Fprintf(b, "\nAliases: %s\n", strings.Join(c.Aliases, ", "))
 	}
 	fmt.Fprintf(b, "\n```sh\n%s\n```\n", strings.ReplaceAll(strings.TrimPrefix(c.Example, "  "), "\n  ", "\n"))
 	own := pflag.NewFlagSet("", pflag.ContinueOnError)

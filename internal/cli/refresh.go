@@ -26,18 +26,18 @@ func newRefreshCommand(f *factory) *cobra.Command {
 	o := &refreshOptions{factory: f}
 	cmd := &cobra.Command{
 		Use:   "refresh [NAME]",
-		Short: "Bring a namespace up to what its class gives now",
-		Long: `Bring a namespace up to what its class gives now.
+		Short: "Update a namespace to the current revision of its class",
+		Long: `Update a namespace to the current revision of its class.
 
-A namespace keeps the quotas, limits and policies that it was made with when its
-class changes, and shows as outdated then (kubectl tenama list -o wide). This gives
-it those of today. Where they take more of a budget, there has to be room. What is
-fixed when a namespace is made (role, pod security, lifetime) stays; if the class
-differs there, make a new one.`,
-		Example: `  # The namespace of the current context
+When a class changes, its namespaces keep the quotas, limits and policies with which they
+were created, and are shown as outdated (kubectl tenama list -o wide). Refresh replaces
+these objects by the current ones. If they reserve more of a budget, there must be
+capacity. Role, pod security and lifetime are fixed when a namespace is created; if the
+class has changed one of them, create a new namespace.`,
+		Example: `  # Refresh the namespace of the current context
   kubectl tenama refresh
 
-  # Would it fit?
+  # Check whether it would fit into the budgets
   kubectl tenama refresh mr-42 --dry-run=server`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -53,7 +53,7 @@ differs there, make a new one.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&o.dryRun, "dry-run", "none", `"none", or "server": have it checked, and change nothing`)
+	cmd.Flags().StringVar(&o.dryRun, "dry-run", "none", `"none" or "server" (validate without changing anything)`)
 	o.output = addOutputFlag(cmd, one)
 	return cmd
 }
@@ -70,7 +70,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	}
 	class, err := c.Class(ctx, tn.Spec.ClassName)
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("class %q of namespace %q is gone: there is nothing to bring it up to", tn.Spec.ClassName, tn.Name)
+		return fmt.Errorf("class %q of namespace %q no longer exists", tn.Spec.ClassName, tn.Name)
 	}
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	}
 	after, err := c.Refresh(ctx, tn, revision, opts)
 	if _, wait := client.IsOverBudget(err); wait {
-		return advise(err, "give another namespace back with kubectl tenama delete NAME, and try again")
+		return advise(err, "delete another namespace with kubectl tenama delete NAME, and try again")
 	}
 	if err != nil {
 		return err

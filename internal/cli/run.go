@@ -40,34 +40,34 @@ func newRunCommand(f *factory) *cobra.Command {
 	o := &runOptions{borrow: &borrow{factory: f}, cred: credentialOptions{factory: f}}
 	cmd := &cobra.Command{
 		Use:   "run [-- COMMAND [ARGUMENT...]]",
-		Short: "Borrow a namespace for as long as a command runs",
-		Long: `Borrow a namespace for as long as a command runs; without COMMAND, your shell.
+		Short: "Run a command with a temporary namespace",
+		Long: `Run a command with a temporary namespace that is deleted when the command ends. Without
+COMMAND, your shell is run.
 
-The command finds a KUBECONFIG of its own, with a credential for this namespace alone:
-it can neither leave it nor extend it nor see others, and your own kubeconfig is not
-touched. (That holds for what goes by KUBECONFIG. A program that reads your other files
-can use what is in them.) TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER and
-TENAMA_EXPIRES_AT are set.
+KUBECONFIG is set to a file with a credential for this namespace only: with it, the
+command can neither use other namespaces, nor list or extend them, and your own kubeconfig
+is not changed. This does not restrict a command that reads credentials from your other
+files. TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER and TENAMA_EXPIRES_AT are set.
 
-Signals are passed on, the exit code is the command's, and the namespace is deleted when
-it ends. Should the plugin be killed, the namespace ends within two minutes: it is held
-by a lease, which is renewed while the command runs, up to --ttl, or without that to the
-maximum of the class. To hold it counts as no extension. A plugin that sleeps for two
-minutes (Ctrl-Z, a laptop that is shut) does not hold it.`,
-		Example: `  # Tests in a namespace of their own
+Signals are forwarded to the command, and its exit code is returned. While the command
+runs, a lease of two minutes is renewed, until --ttl or, without it, until the maximum
+lifetime of the class. Renewals do not count as extensions. If the plugin is killed, or
+suspended for two minutes (Ctrl-Z, a closed laptop), the lease ends and the namespace
+expires.`,
+		Example: `  # Run tests in a new namespace
   kubectl tenama run -- make e2e
 
-  # A shell
+  # Start a shell
   kubectl tenama run
 
-  # An agent that may look and change, here and nowhere else, for an hour at most
+  # Give an agent access to a new namespace only, for at most an hour
   kubectl tenama run --ttl 1h --role edit -- my-agent
 
-  # What failed is kept, to look at
+  # Keep the namespace if the command fails
   kubectl tenama run --keep-on-failure --class large -- ./test.sh`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return fmt.Errorf("the command comes after --: kubectl tenama run -- %s", args[0])
+				return fmt.Errorf("the command must follow --: kubectl tenama run -- %s", args[0])
 			}
 			return nil
 		},
@@ -77,10 +77,10 @@ minutes (Ctrl-Z, a laptop that is shut) does not hold it.`,
 				return err
 			}
 			if o.keep && o.keepOnFailure {
-				return errors.New("--keep and --keep-on-failure: give one of them")
+				return errors.New("--keep and --keep-on-failure cannot be used together")
 			}
 			if o.asMe && cmd.Flags().Changed("role") {
-				return errors.New("--as-me and --role: with --as-me the command has your own role")
+				return errors.New("--as-me and --role cannot be used together: with --as-me, the command has your own permissions")
 			}
 			if err := o.borrow.validate(); err != nil {
 				return err
@@ -94,17 +94,17 @@ minutes (Ctrl-Z, a laptop that is shut) does not hold it.`,
 	fs := cmd.Flags()
 	fs.SetInterspersed(false) // flags after COMMAND belong to it
 	o.borrow.addFlags(fs)
-	fs.Lookup("ttl").Usage = "how long the command has at most, such as 90m or 2h (default: the maximum of the class)"
+	fs.Lookup("ttl").Usage = "maximum lifetime of the namespace, such as 90m or 2h (default: the maximum of the class)"
 	o.cred.addRole(fs)
-	fs.BoolVar(&o.asMe, "as-me", false, "the command has your own identity, in place of a credential for the namespace alone")
-	fs.BoolVar(&o.keep, "keep", false, "do not delete the namespace at the end; it then lives as long as one that was just made, a day where the class has no end, or until --ttl is over")
-	fs.BoolVar(&o.keepOnFailure, "keep-on-failure", false, "the same, if the command fails")
+	fs.BoolVar(&o.asMe, "as-me", false, "run the command with your own identity instead of a credential for the namespace only")
+	fs.BoolVar(&o.keep, "keep", false, "keep the namespace when the command ends; it expires after --ttl, or else after the default lifetime of the class (24h if it has none)")
+	fs.BoolVar(&o.keepOnFailure, "keep-on-failure", false, "like --keep, if the command fails")
 	return cmd
 }
 
 func (o *runOptions) run(ctx context.Context) error {
 	if ns := os.Getenv(insideRun); ns != "" {
-		return advise(fmt.Errorf("this runs inside of kubectl tenama run, in namespace %q: namespaces do not nest", ns), "leave it first, with exit")
+		return advise(fmt.Errorf("already inside kubectl tenama run, in namespace %q: runs cannot be nested", ns), "exit it first")
 	}
 	path, err := o.executable()
 	if err != nil {
@@ -113,7 +113,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	sweep()
 	dir, release, err := ownDir()
 	if err != nil {
-		return fmt.Errorf("make a directory for the kubeconfig: %w", err)
+		return fmt.Errorf("create a directory for the kubeconfig: %w", err)
 	}
 	defer release()
 	c, err := o.client()
@@ -176,9 +176,9 @@ func (o *runOptions) executable() (string, error) {
 	path, err := exec.LookPath(name)
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return "", &failure{fmt.Errorf("cannot run %q: there is no such command", name), 127, ""}
+		return "", &failure{fmt.Errorf("cannot run %q: command not found", name), 127, ""}
 	case err != nil:
-		return "", &failure{fmt.Errorf("cannot run %q: it is not executable", name), 126, ""}
+		return "", &failure{fmt.Errorf("cannot run %q: not executable", name), 126, ""}
 	}
 	return path, nil
 }
@@ -205,18 +205,18 @@ func (h *holder) end(ctx context.Context, keep bool) {
 	if keep {
 		kept, err := h.c.LetGo(ctx, h.tn, h.keptUntil(ctx))
 		if err != nil {
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it ends in two minutes: %s\n", h.tn.Name, clean(err.Error()))
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name, clean(err.Error()))
 			return
 		}
 		line := fmt.Sprintf("namespace/%s kept", kept.Name)
 		if t := kept.Status.ExpirationTimestamp; t != nil {
 			line += "; it expires " + in(t.Time, h.c.Now())
 		}
-		fmt.Fprintf(h.ErrOut, "%s. Look at it: kubectl tenama use %s\n", line, kept.Name)
+		fmt.Fprintf(h.ErrOut, "%s. Switch to it: kubectl tenama use %s\n", line, kept.Name)
 		return
 	}
 	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
 	if err != nil && !client.IsGone(err) {
-		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; nobody holds it now, and it ends in two minutes: %s\n", h.tn.Name, clean(err.Error()))
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in two minutes: %s\n", h.tn.Name, clean(err.Error()))
 	}
 }

@@ -86,7 +86,7 @@ func (h *holder) credential(ctx context.Context) error {
 func (h *holder) mine() error {
 	e, err := h.entry(h.tn, "")
 	if err != nil {
-		return fmt.Errorf("--as-me needs an identity of the kubeconfig: %w", err)
+		return fmt.Errorf("--as-me requires an identity from the kubeconfig: %w", err)
 	}
 	raw, err := h.flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
@@ -96,7 +96,7 @@ func (h *holder) mine() error {
 	own.Contexts = map[string]*clientcmdapi.Context{e.Context: {Cluster: e.Cluster, AuthInfo: e.User, Namespace: h.tn.Name}}
 	own.CurrentContext = e.Context
 	if err := clientcmdapi.MinifyConfig(own); err != nil {
-		return fmt.Errorf("take your identity out of the kubeconfig: %w", err)
+		return fmt.Errorf("copy your identity from the kubeconfig: %w", err)
 	}
 	return clientcmd.WriteToFile(*own, h.file) // mode 0600, in a directory of mode 0700
 }
@@ -131,10 +131,10 @@ func (h *holder) child(ctx context.Context, path string, args []string) (int, er
 			case 1:
 				_ = cmd.Process.Signal(s)
 			case 2:
-				fmt.Fprintln(h.ErrOut, "Once more kills the command.")
+				fmt.Fprintln(h.ErrOut, "The next signal kills the command.")
 				_ = cmd.Process.Signal(s)
 			default: // it ignored two signals
-				fmt.Fprintln(h.ErrOut, "The command does not end; killing it.")
+				fmt.Fprintln(h.ErrOut, "The command did not exit; killing it.")
 				_ = cmd.Process.Kill()
 			}
 		case err := <-ended:
@@ -195,7 +195,7 @@ func (h *holder) hold(ctx context.Context) {
 		case ctx.Err() != nil:
 		case client.IsGone(err), apierrors.IsConflict(err) && h.over(once):
 			h.gone.Store(true)
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone; the command goes on without it.\n", h.tn.Name)
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone; the command keeps running without it.\n", h.tn.Name)
 			cancel()
 			return
 		case err != nil:
@@ -205,7 +205,7 @@ func (h *holder) hold(ctx context.Context) {
 			h.further(once, tn)
 			if at := v1alpha1.DeadlineOf(tn); !told && !at.IsZero() && at.Sub(h.c.Now()) < lastCall && tn.Status.MaximumTTLSeconds == nil {
 				told = true
-				fmt.Fprintf(h.ErrOut, "Warning: namespace %q ends %s, whether its command does or not.\n", tn.Name, in(at, h.c.Now()))
+				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name, in(at, h.c.Now()))
 			}
 		}
 		cancel()

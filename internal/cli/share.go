@@ -29,20 +29,20 @@ func newShareCommand(f *factory) *cobra.Command {
 	o := &shareOptions{factory: f}
 	cmd := &cobra.Command{
 		Use:   "share [NAME] --with SUBJECT[,SUBJECT...]",
-		Short: "Let others into a namespace",
-		Long: `Let others into a namespace.
+		Short: "Share a namespace with other users",
+		Long: `Share a namespace with users, groups or service accounts.
 
-SUBJECT is user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME, as the cluster knows
-them. They get a ClusterRole in the namespace, by a RoleBinding that is made with your
-own rights: no more than you have yourself. It stays yours; they can neither extend nor
-delete it. To share again with another role replaces the first. Without NAME it is the
-namespace of the current context.
+SUBJECT is user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME. Each subject gets a
+ClusterRole in the namespace, by a RoleBinding that is created with your own permissions;
+you cannot grant more than you have. You remain the owner: other users can neither extend
+nor delete the namespace. Sharing it again with another role replaces the first role.
+Without NAME, the namespace of the current context is shared.
 
-They switch to it with: kubectl tenama use NAME`,
+Other users switch to it with: kubectl tenama use NAME`,
 		Example: `  kubectl tenama share --with user:bob
   kubectl tenama share mr-42 --with user:bob,group:testers --role edit
 
-  # With whom is it shared?
+  # Show the subjects that a namespace is shared with
   kubectl tenama describe mr-42`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -55,8 +55,8 @@ They switch to it with: kubectl tenama use NAME`,
 			return o.share(cmd.Context())
 		},
 	}
-	cmd.Flags().StringSliceVar(&o.with, "with", nil, "whom, as user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
-	cmd.Flags().StringVar(&o.role, "role", "view", "ClusterRole that they get, such as view or edit; no more than you have yourself")
+	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to share with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	cmd.Flags().StringVar(&o.role, "role", "view", "ClusterRole to grant, such as view or edit; at most your own permissions")
 	return cmd
 }
 
@@ -64,14 +64,16 @@ func newUnshareCommand(f *factory) *cobra.Command {
 	o := &shareOptions{factory: f}
 	cmd := &cobra.Command{
 		Use:   "unshare [NAME] --with SUBJECT[,SUBJECT...]",
-		Short: "Keep others out of a namespace again",
-		Long: `Keep others out of a namespace again.
+		Short: "Stop sharing a namespace",
+		Long: `Stop sharing a namespace: revoke the access that "kubectl tenama share" granted.
 
-It takes back what "kubectl tenama share" gave. Whoever had edit or more may have made a
-token of an account in the namespace meanwhile, which lives on: see its accounts with
-"kubectl get serviceaccounts", and delete those that you do not need. Without NAME it is the namespace of the
-current context.`,
+Subjects with role edit or higher may have created tokens of service accounts in the
+namespace, which remain valid. List the accounts with "kubectl get serviceaccounts", and
+delete those that you do not need. Without NAME, the namespace of the current context is
+used.`,
 		Example: `  kubectl tenama unshare mr-42 --with user:bob
+
+  # Revoke the access of all subjects
   kubectl tenama unshare mr-42 --all`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -89,15 +91,15 @@ current context.`,
 			return o.unshare(cmd.Context())
 		},
 	}
-	cmd.Flags().StringSliceVar(&o.with, "with", nil, "whom, as user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
-	cmd.Flags().BoolVar(&o.all, "all", false, "everybody")
+	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to stop sharing with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	cmd.Flags().BoolVar(&o.all, "all", false, "stop sharing with all subjects")
 	return cmd
 }
 
 // parse parses --with into subjects.
 func (o *shareOptions) parse() error {
 	if len(o.with) == 0 {
-		return errors.New("--with says whom: use user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+		return errors.New("--with is required: use user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
 	}
 	for _, s := range o.with {
 		kind, name, _ := strings.Cut(s, ":")
@@ -115,7 +117,7 @@ func (o *shareOptions) parse() error {
 			return fmt.Errorf("--with %q: use user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME", s)
 		}
 		if kind != "serviceaccount" && strings.HasPrefix(name, "system:") {
-			return fmt.Errorf("--with %q: a namespace is not shared with users and groups of the system: they are many, or everybody", s)
+			return fmt.Errorf("--with %q: cannot share with system users and groups, which may include everyone", s)
 		}
 		o.subjects = append(o.subjects, subject)
 	}
@@ -136,10 +138,10 @@ func (o *shareOptions) share(ctx context.Context) error {
 	}
 	for _, s := range o.subjects { // check all before sharing with any
 		if s.Kind == rbacv1.UserKind && (s.Name == me || s.Name == tn.Status.Owner) {
-			return fmt.Errorf("--with %q: it is theirs already", said(s))
+			return fmt.Errorf("--with %q: already owns the namespace", said(s))
 		}
 		if s.Kind == rbacv1.GroupKind && s.Name == tn.Status.OwnerGroup {
-			return fmt.Errorf("--with %q: it is theirs already", said(s))
+			return fmt.Errorf("--with %q: already owns the namespace", said(s))
 		}
 	}
 	for _, s := range o.subjects {
@@ -153,7 +155,7 @@ func (o *shareOptions) share(ctx context.Context) error {
 		}
 		fmt.Fprintf(o.Out, "namespace/%s %s with %s (%s)\n", tn.Name, word, said(s), o.role)
 	}
-	fmt.Fprintf(o.ErrOut, "They switch to it with: kubectl tenama use %s\n", tn.Name)
+	fmt.Fprintf(o.ErrOut, "Other users switch to it with: kubectl tenama use %s\n", tn.Name)
 	return nil
 }
 
@@ -169,7 +171,7 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 	more := false // a removed role allowed more than view
 	defer func() {
 		if more {
-			fmt.Fprintf(o.ErrOut, "Tokens that they made of accounts in it live on: kubectl -n %s get serviceaccounts\n", tn.Name)
+			fmt.Fprintf(o.ErrOut, "Tokens of service accounts in it remain valid; check: kubectl -n %s get serviceaccounts\n", tn.Name)
 		}
 	}()
 	back := func(wanted func(client.Share) bool) (n int, err error) {
@@ -180,7 +182,7 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 				}
 				n++
 				more = more || s.Role != "view"
-				fmt.Fprintf(o.Out, "namespace/%s not shared with %s any more\n", tn.Name, said(s.Subject))
+				fmt.Fprintf(o.Out, "namespace/%s no longer shared with %s\n", tn.Name, said(s.Subject))
 			}
 		}
 		return n, nil
@@ -189,7 +191,7 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 		if n, err := back(func(client.Share) bool { return true }); err != nil || n > 0 {
 			return err
 		}
-		fmt.Fprintln(o.ErrOut, "It was shared with nobody.")
+		fmt.Fprintln(o.ErrOut, "The namespace was not shared.")
 		return nil
 	}
 	for _, subject := range o.subjects {
@@ -198,7 +200,7 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 			return err
 		}
 		if n == 0 {
-			fmt.Fprintf(o.ErrOut, "It was not shared with %s.\n", said(subject))
+			fmt.Fprintf(o.ErrOut, "The namespace was not shared with %s.\n", said(subject))
 		}
 	}
 	return nil

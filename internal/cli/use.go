@@ -28,11 +28,12 @@ func newUseCommand(f *factory) *cobra.Command {
 		Short: "Switch to a namespace, or back",
 		Long: `Switch to a namespace, or back.
 
-The context of the namespace is made current; if it is not in the kubeconfig, or not
-any more, it is added; so it is for a namespace that others share with you. "-"
-switches to the context that was current before. Without NAME it is the only
-namespace that you have.`,
+The context of the namespace is made current. It is added to the kubeconfig if it is
+missing, also for a namespace that another user shares with you. "-" switches to the
+previous context. Without NAME, use switches to your only namespace.`,
 		Example: `  kubectl tenama use mr-42
+
+  # Switch to the previous context
   kubectl tenama use -`,
 		Args: oneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -114,11 +115,11 @@ func (o *useOptions) only(ctx context.Context, c *client.Client) (string, error)
 	}
 	switch len(names) {
 	case 0:
-		return "", errors.New("you have no namespace: kubectl tenama create")
+		return "", errors.New("you have no namespace: create one with kubectl tenama create")
 	case 1:
 		return names[0], nil
 	}
-	return "", fmt.Errorf("name one of yours: %s", strings.Join(names, ", "))
+	return "", fmt.Errorf("specify one of your namespaces: %s", strings.Join(names, ", "))
 }
 
 // back switches to the previous context; a second call switches back again.
@@ -129,7 +130,7 @@ func (o *useOptions) back(ctx context.Context) error {
 	}
 	to := m.Before()
 	if to == "" {
-		return errors.New("the kubeconfig remembers no context from before")
+		return errors.New("the kubeconfig has no previous context")
 	}
 	if _, err := o.files().Use(ctx, to); err != nil {
 		return &failure{err, exitKubeconfig, ""}

@@ -25,8 +25,8 @@ func newVersionCommand(f *factory) *cobra.Command {
 	o := &versionOptions{factory: f}
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Show the version of the plugin, and the API of the cluster",
-		Long:  "Show the version of the plugin, and the API of the cluster.",
+		Short: "Show the version of the plugin and the API of the cluster",
+		Long:  "Show the version of the plugin and the version of the API that the cluster serves.",
 		Example: `  kubectl tenama version
   kubectl tenama version --client`,
 		Args: cobra.NoArgs,
@@ -38,7 +38,7 @@ func newVersionCommand(f *factory) *cobra.Command {
 			return fmt.Errorf("unknown output format %q: use json or yaml", o.output)
 		},
 	}
-	cmd.Flags().BoolVar(&o.client, "client", false, "only the plugin's; no cluster is asked")
+	cmd.Flags().BoolVar(&o.client, "client", false, "show only the version of the plugin, without contacting the cluster")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "")
 	setFormats(cmd, "json", "yaml")
 	return cmd

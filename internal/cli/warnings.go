@@ -119,7 +119,7 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 			return // one write per command; later commands update the others
 		case err == nil, !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !client.IsGone(err):
 		case e.Context == m.CurrentContext:
-			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Back: kubectl tenama use -\n", e.Namespace)
+			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Switch back: kubectl tenama use -\n", e.Namespace)
 		default:
 			gone[e.UID] = true
 		}

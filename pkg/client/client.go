@@ -128,9 +128,9 @@ func checked(tn *v1alpha1.TemporaryNamespace, asked string, err error) error {
 	case err != nil:
 		return err
 	case len(validation.IsDNS1123Label(tn.Name)) > 0:
-		return fmt.Errorf("the server answered with %q, which is not the name of a namespace", tn.Name)
+		return fmt.Errorf("the server returned %q, which is not a valid name of a namespace", tn.Name)
 	case asked != "" && tn.Name != asked:
-		return fmt.Errorf("the server was asked for %q and answered with %q", asked, tn.Name)
+		return fmt.Errorf("requested namespace %q, but the server returned %q", asked, tn.Name)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func (c *Client) bind(ctx context.Context, ns, name, role string, s rbacv1.Subje
 		return false, err
 	}
 	if have.RoleRef != want.RoleRef || len(have.Subjects) != 1 || have.Subjects[0] != s {
-		return false, fmt.Errorf("rolebinding %q in namespace %q is not as it was made: delete it with kubectl -n %s delete rolebinding %s", name, ns, ns, name)
+		return false, fmt.Errorf("rolebinding %q in namespace %q was modified: delete it with kubectl -n %s delete rolebinding %s", name, ns, ns, name)
 	}
 	return false, nil
 }

@@ -146,7 +146,7 @@ func ExampleIsGone() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = c.Get(ctx, "tmp-nobody-made-it")
+	_, err = c.Get(ctx, "tmp-does-not-exist")
 	fmt.Println(client.IsGone(err), client.IsNotServed(err))
 	// Output: true false
 }

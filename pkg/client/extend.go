@@ -111,5 +111,5 @@ func (c *Client) Extend(ctx context.Context, name string, until Extension, reaso
 			return before, nil, err // the conflict was not caused by a concurrent change
 		}
 	}
-	return before, nil, apierrors.NewConflict(v1alpha1.Resource.GroupResource(), name, fmt.Errorf("it is being changed all the time; try again"))
+	return before, nil, apierrors.NewConflict(v1alpha1.Resource.GroupResource(), name, fmt.Errorf("other clients keep changing it; try again"))
 }

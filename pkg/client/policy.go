@@ -113,7 +113,7 @@ func (c *Client) Refresh(ctx context.Context, tn *v1alpha1.TemporaryNamespace, r
 // Reasons: those of Create; TooManyRequests if d has elapsed.
 func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespace, d time.Duration, told func(string), o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
 	if tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
-		return nil, fmt.Errorf("the annotation %q is required to wait in line", v1alpha1.AnnotationRequestID)
+		return nil, fmt.Errorf("the annotation %q is required to wait in the queue", v1alpha1.AnnotationRequestID)
 	}
 	tn = tn.DeepCopy()
 	end, last := time.Now().Add(d), ""

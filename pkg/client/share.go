@@ -82,7 +82,7 @@ func (c *Client) Shared(ctx context.Context, name string) (*v1alpha1.TemporaryNa
 		return nil, err
 	}
 	if ns.Labels[v1alpha1.LabelManaged] != "true" {
-		return nil, apierrors.NewForbidden(corev1.Resource("namespaces"), name, errors.New("it is no temporary namespace"))
+		return nil, apierrors.NewForbidden(corev1.Resource("namespaces"), name, errors.New("not a temporary namespace"))
 	}
 	tn := &v1alpha1.TemporaryNamespace{
 		ObjectMeta: metav1.ObjectMeta{Name: ns.Name, UID: v1alpha1.UIDOf(ns.UID), CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp},

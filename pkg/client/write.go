@@ -34,7 +34,7 @@ func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 		out := &v1alpha1.TemporaryNamespace{}
 		err := checked(out, tn.Name, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
 		if err == nil && !strings.HasPrefix(out.Name, tn.GenerateName) {
-			return nil, fmt.Errorf("the server was asked for a name that begins with %q and answered with %q", tn.GenerateName, out.Name)
+			return nil, fmt.Errorf("requested a name with the prefix %q, but the server returned %q", tn.GenerateName, out.Name)
 		}
 		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !passing(err) {
 			return out, err

@@ -100,7 +100,7 @@ func TestPluginWithoutBroker(t *testing.T) {
 	if out, err := c.Kubectl("admin", "wait", "--for=condition=Available=False", "--timeout=90s", "apiservice/v1alpha1.tenama.dev"); err != nil {
 		t.Fatal(out)
 	}
-	check("killed", "error: the tenama broker of this cluster does not answer")
+	check("killed", "error: the tenama broker of this cluster does not respond")
 }
 
 // After Ctrl-C at any moment, the kubeconfig must be intact, no lock may remain, and

@@ -80,7 +80,7 @@ func TestPrompt(t *testing.T) {
 	first, second := borrow(t, paula, unique("prompt"), time.Hour), borrow(t, paula, unique("prompt"), time.Hour)
 
 	s := open(t, home, 200, nil, "delete", "--all")
-	s.until(`Delete 2 namespaces, with everything in them: .*\? \[y/N\] $`)
+	s.until(`Delete 2 namespaces and everything in them: .*\? \[y/N\] $`)
 	s.send("\x03")
 	if code, out := s.exit(); code != 130 || !strings.Contains(out, "interrupted") || !there(first.Name) || !there(second.Name) {
 		t.Errorf("Ctrl-C: exit code %d, both exist: %t, %t\n%s", code, there(first.Name), there(second.Name), out)
@@ -96,7 +96,7 @@ func TestPrompt(t *testing.T) {
 		t.Errorf("with a name: exit code %d:\n%s", code, out)
 	}
 	s = open(t, home, 200, nil, "delete", "--all")
-	s.until(`Delete namespace ` + second.Name + `, with everything in it\? \[y/N\] $`)
+	s.until(`Delete namespace ` + second.Name + ` and everything in it\? \[y/N\] $`)
 	s.send("y\r")
 	s.until(`waiting until namespace ` + second.Name + ` is gone`) // in a progress line
 	if code, out := s.exit(); code != 0 || !strings.HasSuffix(out, "namespace \""+second.Name+"\" deleted\r\n") || !strings.Contains(out, "\r\x1b[K") {

@@ -151,7 +151,7 @@ func (c *change) edit(content []byte) ([]byte, error) {
 	}
 	if windows {
 		if bytes.Count(content, []byte("\n")) != bytes.Count(content, []byte("\r\n")) {
-			return nil, fmt.Errorf("%w: mixed line ends", errUnusual)
+			return nil, fmt.Errorf("%w: mixed line endings", errUnusual)
 		}
 		out = strings.ReplaceAll(out, "\n", "\r\n")
 	}
@@ -276,7 +276,7 @@ func oneDocument(content []byte) error {
 			return nil
 		}
 		if err != nil || n > 0 {
-			return errors.New("it has more than one YAML document")
+			return errors.New("more than one YAML document")
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (l *layout) sequence(seq *yaml.Node, end int) error {
 		for j := 0; j+1 < len(item.Content); j += 2 {
 			if item.Content[j].Value == "name" {
 				if _, twice := l.items[item.Content[j+1].Value]; twice {
-					return fmt.Errorf("%w: two contexts of one name", errUnusual)
+					return fmt.Errorf("%w: duplicate context", errUnusual)
 				}
 				l.items[item.Content[j+1].Value] = span{at, to}
 			}
@@ -139,7 +139,7 @@ func scalar(s string, style yaml.Style) (string, error) {
 	b, err := yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: style})
 	text := strings.TrimRight(string(b), "\n")
 	if err == nil && strings.Contains(text, "\n") {
-		err = fmt.Errorf("%w: a name of several lines", errUnusual)
+		err = fmt.Errorf("%w: a name with line breaks", errUnusual)
 	}
 	return text, err
 }

@@ -29,7 +29,7 @@ func own(f *os.File, was fs.FileInfo) error {
 		return nil
 	}
 	if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
-		return fmt.Errorf("keep its owner and group: %w", err)
+		return fmt.Errorf("preserve owner and group: %w", err)
 	}
 	return nil
 }

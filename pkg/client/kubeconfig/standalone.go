@@ -24,7 +24,7 @@ const credential = "tenama.dev/credential"
 const mostBytes = 1 << 20
 
 // ErrForeign means that a file exists and was not written by Standalone.
-var ErrForeign = errors.New("it exists and was not written by tenama")
+var ErrForeign = errors.New("the file exists and was not written by tenama")
 
 // Standalone is a self-contained kubeconfig: one cluster, one credential, one
 // namespace.
@@ -73,14 +73,14 @@ func (s Standalone) Write(path string) error {
 // Replaceable returns nil if Write is allowed to write to path.
 func Replaceable(path string) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return fmt.Errorf("write kubeconfig %q: it is a link, and where a credential goes is not for others to say", path)
+		return fmt.Errorf("write kubeconfig %q: it is a symbolic link", path)
 	}
 	_, info, err := writable(path)
 	switch {
 	case err != nil || info == nil:
 		return err
 	case !Mine(info):
-		return fmt.Errorf("write kubeconfig %q: it belongs to somebody else", path)
+		return fmt.Errorf("write kubeconfig %q: it belongs to another user", path)
 	case info.Size() == 0:
 		return nil
 	case info.Size() > mostBytes:
