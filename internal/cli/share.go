@@ -81,7 +81,7 @@ used.`,
 				return err
 			}
 			if o.all && len(o.with) > 0 {
-				return errors.New("--all and --with: give one of them")
+				return errors.New("--all and --with cannot be used together")
 			}
 			if !o.all {
 				if err := o.parse(); err != nil {
