@@ -17,27 +17,27 @@ import (
 
 // ask prompts for yes or no on stderr and reads stdin, terminal or not. A missing
 // answer is an error, so nothing happens without consent.
-func (f *factory) ask(ctx context.Context, question, without string) (bool, error) {
+func (f *factory) ask(ctx context.Context, question, hint string) (bool, error) {
 	fmt.Fprintf(f.ErrOut, "%s [y/N] ", clean(question))
 	type answer struct {
 		line string
 		err  error
 	}
-	got := make(chan answer, 1)
+	answers := make(chan answer, 1)
 	go func() { // a read cannot be interrupted; the process exits soon enough
 		line, err := bufio.NewReader(f.In).ReadString('\n')
-		got <- answer{line, err}
+		answers <- answer{line, err}
 	}()
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(f.ErrOut)
 		return false, ctx.Err()
-	case a := <-got:
+	case a := <-answers:
 		if in, _ := f.In.(*os.File); in == nil || !term.IsTerminal(int(in.Fd())) {
 			fmt.Fprintln(f.ErrOut) // no terminal echoed a newline
 		}
 		if a.err != nil && (!errors.Is(a.err, io.EOF) || a.line == "") {
-			return false, fmt.Errorf("no answer on stdin: %s", without)
+			return false, fmt.Errorf("no answer on stdin: %s", hint)
 		}
 		switch strings.ToLower(strings.TrimSpace(a.line)) {
 		case "y", "yes":
@@ -49,11 +49,11 @@ func (f *factory) ask(ctx context.Context, question, without string) (bool, erro
 
 // progress reports a slow operation: on a terminal as a line that is updated and then
 // erased, elsewhere once, if it takes more than a moment. Calling done ends it.
-func (f *factory) progress(what string) (done func()) {
+func (f *factory) progress(action string) (done func()) {
 	s := f.style(f.ErrOut)
 	live := s.live && os.Getenv("CI") == ""
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	begun := time.Now()
+	started := time.Now()
 	go func() {
 		defer close(stopped)
 		frames, first, every := []string{"|", "/", "-", "\\"}, 2*time.Second, time.Hour
@@ -76,10 +76,10 @@ func (f *factory) progress(what string) (done func()) {
 			}
 			switch {
 			case live:
-				line := fmt.Sprintf("%s %s, %s", frames[i%len(frames)], what, human(time.Since(begun)))
+				line := fmt.Sprintf("%s %s, %s", frames[i%len(frames)], action, formatDuration(time.Since(started)))
 				fmt.Fprintf(f.ErrOut, "\r%s\x1b[K", s.apply(cut(line, s.width-1), dim))
 			case i == 0:
-				fmt.Fprintf(f.ErrOut, "%s ...\n", upper(what))
+				fmt.Fprintf(f.ErrOut, "%s ...\n", upper(action))
 			}
 			next.Reset(every)
 		}
@@ -88,9 +88,9 @@ func (f *factory) progress(what string) (done func()) {
 }
 
 // cut shortens s to at most the given number of terminal cells.
-func cut(s string, most int) string {
+func cut(s string, width int) string {
 	r := []rune(s)
-	for len(r) > 0 && cells(string(r)) > most {
+	for len(r) > 0 && cells(string(r)) > width {
 		r = r[:len(r)-1]
 	}
 	return string(r)

@@ -45,7 +45,7 @@ parameters, all quotas, and the objects that each namespace gets.`,
 
   # Details of one class
   kubectl tenama classes large`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				o.name = args[0]
@@ -57,7 +57,7 @@ parameters, all quotas, and the objects that each namespace gets.`,
 		},
 	}
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "do not print headers")
-	o.output = addOutputFlag(cmd, many)
+	o.output = addOutputFlag(cmd, outputList)
 	return cmd
 }
 
@@ -105,7 +105,7 @@ func (o *classesOptions) run(ctx context.Context) error {
 		fmt.Fprintln(o.ErrOut, "No classes found. Ask an administrator to run: kubectl apply -k deploy/classes")
 		return nil
 	}
-	use, err := o.usable(ctx, c, list.Items)
+	use, err := o.allowedToUse(ctx, c, list.Items)
 	if err != nil {
 		return err
 	}
@@ -117,9 +117,9 @@ func (o *classesOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// usable returns, for each class, whether the caller may use it: yes, no, broken, or
+// allowedToUse returns, for each class, whether the caller may use it: yes, no, broken, or
 // <unknown> if that may not be asked.
-func (o *classesOptions) usable(ctx context.Context, c *client.Client, classes []policyv1alpha1.NamespaceClass) ([]string, error) {
+func (o *classesOptions) allowedToUse(ctx context.Context, c *client.Client, classes []policyv1alpha1.NamespaceClass) ([]string, error) {
 	out := make([]string, len(classes))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -161,7 +161,7 @@ func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []st
 		if isDefault(c) {
 			name += " (default)"
 		}
-		ttl, most := lifetimeOf(&c.Spec.Lifetime)
+		ttl, maximum := lifetimeOf(&c.Spec.Lifetime)
 		tones := map[string]tone{"yes": good, "no": dim, "broken": bad}
 		var params []string
 		for _, p := range c.Spec.Parameters {
@@ -173,7 +173,7 @@ func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []st
 			}
 			return cell{text: "-"}
 		}
-		row := []cell{{text: name}, {use[i], tones[use[i]]}, {text: ttl}, {text: most}, amount("requests.cpu"), amount("requests.memory"), amount("requests.storage"), amount("pods"),
+		row := []cell{{text: name}, {use[i], tones[use[i]]}, {text: ttl}, {text: maximum}, amount("requests.cpu"), amount("requests.memory"), amount("requests.storage"), amount("pods"),
 			{text: orDash(strings.Join(params, ","))}, {text: c.Spec.Description}}
 		if wide {
 			row = append(row, cell{text: c.Spec.OwnerRole}, cell{text: string(c.Spec.PodSecurity)}, cell{text: c.Status.Prefix}, cell{text: c.Status.Revision})
@@ -191,20 +191,20 @@ func orDash(s string) string {
 }
 
 // lifetimeOf formats the default and the maximum lifetime of namespaces of a class.
-func lifetimeOf(l *policyv1alpha1.Lifetime) (ttl, most string) {
-	long := func(s int64) string { return human(time.Duration(s) * time.Second) }
+func lifetimeOf(l *policyv1alpha1.Lifetime) (ttl, maximum string) {
+	format := func(s int64) string { return formatDuration(time.Duration(s) * time.Second) }
 	switch l.Type {
 	case policyv1alpha1.LifetimeUnbounded:
 		return "never", "-"
 	case policyv1alpha1.LifetimeRenewable:
-		return long(l.DefaultTTLSeconds), "now+" + long(l.MaximumTTLSeconds)
+		return format(l.DefaultTTLSeconds), "now+" + format(l.MaximumTTLSeconds)
 	}
-	return long(l.DefaultTTLSeconds), long(l.MaximumTTLSeconds)
+	return format(l.DefaultTTLSeconds), format(l.MaximumTTLSeconds)
 }
 
 // describe prints all details of one class.
 func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) {
-	t := &facts{}
+	t := &fieldPrinter{}
 	t.add("Name", c.Name)
 	t.add("Description", c.Spec.Description)
 	if isDefault(c) {
@@ -214,14 +214,14 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 	if ready := meta.FindStatusCondition(c.Status.Conditions, policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
 		t.add("Broken", ready.Message)
 	}
-	ttl, most := lifetimeOf(&c.Spec.Lifetime)
+	ttl, maximum := lifetimeOf(&c.Spec.Lifetime)
 	switch c.Spec.Lifetime.Type {
 	case policyv1alpha1.LifetimeUnbounded:
 		t.add("Lifetime", "until deleted")
 	case policyv1alpha1.LifetimeRenewable:
-		t.add("Lifetime", ttl+"; extendable to "+strings.TrimPrefix(most, "now+")+" from now")
+		t.add("Lifetime", ttl+"; extendable to "+strings.TrimPrefix(maximum, "now+")+" from now")
 	default:
-		t.add("Lifetime", ttl+"; at most "+most+" with extensions")
+		t.add("Lifetime", ttl+"; at most "+maximum+" with extensions")
 	}
 	if n := c.Spec.Lifetime.MaximumExtensions; n != nil {
 		t.add("Extensions", fmt.Sprintf("at most %d", *n))
@@ -229,7 +229,7 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 	t.add("Name prefix", c.Status.Prefix)
 	t.add("Role", c.Spec.OwnerRole)
 	t.add("Pod security", string(c.Spec.PodSecurity))
-	t.add("Objects", strings.Join(objects(c), ", "))
+	t.add("Objects", strings.Join(classObjects(c), ", "))
 	t.add("Revision", c.Status.Revision)
 	t.print(o.Out)
 	if len(c.Spec.Parameters) > 0 {

@@ -50,19 +50,19 @@ import (
 
 // Run runs the plugin with args, the program name first, and returns its exit code.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	if asksCompletion(args) { // shells print stderr into the command line being completed
+	if isCompletionCall(args) { // shells print stderr into the command line being completed
 		streams.ErrOut = io.Discard
 	}
 	f := newFactory(streams)
 	root := newRootCommand(f, args[0])
-	root.SetArgs(asCompletion(args))
+	root.SetArgs(completionArgs(args))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		err = cmp.Or(unknownCommand(root, args[1:]), err)
 	}
-	code := f.fail(ctx, err)
+	code := f.reportError(ctx, err)
 	if err == nil || f.format == "" { // stderr must hold only the Status
-		f.farewell(ctx)
+		f.finishCommand(ctx)
 	}
 	return code
 }
@@ -89,9 +89,9 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		return err
 	}
 	if likely := root.SuggestionsFor(flags.Arg(0)); len(likely) > 0 {
-		return advise(err, "did you mean "+strings.Join(likely, " or ")+"?")
+		return withHint(err, "did you mean "+strings.Join(likely, " or ")+"?")
 	}
-	return advise(err, "see: kubectl tenama --help")
+	return withHint(err, "see: kubectl tenama --help")
 }
 
 // factory creates what the commands share, on demand.
@@ -101,14 +101,14 @@ type factory struct {
 	colour    string // auto, always or never
 	tokenFile string
 
-	format string         // value of -o of the running command
-	made   *client.Client // the first client created
-	heard  *heard         // server warnings
-	wrote  bool           // the command handles stale kubeconfig entries: do not prune
+	format      string          // value of -o of the running command
+	firstClient *client.Client  // the first client created
+	warnings    *warningHandler // server warnings
+	skipPrune   bool            // the command handles stale kubeconfig entries: do not prune
 }
 
 func newFactory(streams genericiooptions.IOStreams) *factory {
-	return &factory{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), colour: "auto", heard: newHeard(streams.ErrOut)}
+	return &factory{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), colour: "auto", warnings: newWarningHandler(streams.ErrOut)}
 }
 
 func newRootCommand(f *factory, program string) *cobra.Command {
@@ -150,14 +150,14 @@ network policies, access for you, and a context in your kubeconfig.`,
 		root.AddCommand(commands...)
 	}
 	root.SetHelpCommandGroupID("rest")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return advise(err, "see: "+cmd.CommandPath()+" --help") })
-	root.PersistentPreRunE = f.check
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return withHint(err, "see: "+cmd.CommandPath()+" --help") })
+	root.PersistentPreRunE = f.validateGlobalFlags
 	complete(f, root)
 	return root
 }
 
-// shown lists the global flags on every help page; as in kubectl, "options" shows all of them.
-var shown = map[string]bool{"context": true, "kubeconfig": true, "as": true, "request-timeout": true, "namespace": true}
+// visibleFlags lists the global flags on every help page; as in kubectl, "options" shows all of them.
+var visibleFlags = map[string]bool{"context": true, "kubeconfig": true, "as": true, "request-timeout": true, "namespace": true}
 
 func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
 	f.flags.AddFlags(fs)
@@ -168,7 +168,7 @@ func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
 	fs.AddGoFlag(trace.Lookup("v"))
 	fs.Lookup("v").Usage = "number for the log level verbosity; 6 or higher shows API requests"
 	fs.Lookup("namespace").Usage = "name of the temporary namespace, same as NAME"
-	fs.VisitAll(func(fl *pflag.Flag) { fl.Hidden = !shown[fl.Name] })
+	fs.VisitAll(func(fl *pflag.Flag) { fl.Hidden = !visibleFlags[fl.Name] })
 }
 
 func newOptionsCommand() *cobra.Command {
@@ -187,8 +187,8 @@ func newOptionsCommand() *cobra.Command {
 	return cmd
 }
 
-// check rejects invalid global flags before a command runs.
-func (f *factory) check(cmd *cobra.Command, _ []string) error {
+// validateGlobalFlags rejects invalid global flags before a command runs.
+func (f *factory) validateGlobalFlags(cmd *cobra.Command, _ []string) error {
 	if slices.Contains(formatsOf(cmd), "json") {
 		f.format = cmd.Flags().Lookup("output").Value.String()
 	}
@@ -216,8 +216,8 @@ func (f *factory) client() (*client.Client, error) {
 		return nil, err
 	}
 	c, err := client.New(config)
-	if f.made == nil {
-		f.made = c
+	if f.firstClient == nil {
+		f.firstClient = c
 	}
 	return c, err
 }
@@ -241,7 +241,7 @@ func (f *factory) config() (*rest.Config, error) {
 		own.BearerTokenFile, own.Impersonate = f.tokenFile, config.Impersonate
 		config = own
 	}
-	config.WarningHandler = f.heard
+	config.WarningHandler = f.warnings
 	return config, nil
 }
 
@@ -264,16 +264,16 @@ func (f *factory) server() string {
 // files returns the kubeconfig files in use.
 func (f *factory) files() *kubeconfig.Files { return kubeconfig.Find(*f.flags.KubeConfig) }
 
-// oneName rejects more than one argument.
-func oneName(_ *cobra.Command, args []string) error {
+// maxOneName rejects more than one argument.
+func maxOneName(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return fmt.Errorf("expected one NAME, got %q and %q", args[0], args[1])
 	}
 	return nil
 }
 
-// one returns the namespace named by the argument or by -n, and rejects a conflict.
-func (f *factory) one(args []string) (string, error) {
+// targetName returns the namespace named by the argument or by -n, and rejects a conflict.
+func (f *factory) targetName(args []string) (string, error) {
 	name := ""
 	if len(args) > 0 {
 		name = args[0]

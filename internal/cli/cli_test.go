@@ -54,7 +54,7 @@ func TestHuman(t *testing.T) {
 		0: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", 90 * time.Second: "1m30s", 2*time.Hour - time.Second: "2h",
 		119*time.Minute + 5*time.Second: "1h59m", 7 * 24 * time.Hour: "7d", 26*time.Hour + 5*time.Minute: "1d2h", 3 * time.Hour: "3h",
 	} {
-		if got := human(d); got != want {
+		if got := formatDuration(d); got != want {
 			t.Errorf("%s: got %q, want %q", d, got, want)
 		}
 	}
@@ -101,14 +101,14 @@ func TestExplain(t *testing.T) {
 		"invalid": {apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", field.ErrorList{field.Invalid(field.NewPath("spec", "ttlSeconds"), 0, "must be more")}),
 			"Error from server (Invalid): spec.ttlSeconds: Invalid value: 0: must be more", 1},
 		"timed out":          {context.DeadlineExceeded, "error: timed out", 124},
-		"timed out, advised": {advise(&url.Error{Op: "Post", URL: "https://h", Err: context.DeadlineExceeded}, "look"), "error: timed out", 124},
+		"timed out, advised": {withHint(&url.Error{Op: "Post", URL: "https://h", Err: context.DeadlineExceeded}, "look"), "error: timed out", 124},
 		"own code":           {&failure{errors.New("no file"), exitKubeconfig, "use"}, "error: no file", 3},
 		"other":              {errors.New("no\nluck"), "error: no luck", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			f := newFactory(genericiooptions.IOStreams{ErrOut: &out})
-			code := f.fail(t.Context(), c.err)
+			code := f.reportError(t.Context(), c.err)
 			line, _, _ := strings.Cut(out.String(), "\n")
 			if line != c.line || code != c.code {
 				t.Errorf("got %q, %d, want %q, %d", line, code, c.line, c.code)
@@ -121,7 +121,7 @@ func TestExplain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	if code := newFactory(genericiooptions.IOStreams{ErrOut: &out}).fail(ctx, ctx.Err()); code != 130 {
+	if code := newFactory(genericiooptions.IOStreams{ErrOut: &out}).reportError(ctx, ctx.Err()); code != 130 {
 		t.Errorf("interrupted: exit code %d", code)
 	}
 }
@@ -129,10 +129,10 @@ func TestExplain(t *testing.T) {
 func TestOtherPrefix(t *testing.T) {
 	err := apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", v1alpha1.ValidateName("tmp-a", "team-", field.NewPath("metadata", "name")))
 	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: "team-"})
-	if got := otherPrefix(err); got != "team-" {
+	if got := requiredPrefix(err); got != "team-" {
 		t.Errorf("got %q from %v", got, err)
 	}
-	if got := otherPrefix(apierrors.NewNotFound(v1alpha1.Resource.GroupResource(), "x")); got != "" {
+	if got := requiredPrefix(apierrors.NewNotFound(v1alpha1.Resource.GroupResource(), "x")); got != "" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -144,7 +144,7 @@ func TestNoColourInAPipe(t *testing.T) {
 	soon := metav1.NewTime(time.Now().Add(5 * time.Minute))
 	tn.Status.ExpirationTimestamp = &soon
 	tn.CreationTimestamp = metav1.NewTime(soon.Add(-2 * time.Hour))
-	o := &listOptions{factory: newFactory(genericiooptions.IOStreams{Out: &out}), output: &outputFlag{what: many}, current: "tmp-a"}
+	o := &listOptions{factory: newFactory(genericiooptions.IOStreams{Out: &out}), output: &outputFlag{kind: outputList}, current: "tmp-a"}
 	print := func() {
 		s := o.style(&out)
 		o.table([]v1alpha1.TemporaryNamespace{tn}, time.Now(), s, false).print(&out, s)
@@ -170,7 +170,7 @@ func TestNoColourInAPipe(t *testing.T) {
 	}
 }
 
-// clockTime includes the day if it is ambiguous, and seconds if they matter.
+// formatTime includes the day if it is ambiguous, and seconds if they matter.
 func TestClockTime(t *testing.T) {
 	local := time.Local
 	time.Local = time.UTC
@@ -186,7 +186,7 @@ func TestClockTime(t *testing.T) {
 		7 * 24 * time.Hour:  "2026-12-04 23:57 UTC",
 		-2 * 24 * time.Hour: "2026-11-25 23:57 UTC",
 	} {
-		if got := clockTime(now.Add(d), now); got != want {
+		if got := formatTime(now.Add(d), now); got != want {
 			t.Errorf("%s: got %q, want %q", d, got, want)
 		}
 	}

@@ -16,20 +16,20 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completer is the executable that kubectl looks for on the PATH to complete the plugin
+// completerName is the executable that kubectl looks for on the PATH to complete the plugin
 // (kubectl/pkg/cmd, plugin_completion.go).
-const completer = "kubectl_complete-tenama"
+const completerName = "kubectl_complete-tenama"
 
-// asCompletion turns a call under the completer's name into a cobra completion request.
-func asCompletion(args []string) []string {
-	if asksCompletion(args) {
+// completionArgs turns a call under the completer's name into a cobra completion request.
+func completionArgs(args []string) []string {
+	if isCompletionCall(args) {
 		return append([]string{cobra.ShellCompRequestCmd}, args[1:]...)
 	}
 	return args[1:]
 }
 
-func asksCompletion(args []string) bool {
-	return strings.TrimSuffix(filepath.Base(args[0]), ".exe") == completer
+func isCompletionCall(args []string) bool {
+	return strings.TrimSuffix(filepath.Base(args[0]), ".exe") == completerName
 }
 
 func newCompletionCommand(f *factory) *cobra.Command {
@@ -108,14 +108,14 @@ func (f *factory) installCompleter(_ context.Context, dir string) error {
 	} else if dir != filepath.Dir(plugin) {
 		target = plugin
 	}
-	name := filepath.Join(dir, completer)
+	name := filepath.Join(dir, completerName)
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	if ours, err := completes(name); err != nil {
+	if ok, err := isReplaceable(name); err != nil {
 		return err
-	} else if !ours {
-		return advise(fmt.Errorf("%s exists and was not installed by tenama", name), "remove it, or choose another directory on the PATH with --dir")
+	} else if !ok {
+		return withHint(fmt.Errorf("%s exists and was not installed by tenama", name), "remove it, or choose another directory on the PATH with --dir")
 	}
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("replace the completion: %w", err)
@@ -126,17 +126,17 @@ func (f *factory) installCompleter(_ context.Context, dir string) error {
 		err = os.Symlink(target, name)
 	}
 	if err != nil {
-		return advise(fmt.Errorf("install the completion: %w", err), "choose a writable directory on the PATH with --dir")
+		return withHint(fmt.Errorf("install the completion: %w", err), "choose a writable directory on the PATH with --dir")
 	}
 	fmt.Fprintf(f.Out, "%s installed\n", name)
-	if found, err := exec.LookPath(completer); err != nil || filepath.Dir(found) != dir {
+	if found, err := exec.LookPath(completerName); err != nil || filepath.Dir(found) != dir {
 		fmt.Fprintf(f.ErrOut, "Warning: kubectl finds the completion only if %s is on the PATH.\n", dir)
 	}
 	return nil
 }
 
-// completes reports whether name may be overwritten: it does not exist, or is a completer.
-func completes(name string) (bool, error) {
+// isReplaceable reports whether name may be overwritten: it does not exist, or is a completer.
+func isReplaceable(name string) (bool, error) {
 	info, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

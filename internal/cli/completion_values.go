@@ -22,8 +22,8 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// completeWithin is the timeout of a completion: the Tab key must not hang.
-const completeWithin = 2 * time.Second
+// completionTimeout is the timeout of a completion: the Tab key must not hang.
+const completionTimeout = 2 * time.Second
 
 // complete registers the shell completions of all commands. On errors they offer fewer
 // values and print nothing.
@@ -52,8 +52,8 @@ func complete(f *factory, root *cobra.Command) {
 		for flag, with := range map[string]cobra.CompletionFunc{
 			"class": f.completeClasses, "set": f.completeParameters,
 			"ttl": durations, "by": durations, "duration": durations, "wait-for-capacity": durations, "timeout": durations, "until": cobra.NoFileCompletions,
-			"role": fixed("view\tread", "edit\tread and write", "admin\tread, write and grant access"), "with": f.completeSubjects,
-			"dry-run": fixed("none", "server"), "sort-by": fixed(slices.Sorted(maps.Keys(orders))...), "reason": cobra.NoFileCompletions, "selector": cobra.NoFileCompletions,
+			"role": fixedCompletions("view\tread", "edit\tread and write", "admin\tread, write and grant access"), "with": f.completeSubjects,
+			"dry-run": fixedCompletions("none", "server"), "sort-by": fixedCompletions(slices.Sorted(maps.Keys(sortKeywords))...), "reason": cobra.NoFileCompletions, "selector": cobra.NoFileCompletions,
 			"label": cobra.NoFileCompletions, "annotation": cobra.NoFileCompletions, "owner-group": cobra.NoFileCompletions, "context-name": cobra.NoFileCompletions,
 		} {
 			if cmd.Flags().Lookup(flag) != nil {
@@ -61,10 +61,10 @@ func complete(f *factory, root *cobra.Command) {
 			}
 		}
 		if formats := formatsOf(cmd); len(formats) > 0 {
-			_ = cmd.RegisterFlagCompletionFunc("output", fixed(formats...))
+			_ = cmd.RegisterFlagCompletionFunc("output", fixedCompletions(formats...))
 		}
 	}
-	_ = root.RegisterFlagCompletionFunc("color", fixed("auto", "always", "never"))
+	_ = root.RegisterFlagCompletionFunc("color", fixedCompletions("auto", "always", "never"))
 	_ = root.RegisterFlagCompletionFunc("namespace", names(0))
 	_ = root.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
@@ -75,15 +75,15 @@ func complete(f *factory, root *cobra.Command) {
 	})
 }
 
-func fixed(values ...string) cobra.CompletionFunc {
+func fixedCompletions(values ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
 }
 
-var durations = fixed("30m\thalf an hour", "1h\tan hour", "2h\ttwo hours", "4h\thalf a working day", "8h\ta working day", "1d\t24 hours", "1w\ta week")
+var durations = fixedCompletions("30m\thalf an hour", "1h\tan hour", "2h\ttwo hours", "4h\thalf a working day", "8h\ta working day", "1d\t24 hours", "1w\ta week")
 
-// quietly returns a client and context for completion, which print nothing and time out.
-func (f *factory) quietly(ctx context.Context) (context.Context, context.CancelFunc, *client.Client, error) {
-	f.heard.out = io.Discard
+// completionClient returns a client and context for completion, which print nothing and time out.
+func (f *factory) completionClient(ctx context.Context) (context.Context, context.CancelFunc, *client.Client, error) {
+	f.warnings.out = io.Discard
 	config, err := f.config()
 	if err != nil {
 		return nil, nil, nil, err
@@ -98,15 +98,15 @@ func (f *factory) quietly(ctx context.Context) (context.Context, context.CancelF
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, completeWithin)
+	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	return ctx, cancel, c, nil
 }
 
-// within returns the result of ask, or nil once ctx is done: credential plugins ignore
+// awaitCompletion returns the result of request, or nil once ctx is done: credential plugins ignore
 // deadlines.
-func within[T any](ctx context.Context, ask func() []T) []T {
+func awaitCompletion[T any](ctx context.Context, request func() []T) []T {
 	got := make(chan []T, 1)
-	go func() { got <- ask() }()
+	go func() { got <- request() }()
 	select {
 	case out := <-got:
 		return out
@@ -115,14 +115,14 @@ func within[T any](ctx context.Context, ask func() []T) []T {
 	}
 }
 
-// completeNames offers the names that start with begun, with or without the prefix, as typed.
-func (f *factory) completeNames(ctx context.Context, not []string, begun string) []cobra.Completion {
-	ctx, cancel, c, err := f.quietly(ctx)
+// completeNames offers the names that start with toComplete, with or without the prefix, as typed.
+func (f *factory) completeNames(ctx context.Context, exclude []string, toComplete string) []cobra.Completion {
+	ctx, cancel, c, err := f.completionClient(ctx)
 	if err != nil {
 		return nil
 	}
 	defer cancel()
-	items := within(ctx, func() []v1alpha1.TemporaryNamespace {
+	items := awaitCompletion(ctx, func() []v1alpha1.TemporaryNamespace {
 		list, err := c.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err != nil {
 			return nil
@@ -133,10 +133,10 @@ func (f *factory) completeNames(ctx context.Context, not []string, begun string)
 	for i := range items {
 		tn := &items[i]
 		name := tn.Name
-		if !strings.HasPrefix(name, begun) {
+		if !strings.HasPrefix(name, toComplete) {
 			name = strings.TrimPrefix(name, v1alpha1.DefaultPrefix)
 		}
-		if slices.Contains(not, tn.Name) || slices.Contains(not, name) || !strings.HasPrefix(name, begun) {
+		if slices.Contains(exclude, tn.Name) || slices.Contains(exclude, name) || !strings.HasPrefix(name, toComplete) {
 			continue
 		}
 		_, expires, _ := state(tn, c.Now())
@@ -145,13 +145,13 @@ func (f *factory) completeNames(ctx context.Context, not []string, begun string)
 	return out
 }
 
-func (f *factory) classesOf(ctx context.Context) []policyv1alpha1.NamespaceClass {
-	ctx, cancel, c, err := f.quietly(ctx)
+func (f *factory) completionClasses(ctx context.Context) []policyv1alpha1.NamespaceClass {
+	ctx, cancel, c, err := f.completionClient(ctx)
 	if err != nil {
 		return nil
 	}
 	defer cancel()
-	return within(ctx, func() []policyv1alpha1.NamespaceClass {
+	return awaitCompletion(ctx, func() []policyv1alpha1.NamespaceClass {
 		list, err := c.Classes(ctx)
 		if err != nil {
 			return nil
@@ -165,7 +165,7 @@ func (f *factory) completeClasses(cmd *cobra.Command, args []string, _ string) (
 	if cmd.Name() == "classes" && len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, class := range f.classesOf(cmd.Context()) {
+	for _, class := range f.completionClasses(cmd.Context()) {
 		out = append(out, cobra.CompletionWithDesc(class.Name, clean(class.Spec.Description)))
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
@@ -175,7 +175,7 @@ func (f *factory) completeClasses(cmd *cobra.Command, args []string, _ string) (
 func (f *factory) completeParameters(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	chosen, _ := cmd.Flags().GetString("class")
 	var out []cobra.Completion
-	for _, class := range f.classesOf(cmd.Context()) {
+	for _, class := range f.completionClasses(cmd.Context()) {
 		if class.Name != chosen && (chosen != "" || !isDefault(&class)) {
 			continue
 		}

@@ -28,7 +28,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	if name == "" {
 		e.Context = kubeconfig.ContextName(tn.Name)
 	}
-	e.ExpiresAt = lastsUntil(tn)
+	e.ExpiresAt = latestExpiry(tn)
 	if errs := v1alpha1.ValidateName(tn.Name, "", nil); len(errs) > 0 {
 		return e, fmt.Errorf("the server returned the invalid name %q: %s", clean(tn.Name), errs[0].Detail)
 	}
@@ -73,8 +73,8 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	return e, nil
 }
 
-// lastsUntil returns the time after which tn is certainly gone; zero if it never expires.
-func lastsUntil(tn *v1alpha1.TemporaryNamespace) time.Time {
+// latestExpiry returns the time after which tn is certainly gone; zero if it never expires.
+func latestExpiry(tn *v1alpha1.TemporaryNamespace) time.Time {
 	switch t := tn.Status.ExpirationTimestamp; {
 	case v1alpha1.Held(tn): // renewals move the expiry, but not the deadline
 		return v1alpha1.DeadlineOf(tn)
@@ -84,17 +84,17 @@ func lastsUntil(tn *v1alpha1.TemporaryNamespace) time.Time {
 	return time.Time{}
 }
 
-// remember writes the context of tn to the kubeconfig and reports it.
-func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace, name string, use bool) error {
+// addContext writes the context of tn to the kubeconfig and reports it.
+func (f *factory) addContext(ctx context.Context, tn *v1alpha1.TemporaryNamespace, name string, makeCurrent bool) error {
 	e, err := f.entry(tn, name)
 	if errors.Is(err, errNoContext) {
 		fmt.Fprintf(f.ErrOut, "No context was added: %v. Use: kubectl -n %s\n", err, tn.Name)
 		return nil
 	}
-	f.wrote = true
+	f.skipPrune = true
 	var r kubeconfig.Result
 	if err == nil {
-		r, err = f.files().Add(ctx, e, use)
+		r, err = f.files().Add(ctx, e, makeCurrent)
 	}
 	switch {
 	case errors.Is(err, kubeconfig.ErrTaken):
@@ -107,20 +107,20 @@ func (f *factory) remember(ctx context.Context, tn *v1alpha1.TemporaryNamespace,
 		return nil
 	case r.Previous == e.Context:
 		return nil // it was already current; only its expiry was updated
-	case use && r.Previous != "" && r.Previous != e.Context:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n", e.Context, where(r.File), r.Previous)
-	case use:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current.\n", e.Context, where(r.File))
+	case makeCurrent && r.Previous != "" && r.Previous != e.Context:
+		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n", e.Context, describeFile(r.File), r.Previous)
+	case makeCurrent:
+		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current.\n", e.Context, describeFile(r.File))
 	default:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s.\n", e.Context, where(r.File))
+		fmt.Fprintf(f.ErrOut, "Context %q added to %s.\n", e.Context, describeFile(r.File))
 	}
-	f.anew(r)
+	f.noteRewritten(r)
 	return nil
 }
 
-// where returns the file name, with a note if the file belongs to a kubie or kubectx
+// describeFile returns the file name, with a note if the file belongs to a kubie or kubectx
 // shell: it is deleted with that shell.
-func where(file string) string {
+func describeFile(file string) string {
 	for name, tool := range map[string]string{"KUBIE_ACTIVE": "kubie", "KUBECTX_ISOLATED_SHELL": "kubectx"} {
 		if v := os.Getenv(name); v != "" && v != "0" {
 			return fmt.Sprintf("%s (the kubeconfig of this %s shell)", file, tool)
@@ -129,18 +129,18 @@ func where(file string) string {
 	return file
 }
 
-// anew prints a note if rewriting the kubeconfig lost its comments.
-func (f *factory) anew(r kubeconfig.Result) {
-	if r.Anew {
+// noteRewritten prints a note if rewriting the kubeconfig lost its comments.
+func (f *factory) noteRewritten(r kubeconfig.Result) {
+	if r.Rewritten {
 		fmt.Fprintf(f.ErrOut, "Note: %s is not in block YAML, and was rewritten without its comments.\n", r.File)
 	}
 }
 
-// absent returns a predicate for entries of the given namespaces, which the server
+// entriesOf returns a predicate for entries of the given namespaces, which the server
 // reports as not found. It reports other users' namespaces as not found too, so an
 // entry matches only if its user is the one in use, and only namespaces may be given
 // that the user asked to delete.
-func (f *factory) absent(names []string) func(kubeconfig.Entry) bool {
+func (f *factory) entriesOf(names []string) func(kubeconfig.Entry) bool {
 	server := f.server()
 	return func(e kubeconfig.Entry) bool {
 		return slices.Contains(names, e.Namespace) && e.Server == server && f.sameUser(e)
@@ -154,9 +154,9 @@ func (f *factory) sameUser(e kubeconfig.Entry) bool {
 	return err == nil && same.Cluster == e.Cluster && same.User == e.User
 }
 
-func (f *factory) remove(ctx context.Context, which func(kubeconfig.Entry) bool) {
-	f.wrote = true
-	removed, r, err := f.files().Remove(ctx, which)
+func (f *factory) removeContexts(ctx context.Context, match func(kubeconfig.Entry) bool) {
+	f.skipPrune = true
+	removed, r, err := f.files().Remove(ctx, match)
 	if err != nil {
 		fmt.Fprintf(f.ErrOut, "Warning: the context of a deleted namespace was not removed from the kubeconfig: %s\n", clean(err.Error()))
 		return
@@ -171,5 +171,5 @@ func (f *factory) remove(ctx context.Context, which func(kubeconfig.Entry) bool)
 			fmt.Fprintf(f.ErrOut, "Context %q removed; no context is current.\n", e.Context)
 		}
 	}
-	f.anew(r)
+	f.noteRewritten(r)
 }

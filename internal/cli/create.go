@@ -17,20 +17,20 @@ import (
 
 // createOptions holds the flags of one invocation of kubectl tenama create.
 type createOptions struct {
-	*borrow
-	output *outputFlag
-	cred   credentialOptions
+	*createRequest
+	output     *outputFlag
+	credential credentialOptions
 
-	ifNotExists bool
-	wait        bool
-	timeout     durationValue
-	contextName string
-	switchTo    bool
-	dryRunFlag  string
+	ifNotExists   bool
+	wait          bool
+	timeout       durationValue
+	contextName   string
+	switchContext bool
+	dryRunFlag    string
 }
 
 func newCreateCommand(f *factory) *cobra.Command {
-	o := &createOptions{borrow: &borrow{factory: f}, cred: credentialOptions{factory: f}, timeout: durationValue{5 * time.Minute}}
+	o := &createOptions{createRequest: &createRequest{factory: f}, credential: credentialOptions{factory: f}, timeout: durationValue{5 * time.Minute}}
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
 		Short: "Create a temporary namespace and switch to it",
@@ -65,15 +65,15 @@ changed, and a separate file is written with a credential for this namespace onl
 
   # Print namespace/NAME
   kubectl tenama create -o name`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("output") && o.cred.file == "-" {
+			if cmd.Flags().Changed("output") && o.credential.file == "-" {
 				return errors.New("--kubeconfig-output - and --output cannot be used together: both write to stdout")
 			}
-			if cmd.Flags().Changed("role") && o.cred.file == "" {
+			if cmd.Flags().Changed("role") && o.credential.file == "" {
 				return errors.New("--role requires --kubeconfig-output")
 			}
 			if err := o.validate(cmd.Flags().Changed("switch-context")); err != nil {
@@ -83,20 +83,20 @@ changed, and a separate file is written with a credential for this namespace onl
 		},
 	}
 	fs := cmd.Flags()
-	o.borrow.addFlags(fs)
+	o.createRequest.addFlags(fs)
 	fs.BoolVar(&o.ifNotExists, "if-not-exists", false, "if you already own the namespace, keep it for at least --ttl from now; can be repeated")
 	fs.BoolVar(&o.wait, "wait", true, "with --if-not-exists, wait until an earlier namespace with this name is deleted")
 	fs.Var(&o.timeout, "timeout", "overall timeout, not counting --wait-for-capacity")
 	fs.StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
-	fs.BoolVar(&o.switchTo, "switch-context", true, "make the new context current")
-	fs.StringVar(&o.cred.file, "kubeconfig-output", "", `write a separate kubeconfig to this file, or to stdout if "-", and leave your own unchanged`)
-	o.cred.addRole(fs)
+	fs.BoolVar(&o.switchContext, "switch-context", true, "make the new context current")
+	fs.StringVar(&o.credential.file, "kubeconfig-output", "", `write a separate kubeconfig to this file, or to stdout if "-", and leave your own unchanged`)
+	o.credential.addRole(fs)
 	fs.StringVar(&o.dryRunFlag, "dry-run", "none", `"none" or "server" (validate without creating anything)`)
-	o.output = addOutputFlag(cmd, one)
+	o.output = addOutputFlag(cmd, outputSingle)
 	return cmd
 }
 
-func (o *createOptions) validate(switchSaid bool) error {
+func (o *createOptions) validate(switchGiven bool) error {
 	switch {
 	case o.dryRunFlag != "none" && o.dryRunFlag != "server":
 		return fmt.Errorf("--dry-run %q: use none or server", o.dryRunFlag)
@@ -106,14 +106,14 @@ func (o *createOptions) validate(switchSaid bool) error {
 		return errors.New("--if-not-exists requires NAME")
 	case o.ifNotExists && o.dryRunFlag == "server":
 		return errors.New("--if-not-exists and --dry-run cannot be used together")
-	case o.cred.file != "" && (o.contextName != "" || switchSaid):
+	case o.credential.file != "" && (o.contextName != "" || switchGiven):
 		return errors.New("--context-name and --switch-context cannot be used with --kubeconfig-output")
 	}
 	o.dryRun = o.dryRunFlag == "server"
-	if err := o.borrow.validate(); err != nil {
+	if err := o.createRequest.validate(); err != nil {
 		return err
 	}
-	if err := o.cred.validate(); err != nil {
+	if err := o.credential.validate(); err != nil {
 		return err
 	}
 	return o.output.validate()
@@ -124,68 +124,68 @@ func (o *createOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.wrote = o.dryRun // a dry run must not prune the kubeconfig
-	tn := o.wanted()
-	if err := o.contextFree(tn); err != nil {
+	o.skipPrune = o.dryRun // a dry run must not prune the kubeconfig
+	tn := o.object()
+	if err := o.checkContextName(tn); err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, o.timeout.d+o.capacity.d)
+	timeoutCtx, cancel := context.WithTimeout(ctx, o.timeout.d+o.capacity.d)
 	defer cancel()
-	made, done, err := o.make(within, c, tn)
+	created, action, err := o.ensure(timeoutCtx, c, tn)
 	if err != nil {
-		return o.explain(within, err)
+		return o.addHints(timeoutCtx, err)
 	}
 	if o.dryRun {
-		if err := o.object(o.output, made, "created (server dry run)"); err != nil || !o.output.human() {
+		if err := o.printObject(o.output, created, "created (server dry run)"); err != nil || !o.output.human() {
 			return err
 		}
-		return o.preview(within, c, made)
+		return o.printDryRun(timeoutCtx, c, created)
 	}
-	o.heard.deal(made.Name)
-	return o.finish(ctx, c, made, done)
+	o.warnings.acknowledge(created.Name)
+	return o.finish(ctx, c, created, action)
 }
 
 // finish writes the context or credential and prints the namespace. Its errors say that
 // the namespace exists.
-func (o *createOptions) finish(ctx context.Context, c *client.Client, made *v1alpha1.TemporaryNamespace, done string) error {
-	if o.cred.file != "" {
-		o.wrote = true
-		if err := o.cred.write(ctx, c, made); err != nil {
-			return &failure{fmt.Errorf("namespace %q is ready, but its kubeconfig was not written: %s", made.Name, why(err)), exitKubeconfig,
-				fmt.Sprintf("once that is fixed, run: kubectl tenama kubeconfig %s --file FILE", made.Name)}
+func (o *createOptions) finish(ctx context.Context, c *client.Client, created *v1alpha1.TemporaryNamespace, action string) error {
+	if o.credential.file != "" {
+		o.skipPrune = true
+		if err := o.credential.write(ctx, c, created); err != nil {
+			return &failure{fmt.Errorf("namespace %q is ready, but its kubeconfig was not written: %s", created.Name, serverMessage(err)), exitKubeconfig,
+				fmt.Sprintf("once that is fixed, run: kubectl tenama kubeconfig %s --file FILE", created.Name)}
 		}
-		if o.cred.file == "-" {
+		if o.credential.file == "-" {
 			return nil
 		}
-		return o.object(o.output, made, done)
+		return o.printObject(o.output, created, action)
 	}
-	var printed error
+	var printErr error
 	if !o.output.env() { // -o env also prints the context, added below
-		printed = o.object(o.output, made, done)
+		printErr = o.printObject(o.output, created, action)
 	}
-	if err := o.remember(ctx, made, o.contextName, o.switchTo); err != nil {
+	if err := o.addContext(ctx, created, o.contextName, o.switchContext); err != nil {
 		return err
 	}
 	if o.output.env() {
-		printed = o.object(o.output, made, done)
+		printErr = o.printObject(o.output, created, action)
 	}
-	if printed != nil { // the namespace and its context exist anyway
-		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", made.Name, printed)
+	if printErr != nil { // the namespace and its context exist anyway
+		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", created.Name, printErr)
 	}
-	if t := made.Status.ExpirationTimestamp; t != nil && !o.switchTo {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", in(t.Time, c.Now()), made.Name, made.Name)
+	if t := created.Status.ExpirationTimestamp; t != nil && !o.switchContext {
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", relativeTime(t.Time, c.Now()), created.Name, created.Name)
 	} else if t != nil {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n", in(t.Time, c.Now()))
-	} else if made.Status.Lifetime == v1alpha1.LifetimeUnbounded {
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n", relativeTime(t.Time, c.Now()))
+	} else if created.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		fmt.Fprintln(o.ErrOut, "It does not expire. Delete: kubectl tenama delete. Switch back: kubectl tenama use -")
 	}
 	return nil
 }
 
-// contextFree rejects a context name that is taken before anything is created, as far
+// checkContextName rejects a context name that is taken before anything is created, as far
 // as the name is known by then.
-func (o *createOptions) contextFree(tn *v1alpha1.TemporaryNamespace) error {
-	if o.name == "" && o.contextName == "" || o.dryRun || o.cred.file != "" {
+func (o *createOptions) checkContextName(tn *v1alpha1.TemporaryNamespace) error {
+	if o.name == "" && o.contextName == "" || o.dryRun || o.credential.file != "" {
 		return nil
 	}
 	probe := tn.DeepCopy()
@@ -199,7 +199,7 @@ func (o *createOptions) contextFree(tn *v1alpha1.TemporaryNamespace) error {
 	}
 	err = o.files().Taken(e)
 	if errors.Is(err, kubeconfig.ErrTaken) {
-		return advise(err, "choose another name for the context with --context-name")
+		return withHint(err, "choose another name for the context with --context-name")
 	}
 	return err
 }

@@ -14,28 +14,28 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// preview prints the properties of the namespace that would be created.
-func (o *createOptions) preview(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
-	t := &facts{}
+// printDryRun prints the properties of the namespace that would be created.
+func (o *createOptions) printDryRun(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
+	t := &fieldPrinter{}
 	t.add("Class", tn.Spec.ClassName)
-	t.add("Parameters", pairs(tn.Spec.Parameters))
+	t.add("Parameters", formatPairs(tn.Spec.Parameters))
 	t.add("Owner", ownerOf(tn))
-	t.add("Lifetime", lifeOf(tn, c.Now()))
-	t.add("Reserves", takes(tn.Status.Reserved))
+	t.add("Lifetime", formatLifetime(tn, c.Now()))
+	t.add("Reserves", formatReserved(tn.Status.Reserved))
 	if class, err := c.Class(ctx, tn.Spec.ClassName); err == nil {
 		t.add("Role", class.Spec.OwnerRole)
 		t.add("Pod security", string(class.Spec.PodSecurity))
-		t.add("Objects", strings.Join(objects(class), ", "))
+		t.add("Objects", strings.Join(classObjects(class), ", "))
 	}
 	t.print(o.Out)
 	fmt.Fprintln(o.ErrOut, "The namespace fits into the budgets now. Nothing was reserved.")
 	return nil
 }
 
-// fitting returns a hint with classes that have room now, for when the requested class
+// suggestClasses returns a hint with classes that have room now, for when the requested class
 // does not fit.
-func (o *borrow) fitting(ctx context.Context) string {
-	c, err := o.client()
+func (r *createRequest) suggestClasses(ctx context.Context) string {
+	c, err := r.client()
 	if err != nil {
 		return ""
 	}
@@ -43,10 +43,10 @@ func (o *borrow) fitting(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	var fit []string
+	var fitting []string
 	for i := range classes.Items {
 		class := &classes.Items[i]
-		if class.Name == o.class || len(fit) == 3 || o.class == "" && isDefault(class) {
+		if class.Name == r.class || len(fitting) == 3 || r.class == "" && isDefault(class) {
 			continue
 		}
 		if ok, err := c.MayUse(ctx, class.Name); err != nil || !ok {
@@ -58,12 +58,12 @@ func (o *borrow) fitting(ctx context.Context) string {
 			Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: class.Name, Parameters: class.Spec.Defaults()},
 		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil {
-			fit = append(fit, class.Name)
+			fitting = append(fitting, class.Name)
 		}
 	}
-	if len(fit) == 0 {
+	if len(fitting) == 0 {
 		return ""
 	}
-	slices.Sort(fit)
-	return fmt.Sprintf("there is capacity for class %s: kubectl tenama create --class %s", strings.Join(fit, ", "), fit[0])
+	slices.Sort(fitting)
+	return fmt.Sprintf("there is capacity for class %s: kubectl tenama create --class %s", strings.Join(fitting, ", "), fitting[0])
 }

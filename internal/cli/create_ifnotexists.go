@@ -17,47 +17,47 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// make creates the namespace or, with --if-not-exists, ensures that it exists. It also
+// ensure creates the namespace or, with --if-not-exists, ensures that it exists. It also
 // returns the action taken, such as "created".
-func (o *createOptions) make(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
+func (o *createOptions) ensure(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
 	if !o.ifNotExists {
-		made, err := o.create(ctx, c, tn)
-		return made, "created", err
+		created, err := o.create(ctx, c, tn)
+		return created, "created", err
 	}
 	for {
 		// Look it up first: with a full budget, create is refused even if the namespace exists.
-		have, err := o.find(ctx, c, o.name)
+		existing, err := o.find(ctx, c, o.name)
 		switch {
 		case client.IsGone(err):
 		case err != nil:
 			return nil, "", err
-		case have.DeletionTimestamp == nil:
-			return o.keep(ctx, c, have)
+		case existing.DeletionTimestamp == nil:
+			return o.keepExisting(ctx, c, existing)
 		case !o.wait:
-			return nil, "", advise(fmt.Errorf("your namespace %q is still being deleted", have.Name), "omit --wait=false to wait until it is gone")
+			return nil, "", withHint(fmt.Errorf("your namespace %q is still being deleted", existing.Name), "omit --wait=false to wait until it is gone")
 		default:
-			done := o.progress(fmt.Sprintf("waiting until the earlier namespace %s is gone", have.Name))
-			err := c.WaitGone(ctx, have.Name, have.UID)
+			done := o.progress(fmt.Sprintf("waiting until the earlier namespace %s is gone", existing.Name))
+			err := c.WaitGone(ctx, existing.Name, existing.UID)
 			done()
 			if errors.Is(err, context.DeadlineExceeded) {
-				return nil, "", &failure{fmt.Errorf("the earlier namespace %q is still being deleted after %s", have.Name, human(o.timeout.d)), exitTimeout,
-					"to see what blocks the deletion, run: kubectl tenama doctor " + have.Name}
+				return nil, "", &failure{fmt.Errorf("the earlier namespace %q is still being deleted after %s", existing.Name, formatDuration(o.timeout.d)), exitTimeout,
+					"to see what blocks the deletion, run: kubectl tenama doctor " + existing.Name}
 			}
 			if err != nil {
 				return nil, "", err
 			}
 		}
-		made, err := o.create(ctx, c, tn)
+		created, err := o.create(ctx, c, tn)
 		if err == nil {
-			return made, "created", nil
+			return created, "created", nil
 		}
 		// Another job created it first, or its deletion has not propagated everywhere yet.
-		again := apierrors.IsConflict(err) && retryable(err)
+		retry := apierrors.IsConflict(err) && retryable(err)
 		if apierrors.IsAlreadyExists(err) {
-			_, gerr := o.find(ctx, c, o.name)
-			again = gerr == nil
+			_, findErr := o.find(ctx, c, o.name)
+			retry = findErr == nil
 		}
-		if !again {
+		if !retry {
 			return nil, "", err
 		}
 		select {
@@ -73,34 +73,34 @@ func retryable(err error) bool {
 	return ok && s > 0
 }
 
-// keep checks that an existing namespace matches the request, and extends it to live
+// keepExisting checks that an existing namespace matches the request, and extends it to live
 // for at least --ttl from now.
-func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
-	differs := func(what, has, asked string) error {
-		return advise(fmt.Errorf("namespace %q already exists, but has %s %q, not %q", have.Name, what, has, asked), "to recreate it, first run: kubectl tenama delete "+have.Name)
+func (o *createOptions) keepExisting(ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
+	mismatch := func(field, actual, requested string) error {
+		return withHint(fmt.Errorf("namespace %q already exists, but has %s %q, not %q", existing.Name, field, actual, requested), "to recreate it, first run: kubectl tenama delete "+existing.Name)
 	}
 	switch {
-	case o.class != "" && o.class != have.Spec.ClassName:
-		return nil, "", differs("class", have.Spec.ClassName, o.class)
-	case o.ownerGroup != have.Status.OwnerGroup:
-		return nil, "", differs("owner group", have.Status.OwnerGroup, o.ownerGroup)
+	case o.class != "" && o.class != existing.Spec.ClassName:
+		return nil, "", mismatch("class", existing.Spec.ClassName, o.class)
+	case o.ownerGroup != existing.Status.OwnerGroup:
+		return nil, "", mismatch("owner group", existing.Status.OwnerGroup, o.ownerGroup)
 	}
 	for k, v := range o.set {
-		if have.Spec.Parameters[k] != v {
-			return nil, "", differs("parameter "+k, have.Spec.Parameters[k], v)
+		if existing.Spec.Parameters[k] != v {
+			return nil, "", mismatch("parameter "+k, existing.Spec.Parameters[k], v)
 		}
 	}
-	have, err := o.ready(ctx, c, have)
+	existing, err := o.waitReady(ctx, c, existing)
 	if err == nil {
-		have, err = o.label(ctx, c, have)
+		existing, err = o.addMetadata(ctx, c, existing)
 	}
-	if err != nil || o.ttl.d == 0 || have.Status.Lifetime == v1alpha1.LifetimeUnbounded {
-		return have, "unchanged", err
+	if err != nil || o.ttl.d == 0 || existing.Status.Lifetime == v1alpha1.LifetimeUnbounded {
+		return existing, "unchanged", err
 	}
-	before, after, err := c.Extend(ctx, have.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, o.reason, metav1.PatchOptions{})
+	before, after, err := c.Extend(ctx, existing.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, o.reason, metav1.PatchOptions{})
 	switch {
 	case apierrors.IsInvalid(err):
-		return nil, "", advise(fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s", have.Name, human(o.ttl.d), why(err)), "to recreate it, first run: kubectl tenama delete "+have.Name)
+		return nil, "", withHint(fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s", existing.Name, formatDuration(o.ttl.d), serverMessage(err)), "to recreate it, first run: kubectl tenama delete "+existing.Name)
 	case err != nil:
 		return nil, "", err
 	case after.ResourceVersion == before.ResourceVersion:
@@ -109,31 +109,31 @@ func (o *createOptions) keep(ctx context.Context, c *client.Client, have *v1alph
 	return after, "extended", nil
 }
 
-// ready waits for a namespace that another job is creating.
-func (o *createOptions) ready(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
-	if have.Status.Phase == v1alpha1.PhaseReady {
-		return have, nil
+// waitReady waits for a namespace that another job is creating.
+func (o *createOptions) waitReady(ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+	if existing.Status.Phase == v1alpha1.PhaseReady {
+		return existing, nil
 	}
-	done := o.progress(fmt.Sprintf("waiting until namespace %s is ready", have.Name))
+	done := o.progress(fmt.Sprintf("waiting until namespace %s is ready", existing.Name))
 	defer done()
-	for have.Status.Phase == v1alpha1.PhasePending {
+	for existing.Status.Phase == v1alpha1.PhasePending {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}
 		var err error
-		if have, err = c.Get(ctx, have.Name); err != nil {
+		if existing, err = c.Get(ctx, existing.Name); err != nil {
 			return nil, err
 		}
 	}
-	return have, nil
+	return existing, nil
 }
 
-// label adds the requested labels, annotations and reason to an existing namespace, and
+// addMetadata adds the requested labels, annotations and reason to an existing namespace, and
 // leaves its others unchanged.
-func (o *createOptions) label(ctx context.Context, c *client.Client, have *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
-	lacks := func(want, all map[string]string) bool {
+func (o *createOptions) addMetadata(ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+	differs := func(want, all map[string]string) bool {
 		for k, v := range want {
 			if all[k] != v {
 				return true
@@ -141,11 +141,11 @@ func (o *createOptions) label(ctx context.Context, c *client.Client, have *v1alp
 		}
 		return false
 	}
-	reason := o.reason != "" && o.reason != have.Spec.Reason
-	if !lacks(o.labels, have.Labels) && !lacks(o.annotations, have.Annotations) && !reason {
-		return have, nil
+	reason := o.reason != "" && o.reason != existing.Spec.Reason
+	if !differs(o.labels, existing.Labels) && !differs(o.annotations, existing.Annotations) && !reason {
+		return existing, nil
 	}
-	meta := map[string]any{"uid": have.UID}
+	meta := map[string]any{"uid": existing.UID}
 	if len(o.labels) > 0 {
 		meta["labels"] = o.labels
 	}
@@ -160,5 +160,5 @@ func (o *createOptions) label(ctx context.Context, c *client.Client, have *v1alp
 	if err != nil {
 		return nil, err
 	}
-	return c.Patch(ctx, have.Name, types.MergePatchType, b, metav1.PatchOptions{})
+	return c.Patch(ctx, existing.Name, types.MergePatchType, b, metav1.PatchOptions{})
 }

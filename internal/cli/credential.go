@@ -20,9 +20,9 @@ import (
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// longestToken is the lifetime of a credential without --duration, unless its namespace
+// maxTokenLifetime is the lifetime of a credential without --duration, unless its namespace
 // ends earlier. Callers that renew credentials need none longer.
-const longestToken = 30 * 24 * time.Hour
+const maxTokenLifetime = 30 * 24 * time.Hour
 
 // credentialOptions describes a credential for one namespace.
 type credentialOptions struct {
@@ -49,27 +49,27 @@ func (o *credentialOptions) validate() error {
 func (o *credentialOptions) replaceable() error {
 	err := kubeconfig.Replaceable(o.file)
 	if errors.Is(err, kubeconfig.ErrForeign) {
-		return advise(err, "choose another file; existing kubeconfigs are not overwritten")
+		return withHint(err, "choose another file; existing kubeconfigs are not overwritten")
 	}
 	return err
 }
 
-// get requests a credential with the user's own permissions.
-func (o *credentialOptions) get(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*client.Credential, error) {
+// request requests a credential with the user's own permissions.
+func (o *credentialOptions) request(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*client.Credential, error) {
 	d := o.duration
 	if d == 0 {
-		d = longestToken
+		d = maxTokenLifetime
 	}
 	cred, err := c.Credential(ctx, tn, o.role, d)
 	if err != nil {
-		err = refusedRole(err, o.role, tn.Name)
+		err = roleError(err, o.role, tn.Name)
 	}
 	return cred, err
 }
 
-// refusedRole explains why a role cannot be granted: it exceeds the permissions of the
+// roleError explains why a role cannot be granted: it exceeds the permissions of the
 // user, or it does not exist.
-func refusedRole(err error, role, ns string) error {
+func roleError(err error, role, ns string) error {
 	switch {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
 		return &failure{fmt.Errorf("cannot grant role %q in namespace %q: it exceeds your own permissions", role, ns), exitDenied, "use a role with fewer permissions, such as --role view"}
@@ -81,7 +81,7 @@ func refusedRole(err error, role, ns string) error {
 
 // write writes a standalone kubeconfig with a new credential to the requested file or stdout.
 func (o *credentialOptions) write(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
-	cred, err := o.get(ctx, c, tn)
+	cred, err := o.request(ctx, c, tn)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (o *credentialOptions) write(ctx context.Context, c *client.Client, tn *v1a
 		return err
 	}
 	fmt.Fprintf(o.ErrOut, "Kubeconfig %s written. Its credential has role %s in namespace %s only, and is valid until %s.\n",
-		o.file, o.role, cred.Namespace, clockTime(cred.ExpiresAt, c.Now()))
+		o.file, o.role, cred.Namespace, formatTime(cred.ExpiresAt, c.Now()))
 	return nil
 }
 
@@ -151,9 +151,9 @@ func (f *factory) cluster() (*clientcmdapi.Cluster, error) {
 	return out, nil
 }
 
-// variables prints a credential in dotenv format, for pipelines that use kubectl config
+// printVariables prints a credential in dotenv format, for pipelines that use kubectl config
 // set-cluster and set-credentials.
-func (o *credentialOptions) variables(cred *client.Credential) error {
+func (o *credentialOptions) printVariables(cred *client.Credential) error {
 	cluster, err := o.cluster()
 	if err != nil {
 		return err

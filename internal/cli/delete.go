@@ -64,8 +64,8 @@ in scripts.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
-			if !o.many() && len(args) < 2 {
-				name, err := f.one(args)
+			if !o.bySelector() && len(args) < 2 {
+				name, err := f.targetName(args)
 				if err != nil {
 					return err
 				}
@@ -90,8 +90,8 @@ in scripts.`,
 	return cmd
 }
 
-// many reports whether the namespaces are selected by flags.
-func (o *deleteOptions) many() bool { return o.all || o.selector != "" }
+// bySelector reports whether the namespaces are selected by flags.
+func (o *deleteOptions) bySelector() bool { return o.all || o.selector != "" }
 
 func (o *deleteOptions) validate() error {
 	n := *o.flags.Namespace
@@ -102,7 +102,7 @@ func (o *deleteOptions) validate() error {
 		return fmt.Errorf("--dry-run %q: use none, client or server", o.dryRun)
 	case o.all && o.selector != "":
 		return errors.New("--all and --selector cannot be used together")
-	case o.many() && (len(o.names) > 0 || n != ""):
+	case o.bySelector() && (len(o.names) > 0 || n != ""):
 		return errors.New("NAME cannot be used with --all or --selector")
 	case o.yes && o.interactive:
 		return errors.New("--yes and --interactive cannot be used together")
@@ -117,13 +117,13 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.wrote = true // delete removes its own entries, in one write; a dry run changes none
+	o.skipPrune = true // delete removes its own entries, in one write; a dry run changes none
 	named := len(o.names) > 0
-	if err := o.choose(ctx, c); err != nil || len(o.names) == 0 {
+	if err := o.selectNames(ctx, c); err != nil || len(o.names) == 0 {
 		return err
 	}
 	if (!named && !o.yes || o.interactive) && o.dryRun == "none" {
-		if yes, err := o.ask(ctx, question(o.names), "use --yes to delete without confirmation"); err != nil {
+		if yes, err := o.ask(ctx, deletePrompt(o.names), "use --yes to delete without confirmation"); err != nil {
 			return err
 		} else if !yes {
 			return errors.New("nothing was deleted")
@@ -133,14 +133,14 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	defer cancel()
 	// Request all deletions before waiting for any; one failure does not stop the others.
 	var errs []error
-	var going []*v1alpha1.TemporaryNamespace
-	var absent []string
+	var deleting []*v1alpha1.TemporaryNamespace
+	var missing []string
 	for _, name := range o.names {
-		tn, err := o.begin(ctx, c, name)
+		tn, err := o.startDeletion(ctx, c, name)
 		if client.IsGone(err) {
-			absent = append(absent, name)
+			missing = append(missing, name)
 			for _, prefix := range append(o.prefixes(ctx, c), v1alpha1.DefaultPrefix) {
-				absent = append(absent, prefix+name)
+				missing = append(missing, prefix+name)
 			}
 			if o.ignoreNotFound {
 				err = nil
@@ -149,17 +149,17 @@ func (o *deleteOptions) run(ctx context.Context) error {
 		if err != nil {
 			errs = append(errs, err)
 		} else if tn != nil {
-			going = append(going, tn)
+			deleting = append(deleting, tn)
 		}
 	}
 	if o.dryRun == "none" {
-		gone := o.absent(absent)
-		o.remove(ctx, func(e kubeconfig.Entry) bool {
-			return gone(e) || slices.ContainsFunc(going, func(tn *v1alpha1.TemporaryNamespace) bool { return e.UID == string(tn.UID) })
+		isMissing := o.entriesOf(missing)
+		o.removeContexts(ctx, func(e kubeconfig.Entry) bool {
+			return isMissing(e) || slices.ContainsFunc(deleting, func(tn *v1alpha1.TemporaryNamespace) bool { return e.UID == string(tn.UID) })
 		})
 	}
-	for _, tn := range going {
-		if err := o.finish(ctx, c, tn); err != nil {
+	for _, tn := range deleting {
+		if err := o.waitDeleted(ctx, c, tn); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -168,31 +168,31 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	}
 	if ctx.Err() == nil {
 		for _, err := range errs[1:] {
-			o.fail(ctx, err)
+			o.reportError(ctx, err)
 		}
 	}
 	return errs[0]
 }
 
-func question(names []string) string {
+func deletePrompt(names []string) string {
 	if len(names) == 1 {
 		return fmt.Sprintf("Delete namespace %s and everything in it?", names[0])
 	}
 	return fmt.Sprintf("Delete %d namespaces and everything in them: %s?", len(names), strings.Join(names, ", "))
 }
 
-// choose sets the names if none were given.
-func (o *deleteOptions) choose(ctx context.Context, c *client.Client) error {
+// selectNames sets the names if none were given.
+func (o *deleteOptions) selectNames(ctx context.Context, c *client.Client) error {
 	switch {
 	case len(o.names) > 0:
 		return nil
-	case !o.many():
+	case !o.bySelector():
 		name, err := o.factory.current(ctx, c)
 		o.names = []string{name}
 		return err
 	}
 	opts := metav1.ListOptions{LabelSelector: o.selector}
-	o.mine(ctx, c, &opts)
+	o.restrictToOwn(ctx, c, &opts)
 	list, err := c.List(ctx, opts)
 	if err != nil {
 		return err
@@ -208,13 +208,13 @@ func (o *deleteOptions) choose(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// begin requests the deletion of a namespace.
-func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
+// startDeletion requests the deletion of a namespace.
+func (o *deleteOptions) startDeletion(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
 	tn, err := o.find(ctx, c, name)
 	if err != nil {
 		return nil, err
 	}
-	o.heard.deal(tn.Name)
+	o.warnings.acknowledge(tn.Name)
 	if tn.DeletionTimestamp == nil && o.dryRun != "client" {
 		opts := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(tn.UID))}
 		if o.dryRun == "server" {
@@ -227,14 +227,14 @@ func (o *deleteOptions) begin(ctx context.Context, c *client.Client, name string
 	return tn, nil
 }
 
-// finish waits until a namespace is gone, unless --wait=false, and prints the result.
-func (o *deleteOptions) finish(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
+// waitDeleted waits until a namespace is gone, unless --wait=false, and prints the result.
+func (o *deleteOptions) waitDeleted(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
 	if o.wait && o.dryRun == "none" {
 		done := o.progress(fmt.Sprintf("waiting until namespace %s is gone", tn.Name))
 		err := c.WaitGone(ctx, tn.Name, tn.UID)
 		done()
 		if errors.Is(err, context.DeadlineExceeded) {
-			return &failure{fmt.Errorf("namespace %q is still being deleted after %s", tn.Name, human(o.timeout.d)), exitTimeout,
+			return &failure{fmt.Errorf("namespace %q is still being deleted after %s", tn.Name, formatDuration(o.timeout.d)), exitTimeout,
 				"to see what blocks the deletion, run: kubectl tenama doctor " + tn.Name}
 		}
 		if err != nil {

@@ -36,9 +36,9 @@ Without NAME, the namespace of the current context is shown.`,
 
   # Print variables for a pipeline
   kubectl tenama describe mr-42 -o env`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
 			if err := o.output.validate(); err != nil {
@@ -47,7 +47,7 @@ Without NAME, the namespace of the current context is shown.`,
 			return o.run(cmd.Context())
 		},
 	}
-	o.output = addOutputFlag(cmd, one)
+	o.output = addOutputFlag(cmd, outputSingle)
 	return cmd
 }
 
@@ -61,7 +61,7 @@ func (o *describeOptions) run(ctx context.Context) error {
 		return err
 	}
 	if !o.output.human() {
-		return o.object(o.output, tn, "")
+		return o.printObject(o.output, tn, "")
 	}
 	rails, err := c.GuardRails(ctx, tn.Name)
 	if err != nil {
@@ -69,7 +69,7 @@ func (o *describeOptions) run(ctx context.Context) error {
 	}
 	now := c.Now()
 	status, _, _ := state(tn, now)
-	t := &facts{}
+	t := &fieldPrinter{}
 	t.add("Name", tn.Name)
 	t.add("Status", status)
 	t.add("Owner", ownerOf(tn))
@@ -83,28 +83,28 @@ func (o *describeOptions) run(ctx context.Context) error {
 		class += " (outdated: kubectl tenama refresh " + tn.Name + ")"
 	}
 	t.add("Class", class)
-	t.add("Parameters", pairs(tn.Spec.Parameters))
-	_, rest, more := strings.Cut(lifeOf(tn, now), "; ")
+	t.add("Parameters", formatPairs(tn.Spec.Parameters))
+	_, limits, limited := strings.Cut(formatLifetime(tn, now), "; ")
 	switch at := tn.Status.ExpirationTimestamp; {
 	case tn.DeletionTimestamp != nil:
-		t.add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s", human(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
+		t.add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s", formatDuration(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
 		t.add("Remaining", remaining(tn))
-	case at != nil && more:
-		t.add("Expires", in(at.Time, now))
-		t.add("Limits", rest)
+	case at != nil && limited:
+		t.add("Expires", relativeTime(at.Time, now))
+		t.add("Limits", limits)
 	case at != nil:
-		t.add("Expires", in(at.Time, now))
-		t.add("Lifetime", lifeOf(tn, now))
+		t.add("Expires", relativeTime(at.Time, now))
+		t.add("Lifetime", formatLifetime(tn, now))
 	default:
-		t.add("Lifetime", lifeOf(tn, now))
+		t.add("Lifetime", formatLifetime(tn, now))
 	}
 	t.add("Reason", tn.Spec.Reason)
-	t.add("Labels", pairs(tn.Labels))
+	t.add("Labels", formatPairs(tn.Labels))
 	t.add("Guard rails", guardRails(rails))
 	if shares, err := c.Shares(ctx, tn.Name); err == nil {
 		var with []string
 		for _, s := range shares {
-			with = append(with, said(s.Subject)+" ("+s.Role+")")
+			with = append(with, formatSubject(s.Subject)+" ("+s.Role+")")
 		}
 		t.add("Shared with", strings.Join(with, ", "))
 	}
@@ -139,7 +139,7 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 				continue
 			}
 			tone := plain
-			if share := ratio(used, hard); share >= 1 {
+			if share := usageRatio(used, hard); share >= 1 {
 				tone = bad
 			} else if share >= 0.8 {
 				tone = warn
@@ -189,7 +189,7 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 			if err != nil || user != tn.Status.Owner { // other users' usage is not visible
 				continue
 			}
-			own, err := o.own(ctx, c)
+			own, err := o.listOwn(ctx, c)
 			if err != nil {
 				return err
 			}

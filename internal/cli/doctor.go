@@ -17,9 +17,9 @@ import (
 // doctorOptions holds the flags of one invocation of kubectl tenama doctor.
 type doctorOptions struct {
 	*factory
-	name   string
-	output string
-	found  []finding
+	name     string
+	output   string
+	findings []finding
 }
 
 // finding is the result of one check.
@@ -56,9 +56,9 @@ The exit code is 1 if a check failed; warnings do not count.`,
 
   # Print the results for a bug report
   kubectl tenama doctor -o json`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
 			switch o.output {
@@ -81,14 +81,14 @@ func (o *doctorOptions) warn(check, message, advice string) {
 	o.report(finding{check, warnResult, message, advice})
 }
 
-func (o *doctorOptions) bad(check, message, advice string) {
+func (o *doctorOptions) fail(check, message, advice string) {
 	o.report(finding{check, failResult, message, advice})
 }
 
 // report records a finding and, for people, prints it at once: the next check may take a while.
 func (o *doctorOptions) report(f finding) {
 	f.Message, f.Advice = clean(f.Message), clean(f.Advice)
-	o.found = append(o.found, f)
+	o.findings = append(o.findings, f)
 	if o.output != "" {
 		return
 	}
@@ -101,24 +101,24 @@ func (o *doctorOptions) report(f finding) {
 }
 
 func (o *doctorOptions) run(ctx context.Context) error {
-	o.wrote = true // doctor changes nothing, so it must not prune the kubeconfig
+	o.skipPrune = true // doctor changes nothing, so it must not prune the kubeconfig
 	if o.name != "" {
-		if err := o.one(ctx); err != nil {
+		if err := o.checkNamespace(ctx); err != nil {
 			return err
 		}
 	} else {
-		o.here()
-		if c := o.cluster(ctx); c != nil {
-			o.broker(ctx, c)
-			o.mineStuck(ctx, c)
+		o.checkMachine()
+		if c := o.checkCluster(ctx); c != nil {
+			o.checkBroker(ctx, c)
+			o.checkTerminating(ctx, c)
 		}
 	}
 	if err := o.print(); err != nil {
 		return err
 	}
-	for _, f := range o.found {
+	for _, f := range o.findings {
 		if f.Result == failResult {
-			return &quietExit{exitError} // already reported
+			return &exitStatus{exitError} // already reported
 		}
 	}
 	return nil
@@ -129,10 +129,10 @@ func (o *doctorOptions) print() error {
 	var err error
 	switch o.output {
 	case "json":
-		b, err = json.MarshalIndent(o.found, "", "    ")
+		b, err = json.MarshalIndent(o.findings, "", "    ")
 		b = append(b, '\n')
 	case "yaml":
-		b, err = yaml.Marshal(o.found)
+		b, err = yaml.Marshal(o.findings)
 	}
 	if err == nil {
 		_, err = o.Out.Write(b)
@@ -140,8 +140,8 @@ func (o *doctorOptions) print() error {
 	return err
 }
 
-// one checks the namespace given by NAME.
-func (o *doctorOptions) one(ctx context.Context) error {
+// checkNamespace checks the namespace given by NAME.
+func (o *doctorOptions) checkNamespace(ctx context.Context) error {
 	c, err := o.client()
 	if err != nil {
 		return err
@@ -155,31 +155,31 @@ func (o *doctorOptions) one(ctx context.Context) error {
 		o.ok(tn.Name, fmt.Sprintf("status is %s; expires: %s", status, expires))
 		return nil
 	}
-	o.stuck(tn, c)
+	o.reportTerminating(tn, c)
 	return nil
 }
 
-// mineStuck checks the user's namespaces that are being deleted.
-func (o *doctorOptions) mineStuck(ctx context.Context, c *client.Client) {
+// checkTerminating checks the user's namespaces that are being deleted.
+func (o *doctorOptions) checkTerminating(ctx context.Context, c *client.Client) {
 	opts := metav1.ListOptions{}
-	o.mine(ctx, c, &opts)
+	o.restrictToOwn(ctx, c, &opts)
 	list, err := c.List(ctx, opts)
 	if err != nil {
-		o.bad("your namespaces", explained(err), "")
+		o.fail("your namespaces", errorMessage(err), "")
 		return
 	}
-	before := len(o.found)
+	before := len(o.findings)
 	for i := range list.Items {
-		if tn := &list.Items[i]; tn.DeletionTimestamp != nil && !o.goes(tn, c) {
-			o.stuck(tn, c)
+		if tn := &list.Items[i]; tn.DeletionTimestamp != nil && !o.isProgressing(tn, c) {
+			o.reportTerminating(tn, c)
 		}
 	}
-	if len(o.found) == before {
+	if len(o.findings) == before {
 		o.ok("your namespaces", fmt.Sprintf("%d, none stuck", len(list.Items)))
 	}
 }
 
-func explained(err error) string {
+func errorMessage(err error) string {
 	line, _, _ := explain(err)
 	return line
 }

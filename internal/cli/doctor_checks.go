@@ -21,51 +21,51 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// skewed is the clock skew from which displayed times mislead people.
-const skewed = 30 * time.Second
+// maxSkew is the clock skew from which displayed times mislead people.
+const maxSkew = 30 * time.Second
 
-// here checks the local machine.
-func (o *doctorOptions) here() {
+// checkMachine checks the local machine.
+func (o *doctorOptions) checkMachine() {
 	o.ok("plugin", version.Get().Version+" "+version.Get().Platform)
 	for _, h := range o.files().Health() {
 		switch {
 		case h.Unreadable != nil:
-			o.bad("kubeconfig", h.Unreadable.Error(), "fix or remove this file; kubectl cannot read it either")
+			o.fail("kubeconfig", h.Unreadable.Error(), "fix or remove this file; kubectl cannot read it either")
 		case h.Destination && h.Unwritable != nil:
-			o.bad("kubeconfig", fmt.Sprintf("%s cannot be written: %v", h.Path, h.Unwritable), "make it writable, or write a separate file: kubectl tenama create --kubeconfig-output FILE")
+			o.fail("kubeconfig", fmt.Sprintf("%s cannot be written: %v", h.Path, h.Unwritable), "make it writable, or write a separate file: kubectl tenama create --kubeconfig-output FILE")
 		case h.OpenToOthers && runtime.GOOS != "windows":
 			o.warn("kubeconfig", h.Path+" is readable by other users and may contain credentials", "run: chmod 600 "+h.Path)
 		case h.Destination:
-			o.ok("kubeconfig", "contexts are written to "+where(h.Path))
+			o.ok("kubeconfig", "contexts are written to "+describeFile(h.Path))
 		}
 		if h.Locked > 0 {
-			o.bad("kubeconfig lock", fmt.Sprintf("%s.lock is %s old; programs that change the kubeconfig wait for it", h.Path, h.Locked.Round(time.Second)),
+			o.fail("kubeconfig lock", fmt.Sprintf("%s.lock is %s old; programs that change the kubeconfig wait for it", h.Path, h.Locked.Round(time.Second)),
 				"if no program is changing the kubeconfig, remove the lock file")
 		}
 	}
-	if path, err := exec.LookPath(completer); err == nil {
+	if path, err := exec.LookPath(completerName); err == nil {
 		o.ok("completion", path)
 	} else {
 		o.warn("completion", "shell completion is not installed", "run: kubectl tenama completion install")
 	}
 }
 
-// cluster checks the connection up to the broker; it returns nil if there is no usable cluster.
-func (o *doctorOptions) cluster(ctx context.Context) *client.Client {
+// checkCluster checks the connection up to the broker; it returns nil if there is no usable cluster.
+func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 	c, err := o.client()
 	if err != nil {
-		o.bad("cluster", err.Error(), "")
+		o.fail("cluster", err.Error(), "")
 		return nil
 	}
 	v, err := c.ServerVersion(ctx)
 	if err != nil {
-		o.bad("cluster", explained(err), "")
+		o.fail("cluster", errorMessage(err), "")
 		return nil
 	}
 	o.ok("cluster", o.server()+" "+v.GitVersion)
 	if parsed, err := utilversion.ParseGeneric(v.GitVersion); err == nil {
 		if parsed.LessThan(utilversion.MustParseGeneric("1.30")) {
-			o.bad("Kubernetes version", v.GitVersion+": tenama requires Kubernetes 1.30 or later", "upgrade the cluster")
+			o.fail("Kubernetes version", v.GitVersion+": tenama requires Kubernetes 1.30 or later", "upgrade the cluster")
 		}
 		if parsed.LessThan(utilversion.MustParseGeneric("1.33")) {
 			o.warn("deletion order", "network policies may be deleted before the pods that they restrict (CVE-2024-7598)",
@@ -77,23 +77,23 @@ func (o *doctorOptions) cluster(ctx context.Context) *client.Client {
 	user, err := c.User(ctx)
 	switch {
 	case err != nil:
-		o.bad("identity", explained(err), "log in again, as for kubectl")
+		o.fail("identity", errorMessage(err), "log in again, as for kubectl")
 		return nil
-	case sharedName(user):
+	case isSharedUserName(user):
 		o.warn("identity", user+": several people may share this name, and can see and delete each other's namespaces", "use an identity of your own; administrators: see docs/security.md, users")
 	default:
 		o.ok("identity", user)
 	}
-	if skew := c.Skew(); skew.Abs() > skewed {
-		o.warn("clock", fmt.Sprintf("the clock of the cluster is %s %s this machine", human(skew.Abs()), map[bool]string{true: "ahead of", false: "behind"}[skew > 0]), "set the clock of this machine; expiries follow the clock of the cluster")
+	if skew := c.Skew(); skew.Abs() > maxSkew {
+		o.warn("clock", fmt.Sprintf("the clock of the cluster is %s %s this machine", formatDuration(skew.Abs()), map[bool]string{true: "ahead of", false: "behind"}[skew > 0]), "set the clock of this machine; expiries follow the clock of the cluster")
 	} else {
 		o.ok("clock", "in sync with the cluster")
 	}
 	return c
 }
 
-// sharedName reports whether installers give the user name to every administrator.
-func sharedName(user string) bool {
+// isSharedUserName reports whether installers give the user name to every administrator.
+func isSharedUserName(user string) bool {
 	switch user {
 	case "kubernetes-admin", "kube-admin", "admin", "cluster-admin", "clusterAdmin", "masterclient", "minikube-user", "minikube", "docker-for-desktop", "system:admin", "kubernetes-super-admin":
 		return true
@@ -101,87 +101,87 @@ func sharedName(user string) bool {
 	return false
 }
 
-// broker checks that the broker is available, contained by its policies, and usable by the user.
-func (o *doctorOptions) broker(ctx context.Context, c *client.Client) {
-	o.registered(ctx, c)
+// checkBroker checks that the broker is available, contained by its policies, and usable by the user.
+func (o *doctorOptions) checkBroker(ctx context.Context, c *client.Client) {
+	o.checkAPIService(ctx, c)
 	if err := c.Served(ctx); err != nil {
 		line, hint, _ := explain(err)
-		o.bad("broker", line, hint)
+		o.fail("broker", line, hint)
 		return
 	}
 	o.ok("broker", v1alpha1.GroupVersion.String()+" responds")
-	var lacking []string
+	var missing []string
 	for _, verb := range []string{"create", "get", "list", "watch", "patch", "delete"} {
 		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource})
 		if err == nil && !ok {
-			lacking = append(lacking, verb)
+			missing = append(missing, verb)
 		}
 	}
-	if len(lacking) > 0 {
-		o.bad("permissions", "you are not allowed to "+strings.Join(lacking, ", ")+" temporary namespaces",
+	if len(missing) > 0 {
+		o.fail("permissions", "you are not allowed to "+strings.Join(missing, ", ")+" temporary namespaces",
 			"ask an administrator to run: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU")
 		return
 	}
 	o.ok("permissions", "you are allowed to create, extend and delete temporary namespaces")
-	o.dryRun(ctx, c)
+	o.checkCreate(ctx, c)
 }
 
-// dryRun sends a dry-run create, with which the broker checks policies, class and
+// checkCreate sends a dry-run create, with which the broker checks policies, class and
 // budgets without writing.
-func (o *doctorOptions) dryRun(ctx context.Context, c *client.Client) {
-	probe := &borrow{factory: o.factory, dryRun: true}
-	made, err := probe.create(ctx, c, probe.wanted())
+func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
+	probe := &createRequest{factory: o.factory, dryRun: true}
+	created, err := probe.create(ctx, c, probe.object())
 	budget, _ := client.IsOverBudget(err)
 	switch {
 	case err == nil:
 		o.ok("containment", "the broker has verified its admission policies")
-		o.ok("create", "would work now, with class "+made.Spec.ClassName)
+		o.ok("create", "would work now, with class "+created.Spec.ClassName)
 	case apierrors.HasStatusCause(err, v1alpha1.CauseNotContained):
-		o.bad("containment", err.Error(), "ask an administrator to run: kubectl apply -k deploy/policies")
+		o.fail("containment", err.Error(), "ask an administrator to run: kubectl apply -k deploy/policies")
 	case budget != "":
 		o.ok("containment", "the broker has verified its admission policies")
 		o.warn("create", err.Error(), "wait for capacity: kubectl tenama create --wait-for-capacity 30m")
 	default:
 		line, hint, _ := explain(err)
-		o.bad("create", line, hint)
+		o.fail("create", line, hint)
 	}
 	classes, err := c.Classes(ctx)
 	if err != nil {
-		o.warn("classes", explained(err), "")
+		o.warn("classes", errorMessage(err), "")
 		return
 	}
 	var names []string
-	byDefault := false
+	hasDefault := false
 	for i := range classes.Items {
 		names = append(names, classes.Items[i].Name)
-		byDefault = byDefault || isDefault(&classes.Items[i])
+		hasDefault = hasDefault || isDefault(&classes.Items[i])
 	}
 	switch {
 	case len(names) == 0:
-		o.bad("classes", "no classes found, so no namespace can be created", "ask an administrator to run: kubectl apply -k deploy/classes")
-	case !byDefault:
+		o.fail("classes", "no classes found, so no namespace can be created", "ask an administrator to run: kubectl apply -k deploy/classes")
+	case !hasDefault:
 		o.warn("classes", strings.Join(names, ", ")+"; none is the default", "choose one with --class, or ask an administrator to set the annotation "+policyv1alpha1.AnnotationDefaultClass)
 	default:
 		o.ok("classes", strings.Join(names, ", "))
 	}
 }
 
-// registered checks the APIService, if the user may read it.
-func (o *doctorOptions) registered(ctx context.Context, c *client.Client) {
+// checkAPIService checks the APIService, if the user may read it.
+func (o *doctorOptions) checkAPIService(ctx context.Context, c *client.Client) {
 	name := v1alpha1.GroupVersion.Version + "." + v1alpha1.GroupVersion.Group
 	cond, err := c.APIServiceAvailable(ctx, name)
 	switch {
 	case apierrors.IsForbidden(err):
 		return // only administrators may read it; the next checks suffice
 	case apierrors.IsNotFound(err):
-		o.bad("APIService", name+" is not registered: the broker is not installed, or not running",
+		o.fail("APIService", name+" is not registered: the broker is not installed, or not running",
 			"ask an administrator to install it with kubectl apply -k deploy/base, or to check: kubectl -n tenama-system get pods")
 	case err != nil:
-		o.bad("APIService", explained(err), "")
+		o.fail("APIService", errorMessage(err), "")
 	case cond.Status == metav1.ConditionTrue:
 		o.ok("APIService", name+" is available")
 	default:
-		o.bad("APIService", fmt.Sprintf("%s: %s: %s", name, cond.Reason, cond.Message), meaning(cond, o.gitVersion(ctx, c)))
+		o.fail("APIService", fmt.Sprintf("%s: %s: %s", name, cond.Reason, cond.Message), apiServiceAdvice(cond, o.gitVersion(ctx, c)))
 	}
 }
 
@@ -193,8 +193,8 @@ func (o *doctorOptions) gitVersion(ctx context.Context, c *client.Client) string
 	return v.GitVersion
 }
 
-// meaning returns advice for an unavailable APIService on this kind of cluster.
-func meaning(cond metav1.Condition, gitVersion string) string {
+// apiServiceAdvice returns advice for an unavailable APIService on this kind of cluster.
+func apiServiceAdvice(cond metav1.Condition, gitVersion string) string {
 	switch cond.Reason {
 	case "ServiceNotFound", "MissingEndpoints", "EndpointsInaccessible":
 		return "no pod of the broker is ready; check: kubectl -n tenama-system get pods"

@@ -12,8 +12,8 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// patience is how long the deletion of a namespace may normally take.
-const patience = 60 * time.Second
+// normalDeletionTime is how long the deletion of a namespace may normally take.
+const normalDeletionTime = 60 * time.Second
 
 // Conditions with which the Kubernetes namespace controller reports why a namespace is
 // not gone (k8s.io/api/core/v1, NamespaceConditionType); the broker passes them on.
@@ -31,10 +31,10 @@ var (
 	unavailable = regexp.MustCompile(`([a-z0-9.-]+/v[0-9][a-z0-9]*): `)
 )
 
-// stuck reports what blocks the deletion of a namespace and how to resolve it. It never
+// reportTerminating reports what blocks the deletion of a namespace and how to resolve it. It never
 // advises force: removing a finalizer by hand leaves behind the resources that it was
 // to clean up.
-func (o *doctorOptions) stuck(tn *v1alpha1.TemporaryNamespace, c *client.Client) {
+func (o *doctorOptions) reportTerminating(tn *v1alpha1.TemporaryNamespace, c *client.Client) {
 	since := c.Now().Sub(tn.DeletionTimestamp.Time)
 	found := false
 	for _, cond := range tn.Status.Conditions {
@@ -42,78 +42,78 @@ func (o *doctorOptions) stuck(tn *v1alpha1.TemporaryNamespace, c *client.Client)
 		switch cond.Type {
 		case discoveryFailure, versionFailure:
 			found = true
-			what := "an API of the cluster does not respond, so the remaining content of the namespace is unknown: " + message
+			problem := "an API of the cluster does not respond, so the remaining content of the namespace is unknown: " + message
 			advice := "ask an administrator to check: kubectl get apiservices; the server of the API must run, or its APIService must be removed"
 			if m := unavailable.FindStringSubmatch(message); m != nil {
 				group, version, _ := strings.Cut(m[1], "/")
 				advice = fmt.Sprintf("ask an administrator to check: kubectl get apiservice %s.%s; the server of the API must run, or the APIService must be removed", version, group)
 			}
-			o.bad(tn.Name, what, advice)
+			o.fail(tn.Name, problem, advice)
 		case contentFailure:
 			found = true
 			advice := "ask an administrator to check the log of kube-controller-manager"
 			if m := webhookName.FindStringSubmatch(message); m != nil {
 				advice = fmt.Sprintf("webhook %q rejects the deletion or does not respond; ask an administrator to check: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml", m[1])
 			}
-			o.bad(tn.Name, "an object in the namespace cannot be deleted: "+message, advice)
+			o.fail(tn.Name, "an object in the namespace cannot be deleted: "+message, advice)
 		case finalizersRemain:
 			found = true
 			var names []string
 			for _, m := range finalizer.FindAllStringSubmatch(message, -1) {
 				names = append(names, fmt.Sprintf("%s (%s objects)", m[1], m[2]))
 			}
-			what := "blocked by finalizers: " + strings.Join(names, ", ")
+			problem := "blocked by finalizers: " + strings.Join(names, ", ")
 			if len(names) == 0 {
-				what = message
+				problem = message
 			}
 			if left := remaining(tn); left != "" {
-				what += "; remaining: " + left
+				problem += "; remaining: " + left
 			}
 			advice := "check that the controllers run that remove these finalizers; removing a finalizer by hand leaves resources behind"
-			o.judge(tn.Name, since, what, advice)
+			o.reportBlocked(tn.Name, since, problem, advice)
 		}
 	}
 	switch {
 	case found:
-	case since < patience:
-		o.ok(tn.Name, fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", human(since)))
+	case since < normalDeletionTime:
+		o.ok(tn.Name, fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", formatDuration(since)))
 	case remaining(tn) != "":
-		o.judge(tn.Name, since, fmt.Sprintf("being deleted for %s; remaining: %s", human(since), remaining(tn)), "pods end within their grace period; other objects wait for their controllers")
+		o.reportBlocked(tn.Name, since, fmt.Sprintf("being deleted for %s; remaining: %s", formatDuration(since), remaining(tn)), "pods end within their grace period; other objects wait for their controllers")
 	default:
-		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", human(since)), "ask an administrator to check that kube-controller-manager is running")
+		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", formatDuration(since)), "ask an administrator to check that kube-controller-manager is running")
 	}
 }
 
-// goes reports whether the deletion of a namespace is within patience and no condition
-// blocks it.
-func (o *doctorOptions) goes(tn *v1alpha1.TemporaryNamespace, c *client.Client) bool {
+// isProgressing reports whether the deletion of a namespace takes no longer than normal and no
+// condition blocks it.
+func (o *doctorOptions) isProgressing(tn *v1alpha1.TemporaryNamespace, c *client.Client) bool {
 	for _, cond := range tn.Status.Conditions {
 		switch cond.Type {
 		case discoveryFailure, versionFailure, contentFailure, finalizersRemain:
 			return false
 		}
 	}
-	return c.Now().Sub(tn.DeletionTimestamp.Time) < patience
+	return c.Now().Sub(tn.DeletionTimestamp.Time) < normalDeletionTime
 }
 
-// judge reports a slow deletion as a warning, and a stuck one as a failure.
-func (o *doctorOptions) judge(name string, since time.Duration, what, advice string) {
-	if since < patience {
-		o.warn(name, what, advice)
+// reportBlocked reports a slow deletion as a warning, and a stuck one as a failure.
+func (o *doctorOptions) reportBlocked(name string, since time.Duration, problem, advice string) {
+	if since < normalDeletionTime {
+		o.warn(name, problem, advice)
 		return
 	}
-	o.bad(name, fmt.Sprintf("%s (for %s)", what, human(since)), advice)
+	o.fail(name, fmt.Sprintf("%s (for %s)", problem, formatDuration(since)), advice)
 }
 
 // remaining returns the remaining contents of a namespace, as its controller reports them.
 func remaining(tn *v1alpha1.TemporaryNamespace) string {
 	for _, cond := range tn.Status.Conditions {
 		if cond.Type == contentRemains {
-			_, what, ok := strings.Cut(cond.Message, ": ")
+			_, content, ok := strings.Cut(cond.Message, ": ")
 			if !ok {
 				return cond.Message
 			}
-			return what
+			return content
 		}
 	}
 	return ""

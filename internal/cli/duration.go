@@ -20,7 +20,7 @@ func (v *durationValue) String() string {
 	if v.d == 0 {
 		return ""
 	}
-	return human(v.d)
+	return formatDuration(v.d)
 }
 
 func (v *durationValue) Type() string { return "duration" }
@@ -68,8 +68,8 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--until %q: use a time such as 18:30, 2026-01-31T18:30 or 2026-01-31T17:30:00Z", s)
 }
 
-// clockTime formats t as briefly as is unambiguous.
-func clockTime(t, now time.Time) string {
+// formatTime formats t as briefly as is unambiguous.
+func formatTime(t, now time.Time) string {
 	t, now = t.Local(), now.Local()
 	switch d := t.Sub(now); {
 	case d.Abs() < 10*time.Minute: // seconds matter
@@ -82,8 +82,8 @@ func clockTime(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04 MST")
 }
 
-// human formats a duration as flags take it: 2h, 1h59m, 7d.
-func human(d time.Duration) string {
+// formatDuration formats a duration as flags take it: 2h, 1h59m, 7d.
+func formatDuration(d time.Duration) string {
 	d = d.Round(time.Second)
 	if d >= 2*time.Minute {
 		d = d.Round(time.Minute)
@@ -106,10 +106,10 @@ func human(d time.Duration) string {
 	return b.String()
 }
 
-// in formats t with its distance from now.
-func in(t, now time.Time) string {
+// relativeTime formats t with its distance from now.
+func relativeTime(t, now time.Time) string {
 	if !t.After(now) {
-		return fmt.Sprintf("%s ago (%s)", human(now.Sub(t)), clockTime(t, now))
+		return fmt.Sprintf("%s ago (%s)", formatDuration(now.Sub(t)), formatTime(t, now))
 	}
-	return fmt.Sprintf("in %s (%s)", human(t.Sub(now)), clockTime(t, now))
+	return fmt.Sprintf("in %s (%s)", formatDuration(t.Sub(now)), formatTime(t, now))
 }

@@ -44,25 +44,25 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// quietExit is an exit code without a message: the output, or the command of run, has
+// exitStatus is an exit code without a message: the output, or the command of run, has
 // already reported the failure.
-type quietExit struct{ code int }
+type exitStatus struct{ code int }
 
-func (e *quietExit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+func (e *exitStatus) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
-// advise adds a hint to err.
-func advise(err error, hint string) error {
+// withHint adds a hint to err.
+func withHint(err error, hint string) error {
 	return &failure{err: err, code: exitError, hint: hint}
 }
 
-// fail prints err, unless nil, and returns the exit code.
-func (f *factory) fail(ctx context.Context, err error) int {
+// reportError prints err, unless nil, and returns the exit code.
+func (f *factory) reportError(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
-	var ended *quietExit
-	if errors.As(err, &ended) { // already reported
-		return ended.code
+	var exit *exitStatus
+	if errors.As(err, &exit) { // already reported
+		return exit.code
 	}
 	line, hint, code := explain(err)
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -79,7 +79,7 @@ func (f *factory) fail(ctx context.Context, err error) int {
 	}
 	switch {
 	case f.format == "json", f.format == "yaml":
-		f.failAsStatus(err, line, hint)
+		f.reportStatus(err, line, hint)
 	default:
 		s := f.style(f.ErrOut)
 		word, rest, _ := strings.Cut(clean(line), ":")
@@ -91,9 +91,9 @@ func (f *factory) fail(ctx context.Context, err error) int {
 	return code
 }
 
-// failAsStatus prints an error for programs: the Status of the server, or an equivalent
+// reportStatus prints an error for programs: the Status of the server, or an equivalent
 // one, with the hint among its causes.
-func (f *factory) failAsStatus(err error, line, hint string) {
+func (f *factory) reportStatus(err error, line, hint string) {
 	out := metav1.Status{Status: metav1.StatusFailure, Message: strings.TrimPrefix(clean(line), "error: "), Details: &metav1.StatusDetails{}}
 	var api apierrors.APIStatus
 	if errors.As(err, &api) {
@@ -121,8 +121,8 @@ func (f *factory) failAsStatus(err error, line, hint string) {
 	}
 }
 
-// confined matches requests denied to a ServiceAccount that kubectl tenama created.
-var confined = regexp.MustCompile(`User "system:serviceaccount:[^":]+:tenama-`)
+// confinedUser matches requests denied to a ServiceAccount that kubectl tenama created.
+var confinedUser = regexp.MustCompile(`User "system:serviceaccount:[^":]+:tenama-`)
 
 // explain turns err into a message, a hint and an exit code for the user.
 func explain(err error) (line, hint string, code int) {
@@ -159,16 +159,16 @@ func explain(err error) (line, hint string, code int) {
 	} else if budget != "" {
 		return "error: " + s.Message, "", exitBudget
 	}
-	if said, _ := client.InLine(err); said != "" {
-		return "error: timed out waiting: " + said, "", exitTimeout
+	if position, _ := client.IsQueued(err); position != "" {
+		return "error: timed out waiting: " + position, "", exitTimeout
 	}
 	line = fmt.Sprintf("Error from server (%s): %s", s.Reason, message(s))
 	switch s.Reason {
 	case metav1.StatusReasonForbidden:
 		code = exitDenied
-		if ns := os.Getenv(insideRun); ns != "" {
+		if ns := os.Getenv(runVariable); ns != "" {
 			hint = fmt.Sprintf("this command runs inside kubectl tenama run, with a credential for namespace %q only", ns)
-		} else if confined.MatchString(s.Message) {
+		} else if confinedUser.MatchString(s.Message) {
 			hint = "this credential is valid for its namespace only: to create, extend or list, use your own kubeconfig"
 		} else if apierrors.HasStatusCause(err, v1alpha1.CauseClassNotAllowed) {
 			hint = "list the classes that you are allowed to use: kubectl tenama classes"
@@ -196,8 +196,8 @@ func message(s metav1.Status) string {
 	return s.Message
 }
 
-// why returns the server's own message, without the context of wrapping errors.
-func why(err error) string {
+// serverMessage returns the server's own message, without the context of wrapping errors.
+func serverMessage(err error) string {
 	var api apierrors.APIStatus
 	if errors.As(err, &api) {
 		return message(api.Status())

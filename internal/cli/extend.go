@@ -26,8 +26,8 @@ type extendOptions struct {
 	until  string
 	reason string
 
-	// upToMost is set without --by: extend by an hour, or as far as possible.
-	upToMost bool
+	// clampToLimit is set without --by: extend by an hour, or as far as possible.
+	clampToLimit bool
 }
 
 func newExtendCommand(f *factory) *cobra.Command {
@@ -49,21 +49,21 @@ possible.`,
 
   # Keep it until 18:30
   kubectl tenama extend --until 18:30 --reason "demo at six"`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
-			said := 0
+			given := 0
 			for _, flag := range []string{"by", "ttl", "until"} {
 				if cmd.Flags().Changed(flag) {
-					said++
+					given++
 				}
 			}
-			if said > 1 {
+			if given > 1 {
 				return errors.New("--by, --ttl and --until cannot be used together")
 			}
-			o.upToMost = !cmd.Flags().Changed("by")
+			o.clampToLimit = !cmd.Flags().Changed("by")
 			return o.run(cmd.Context())
 		},
 	}
@@ -72,12 +72,12 @@ possible.`,
 	fs.Var(&o.ttl, "ttl", "minimum lifetime from now")
 	fs.StringVar(&o.until, "until", "", "keep it until at least this time: 18:30 (next occurrence) or 2026-01-31T18:30 in local time, or RFC 3339")
 	fs.StringVar(&o.reason, "reason", "", "reason of the extension, shown in lists")
-	o.output = addOutputFlag(cmd, one)
+	o.output = addOutputFlag(cmd, outputSingle)
 	return cmd
 }
 
-// target returns a function that computes the requested expiry.
-func (o *extendOptions) target() (func(*v1alpha1.TemporaryNamespace, time.Time) time.Time, error) {
+// current returns a function that computes the requested expiry.
+func (o *extendOptions) expiryFunc() (func(*v1alpha1.TemporaryNamespace, time.Time) time.Time, error) {
 	switch {
 	case o.until != "":
 		at, err := parseTime(o.until, time.Now())
@@ -90,15 +90,15 @@ func (o *extendOptions) target() (func(*v1alpha1.TemporaryNamespace, time.Time) 
 		if t := tn.Status.ExpirationTimestamp; t != nil {
 			from = t.Time
 		}
-		if most, ok := reach(tn, now); ok && o.upToMost && most.After(from) && most.Before(from.Add(o.by.d)) {
-			return most
+		if limit, ok := latestExtension(tn, now); ok && o.clampToLimit && limit.After(from) && limit.Before(from.Add(o.by.d)) {
+			return limit
 		}
 		return from.Add(o.by.d)
 	}, nil
 }
 
-// reach returns the latest expiry that an extension of tn can set now, if there is a limit.
-func reach(tn *v1alpha1.TemporaryNamespace, now time.Time) (time.Time, bool) {
+// latestExtension returns the latest expiry that an extension of tn can set now, if there is a limit.
+func latestExtension(tn *v1alpha1.TemporaryNamespace, now time.Time) (time.Time, bool) {
 	switch s := tn.Status; {
 	case s.MaximumExpirationTimestamp != nil:
 		return s.MaximumExpirationTimestamp.Time, true
@@ -110,7 +110,7 @@ func reach(tn *v1alpha1.TemporaryNamespace, now time.Time) (time.Time, bool) {
 }
 
 func (o *extendOptions) run(ctx context.Context) error {
-	target, err := o.target()
+	expiry, err := o.expiryFunc()
 	if err != nil {
 		return err
 	}
@@ -128,37 +128,37 @@ func (o *extendOptions) run(ctx context.Context) error {
 	if tn.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		return fmt.Errorf("namespace %q does not expire", tn.Name)
 	}
-	if at := target(tn, c.Now()); o.until != "" && !at.After(c.Now()) {
+	if at := expiry(tn, c.Now()); o.until != "" && !at.After(c.Now()) {
 		return fmt.Errorf("--until %s is in the past", o.until)
 	}
-	o.heard.deal(tn.Name)
-	o.wrote = true
-	before, after, err := c.Extend(ctx, tn.Name, target, o.reason, metav1.PatchOptions{})
+	o.warnings.acknowledge(tn.Name)
+	o.skipPrune = true
+	before, after, err := c.Extend(ctx, tn.Name, expiry, o.reason, metav1.PatchOptions{})
 	if err != nil {
-		expiry := tn.Status.ExpirationTimestamp
-		if most, ok := reach(tn, c.Now()); apierrors.IsInvalid(err) && ok && target(tn, c.Now()).After(most) && expiry != nil && most.After(expiry.Time) {
-			return advise(err, fmt.Sprintf("to extend as far as possible, run: kubectl tenama extend %s --until %s", tn.Name, most.UTC().Format(time.RFC3339)))
+		current := tn.Status.ExpirationTimestamp
+		if limit, ok := latestExtension(tn, c.Now()); apierrors.IsInvalid(err) && ok && expiry(tn, c.Now()).After(limit) && current != nil && limit.After(current.Time) {
+			return withHint(err, fmt.Sprintf("to extend as far as possible, run: kubectl tenama extend %s --until %s", tn.Name, limit.UTC().Format(time.RFC3339)))
 		}
 		return err
 	}
-	done := "extended"
+	action := "extended"
 	if after.ResourceVersion == before.ResourceVersion {
-		done = "unchanged"
+		action = "unchanged"
 	}
-	if err := o.object(o.output, after, done); err != nil {
+	if err := o.printObject(o.output, after, action); err != nil {
 		return err
 	}
-	o.tell(before, after, c.Now())
-	if err := o.note(ctx, after); err != nil {
+	o.printExpiry(before, after, c.Now())
+	if err := o.updateContext(ctx, after); err != nil {
 		fmt.Fprintf(o.ErrOut, "Warning: the expiry in the kubeconfig was not updated: %s\n", clean(err.Error()))
 	}
 	return nil
 }
 
-// note updates the expiry in the kubeconfig entry of tn, if it has one.
-func (o *extendOptions) note(ctx context.Context, tn *v1alpha1.TemporaryNamespace) error {
+// updateContext updates the expiry in the kubeconfig entry of tn, if it has one.
+func (o *extendOptions) updateContext(ctx context.Context, tn *v1alpha1.TemporaryNamespace) error {
 	m, err := o.files().Load()
-	at := lastsUntil(tn)
+	at := latestExpiry(tn)
 	if err != nil || at.IsZero() {
 		return err
 	}
@@ -173,20 +173,20 @@ func (o *extendOptions) note(ctx context.Context, tn *v1alpha1.TemporaryNamespac
 	return nil
 }
 
-func (o *extendOptions) tell(before, after *v1alpha1.TemporaryNamespace, now time.Time) {
-	at, was, most := after.Status.ExpirationTimestamp, before.Status.ExpirationTimestamp, after.Status.MaximumExpirationTimestamp
+func (o *extendOptions) printExpiry(before, after *v1alpha1.TemporaryNamespace, now time.Time) {
+	at, previous, limit := after.Status.ExpirationTimestamp, before.Status.ExpirationTimestamp, after.Status.MaximumExpirationTimestamp
 	if at == nil {
 		return
 	}
-	line := "Expires " + in(at.Time, now)
-	if was != nil && !was.Equal(at) {
-		line += ", was " + clockTime(was.Time, now)
+	line := "Expires " + relativeTime(at.Time, now)
+	if previous != nil && !previous.Equal(at) {
+		line += ", was " + formatTime(previous.Time, now)
 	}
-	if most != nil {
-		line += "; extendable until " + clockTime(most.Time, now)
+	if limit != nil {
+		line += "; extendable until " + formatTime(limit.Time, now)
 	}
 	if s := after.Status.MaximumTTLSeconds; s != nil {
-		line += fmt.Sprintf("; extendable to %s from now", human(time.Duration(*s)*time.Second))
+		line += fmt.Sprintf("; extendable to %s from now", formatDuration(time.Duration(*s)*time.Second))
 	}
 	if n := after.Status.MaximumExtensions; n != nil {
 		line += fmt.Sprintf("; extended %d of %d times", after.Status.Extensions, *n)

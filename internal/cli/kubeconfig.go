@@ -13,9 +13,9 @@ import (
 // kubeconfigOptions holds the flags of one invocation of kubectl tenama kubeconfig.
 type kubeconfigOptions struct {
 	credentialOptions
-	name   string
-	lives  durationValue
-	output string
+	name     string
+	validity durationValue
+	output   string
 }
 
 func newKubeconfigCommand(f *factory) *cobra.Command {
@@ -43,9 +43,9 @@ current context is used.`,
   # Print the parts of a kubeconfig, or only the token
   kubectl tenama kubeconfig mr-42 -o env > credential.env
   curl -H "Authorization: Bearer $(kubectl tenama kubeconfig mr-42 -o token)" ...`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
 			switch o.output {
@@ -56,7 +56,7 @@ current context is used.`,
 			if o.file != "" && o.file != "-" && o.output != "kubeconfig" {
 				return errors.New("--file cannot be used with --output env or token: redirect stdout")
 			}
-			o.duration = o.lives.d
+			o.duration = o.validity.d
 			if err := o.validate(); err != nil {
 				return err
 			}
@@ -65,7 +65,7 @@ current context is used.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&o.file, "file", "-", `file to write, or "-" for stdout`)
-	fs.Var(&o.lives, "duration", "maximum validity (default: until the namespace expires)")
+	fs.Var(&o.validity, "duration", "maximum validity (default: until the namespace expires)")
 	o.addRole(fs)
 	fs.StringVarP(&o.output, "output", "o", "kubeconfig", "")
 	setFormats(cmd, "kubeconfig", "env", "token")
@@ -87,12 +87,12 @@ func (o *kubeconfigOptions) run(ctx context.Context) error {
 	if o.output == "kubeconfig" {
 		return o.write(ctx, c, tn)
 	}
-	cred, err := o.get(ctx, c, tn)
+	cred, err := o.request(ctx, c, tn)
 	if err != nil {
 		return err
 	}
 	if o.output == "env" {
-		return o.variables(cred)
+		return o.printVariables(cred)
 	}
 	_, err = fmt.Fprintln(o.Out, cred.Token)
 	return err

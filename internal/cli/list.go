@@ -18,13 +18,13 @@ type listOptions struct {
 	*factory
 	output *outputFlag
 
-	all       bool
+	allOwners bool
 	selector  string
 	sortBy    string
 	noHeaders bool
 	watch     bool
 
-	order     *order
+	order     *sortOrder
 	current   string            // namespace of the current context
 	revisions map[string]string // current revisions by class
 	columns   int
@@ -69,20 +69,20 @@ list in place, elsewhere by printing a line for each change.`,
 			if err := o.output.validate(); err != nil {
 				return err
 			}
-			if o.order, err = newOrder(o.sortBy); err != nil {
+			if o.order, err = newSortOrder(o.sortBy); err != nil {
 				return err
 			}
-			o.heard.only = true
+			o.warnings.currentOnly = true
 			return o.run(cmd.Context())
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&o.all, "all-owners", "A", false, "show the namespaces of all owners that you may see")
+	fs.BoolVarP(&o.allOwners, "all-owners", "A", false, "show the namespaces of all owners that you may see")
 	fs.StringVarP(&o.selector, "selector", "l", "", "label selector, such as team=a")
 	fs.StringVar(&o.sortBy, "sort-by", "name", "sort by name, expires, age, owner or class, or by a JSONPath such as .spec.reason")
 	fs.BoolVar(&o.noHeaders, "no-headers", false, "do not print headers")
 	fs.BoolVarP(&o.watch, "watch", "w", false, "watch for changes")
-	o.output = addOutputFlag(cmd, many)
+	o.output = addOutputFlag(cmd, outputList)
 	return cmd
 }
 
@@ -92,8 +92,8 @@ func (o *listOptions) run(ctx context.Context) error {
 		return err
 	}
 	opts := metav1.ListOptions{LabelSelector: o.selector}
-	if !o.all {
-		o.mine(ctx, c, &opts)
+	if !o.allOwners {
+		o.restrictToOwn(ctx, c, &opts)
 	}
 	list, err := c.List(ctx, opts)
 	if err != nil {
@@ -106,13 +106,13 @@ func (o *listOptions) run(ctx context.Context) error {
 	if o.output.format == "wide" {
 		o.revisions = revisions(ctx, c)
 	}
-	if o.all && o.output.human() {
+	if o.allOwners && o.output.human() {
 		if all, err := c.MayViewAll(ctx); err == nil && !all {
 			fmt.Fprintln(o.ErrOut, "Only your own namespaces are shown: you are not allowed to list others.")
 		}
 	}
 	if o.watch {
-		return o.follow(ctx, c, list, opts)
+		return o.watchList(ctx, c, list, opts)
 	}
 	return o.print(c, list)
 }

@@ -17,21 +17,21 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// orders maps the keywords of --sort-by to JSONPaths.
-var orders = map[string]string{
+// sortKeywords maps the keywords of --sort-by to JSONPaths.
+var sortKeywords = map[string]string{
 	"name": ".metadata.name", "expires": ".status.expirationTimestamp", "age": ".metadata.creationTimestamp",
 	"owner": ".status.owner", "class": ".spec.className",
 }
 
-// order is a parsed --sort-by.
-type order struct {
+// sortOrder is a parsed --sort-by.
+type sortOrder struct {
 	path *jsonpath.JSONPath
 	last bool // empty values sort last, such as no expiry
 }
 
-func newOrder(by string) (*order, error) {
+func newSortOrder(by string) (*sortOrder, error) {
 	expression := by
-	if path, word := orders[by]; word {
+	if path, word := sortKeywords[by]; word {
 		expression = path
 	} else if !strings.ContainsAny(by, ".{") {
 		return nil, fmt.Errorf("--sort-by %q: use name, expires, age, owner or class, or a JSONPath such as .spec.reason", by)
@@ -40,11 +40,11 @@ func newOrder(by string) (*order, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--sort-by %q: %w", by, err)
 	}
-	return &order{path: path, last: by == "expires"}, nil
+	return &sortOrder{path: path, last: by == "expires"}, nil
 }
 
 // sort sorts items; equal values are sorted by name.
-func (o *order) sort(items []v1alpha1.TemporaryNamespace) error {
+func (o *sortOrder) sort(items []v1alpha1.TemporaryNamespace) error {
 	type keyed struct {
 		key  string
 		item v1alpha1.TemporaryNamespace
@@ -80,11 +80,11 @@ func compare(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-var relaxed = regexp.MustCompile(`^(?:\{\.?([^{}]+)\}|\.?([^{}]+))$`)
+var relaxedPath = regexp.MustCompile(`^(?:\{\.?([^{}]+)\}|\.?([^{}]+))$`)
 
 // parsePath parses a JSONPath as kubectl does: {.a.b}, .a.b and a.b are the same.
 func parsePath(name, s string) (*jsonpath.JSONPath, error) {
-	m := relaxed.FindStringSubmatch(s)
+	m := relaxedPath.FindStringSubmatch(s)
 	if m == nil {
 		return nil, fmt.Errorf("%q is not a JSONPath: use one such as .metadata.name", s)
 	}

@@ -32,7 +32,7 @@ func TestOrder(t *testing.T) {
 	for by, want := range map[string]string{
 		"name": "a b c", "age": "c a b", "expires": "b c a", ".spec.ttlSeconds": "c b a", "{.metadata.name}": "a b c", "metadata.name": "a b c", ".no.such": "a b c",
 	} {
-		o, err := newOrder(by)
+		o, err := newSortOrder(by)
 		if err != nil {
 			t.Errorf("%s: %v", by, err)
 			continue
@@ -50,7 +50,7 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	for _, by := range []string{"", "nothing", "{.a", ".a[", "{}"} {
-		if _, err := newOrder(by); err == nil {
+		if _, err := newSortOrder(by); err == nil {
 			t.Errorf("%q is taken", by)
 		}
 	}

@@ -75,10 +75,10 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 	})
 	if wide {
 		add("EXPIRES-AT", false, func(tn *v1alpha1.TemporaryNamespace) cell {
-			return cell{text: stamp(tn, tn.Status.ExpirationTimestamp)}
+			return cell{text: formatTimestamp(tn, tn.Status.ExpirationTimestamp)}
 		})
-		add("AT-MOST-UNTIL", false, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: most(tn)} })
-		add("REVISION", false, func(tn *v1alpha1.TemporaryNamespace) cell { return revision(tn, o.revisions) })
+		add("AT-MOST-UNTIL", false, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: formatMaxExpiry(tn)} })
+		add("REVISION", false, func(tn *v1alpha1.TemporaryNamespace) cell { return revisionCell(tn, o.revisions) })
 		add("REASON", false, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: tn.Spec.Reason} })
 	}
 	slices.Reverse(t.drop) // drop the last column first
@@ -119,7 +119,7 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 	return status, expires, t
 }
 
-func stamp(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
+func formatTimestamp(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
 	switch {
 	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
 		return "never"
@@ -129,12 +129,12 @@ func stamp(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// most returns the latest expiry that an extension can set, absolute or relative to now.
-func most(tn *v1alpha1.TemporaryNamespace) string {
+// formatMaxExpiry returns the latest expiry that an extension can set, absolute or relative to now.
+func formatMaxExpiry(tn *v1alpha1.TemporaryNamespace) string {
 	if s := tn.Status.MaximumTTLSeconds; s != nil {
-		return "now+" + human(time.Duration(*s)*time.Second)
+		return "now+" + formatDuration(time.Duration(*s)*time.Second)
 	}
-	return stamp(tn, tn.Status.MaximumExpirationTimestamp)
+	return formatTimestamp(tn, tn.Status.MaximumExpirationTimestamp)
 }
 
 // revisions returns the current revisions of the classes by name; nil if they cannot be read.
@@ -143,15 +143,15 @@ func revisions(ctx context.Context, c *client.Client) map[string]string {
 	if err != nil {
 		return nil
 	}
-	out := map[string]string{}
+	byClass := map[string]string{}
 	for i := range classes.Items {
-		out[classes.Items[i].Name] = classes.Items[i].Status.Revision
+		byClass[classes.Items[i].Name] = classes.Items[i].Status.Revision
 	}
-	return out
+	return byClass
 }
 
-// revision returns a cell that compares a namespace with the current revision of its class.
-func revision(tn *v1alpha1.TemporaryNamespace, present map[string]string) cell {
+// revisionCell returns a cell that compares a namespace with the current revision of its class.
+func revisionCell(tn *v1alpha1.TemporaryNamespace, present map[string]string) cell {
 	switch now, known := present[tn.Spec.ClassName]; {
 	case present == nil:
 		return cell{text: "<unknown>", tone: dim}

@@ -17,11 +17,11 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// follow prints a list and then its changes until ctx is done, which is not an error.
-func (o *listOptions) follow(ctx context.Context, c *client.Client, list *v1alpha1.TemporaryNamespaceList, opts metav1.ListOptions) error {
-	v := o.newView(c)
+// watchList prints a list and then its changes until ctx is done, which is not an error.
+func (o *listOptions) watchList(ctx context.Context, c *client.Client, list *v1alpha1.TemporaryNamespaceList, opts metav1.ListOptions) error {
+	v := o.newWatchView(c)
 	defer v.close()
-	if err := v.all(list.Items); err != nil {
+	if err := v.replaceAll(list.Items); err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
@@ -38,35 +38,35 @@ func (o *listOptions) follow(ctx context.Context, c *client.Client, list *v1alph
 			return nil
 		case <-time.After(time.Second):
 		}
-		again, err := c.List(ctx, metav1.ListOptions{LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector})
+		relisted, err := c.List(ctx, metav1.ListOptions{LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector})
 		if err != nil {
-			if ctx.Err() == nil && final(err) {
+			if ctx.Err() == nil && isPermanent(err) {
 				return err
 			}
 			continue
 		}
-		list = again
-		if err := v.all(list.Items); err != nil {
+		list = relisted
+		if err := v.replaceAll(list.Items); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// view is the output of follow: on a terminal the whole list, updated in place;
+// watchView is the output of follow: on a terminal the whole list, updated in place;
 // elsewhere a line for each change.
-type view struct {
+type watchView struct {
 	o     *listOptions
 	known map[string]v1alpha1.TemporaryNamespace
-	live  *liveView
+	live  *liveTable
 	rows  func([]v1alpha1.TemporaryNamespace) error
 	tick  *time.Ticker
 }
 
-func (o *listOptions) newView(c *client.Client) *view {
-	v := &view{o: o, known: map[string]v1alpha1.TemporaryNamespace{}, tick: time.NewTicker(time.Second)}
+func (o *listOptions) newWatchView(c *client.Client) *watchView {
+	v := &watchView{o: o, known: map[string]v1alpha1.TemporaryNamespace{}, tick: time.NewTicker(time.Second)}
 	if s := o.style(o.Out); s.live && o.output.human() {
-		v.live = &liveView{options: o, c: c, style: s}
+		v.live = &liveTable{options: o, c: c, style: s}
 		_, _ = io.WriteString(o.Out, "\x1b[?25l")
 	} else {
 		v.rows = o.rowByRow(c, s)
@@ -74,41 +74,41 @@ func (o *listOptions) newView(c *client.Client) *view {
 	return v
 }
 
-func (v *view) close() {
+func (v *watchView) close() {
 	v.tick.Stop()
 	if v.live != nil {
 		_, _ = io.WriteString(v.o.Out, "\x1b[?25h")
 	}
 }
 
-// all replaces the known namespaces with a full list, at the start and after a gap. It
+// replaceAll replaces the known namespaces with a full list, at the start and after a gap. It
 // shows new and changed namespaces, and those that disappeared a last time.
-func (v *view) all(items []v1alpha1.TemporaryNamespace) error {
-	was := v.known
+func (v *watchView) replaceAll(items []v1alpha1.TemporaryNamespace) error {
+	previous := v.known
 	v.known = map[string]v1alpha1.TemporaryNamespace{}
 	var changed []v1alpha1.TemporaryNamespace
 	for _, tn := range items {
 		v.known[tn.Name] = tn
-		if old, there := was[tn.Name]; !there || old.ResourceVersion != tn.ResourceVersion {
+		if old, there := previous[tn.Name]; !there || old.ResourceVersion != tn.ResourceVersion {
 			changed = append(changed, tn)
 		}
-		delete(was, tn.Name)
+		delete(previous, tn.Name)
 	}
-	for _, tn := range was {
+	for _, tn := range previous {
 		changed = append(changed, tn)
 	}
 	return v.show(changed)
 }
 
-func (v *view) show(changed []v1alpha1.TemporaryNamespace) error {
+func (v *watchView) show(changed []v1alpha1.TemporaryNamespace) error {
 	if v.live != nil {
-		return v.live.draw(v.o.inOrder(v.known))
+		return v.live.draw(v.o.sorted(v.known))
 	}
 	return v.rows(changed)
 }
 
 // events shows the events of a watch until it ends.
-func (v *view) events(ctx context.Context, w watch.Interface) error {
+func (v *watchView) events(ctx context.Context, w watch.Interface) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,7 +138,7 @@ func (v *view) events(ctx context.Context, w watch.Interface) error {
 	}
 }
 
-func (o *listOptions) inOrder(known map[string]v1alpha1.TemporaryNamespace) []v1alpha1.TemporaryNamespace {
+func (o *listOptions) sorted(known map[string]v1alpha1.TemporaryNamespace) []v1alpha1.TemporaryNamespace {
 	out := make([]v1alpha1.TemporaryNamespace, 0, len(known))
 	for _, tn := range known {
 		out = append(out, tn)
@@ -181,23 +181,23 @@ func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.Tempor
 	}
 }
 
-// liveView is a list that is updated in place on a terminal.
-type liveView struct {
+// liveTable is a list that is updated in place on a terminal.
+type liveTable struct {
 	options *listOptions
 	c       *client.Client
 	style   style
 	drawn   int // lines drawn last
 }
 
-func (v *liveView) draw(items []v1alpha1.TemporaryNamespace) error {
+func (v *liveTable) draw(items []v1alpha1.TemporaryNamespace) error {
 	o := v.options
 	v.style.width = width(o.Out) // the terminal may have been resized
 	lines := []string{v.style.apply("No namespaces found.", dim)}
 	if len(items) > 0 {
 		lines = o.table(items, v.c.Now(), v.style, true).lines(v.style)
 	}
-	if most := height(o.Out) - 2; most > 0 && len(lines) > most {
-		lines = append(lines[:most-1], v.style.apply(fmt.Sprintf("and %d more", len(lines)-most+1), dim))
+	if maxLines := height(o.Out) - 2; maxLines > 0 && len(lines) > maxLines {
+		lines = append(lines[:maxLines-1], v.style.apply(fmt.Sprintf("and %d more", len(lines)-maxLines+1), dim))
 	}
 	var b strings.Builder
 	if v.drawn > 0 {
@@ -212,5 +212,5 @@ func (v *liveView) draw(items []v1alpha1.TemporaryNamespace) error {
 	return err
 }
 
-// final reports whether retrying is pointless.
-func final(err error) bool { return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) }
+// isPermanent reports whether retrying is pointless.
+func isPermanent(err error) bool { return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) }

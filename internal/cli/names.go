@@ -93,7 +93,7 @@ func (f *factory) current(ctx context.Context, c *client.Client) (string, error)
 	if ns, _, err := f.flags.ToRawKubeConfigLoader().Namespace(); err == nil && strings.HasPrefix(ns, v1alpha1.DefaultPrefix) {
 		return ns, nil
 	}
-	own, err := f.own(ctx, c)
+	own, err := f.listOwn(ctx, c)
 	if err != nil {
 		return "", err
 	}
@@ -107,9 +107,9 @@ func (f *factory) current(ctx context.Context, c *client.Client) (string, error)
 	return "", fmt.Errorf("the current context is not a temporary namespace: specify one of your namespaces: %s", strings.Join(names, ", "))
 }
 
-// mine narrows a list to the namespaces of the caller. For users who may list all
+// restrictToOwn narrows a list to the namespaces of the caller. For users who may list all
 // namespaces that takes a field selector; group-owned ones appear to them only with -A.
-func (f *factory) mine(ctx context.Context, c *client.Client, o *metav1.ListOptions) {
+func (f *factory) restrictToOwn(ctx context.Context, c *client.Client, o *metav1.ListOptions) {
 	if all, err := c.MayViewAll(ctx); err != nil || !all {
 		return
 	}
@@ -118,10 +118,10 @@ func (f *factory) mine(ctx context.Context, c *client.Client, o *metav1.ListOpti
 	}
 }
 
-// own lists the caller's namespaces.
-func (f *factory) own(ctx context.Context, c *client.Client) ([]v1alpha1.TemporaryNamespace, error) {
+// listOwn lists the caller's namespaces.
+func (f *factory) listOwn(ctx context.Context, c *client.Client) ([]v1alpha1.TemporaryNamespace, error) {
 	o := metav1.ListOptions{}
-	f.mine(ctx, c, &o)
+	f.restrictToOwn(ctx, c, &o)
 	list, err := c.List(ctx, o)
 	if err != nil {
 		return nil, err

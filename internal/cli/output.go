@@ -17,14 +17,13 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// what is the kind of output of a command; it decides which formats it offers in
+// outputKind is the kind of output of a command; it decides which formats it offers in
 // addition to kubectl's.
-type what int
+type outputKind int
 
 const (
-	one  what = iota // one namespace: adds env
-	many             // a list: adds wide
-	none             // no format of our own
+	outputSingle outputKind = iota // one namespace: adds env
+	outputList                     // a list: adds wide
 )
 
 const columnsFormat = "custom-columns"
@@ -33,11 +32,11 @@ const columnsFormat = "custom-columns"
 type outputFlag struct {
 	format string
 	print  *genericclioptions.PrintFlags
-	what   what
+	kind   outputKind
 }
 
-func addOutputFlag(cmd *cobra.Command, prints what) *outputFlag {
-	o := &outputFlag{print: genericclioptions.NewPrintFlags("").WithTypeSetter(client.Scheme), what: prints}
+func addOutputFlag(cmd *cobra.Command, kind outputKind) *outputFlag {
+	o := &outputFlag{print: genericclioptions.NewPrintFlags("").WithTypeSetter(client.Scheme), kind: kind}
 	o.print.OutputFormat = &o.format
 	o.print.AddFlags(cmd)
 	setFormats(cmd, o.formats()...)
@@ -72,10 +71,10 @@ func formatsOf(cmd *cobra.Command) []string {
 
 func (o *outputFlag) formats() []string {
 	out := []string{"name", columnsFormat}
-	switch o.what {
-	case many:
+	switch o.kind {
+	case outputList:
 		out = append(out, "wide")
-	case one:
+	case outputSingle:
 		out = append(out, "env")
 	}
 	for _, f := range o.print.AllowedFormats() {
@@ -102,10 +101,12 @@ func (o *outputFlag) validate() error {
 }
 
 // human reports whether the output is for people.
-func (o *outputFlag) human() bool { return o.format == "" || o.what == many && o.format == "wide" }
+func (o *outputFlag) human() bool {
+	return o.format == "" || o.kind == outputList && o.format == "wide"
+}
 
 // env reports whether the output is for a shell or a pipeline.
-func (o *outputFlag) env() bool { return o.what == one && o.format == "env" }
+func (o *outputFlag) env() bool { return o.kind == outputSingle && o.format == "env" }
 
 // printer returns the printer of any format except the plugin's own.
 func (o *outputFlag) printer(noHeaders bool) (printers.ResourcePrinter, error) {
@@ -115,17 +116,17 @@ func (o *outputFlag) printer(noHeaders bool) (printers.ResourcePrinter, error) {
 	return o.print.ToPrinter()
 }
 
-// object prints tn; done is the action taken, such as "created", for people.
-func (f *factory) object(o *outputFlag, tn *v1alpha1.TemporaryNamespace, done string) error {
+// printObject prints tn; action is what was done, such as "created", for people.
+func (f *factory) printObject(o *outputFlag, tn *v1alpha1.TemporaryNamespace, action string) error {
 	switch {
 	case o.human():
-		_, err := fmt.Fprintf(f.Out, "namespace/%s %s\n", tn.Name, done)
+		_, err := fmt.Fprintf(f.Out, "namespace/%s %s\n", tn.Name, action)
 		return err
 	case o.format == "name":
 		_, err := fmt.Fprintf(f.Out, "namespace/%s\n", tn.Name)
 		return err
 	case o.env():
-		return f.environment(f.Out, tn)
+		return f.printVariables(f.Out, tn)
 	}
 	p, err := o.printer(false)
 	if err != nil {
@@ -134,12 +135,12 @@ func (f *factory) object(o *outputFlag, tn *v1alpha1.TemporaryNamespace, done st
 	return p.PrintObj(tn, f.Out)
 }
 
-// environment prints the variables that a pipeline passes from job to job, in dotenv
+// printVariables prints the variables that a pipeline passes from job to job, in dotenv
 // format without quotes, which GitLab and GitHub read too. It contains no credential.
-func (f *factory) environment(w io.Writer, tn *v1alpha1.TemporaryNamespace) error {
+func (f *factory) printVariables(w io.Writer, tn *v1alpha1.TemporaryNamespace) error {
 	lines := [][2]string{{"TENAMA_NAMESPACE", tn.Name}, {"TENAMA_SERVER", f.server()}}
 	if t := tn.Status.ExpirationTimestamp; t != nil {
-		lines = append(lines, [2]string{"TENAMA_EXPIRES_AT", stamp(tn, &metav1.Time{Time: t.Time})})
+		lines = append(lines, [2]string{"TENAMA_EXPIRES_AT", formatTimestamp(tn, &metav1.Time{Time: t.Time})})
 	}
 	if m, err := f.files().Load(); err == nil {
 		for _, e := range m.Entries() {

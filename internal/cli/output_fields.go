@@ -18,16 +18,16 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// facts prints name: value lines as kubectl describe does; empty values are left out.
-type facts struct{ rows [][2]string }
+// fieldPrinter prints name: value lines as kubectl describe does; empty values are left out.
+type fieldPrinter struct{ rows [][2]string }
 
-func (f *facts) add(name, value string) {
+func (f *fieldPrinter) add(name, value string) {
 	if value != "" {
 		f.rows = append(f.rows, [2]string{name + ":", value})
 	}
 }
 
-func (f *facts) print(w io.Writer) {
+func (f *fieldPrinter) print(w io.Writer) {
 	width := 0
 	for _, r := range f.rows {
 		width = max(width, len(r[0]))
@@ -37,8 +37,8 @@ func (f *facts) print(w io.Writer) {
 	}
 }
 
-// pairs formats a map as sorted NAME=VALUE pairs.
-func pairs(m map[string]string) string {
+// formatPairs formats a map as sorted NAME=VALUE pairs.
+func formatPairs(m map[string]string) string {
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, k+"="+m[k])
@@ -46,9 +46,9 @@ func pairs(m map[string]string) string {
 	return strings.Join(out, " ")
 }
 
-// takes formats the amounts that a namespace takes of the budgets: the costly resources
+// formatReserved formats the amounts that a namespace takes of the budgets: the costly resources
 // first, the others as a count, without the namespace itself.
-func takes(reserved map[string]resource.Quantity) string {
+func formatReserved(reserved map[string]resource.Quantity) string {
 	var out []string
 	first := []string{"requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods"}
 	for _, k := range first {
@@ -69,22 +69,22 @@ func ownerOf(tn *v1alpha1.TemporaryNamespace) string {
 	return tn.Status.Owner
 }
 
-// lifeOf formats how long a namespace lives and how far it can be extended.
-func lifeOf(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
+// formatLifetime formats how long a namespace lives and how far it can be extended.
+func formatLifetime(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
 	at := tn.Status.ExpirationTimestamp
 	switch {
 	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
 		return "until deleted"
 	case at == nil && tn.Spec.TTLSeconds != nil:
-		return human(time.Duration(*tn.Spec.TTLSeconds) * time.Second)
+		return formatDuration(time.Duration(*tn.Spec.TTLSeconds) * time.Second)
 	case at == nil:
 		return "<unknown>"
 	}
-	out := "until " + clockTime(at.Time, now)
+	out := "until " + formatTime(at.Time, now)
 	if s := tn.Status.MaximumTTLSeconds; s != nil {
-		out += fmt.Sprintf("; extendable to %s from now", human(time.Duration(*s)*time.Second))
+		out += fmt.Sprintf("; extendable to %s from now", formatDuration(time.Duration(*s)*time.Second))
 	} else if t := tn.Status.MaximumExpirationTimestamp; t != nil {
-		out += "; extendable until " + clockTime(t.Time, now)
+		out += "; extendable until " + formatTime(t.Time, now)
 	}
 	if n := tn.Status.MaximumExtensions; n != nil {
 		out += fmt.Sprintf("; extended %d of %d times", tn.Status.Extensions, *n)
@@ -96,8 +96,8 @@ func isDefault(c *policyv1alpha1.NamespaceClass) bool {
 	return c.Annotations[policyv1alpha1.AnnotationDefaultClass] == "true"
 }
 
-// objects returns the objects that a class creates in each namespace.
-func objects(c *policyv1alpha1.NamespaceClass) []string {
+// classObjects returns the objects that a class creates in each namespace.
+func classObjects(c *policyv1alpha1.NamespaceClass) []string {
 	var out []string
 	raw, err := c.Spec.Expand(policyv1alpha1.Given("NAMESPACE", "OWNER", c.Spec.Defaults()))
 	if err != nil {
@@ -112,8 +112,8 @@ func objects(c *policyv1alpha1.NamespaceClass) []string {
 	return out
 }
 
-// ratio returns used divided by hard; 0 if hard is 0.
-func ratio(used, hard resource.Quantity) float64 {
+// usageRatio returns used divided by hard; 0 if hard is 0.
+func usageRatio(used, hard resource.Quantity) float64 {
 	if hard.IsZero() {
 		return 0
 	}

@@ -39,12 +39,12 @@ class has changed one of them, create a new namespace.`,
 
   # Check whether it would fit into the budgets
   kubectl tenama refresh mr-42 --dry-run=server`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.dryRun != "none" && o.dryRun != "server" {
 				return fmt.Errorf("--dry-run %q: use none or server", o.dryRun)
 			}
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
 			if err := o.output.validate(); err != nil {
@@ -54,7 +54,7 @@ class has changed one of them, create a new namespace.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.dryRun, "dry-run", "none", `"none" or "server" (validate without changing anything)`)
-	o.output = addOutputFlag(cmd, one)
+	o.output = addOutputFlag(cmd, outputSingle)
 	return cmd
 }
 
@@ -63,7 +63,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.wrote = o.dryRun == "server"
+	o.skipPrune = o.dryRun == "server"
 	tn, err := o.find(ctx, c, o.name)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	}
 	revision := class.Spec.Revision() // computed from the spec: the status may lag
 	if revision == tn.Status.ClassRevision {
-		return o.object(o.output, tn, "unchanged")
+		return o.printObject(o.output, tn, "unchanged")
 	}
 	opts := metav1.PatchOptions{}
 	done := "refreshed"
@@ -86,10 +86,10 @@ func (o *refreshOptions) run(ctx context.Context) error {
 	}
 	after, err := c.Refresh(ctx, tn, revision, opts)
 	if _, wait := client.IsOverBudget(err); wait {
-		return advise(err, "delete another namespace with kubectl tenama delete NAME, and try again")
+		return withHint(err, "delete another namespace with kubectl tenama delete NAME, and try again")
 	}
 	if err != nil {
 		return err
 	}
-	return o.object(o.output, after, done)
+	return o.printObject(o.output, after, done)
 }

@@ -20,16 +20,16 @@ import (
 	"tenama.dev/tenama/pkg/client"
 )
 
-// lease is how long a namespace outlives a plugin that was killed.
-const lease = 2 * time.Minute
+// leaseDuration is how long a namespace outlives a plugin that was killed.
+const leaseDuration = 2 * time.Minute
 
-// insideRun is the environment variable that names the namespace for the child process.
-const insideRun = "TENAMA_RUN"
+// runVariable is the environment variable that names the namespace for the child process.
+const runVariable = "TENAMA_RUN"
 
 // runOptions holds the flags of one invocation of kubectl tenama run.
 type runOptions struct {
-	*borrow
-	cred          credentialOptions
+	*createRequest
+	credential    credentialOptions
 	asMe          bool
 	keep          bool
 	keepOnFailure bool
@@ -37,7 +37,7 @@ type runOptions struct {
 }
 
 func newRunCommand(f *factory) *cobra.Command {
-	o := &runOptions{borrow: &borrow{factory: f}, cred: credentialOptions{factory: f}}
+	o := &runOptions{createRequest: &createRequest{factory: f}, credential: credentialOptions{factory: f}}
 	cmd := &cobra.Command{
 		Use:   "run [-- COMMAND [ARGUMENT...]]",
 		Short: "Run a command with a temporary namespace",
@@ -73,7 +73,7 @@ expires.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.command = args
-			if o.name, err = f.one(nil); err != nil {
+			if o.name, err = f.targetName(nil); err != nil {
 				return err
 			}
 			if o.keep && o.keepOnFailure {
@@ -82,10 +82,10 @@ expires.`,
 			if o.asMe && cmd.Flags().Changed("role") {
 				return errors.New("--as-me and --role cannot be used together: with --as-me, the command has your own permissions")
 			}
-			if err := o.borrow.validate(); err != nil {
+			if err := o.createRequest.validate(); err != nil {
 				return err
 			}
-			if err := o.cred.validate(); err != nil {
+			if err := o.credential.validate(); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())
@@ -93,9 +93,9 @@ expires.`,
 	}
 	fs := cmd.Flags()
 	fs.SetInterspersed(false) // flags after COMMAND belong to it
-	o.borrow.addFlags(fs)
+	o.createRequest.addFlags(fs)
 	fs.Lookup("ttl").Usage = "maximum lifetime of the namespace, such as 90m or 2h (default: the maximum of the class)"
-	o.cred.addRole(fs)
+	o.credential.addRole(fs)
 	fs.BoolVar(&o.asMe, "as-me", false, "run the command with your own identity instead of a credential for the namespace only")
 	fs.BoolVar(&o.keep, "keep", false, "keep the namespace when the command ends; it expires after --ttl, or else after the default lifetime of the class (24h if it has none)")
 	fs.BoolVar(&o.keepOnFailure, "keep-on-failure", false, "like --keep, if the command fails")
@@ -103,15 +103,15 @@ expires.`,
 }
 
 func (o *runOptions) run(ctx context.Context) error {
-	if ns := os.Getenv(insideRun); ns != "" {
-		return advise(fmt.Errorf("already inside kubectl tenama run, in namespace %q: runs cannot be nested", ns), "exit it first")
+	if ns := os.Getenv(runVariable); ns != "" {
+		return withHint(fmt.Errorf("already inside kubectl tenama run, in namespace %q: runs cannot be nested", ns), "exit it first")
 	}
 	path, err := o.executable()
 	if err != nil {
 		return err
 	}
-	sweep()
-	dir, release, err := ownDir()
+	removeAbandonedRunDirs()
+	dir, release, err := createRunDir()
 	if err != nil {
 		return fmt.Errorf("create a directory for the kubeconfig: %w", err)
 	}
@@ -120,14 +120,14 @@ func (o *runOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.wrote = true
-	o.lease = lease
-	tn, err := o.create(ctx, c, o.wanted())
+	o.skipPrune = true
+	o.lease = leaseDuration
+	tn, err := o.create(ctx, c, o.object())
 	if err != nil {
-		return o.explain(ctx, err)
+		return o.addHints(ctx, err)
 	}
-	o.heard.deal(tn.Name)
-	h := &holder{runOptions: o, c: c, tn: tn, file: filepath.Join(dir, runFile), token: filepath.Join(dir, runAuth)}
+	o.warnings.acknowledge(tn.Name)
+	h := &leaseHolder{runOptions: o, c: c, tn: tn, file: filepath.Join(dir, runConfigFile), token: filepath.Join(dir, runTokenFile)}
 	if err = h.prepare(ctx); err == nil {
 		err = ctx.Err()
 	}
@@ -141,11 +141,11 @@ func (o *runOptions) run(ctx context.Context) error {
 		}
 		fmt.Fprintf(o.ErrOut, "namespace/%s created; it is %s.\n", tn.Name, then)
 		// From here on signals go to the child process, and the plugin ends when it does.
-		code, err = h.child(context.WithoutCancel(ctx), path, o.arguments())
+		code, err = h.runChild(context.WithoutCancel(ctx), path, o.arguments())
 	}
-	h.end(context.WithoutCancel(ctx), err == nil && (o.keep || o.keepOnFailure && code != 0))
+	h.finishRun(context.WithoutCancel(ctx), err == nil && (o.keep || o.keepOnFailure && code != 0))
 	if err == nil && code != 0 {
-		err = &quietExit{code}
+		err = &exitStatus{code}
 	}
 	return err
 }
@@ -170,7 +170,7 @@ func shell() string {
 }
 
 // executable looks up the command before a namespace is created for it. Exit codes as
-// in a shell: 127 if it is not found, 126 if it cannot be executed.
+// relativeTime a shell: 127 if it is not found, 126 if it cannot be executed.
 func (o *runOptions) executable() (string, error) {
 	name := o.arguments()[0]
 	path, err := exec.LookPath(name)
@@ -183,8 +183,8 @@ func (o *runOptions) executable() (string, error) {
 	return path, nil
 }
 
-// keptUntil returns the expiry of a kept namespace: that of --ttl, or that of one just created.
-func (h *holder) keptUntil(ctx context.Context) time.Time {
+// keptExpiry returns the expiry of a kept namespace: that of --ttl, or that of one just created.
+func (h *leaseHolder) keptExpiry(ctx context.Context) time.Time {
 	at := h.c.Now().Add(24 * time.Hour) // if the class sets no lifetime
 	if class, err := h.c.Class(ctx, h.tn.Spec.ClassName); err == nil && class.Spec.Lifetime.DefaultTTLSeconds > 0 {
 		at = h.c.Now().Add(time.Duration(class.Spec.Lifetime.DefaultTTLSeconds) * time.Second)
@@ -195,22 +195,22 @@ func (h *holder) keptUntil(ctx context.Context) time.Time {
 	return at
 }
 
-// end deletes the namespace, or with keep releases its lease so that it lives for its TTL.
-func (h *holder) end(ctx context.Context, keep bool) {
+// finishRun deletes the namespace, or with keep releases its lease so that it lives for its TTL.
+func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	if h.isGone() {
 		return
 	}
 	if keep {
-		kept, err := h.c.LetGo(ctx, h.tn, h.keptUntil(ctx))
+		kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
 		if err != nil {
 			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name, clean(err.Error()))
 			return
 		}
 		line := fmt.Sprintf("namespace/%s kept", kept.Name)
 		if t := kept.Status.ExpirationTimestamp; t != nil {
-			line += "; it expires " + in(t.Time, h.c.Now())
+			line += "; it expires " + relativeTime(t.Time, h.c.Now())
 		}
 		fmt.Fprintf(h.ErrOut, "%s. Switch to it: kubectl tenama use %s\n", line, kept.Name)
 		return

@@ -28,34 +28,34 @@ import (
 const (
 	renewEvery = 30 * time.Second
 	retryEvery = 5 * time.Second
-	// tokenLife is the lifetime of the token of a command. It is renewed at half of
+	// childTokenLifetime is the lifetime of the token of a command. It is renewed at half of
 	// that, so that a leaked token is soon worthless.
-	tokenLife = time.Hour
-	// insisting is how close together three signals must arrive to kill the command.
-	insisting = 10 * time.Second
-	// lastCall is how long before the deadline of its namespace a running command is warned.
-	lastCall = 5 * time.Minute
+	childTokenLifetime = time.Hour
+	// killWindow is how close together three signals must arrive to kill the command.
+	killWindow = 10 * time.Second
+	// deadlineWarning is how long before the deadline of its namespace a running command is warned.
+	deadlineWarning = 5 * time.Minute
 )
 
-// holder holds a namespace by its lease while a command runs.
-type holder struct {
+// leaseHolder holds a namespace by its lease while a command runs.
+type leaseHolder struct {
 	*runOptions
-	c     *client.Client
-	tn    *v1alpha1.TemporaryNamespace
-	file  string // kubeconfig of the child process
-	token string // file with its token
-	gone  atomic.Bool
-	until time.Time // expiry of the token
+	c           *client.Client
+	tn          *v1alpha1.TemporaryNamespace
+	file        string // kubeconfig of the child process
+	token       string // file with its token
+	gone        atomic.Bool
+	tokenExpiry time.Time // expiry of the token
 }
 
-func (h *holder) isGone() bool { return h.gone.Load() }
+func (h *leaseHolder) isGone() bool { return h.gone.Load() }
 
 // prepare writes the kubeconfig of the child process.
-func (h *holder) prepare(ctx context.Context) error {
+func (h *leaseHolder) prepare(ctx context.Context) error {
 	if h.asMe {
-		return h.mine()
+		return h.writeOwnIdentity()
 	}
-	if err := h.credential(ctx); err != nil {
+	if err := h.writeCredential(ctx); err != nil {
 		return err
 	}
 	cluster, err := h.cluster()
@@ -67,10 +67,10 @@ func (h *holder) prepare(ctx context.Context) error {
 	}.Write(h.file)
 }
 
-// credential writes a new token to the token file.
-func (h *holder) credential(ctx context.Context) error {
-	h.cred.duration = tokenLife
-	cred, err := h.cred.get(ctx, h.c, h.tn)
+// writeCredential writes a new token to the token file.
+func (h *leaseHolder) writeCredential(ctx context.Context) error {
+	h.credential.duration = childTokenLifetime
+	cred, err := h.credential.request(ctx, h.c, h.tn)
 	if err != nil {
 		return err
 	}
@@ -78,12 +78,12 @@ func (h *holder) credential(ctx context.Context) error {
 	if err := os.WriteFile(h.token+".new", []byte(cred.Token), 0o600); err != nil {
 		return fmt.Errorf("write the token: %w", err)
 	}
-	h.until = cred.ExpiresAt
+	h.tokenExpiry = cred.ExpiresAt
 	return os.Rename(h.token+".new", h.token)
 }
 
-// mine writes a kubeconfig with the user's own identity and the namespace.
-func (h *holder) mine() error {
+// writeOwnIdentity writes a kubeconfig with the user's own identity and the namespace.
+func (h *leaseHolder) writeOwnIdentity() error {
 	e, err := h.entry(h.tn, "")
 	if err != nil {
 		return fmt.Errorf("--as-me requires an identity from the kubeconfig: %w", err)
@@ -101,8 +101,8 @@ func (h *holder) mine() error {
 	return clientcmd.WriteToFile(*own, h.file) // mode 0600, in a directory of mode 0700
 }
 
-// child runs the command and returns its exit code, or 128+n after signal n.
-func (h *holder) child(ctx context.Context, path string, args []string) (int, error) {
+// runChild runs the command and returns its exit code, or 128+n after signal n.
+func (h *leaseHolder) runChild(ctx context.Context, path string, args []string) (int, error) {
 	cmd := exec.Command(path)
 	cmd.Args, cmd.Env = args, h.environ()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = h.In, h.Out, h.ErrOut
@@ -112,12 +112,12 @@ func (h *holder) child(ctx context.Context, path string, args []string) (int, er
 	if err := cmd.Start(); err != nil {
 		return 0, &failure{fmt.Errorf("cannot run %q: %w", args[0], err), 126, ""}
 	}
-	held, release := context.WithCancel(ctx)
-	holding := make(chan struct{})
-	go func() { defer close(holding); h.hold(held) }()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	var heard []time.Time
+	leaseCtx, release := context.WithCancel(ctx)
+	leaseDone := make(chan struct{})
+	go func() { defer close(leaseDone); h.keepLease(leaseCtx) }()
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	var signalTimes []time.Time
 	for {
 		select {
 		case s := <-signals:
@@ -126,8 +126,8 @@ func (h *holder) child(ctx context.Context, path string, args []string) (int, er
 			if (s == os.Interrupt || s == syscall.SIGQUIT) && foreground() {
 				continue
 			}
-			heard = append(slices.DeleteFunc(heard, func(t time.Time) bool { return time.Since(t) > insisting }), time.Now())
-			switch len(heard) {
+			signalTimes = append(slices.DeleteFunc(signalTimes, func(t time.Time) bool { return time.Since(t) > killWindow }), time.Now())
+			switch len(signalTimes) {
 			case 1:
 				_ = cmd.Process.Signal(s)
 			case 2:
@@ -137,9 +137,9 @@ func (h *holder) child(ctx context.Context, path string, args []string) (int, er
 				fmt.Fprintln(h.ErrOut, "The command did not exit; killing it.")
 				_ = cmd.Process.Kill()
 			}
-		case err := <-ended:
+		case err := <-exited:
 			release()
-			<-holding
+			<-leaseDone
 			return exitCode(err)
 		}
 	}
@@ -156,44 +156,44 @@ func exitCode(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// elsewhere lists prefixes of variables that make tools use a cluster other than that
+// clusterVariables lists prefixes of variables that make tools use a cluster other than that
 // of KUBECONFIG.
-var elsewhere = []string{
+var clusterVariables = []string{
 	"KUBECONFIG=", "HELM_KUBE", "HELM_NAMESPACE=", "KUBE_CONFIG_PATH", "KUBE_CTX", "KUBE_HOST=", "KUBE_TOKEN=", "KUBE_USER=", "KUBE_PASSWORD=",
 	"KUBE_CLIENT_", "KUBE_CLUSTER_", "KUBERNETES_MASTER=", "KUBERNETES_SERVICE_", "TENAMA_",
 }
 
 // environ returns the environment of the child process.
-func (h *holder) environ() []string {
+func (h *leaseHolder) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return slices.ContainsFunc(elsewhere, func(p string) bool { return strings.HasPrefix(v, p) })
+		return slices.ContainsFunc(clusterVariables, func(p string) bool { return strings.HasPrefix(v, p) })
 	})
-	env = append(env, "KUBECONFIG="+h.file, insideRun+"="+h.tn.Name, "TENAMA_NAMESPACE="+h.tn.Name, "TENAMA_CONTEXT="+kubeconfig.ContextName(h.tn.Name), "TENAMA_SERVER="+h.server())
+	env = append(env, "KUBECONFIG="+h.file, runVariable+"="+h.tn.Name, "TENAMA_NAMESPACE="+h.tn.Name, "TENAMA_CONTEXT="+kubeconfig.ContextName(h.tn.Name), "TENAMA_SERVER="+h.server())
 	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
 		env = append(env, "TENAMA_EXPIRES_AT="+at.UTC().Format(time.RFC3339))
 	}
 	return env
 }
 
-// hold renews the lease and the token until ctx is done or the namespace is gone.
-func (h *holder) hold(ctx context.Context) {
-	told := false
-	next := h.untilNext()
+// keepLease renews the lease and the token until ctx is done or the namespace is gone.
+func (h *leaseHolder) keepLease(ctx context.Context) {
+	warned := false
+	next := h.nextRenewal()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(next):
 		}
-		next = h.untilNext()
-		once, cancel := context.WithTimeout(ctx, 10*time.Second)
-		if !h.asMe && h.until.Sub(h.c.Now()) < tokenLife/2 && h.credential(once) != nil {
+		next = h.nextRenewal()
+		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+		if !h.asMe && h.tokenExpiry.Sub(h.c.Now()) < childTokenLifetime/2 && h.writeCredential(attempt) != nil {
 			next = retryEvery
 		}
-		tn, err := h.c.Renew(once, h.tn, h.c.Now())
+		tn, err := h.c.Renew(attempt, h.tn, h.c.Now())
 		switch {
 		case ctx.Err() != nil:
-		case client.IsGone(err), apierrors.IsConflict(err) && h.over(once):
+		case client.IsGone(err), apierrors.IsConflict(err) && h.isOver(attempt):
 			h.gone.Store(true)
 			fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone; the command keeps running without it.\n", h.tn.Name)
 			cancel()
@@ -202,41 +202,41 @@ func (h *holder) hold(ctx context.Context) {
 			next = retryEvery
 		default:
 			h.tn = tn
-			h.further(once, tn)
-			if at := v1alpha1.DeadlineOf(tn); !told && !at.IsZero() && at.Sub(h.c.Now()) < lastCall && tn.Status.MaximumTTLSeconds == nil {
-				told = true
-				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name, in(at, h.c.Now()))
+			h.extendDeadline(attempt, tn)
+			if at := v1alpha1.DeadlineOf(tn); !warned && !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning && tn.Status.MaximumTTLSeconds == nil {
+				warned = true
+				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name, relativeTime(at, h.c.Now()))
 			}
 		}
 		cancel()
 	}
 }
 
-// untilNext returns the delay until the next renewal: renewEvery, or until just after
+// nextRenewal returns the delay until the next renewal: renewEvery, or until just after
 // the deadline, which renewals do not move.
-func (h *holder) untilNext() time.Duration {
+func (h *leaseHolder) nextRenewal() time.Duration {
 	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
 		return min(renewEvery, max(at.Sub(h.c.Now())+2*time.Second, retryEvery))
 	}
 	return renewEvery
 }
 
-// over reports whether the namespace is gone or being deleted.
-func (h *holder) over(ctx context.Context) bool {
+// isOver reports whether the namespace is gone or being deleted.
+func (h *leaseHolder) isOver(ctx context.Context) bool {
 	now, err := h.c.Get(ctx, h.tn.Name)
 	return client.IsGone(err) || err == nil && (now.UID != h.tn.UID || now.DeletionTimestamp != nil)
 }
 
-// further extends a namespace with a renewable lifetime: its class limits each
+// extendDeadline extends a namespace with a renewable lifetime: its class limits each
 // extension from now rather than the total since creation, so the deadline has to be
 // moved repeatedly.
-func (h *holder) further(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
-	most, at := tn.Status.MaximumTTLSeconds, v1alpha1.DeadlineOf(tn)
-	if h.ttl.d > 0 || most == nil || at.Sub(h.c.Now()) > time.Duration(*most)*time.Second/2 {
+func (h *leaseHolder) extendDeadline(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
+	maximum, at := tn.Status.MaximumTTLSeconds, v1alpha1.DeadlineOf(tn)
+	if h.ttl.d > 0 || maximum == nil || at.Sub(h.c.Now()) > time.Duration(*maximum)*time.Second/2 {
 		return
 	}
 	_, after, err := h.c.Extend(ctx, tn.Name, func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
-		to, _ := reach(tn, now)
+		to, _ := latestExtension(tn, now)
 		return to
 	}, "", metav1.PatchOptions{})
 	if err == nil { // a refused extension changes nothing

@@ -12,18 +12,18 @@ import (
 // The kubeconfig of a child process is in a directory whose name begins with runDir.
 // Its creator holds a lock on a file in it for as long as it lives.
 const (
-	runDir  = "tenama-run-"
-	runLock = ".tenama-run.lock"
-	runFile = "config"
-	runAuth = "token"
+	runDirPrefix  = "tenama-run-"
+	runLockFile   = ".tenama-run.lock"
+	runConfigFile = "config"
+	runTokenFile  = "token"
 )
 
-// ownDir creates such a directory with mode 0700; release removes it.
-func ownDir() (dir string, release func(), err error) {
-	if dir, err = os.MkdirTemp("", runDir); err != nil {
+// createRunDir creates such a directory with mode 0700; release removes it.
+func createRunDir() (dir string, release func(), err error) {
+	if dir, err = os.MkdirTemp("", runDirPrefix); err != nil {
 		return "", nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, runLock), os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, runLockFile), os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
 	if err == nil && !flock(lock) {
 		err = os.ErrExist
 	}
@@ -31,30 +31,30 @@ func ownDir() (dir string, release func(), err error) {
 		_ = os.RemoveAll(dir)
 		return "", nil, err
 	}
-	return dir, func() { lock.Close(); empty(dir) }, nil
+	return dir, func() { lock.Close(); removeRunDir(dir) }, nil
 }
 
-// sweep removes the directories of killed plugins: they hold tokens of namespaces that
+// removeAbandonedRunDirs removes the directories of killed plugins: they hold tokens of namespaces that
 // are gone, or soon will be. In a world-writable directory any user can create such a
 // name, for example as a link to another user's kubeconfig directory. So each is opened
 // only once, and must be owned by the caller and contain a lock file that no process
 // has locked.
-func sweep() {
-	left, _ := filepath.Glob(filepath.Join(os.TempDir(), runDir+"*"))
+func removeAbandonedRunDirs() {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), runDirPrefix+"*"))
 	for _, dir := range left {
-		if abandoned(dir) {
-			empty(dir)
+		if isAbandoned(dir) {
+			removeRunDir(dir)
 		}
 	}
 }
 
-func abandoned(dir string) bool {
+func isAbandoned(dir string) bool {
 	// In a sticky directory, other users cannot replace the caller's own directory.
 	info, err := os.Lstat(dir)
-	if err != nil || !info.IsDir() || !kubeconfig.Mine(info) {
+	if err != nil || !info.IsDir() || !kubeconfig.OwnedByCaller(info) {
 		return false
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, runLock), os.O_RDWR, 0)
+	lock, err := os.OpenFile(filepath.Join(dir, runLockFile), os.O_RDWR, 0)
 	if err != nil {
 		return false
 	}
@@ -62,17 +62,17 @@ func abandoned(dir string) bool {
 	return flock(lock)
 }
 
-// empty removes the files created by run, and the directory if it holds no others.
-func empty(dir string) {
+// removeRunDir removes the files created by run, and the directory if it holds no others.
+func removeRunDir(dir string) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return
 	}
 	defer root.Close()
-	if info, err := root.Stat("."); err != nil || !kubeconfig.Mine(info) {
+	if info, err := root.Stat("."); err != nil || !kubeconfig.OwnedByCaller(info) {
 		return
 	}
-	for _, name := range []string{runAuth, runAuth + ".new", runFile, runLock} {
+	for _, name := range []string{runTokenFile, runTokenFile + ".new", runConfigFile, runLockFile} {
 		_ = root.Remove(name)
 	}
 	_ = os.Remove(dir)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// sweep removes the leftovers of a killed run, but no directory that is in use, belongs
+// removeAbandonedRunDirs removes the leftovers of a killed run, but no directory that is in use, belongs
 // to another user or is reached through a link, which could lead to a kubeconfig.
 func TestSweep(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -31,43 +31,43 @@ func TestSweep(t *testing.T) {
 	}
 	there := func(parts ...string) bool { _, err := os.Lstat(filepath.Join(parts...)); return err == nil }
 
-	inUse, release, err := ownDir()
+	inUse, release, err := createRunDir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(inUse); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("others can enter it: %v, %v", info.Mode(), err)
 	}
-	left := dir(runDir+"left", runLock, runFile, runAuth, runAuth+".new")
-	more := dir(runDir+"more", runLock, runAuth, "report.txt")
-	foreign := dir(runDir+"42-logs", runFile, "log.txt")
-	kube := dir("kube", runFile, runLock)
-	if err := os.Symlink(kube, filepath.Join(os.TempDir(), runDir+"link")); err != nil {
+	left := dir(runDirPrefix+"left", runLockFile, runConfigFile, runTokenFile, runTokenFile+".new")
+	more := dir(runDirPrefix+"more", runLockFile, runTokenFile, "report.txt")
+	foreign := dir(runDirPrefix+"42-logs", runConfigFile, "log.txt")
+	kube := dir("kube", runConfigFile, runLockFile)
+	if err := os.Symlink(kube, filepath.Join(os.TempDir(), runDirPrefix+"link")); err != nil {
 		t.Fatal(err)
 	}
 	others := ""
 	if os.Geteuid() == 0 {
-		others = dir(runDir+"others", runLock, runFile)
+		others = dir(runDirPrefix+"others", runLockFile, runConfigFile)
 		if err := os.Chown(others, 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sweep()
+	removeAbandonedRunDirs()
 	if there(left) {
 		t.Error("what a killed run left is still there")
 	}
-	if !there(more, "report.txt") || there(more, runAuth) {
+	if !there(more, "report.txt") || there(more, runTokenFile) {
 		t.Error("of a directory with something else in it our files go, and the rest stays")
 	}
 	for what, path := range map[string]string{
-		"a directory that is in use": filepath.Join(inUse, runLock), "somebody's directory of such a name": filepath.Join(foreign, runFile),
-		"a kubeconfig behind a link": filepath.Join(kube, runFile),
+		"a directory that is in use": filepath.Join(inUse, runLockFile), "somebody's directory of such a name": filepath.Join(foreign, runConfigFile),
+		"a kubeconfig behind a link": filepath.Join(kube, runConfigFile),
 	} {
 		if !there(path) {
 			t.Errorf("%s is gone", what)
 		}
 	}
-	if others != "" && !there(others, runFile) {
+	if others != "" && !there(others, runConfigFile) {
 		t.Error("a directory of another user was emptied")
 	}
 	release()

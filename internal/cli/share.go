@@ -44,9 +44,9 @@ Other users switch to it with: kubectl tenama use NAME`,
 
   # Show the subjects that a namespace is shared with
   kubectl tenama describe mr-42`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
 			if err := o.parse(); err != nil {
@@ -75,9 +75,9 @@ used.`,
 
   # Revoke the access of all subjects
   kubectl tenama unshare mr-42 --all`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
 			if o.all && len(o.with) > 0 {
@@ -138,22 +138,22 @@ func (o *shareOptions) share(ctx context.Context) error {
 	}
 	for _, s := range o.subjects { // check all before sharing with any
 		if s.Kind == rbacv1.UserKind && (s.Name == me || s.Name == tn.Status.Owner) {
-			return fmt.Errorf("--with %q: already owns the namespace", said(s))
+			return fmt.Errorf("--with %q: already owns the namespace", formatSubject(s))
 		}
 		if s.Kind == rbacv1.GroupKind && s.Name == tn.Status.OwnerGroup {
-			return fmt.Errorf("--with %q: already owns the namespace", said(s))
+			return fmt.Errorf("--with %q: already owns the namespace", formatSubject(s))
 		}
 	}
 	for _, s := range o.subjects {
-		made, err := c.Share(ctx, tn.Name, s, o.role)
+		created, err := c.Share(ctx, tn.Name, s, o.role)
 		if err != nil {
-			return refusedRole(err, o.role, tn.Name)
+			return roleError(err, o.role, tn.Name)
 		}
 		word := "shared"
-		if !made {
+		if !created {
 			word = "already shared"
 		}
-		fmt.Fprintf(o.Out, "namespace/%s %s with %s (%s)\n", tn.Name, word, said(s), o.role)
+		fmt.Fprintf(o.Out, "namespace/%s %s with %s (%s)\n", tn.Name, word, formatSubject(s), o.role)
 	}
 	fmt.Fprintf(o.ErrOut, "Other users switch to it with: kubectl tenama use %s\n", tn.Name)
 	return nil
@@ -168,39 +168,39 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	more := false // a removed role allowed more than view
+	tokensRemain := false // a removed role allowed more than view
 	defer func() {
-		if more {
+		if tokensRemain {
 			fmt.Fprintf(o.ErrOut, "Tokens of service accounts in it remain valid; check: kubectl -n %s get serviceaccounts\n", tn.Name)
 		}
 	}()
-	back := func(wanted func(client.Share) bool) (n int, err error) {
+	revoke := func(wanted func(client.Share) bool) (n int, err error) {
 		for _, s := range shares {
 			if wanted(s) {
 				if err := c.Unshare(ctx, tn.Name, s); err != nil {
 					return n, err
 				}
 				n++
-				more = more || s.Role != "view"
-				fmt.Fprintf(o.Out, "namespace/%s no longer shared with %s\n", tn.Name, said(s.Subject))
+				tokensRemain = tokensRemain || s.Role != "view"
+				fmt.Fprintf(o.Out, "namespace/%s no longer shared with %s\n", tn.Name, formatSubject(s.Subject))
 			}
 		}
 		return n, nil
 	}
 	if o.all {
-		if n, err := back(func(client.Share) bool { return true }); err != nil || n > 0 {
+		if n, err := revoke(func(client.Share) bool { return true }); err != nil || n > 0 {
 			return err
 		}
 		fmt.Fprintln(o.ErrOut, "The namespace was not shared.")
 		return nil
 	}
 	for _, subject := range o.subjects {
-		n, err := back(func(s client.Share) bool { return s.Subject == subject })
+		n, err := revoke(func(s client.Share) bool { return s.Subject == subject })
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			fmt.Fprintf(o.ErrOut, "The namespace was not shared with %s.\n", said(subject))
+			fmt.Fprintf(o.ErrOut, "The namespace was not shared with %s.\n", formatSubject(subject))
 		}
 	}
 	return nil
@@ -218,8 +218,8 @@ func (o *shareOptions) target(ctx context.Context) (*client.Client, *v1alpha1.Te
 	return c, tn, err
 }
 
-// said formats a subject as --with takes it.
-func said(s rbacv1.Subject) string {
+// formatSubject formats a subject as --with takes it.
+func formatSubject(s rbacv1.Subject) string {
 	if s.Kind == rbacv1.ServiceAccountKind {
 		return clean("serviceaccount:" + s.Namespace + ":" + s.Name)
 	}

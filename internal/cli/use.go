@@ -35,12 +35,12 @@ previous context. Without NAME, use switches to your only namespace.`,
 
   # Switch to the previous context
   kubectl tenama use -`,
-		Args: oneName,
+		Args: maxOneName,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if len(args) == 1 && args[0] == "-" {
-				return o.back(cmd.Context())
+				return o.switchBack(cmd.Context())
 			}
-			if o.name, err = f.one(args); err != nil {
+			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())
@@ -56,7 +56,7 @@ func (o *useOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.name == "" {
-		if o.name, err = o.only(ctx, c); err != nil {
+		if o.name, err = o.onlyName(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -68,8 +68,8 @@ func (o *useOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.heard.deal(tn.Name)
-	o.wrote = true
+	o.warnings.acknowledge(tn.Name)
+	o.skipPrune = true
 	if tn.DeletionTimestamp != nil {
 		return fmt.Errorf("namespace %q is being deleted", tn.Name)
 	}
@@ -94,16 +94,16 @@ func (o *useOptions) run(ctx context.Context) error {
 		return &failure{err, exitKubeconfig, ""}
 	}
 	fmt.Fprintf(o.Out, "Switched to context %q.\n", e.Context)
-	o.anew(r)
+	o.noteRewritten(r)
 	if t := tn.Status.ExpirationTimestamp; t != nil {
-		fmt.Fprintf(o.ErrOut, "Expires %s.\n", in(t.Time, c.Now()))
+		fmt.Fprintf(o.ErrOut, "Expires %s.\n", relativeTime(t.Time, c.Now()))
 	}
 	return nil
 }
 
-// only returns the caller's namespace if there is exactly one.
-func (o *useOptions) only(ctx context.Context, c *client.Client) (string, error) {
-	own, err := o.own(ctx, c)
+// onlyName returns the caller's namespace if there is exactly one.
+func (o *useOptions) onlyName(ctx context.Context, c *client.Client) (string, error) {
+	own, err := o.listOwn(ctx, c)
 	if err != nil {
 		return "", err
 	}
@@ -122,13 +122,13 @@ func (o *useOptions) only(ctx context.Context, c *client.Client) (string, error)
 	return "", fmt.Errorf("specify one of your namespaces: %s", strings.Join(names, ", "))
 }
 
-// back switches to the previous context; a second call switches back again.
-func (o *useOptions) back(ctx context.Context) error {
+// switchBack switches to the previous context; a second call switches back again.
+func (o *useOptions) switchBack(ctx context.Context) error {
 	m, err := o.files().Load()
 	if err != nil {
 		return err
 	}
-	to := m.Before()
+	to := m.PreviousContext()
 	if to == "" {
 		return errors.New("the kubeconfig has no previous context")
 	}

@@ -17,8 +17,8 @@ import (
 // versionOptions holds the flags of one invocation of kubectl tenama version.
 type versionOptions struct {
 	*factory
-	client bool
-	output string
+	clientOnly bool
+	output     string
 }
 
 func newVersionCommand(f *factory) *cobra.Command {
@@ -38,7 +38,7 @@ func newVersionCommand(f *factory) *cobra.Command {
 			return fmt.Errorf("unknown output format %q: use json or yaml", o.output)
 		},
 	}
-	cmd.Flags().BoolVar(&o.client, "client", false, "show only the version of the plugin, without contacting the cluster")
+	cmd.Flags().BoolVar(&o.clientOnly, "client", false, "show only the version of the plugin, without contacting the cluster")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "")
 	setFormats(cmd, "json", "yaml")
 	return cmd
@@ -50,7 +50,7 @@ func (o *versionOptions) run(ctx context.Context) error {
 		Server string       `json:"serverAPI,omitempty"`
 	}{Client: version.Get()}
 	var err error
-	if !o.client {
+	if !o.clientOnly {
 		if c, cerr := o.factory.client(); cerr != nil {
 			err = cerr
 		} else if err = c.Served(ctx); err == nil {

@@ -70,19 +70,19 @@ func New(config *rest.Config) (*Client, error) {
 	config.NegotiatedSerializer = serializer.NewCodecFactory(Scheme).WithoutConversion()
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	config.QPS = -1
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return clock{next, c} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return clockReader{next, c} })
 	var err error
 	c.rest, err = rest.RESTClientFor(config)
 	return c, err
 }
 
-// clock is a RoundTripper that learns the server's time from its responses.
-type clock struct {
+// clockReader is a RoundTripper that learns the server's time from its responses.
+type clockReader struct {
 	http.RoundTripper
 	c *Client
 }
 
-func (t clock) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t clockReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.RoundTripper.RoundTrip(r)
 	if err == nil {
 		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -117,20 +117,20 @@ func (c *Client) User(ctx context.Context) (string, error) {
 // to another owner.
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, checked(out, name, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out))
+	return out, verifyName(out, name, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out))
 }
 
-// checked rejects a response whose name is not a valid name of a namespace, or differs
+// verifyName rejects a response whose name is not a valid name of a namespace, or differs
 // from the requested name: the name is written to files, commands and terminals, and
 // determines the namespace of the user's next command.
-func checked(tn *v1alpha1.TemporaryNamespace, asked string, err error) error {
+func verifyName(tn *v1alpha1.TemporaryNamespace, requested string, err error) error {
 	switch {
 	case err != nil:
 		return err
 	case len(validation.IsDNS1123Label(tn.Name)) > 0:
 		return fmt.Errorf("the server returned %q, which is not a valid name of a namespace", tn.Name)
-	case asked != "" && tn.Name != asked:
-		return fmt.Errorf("requested namespace %q, but the server returned %q", asked, tn.Name)
+	case requested != "" && tn.Name != requested:
+		return fmt.Errorf("requested namespace %q, but the server returned %q", requested, tn.Name)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.Temp
 	out := &v1alpha1.TemporaryNamespaceList{}
 	err := c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
 	for i := range out.Items {
-		err = checked(&out.Items[i], "", err)
+		err = verifyName(&out.Items[i], "", err)
 	}
 	return out, err
 }

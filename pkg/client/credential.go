@@ -21,9 +21,9 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// MinTokenLife is the minimum lifetime of a token that kube-apiserver issues
+// MinTokenLifetime is the minimum lifetime of a token that kube-apiserver issues
 // (TokenRequest in pkg/apis/authentication/validation of Kubernetes).
-const MinTokenLife = 10 * time.Minute
+const MinTokenLifetime = 10 * time.Minute
 
 // managedBy marks the objects that this library creates in a namespace with the
 // permissions of its owner.
@@ -59,7 +59,7 @@ func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	if _, err := c.bind(ctx, tn.Name, name, role, subject, nil); err != nil {
 		return nil, err
 	}
-	life := int64(c.life(tn, d) / time.Second)
+	life := int64(c.tokenLifetime(tn, d) / time.Second)
 	request := &authenticationv1.TokenRequest{
 		TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenRequest"},
 		Spec:     authenticationv1.TokenRequestSpec{ExpirationSeconds: &life},
@@ -69,24 +69,24 @@ func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 		return nil, err
 	}
 	cred := &Credential{Namespace: tn.Name, ServiceAccount: name, Token: out.Status.Token, ExpiresAt: out.Status.ExpirationTimestamp.Time}
-	return cred, c.usable(ctx, cred)
+	return cred, c.waitUsable(ctx, cred)
 }
 
-// life returns the lifetime of a token for tn.
-func (c *Client) life(tn *v1alpha1.TemporaryNamespace, d time.Duration) time.Duration {
+// tokenLifetime returns the lifetime of a token for tn.
+func (c *Client) tokenLifetime(tn *v1alpha1.TemporaryNamespace, d time.Duration) time.Duration {
 	if at := tn.Status.ExpirationTimestamp; at != nil && !v1alpha1.Held(tn) {
 		d = min(d, at.Sub(c.Now()))
 	} else if end := v1alpha1.DeadlineOf(tn); !end.IsZero() { // the lease is renewed: only the other limits count
 		d = min(d, end.Sub(c.Now()))
 	}
-	return max(d, MinTokenLife).Truncate(time.Second)
+	return max(d, MinTokenLifetime).Truncate(time.Second)
 }
 
-// usable waits until kube-apiserver's authorizer, which watches RoleBindings, has seen
+// waitUsable waits until kube-apiserver's authorizer, which watches RoleBindings, has seen
 // the new binding; otherwise the first request would be forbidden. A role without
 // permission to get pods cannot be tested in this way, and is not waited for beyond a
-// short time.
-func (c *Client) usable(ctx context.Context, cred *Credential) error {
+// shortHash time.
+func (c *Client) waitUsable(ctx context.Context, cred *Credential) error {
 	config := rest.AnonymousClientConfig(c.config)
 	config.BearerToken = cred.Token
 	as, err := New(config)
@@ -112,10 +112,10 @@ func accountName(role string) string {
 	if name := "tenama-" + role; len(validation.IsDNS1123Label(name)) == 0 {
 		return name
 	}
-	return "tenama-" + short(role)
+	return "tenama-" + shortHash(role)
 }
 
-func short(s string) string {
+func shortHash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:5])
 }

@@ -55,10 +55,10 @@ func leaseUntil(tn *v1alpha1.TemporaryNamespace, at time.Time) int64 {
 	return int64((at.Sub(from) + time.Second - 1) / time.Second)
 }
 
-// LetGo makes a temporary namespace with a lease live until the given time without
+// ReleaseLease makes a temporary namespace with a lease live until the given time without
 // further renewals, or as long as the rest of its lifetime allows. Reasons: NotFound,
 // Conflict, Invalid.
-func (c *Client) LetGo(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) ReleaseLease(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
 	lease := max(leaseUntil(tn, at), int64(v1alpha1.Soon/time.Second))
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"leaseDurationSeconds": lease}})
 	if err != nil {

@@ -42,10 +42,10 @@ func (c *Client) Budgets(ctx context.Context) (*policyv1alpha1.NamespaceBudgetLi
 }
 
 // May reports whether the caller is allowed to perform an action.
-func (c *Client) May(ctx context.Context, what authorizationv1.ResourceAttributes) (bool, error) {
+func (c *Client) May(ctx context.Context, attributes authorizationv1.ResourceAttributes) (bool, error) {
 	review := &authorizationv1.SelfSubjectAccessReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SelfSubjectAccessReview"},
-		Spec:     authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &what},
+		Spec:     authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &attributes},
 	}
 	out := &authorizationv1.SelfSubjectAccessReview{}
 	err := c.rest.Post().AbsPath("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews").Body(review).Do(ctx).Into(out)
@@ -107,11 +107,11 @@ func (c *Client) Refresh(ctx context.Context, tn *v1alpha1.TemporaryNamespace, r
 	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, o)
 }
 
-// CreateInLine is like Create, but waits for room in a budget: it repeats the request
-// for at most d, and calls told with the broker's message about the position in the
+// CreateQueued is like Create, but waits for room in a budget: it repeats the request
+// for at most d, and calls onQueued with the broker's message about the position in the
 // queue whenever the message changes. A request ID is required; it keeps the position.
 // Reasons: those of Create; TooManyRequests if d has elapsed.
-func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespace, d time.Duration, told func(string), o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) CreateQueued(ctx context.Context, tn *v1alpha1.TemporaryNamespace, d time.Duration, onQueued func(string), o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
 	if tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
 		return nil, fmt.Errorf("the annotation %q is required to wait in the queue", v1alpha1.AnnotationRequestID)
 	}
@@ -119,32 +119,32 @@ func (c *Client) CreateInLine(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 	end, last := time.Now().Add(d), ""
 	for {
 		tn.Annotations[v1alpha1.AnnotationWait] = max(time.Until(end), time.Second).Round(time.Second).String()
-		made, err := c.Create(ctx, tn, o)
-		said, again := InLine(err)
-		if s, ok := apierrors.SuggestsClientDelay(err); said == "" && last != "" && apierrors.IsConflict(err) && ok {
-			said, again = last, time.Duration(s)*time.Second // a creation that lost a race is being rolled back, and its name is not free yet
+		created, err := c.Create(ctx, tn, o)
+		message, retryAfter := IsQueued(err)
+		if s, ok := apierrors.SuggestsClientDelay(err); message == "" && last != "" && apierrors.IsConflict(err) && ok {
+			message, retryAfter = last, time.Duration(s)*time.Second // a creation that lost a race is being rolled back, and its name is not free yet
 		}
-		if said == "" {
-			return made, err
+		if message == "" {
+			return created, err
 		}
-		if said != last {
-			told(said)
-			last = said
+		if message != last {
+			onQueued(message)
+			last = message
 		}
-		if time.Now().Add(again).After(end) {
+		if time.Now().Add(retryAfter).After(end) {
 			return nil, err
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(again):
+		case <-time.After(retryAfter):
 		}
 	}
 }
 
-// InLine returns the message in err about the position in the queue, and the time after
+// IsQueued returns the message in err about the position in the queue, and the time after
 // which to retry; the message is empty for any other error.
-func InLine(err error) (said string, again time.Duration) {
+func IsQueued(err error) (message string, retryAfter time.Duration) {
 	if status := cause(err, v1alpha1.CauseInLine); status != nil {
 		return status.Message, time.Duration(status.Details.RetryAfterSeconds) * time.Second
 	}
@@ -164,13 +164,13 @@ func IsOverBudget(err error) (budget string, wait bool) {
 	return "", false
 }
 
-func cause(err error, what metav1.CauseType) *metav1.Status {
+func cause(err error, causeType metav1.CauseType) *metav1.Status {
 	var api apierrors.APIStatus
 	if !errors.As(err, &api) {
 		return nil
 	}
 	s := api.Status()
-	if s.Details == nil || len(s.Details.Causes) == 0 || s.Details.Causes[0].Type != what {
+	if s.Details == nil || len(s.Details.Causes) == 0 || s.Details.Causes[0].Type != causeType {
 		return nil
 	}
 	return &s

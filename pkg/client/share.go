@@ -30,22 +30,22 @@ type Share struct {
 // role has permissions that the caller lacks, or a policy excludes the subject),
 // NotFound.
 func (c *Client) Share(ctx context.Context, ns string, s rbacv1.Subject, role string) (bool, error) {
-	made, err := c.bind(ctx, ns, "tenama-share-"+short(role+"\x00"+s.Kind+"\x00"+s.Namespace+"\x00"+s.Name), role, s, map[string]string{labelShared: "true"})
+	created, err := c.bind(ctx, ns, "tenama-share-"+shortHash(role+"\x00"+s.Kind+"\x00"+s.Namespace+"\x00"+s.Name), role, s, map[string]string{labelShared: "true"})
 	if err != nil {
 		return false, err
 	}
 	shares, err := c.Shares(ctx, ns)
 	if err != nil {
-		return made, err
+		return created, err
 	}
 	for _, other := range shares {
 		if other.Subject == s && other.Role != role {
 			if err := c.Unshare(ctx, ns, other); err != nil {
-				return made, err
+				return created, err
 			}
 		}
 	}
-	return made, nil
+	return created, nil
 }
 
 // Unshare revokes a role that Share granted. Reasons: Forbidden.
@@ -95,5 +95,5 @@ func (c *Client) Shared(ctx context.Context, name string) (*v1alpha1.TemporaryNa
 			tn.Status.ExpirationTimestamp = &metav1.Time{Time: at}
 		}
 	}
-	return tn, checked(tn, name, nil)
+	return tn, verifyName(tn, name, nil)
 }

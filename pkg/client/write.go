@@ -32,11 +32,11 @@ func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 	}
 	for try := 1; ; try++ {
 		out := &v1alpha1.TemporaryNamespace{}
-		err := checked(out, tn.Name, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
+		err := verifyName(out, tn.Name, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
 		if err == nil && !strings.HasPrefix(out.Name, tn.GenerateName) {
 			return nil, fmt.Errorf("requested a name with the prefix %q, but the server returned %q", tn.GenerateName, out.Name)
 		}
-		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !passing(err) {
+		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !isTransient(err) {
 			return out, err
 		}
 		pause := time.Duration(try) * 300 * time.Millisecond
@@ -51,20 +51,20 @@ func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 	}
 }
 
-// passing reports whether err is temporary: the request may have been cut off, or come
+// isTransient reports whether err is temporary: the request may have been cut off, or come
 // too early. Waiting in the queue of a budget is neither.
-func passing(err error) bool {
-	if said, _ := InLine(err); said != "" {
+func isTransient(err error) bool {
+	if message, _ := IsQueued(err); message != "" {
 		return false
 	}
 	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) ||
 		apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) ||
-		apierrors.ReasonForError(err) == metav1.StatusReasonServiceUnavailable && cutOff(err)
+		apierrors.ReasonForError(err) == metav1.StatusReasonServiceUnavailable && wasInterrupted(err)
 }
 
-// cutOff reports whether err is a proxy error in the middle of a request, as opposed to
+// wasInterrupted reports whether err is a proxy error in the middle of a request, as opposed to
 // an API that is known to be unavailable.
-func cutOff(err error) bool {
+func wasInterrupted(err error) bool {
 	var s apierrors.APIStatus
 	return errors.As(err, &s) && s.Status().Details != nil && len(s.Status().Details.Causes) > 0
 }
@@ -77,7 +77,7 @@ func (c *Client) Update(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o 
 		o.FieldManager = FieldManager
 	}
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, checked(out, tn.Name, c.rest.Put().Resource(v1alpha1.Resource.Resource).Name(tn.Name).VersionedParams(&o, parameterCodec).Body(tn).Do(ctx).Into(out))
+	return out, verifyName(out, tn.Name, c.rest.Put().Resource(v1alpha1.Resource.Resource).Name(tn.Name).VersionedParams(&o, parameterCodec).Body(tn).Do(ctx).Into(out))
 }
 
 // Patch changes a temporary namespace by a JSON patch, a merge patch, or server-side
@@ -87,7 +87,7 @@ func (c *Client) Patch(ctx context.Context, name string, pt types.PatchType, dat
 		o.FieldManager = FieldManager
 	}
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, checked(out, name, c.rest.Patch(pt).Resource(v1alpha1.Resource.Resource).Name(name).VersionedParams(&o, parameterCodec).Body(data).Do(ctx).Into(out))
+	return out, verifyName(out, name, c.rest.Patch(pt).Resource(v1alpha1.Resource.Resource).Name(name).VersionedParams(&o, parameterCodec).Body(data).Do(ctx).Into(out))
 }
 
 // Apply applies tn by server-side apply, and creates the temporary namespace if it does

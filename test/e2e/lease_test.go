@@ -130,7 +130,7 @@ func TestExtendDuringLease(t *testing.T) {
 	}
 	held(tn)
 	// After its lease ends, it remains, and can be extended like any other.
-	if tn, err = alice.LetGo(t.Context(), tn, alice.Now().Add(30*time.Minute)); err != nil {
+	if tn, err = alice.ReleaseLease(t.Context(), tn, alice.Now().Add(30*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left < 29*time.Minute || left > 31*time.Minute || v1alpha1.Held(tn) {

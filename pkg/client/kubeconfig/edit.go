@@ -35,7 +35,7 @@ func (c *change) empty() bool { return len(c.set) == 0 && len(c.remove) == 0 && 
 // expected result, apply rewrites the whole file, as kubectl does; comments and unknown
 // fields are then lost. The second result reports whether an existing file was
 // rewritten.
-func (c *change) apply(content []byte, config *clientcmdapi.Config) (out []byte, anew bool, err error) {
+func (c *change) apply(content []byte, config *clientcmdapi.Config) (out []byte, rewritten bool, err error) {
 	want := config.DeepCopy()
 	for name, context := range c.set {
 		want.Contexts[name] = context
@@ -47,7 +47,7 @@ func (c *change) apply(content []byte, config *clientcmdapi.Config) (out []byte,
 		want.CurrentContext = *c.current
 	}
 	if len(bytes.TrimSpace(content)) > 0 {
-		if out, err := c.edit(content); err == nil && c.reads(out, want) && c.spares(content, out) {
+		if out, err := c.edit(content); err == nil && c.parsesTo(out, want) && c.preservesOthers(content, out) {
 			return out, false, nil
 		}
 	}
@@ -58,8 +58,8 @@ func (c *change) apply(content []byte, config *clientcmdapi.Config) (out []byte,
 	return out, len(bytes.TrimSpace(content)) > 0, nil
 }
 
-// reads reports whether kubectl would parse content to the configuration in want.
-func (c *change) reads(content []byte, want *clientcmdapi.Config) bool {
+// parsesTo reports whether kubectl would parse content to the configuration in want.
+func (c *change) parsesTo(content []byte, want *clientcmdapi.Config) bool {
 	got, err := parse(content)
 	if err != nil {
 		return false
@@ -103,16 +103,16 @@ func canonical(c *clientcmdapi.Config) (*clientcmdv1.Config, error) {
 	return out, nil
 }
 
-// spares reports whether everything that the change does not affect is the same in
+// preservesOthers reports whether everything that the change does not affect is the same in
 // before and after, including unknown fields.
-func (c *change) spares(before, after []byte) bool {
-	a, aerr := c.rest(before)
-	b, berr := c.rest(after)
+func (c *change) preservesOthers(before, after []byte) bool {
+	a, aerr := c.unaffected(before)
+	b, berr := c.unaffected(after)
 	return aerr == nil && berr == nil && equality.Semantic.DeepEqual(a, b)
 }
 
-// rest returns the content without the parts that the change affects.
-func (c *change) rest(content []byte) (map[string]any, error) {
+// unaffected returns the content without the parts that the change affects.
+func (c *change) unaffected(content []byte) (map[string]any, error) {
 	m := map[string]any{}
 	if err := sigsyaml.Unmarshal(content, &m); err != nil {
 		return nil, err
@@ -140,29 +140,29 @@ func (c *change) rest(content []byte) (map[string]any, error) {
 // only that the text is not ordinary block YAML.
 func (c *change) edit(content []byte) ([]byte, error) {
 	const bom = "\uFEFF"
-	text, marked := strings.CutPrefix(string(content), bom)
-	windows := strings.Contains(text, "\r\n")
-	if windows {
+	text, hasBOM := strings.CutPrefix(string(content), bom)
+	crlf := strings.Contains(text, "\r\n")
+	if crlf {
 		text = strings.ReplaceAll(text, "\r\n", "\n")
 	}
 	out, err := c.editLines(text)
 	if err != nil {
 		return nil, err
 	}
-	if windows {
+	if crlf {
 		if bytes.Count(content, []byte("\n")) != bytes.Count(content, []byte("\r\n")) {
 			return nil, fmt.Errorf("%w: mixed line endings", errUnusual)
 		}
 		out = strings.ReplaceAll(out, "\n", "\r\n")
 	}
-	if marked {
+	if hasBOM {
 		out = bom + out
 	}
 	return []byte(out), nil
 }
 
 func (c *change) editLines(text string) (string, error) {
-	l, err := read(text)
+	l, err := parseLayout(text)
 	if err != nil {
 		return "", err
 	}
@@ -175,13 +175,13 @@ func (c *change) editLines(text string) (string, error) {
 		}
 		switch at, known := l.items[name]; {
 		case known:
-			blank(out, at)
+			clearLines(out, at)
 			insert[at.from] += item
 		case l.contexts != nil:
 			insert[l.contexts.to] += item
-		case l.key >= 0: // the list is empty
-			out[l.key] = bareContexts.ReplaceAllString(strings.TrimRight(out[l.key], "\n"), "$1$2") + "\n"
-			insert[l.key+1] += item
+		case l.contextsLine >= 0: // the list is empty
+			out[l.contextsLine] = emptyContexts.ReplaceAllString(strings.TrimRight(out[l.contextsLine], "\n"), "$1$2") + "\n"
+			insert[l.contextsLine+1] += item
 		default:
 			if insert[len(out)] == "" {
 				insert[len(out)] = "contexts:\n"
@@ -192,15 +192,15 @@ func (c *change) editLines(text string) (string, error) {
 	left := len(l.items) + len(c.set)
 	for name := range c.remove {
 		if at, known := l.items[name]; known {
-			blank(out, at)
+			clearLines(out, at)
 			left--
 		}
 	}
 	if l.contexts != nil && left == 0 {
-		if !l.bare {
+		if !l.empty {
 			return "", fmt.Errorf("%w: the key of contexts", errUnusual)
 		}
-		out[l.key] = bareContexts.ReplaceAllString(strings.TrimRight(out[l.key], "\n"), "$1 []$2") + "\n"
+		out[l.contextsLine] = emptyContexts.ReplaceAllString(strings.TrimRight(out[l.contextsLine], "\n"), "$1 []$2") + "\n"
 	}
 	if c.current != nil {
 		if err := setCurrent(l, out, insert, *c.current); err != nil {
@@ -240,7 +240,7 @@ func setCurrent(l *layout, out []string, insert map[int]string, name string) err
 	return nil
 }
 
-func blank(lines []string, s span) {
+func clearLines(lines []string, s span) {
 	for i := s.from; i < s.to; i++ {
 		lines[i] = ""
 	}

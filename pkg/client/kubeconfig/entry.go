@@ -11,8 +11,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// extension is the name of the marker extension in a context created by tenama.
-const extension = "tenama.dev/context"
+// contextExtension is the name of the marker extension in a context created by tenama.
+const contextExtension = "tenama.dev/context"
 
 // Entry is a context created by tenama.
 type Entry struct {
@@ -44,12 +44,12 @@ type marker struct {
 	Since       time.Time `json:"since,omitzero"`
 }
 
-// Before returns the name of the context that was current before the current one. If
+// PreviousContext returns the name of the context that was current before the current one. If
 // tenama created the current context, this is the context recorded in its entry;
 // otherwise it is the context of the temporary namespace from which the user last
 // switched to the current context. The result is empty if no such context exists any
 // more.
-func (m *Merged) Before() string {
+func (m *Merged) PreviousContext() string {
 	exists := func(name string) bool { _, ok := m.Contexts[name]; return ok }
 	if e, ours := m.Current(); ours {
 		if p, ours := entryOf(e.Previous, m.Contexts[e.Previous]); exists(e.Previous) && !(ours && p.Expired()) {
@@ -79,7 +79,7 @@ func (e Entry) context() (*clientcmdapi.Context, error) {
 	}
 	return &clientcmdapi.Context{
 		Cluster: e.Cluster, AuthInfo: e.User, Namespace: e.Namespace,
-		Extensions: map[string]runtime.Object{extension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON}},
+		Extensions: map[string]runtime.Object{contextExtension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON}},
 	}, nil
 }
 
@@ -89,7 +89,7 @@ func entryOf(name string, c *clientcmdapi.Context) (e Entry, ok bool) {
 	if c == nil {
 		return Entry{}, false
 	}
-	u, ok := c.Extensions[extension].(*runtime.Unknown)
+	u, ok := c.Extensions[contextExtension].(*runtime.Unknown)
 	if !ok {
 		return Entry{}, false
 	}

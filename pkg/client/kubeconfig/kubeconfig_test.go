@@ -101,7 +101,7 @@ func TestAddAndRemoveLeaveTheFileAsItWas(t *testing.T) {
 				t.Errorf("got %+v, want tenama-tmp-a current in %s", r, path)
 			}
 			with := read1(t, path)
-			if r.Anew || strings.Contains(content, "# careful") != strings.Contains(with, "# careful") {
+			if r.Rewritten || strings.Contains(content, "# careful") != strings.Contains(with, "# careful") {
 				t.Errorf("a comment was lost or appeared:\n%s", with)
 			}
 			gone, r, err := files.Remove(t.Context(), all)
@@ -217,7 +217,7 @@ func TestTheWayBack(t *testing.T) {
 	// original context is restored nevertheless.
 	must(files.Add(ctx, entry("tmp-e"), false))
 	m, _ := files.Load()
-	if got := m.Before(); got != "" && got != "tenama-tmp-e" {
+	if got := m.PreviousContext(); got != "" && got != "tenama-tmp-e" {
 		t.Errorf("before blue was %q", got)
 	}
 	must(files.edit(ctx, files.Destination(), func(*clientcmdapi.Config, *Merged) (*change, error) {
@@ -241,8 +241,8 @@ func TestTheWayBack(t *testing.T) {
 	must(files.Use(ctx, "blue"))
 	must(files.Add(ctx, entry("tmp-i"), true))
 	must(files.Use(ctx, "blue"))
-	if m, _ := files.Load(); m.Before() != "tenama-tmp-i" {
-		t.Errorf("before blue was %q, want tmp-i", m.Before())
+	if m, _ := files.Load(); m.PreviousContext() != "tenama-tmp-i" {
+		t.Errorf("before blue was %q, want tmp-i", m.PreviousContext())
 	}
 }
 

@@ -16,23 +16,23 @@ type span struct{ from, to int }
 
 // layout holds the positions of the relevant lines of a kubeconfig.
 type layout struct {
-	lines    []string        // each including its newline
-	key      int             // line index of the contexts key, or -1
-	bare     bool            // the key has no value, or an empty list
-	contexts *span           // the lines of all entries
-	indent   string          // indentation of the dashes of the entries
-	items    map[string]span // lines of each entry, by name
-	current  *yaml.Node      // the value of current-context
+	lines        []string        // each including its newline
+	contextsLine int             // line index of the contexts key, or -1
+	empty        bool            // the key has no value, or an empty list
+	contexts     *span           // the lines of all entries
+	indent       string          // indentation of the dashes of the entries
+	items        map[string]span // lines of each entry, by name
+	current      *yaml.Node      // the value of current-context
 }
 
 // errUnusual means that the text is not ordinary block YAML; the wrapping error gives
 // the reason.
 var errUnusual = errors.New("not ordinary block YAML")
 
-var bareContexts = regexp.MustCompile(`^(["']?contexts["']?:)[ \t]*(?:null|~|\[[ \t]*\])?([ \t]+#.*|[ \t]*)$`)
+var emptyContexts = regexp.MustCompile(`^(["']?contexts["']?:)[ \t]*(?:null|~|\[[ \t]*\])?([ \t]+#.*|[ \t]*)$`)
 
-// read returns the layout of a kubeconfig.
-func read(text string) (*layout, error) {
+// parseLayout returns the layout of a kubeconfig.
+func parseLayout(text string) (*layout, error) {
 	if strings.ContainsAny(text, "\r\u0085\u2028\u2029") { // line breaks in YAML, or parts of one
 		return nil, fmt.Errorf("%w: unusual line breaks", errUnusual)
 	}
@@ -43,7 +43,7 @@ func read(text string) (*layout, error) {
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode || doc.Content[0].Style&yaml.FlowStyle != 0 || doc.Content[0].Column != 1 {
 		return nil, fmt.Errorf("%w: not one block mapping", errUnusual)
 	}
-	l := &layout{lines: strings.SplitAfter(text, "\n"), items: map[string]span{}, key: -1}
+	l := &layout{lines: strings.SplitAfter(text, "\n"), items: map[string]span{}, contextsLine: -1}
 	if n := len(l.lines); l.lines[n-1] == "" {
 		l.lines = l.lines[:n-1]
 	}
@@ -62,13 +62,13 @@ func read(text string) (*layout, error) {
 			}
 			l.current = value
 		case "contexts":
-			l.key = key.Line - 1
-			l.bare = bareContexts.MatchString(strings.TrimRight(l.lines[l.key], "\n"))
+			l.contextsLine = key.Line - 1
+			l.empty = emptyContexts.MatchString(strings.TrimRight(l.lines[l.contextsLine], "\n"))
 			if value.Kind == yaml.SequenceNode && value.Style&yaml.FlowStyle == 0 && len(value.Content) > 0 {
-				if err := l.sequence(value, end); err != nil {
+				if err := l.recordEntries(value, end); err != nil {
 					return nil, err
 				}
-			} else if !l.bare {
+			} else if !l.empty {
 				return nil, fmt.Errorf("%w: contexts", errUnusual)
 			}
 		}
@@ -76,9 +76,9 @@ func read(text string) (*layout, error) {
 	return l, nil
 }
 
-// sequence records the lines of the entries of contexts; the last entry ends before
+// recordEntries records the lines of the entries of contexts; the last entry ends before
 // end.
-func (l *layout) sequence(seq *yaml.Node, end int) error {
+func (l *layout) recordEntries(seq *yaml.Node, end int) error {
 	l.indent = strings.Repeat(" ", seq.Column-1)
 	for i, item := range seq.Content {
 		at := item.Line - 1
@@ -89,7 +89,7 @@ func (l *layout) sequence(seq *yaml.Node, end int) error {
 		if i+1 < len(seq.Content) {
 			to = seq.Content[i+1].Line - 1
 		}
-		to = l.trim(at+1, to)
+		to = l.trimTrailing(at+1, to)
 		for j := 0; j+1 < len(item.Content); j += 2 {
 			if item.Content[j].Value == "name" {
 				if _, twice := l.items[item.Content[j+1].Value]; twice {
@@ -103,10 +103,10 @@ func (l *layout) sequence(seq *yaml.Node, end int) error {
 	return nil
 }
 
-// trim moves end up past blank lines and comments that are indented no deeper than the
+// trimTrailing moves end up past blank lines and comments that are indented no deeper than the
 // dashes: these belong to the following entry. Comments that are indented deeper belong
 // to the current entry.
-func (l *layout) trim(from, end int) int {
+func (l *layout) trimTrailing(from, end int) int {
 	for end > from {
 		line := strings.TrimRight(l.lines[end-1], " \t\n")
 		body := strings.TrimLeft(line, " \t")

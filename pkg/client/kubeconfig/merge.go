@@ -18,14 +18,14 @@ var ErrTaken = errors.New("the name is taken by another context")
 
 // Result describes the outcome of a change.
 type Result struct {
-	File     string // the file that was written; empty if no write was necessary
-	Current  string // the current context now
-	Previous string // the current context before
-	Anew     bool   // the file was not ordinary block YAML, was rewritten, and lost its comments
+	File      string // the file that was written; empty if no write was necessary
+	Current   string // the current context now
+	Previous  string // the current context before
+	Rewritten bool   // the file was not ordinary block YAML, was rewritten, and lost its comments
 }
 
 // Taken returns ErrTaken if e must not be written: a context with that name exists that
-// was not created by tenama, or that was created for a namespace of another cluster.
+// previous not created by tenama, or that was created for a namespace of another cluster.
 func (f *Files) Taken(e Entry) error {
 	m, err := f.Load()
 	if err != nil {
@@ -57,16 +57,16 @@ func taken(e Entry, m *Merged) error {
 
 // Add writes or updates e, and makes it the current context if use is set. The entry
 // records the context that was current before.
-func (f *Files) Add(ctx context.Context, e Entry, use bool) (Result, error) {
+func (f *Files) Add(ctx context.Context, e Entry, makeCurrent bool) (Result, error) {
 	dest := f.Destination()
-	if m, err := f.Load(); err == nil && !use && m.file[e.Context] != "" {
+	if m, err := f.Load(); err == nil && !makeCurrent && m.file[e.Context] != "" {
 		dest = m.file[e.Context] // an existing entry stays in its file
 	}
 	return f.edit(ctx, dest, func(content *clientcmdapi.Config, m *Merged) (*change, error) {
 		if err := taken(e, m); err != nil {
 			return nil, err
 		}
-		return added(e, use, dest, content, m)
+		return addition(e, makeCurrent, dest, content, m)
 	})
 }
 
@@ -80,7 +80,7 @@ func (f *Files) Use(ctx context.Context, name string) (Result, error) {
 			return nil, fmt.Errorf("no context %q in the kubeconfig", name)
 		}
 		if e, ours := entryOf(name, c); ours {
-			return added(e, true, dest, content, m)
+			return addition(e, true, dest, content, m)
 		}
 		if m.CurrentContext == name {
 			return &change{}, nil
@@ -89,20 +89,20 @@ func (f *Files) Use(ctx context.Context, name string) (Result, error) {
 	})
 }
 
-// added returns the change to file dest that writes e.
-func added(e Entry, use bool, dest string, content *clientcmdapi.Config, m *Merged) (*change, error) {
+// addition returns the change to file dest that writes e.
+func addition(e Entry, makeCurrent bool, dest string, content *clientcmdapi.Config, m *Merged) (*change, error) {
 	old, known := entryOf(e.Context, m.Contexts[e.Context])
 	if known && old.UID == e.UID {
 		e.Previous, e.Origin, e.OriginUnset, e.Since = old.Previous, old.Origin, old.OriginUnset, old.Since
 	}
 	c := &change{set: map[string]*clientcmdapi.Context{}}
-	if m.CurrentContext != e.Context && (use || !known) {
+	if m.CurrentContext != e.Context && (makeCurrent || !known) {
 		e.Origin, e.OriginUnset = m.CurrentContext, content.CurrentContext == ""
-		if was, ours := m.Current(); ours {
-			e.Origin, e.OriginUnset = was.Origin, was.OriginUnset
+		if previous, ours := m.Current(); ours {
+			e.Origin, e.OriginUnset = previous.Origin, previous.OriginUnset
 		}
 	}
-	if use && m.CurrentContext != e.Context {
+	if makeCurrent && m.CurrentContext != e.Context {
 		e.Previous, e.Since = m.CurrentContext, time.Now().UTC().Truncate(time.Millisecond)
 		c.current = &e.Context
 	}
@@ -136,16 +136,16 @@ func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Res
 	if len(removed) == 0 {
 		return nil, result, nil
 	}
-	goes := func(name string) bool {
+	isRemoved := func(name string) bool {
 		return slices.ContainsFunc(removed, func(r Entry) bool { return r.Context == name })
 	}
 	// Change current-context first, so that it never refers to a context that does not
 	// exist.
 	for _, current := range []bool{true, false} {
 		for _, file := range f.list {
-			concerned := current && goes(m.current[file]) ||
+			affected := current && isRemoved(m.current[file]) ||
 				!current && slices.ContainsFunc(removed, func(e Entry) bool { return m.in[file][e.Context] })
-			if !concerned {
+			if !affected {
 				continue
 			}
 			r, err := f.edit(ctx, file, func(content *clientcmdapi.Config, now *Merged) (*change, error) {
@@ -156,9 +156,9 @@ func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Res
 						c.remove[name] = true
 					}
 				}
-				if e, ours := entryOf(content.CurrentContext, now.Contexts[content.CurrentContext]); ours && goes(e.Context) {
-					back := wayBack(e, now, goes)
-					c.current = &back
+				if e, ours := entryOf(content.CurrentContext, now.Contexts[content.CurrentContext]); ours && isRemoved(e.Context) {
+					next := contextAfterRemoval(e, now, isRemoved)
+					c.current = &next
 				}
 				return c, nil
 			})
@@ -166,27 +166,27 @@ func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Res
 				return nil, result, err
 			}
 			if r.File != "" {
-				result.File, result.Current, result.Anew = r.File, r.Current, result.Anew || r.Anew
+				result.File, result.Current, result.Rewritten = r.File, r.Current, result.Rewritten || r.Rewritten
 			}
 		}
 	}
 	return removed, result, nil
 }
 
-// wayBack returns the new value of current-context when e, which is current, is removed
-// together with all contexts for which goes returns true. It is the context that was
+// contextAfterRemoval returns the new value of current-context when e, which is current, is removed
+// together with all contexts for which isRemoved returns true. It is the context that was
 // current before e or, if that one does not remain, the last one not created by tenama;
 // empty if the file did not set current-context.
-func wayBack(e Entry, m *Merged, goes func(string) bool) string {
-	stays := func(name string) bool {
+func contextAfterRemoval(e Entry, m *Merged, isRemoved func(string) bool) string {
+	remains := func(name string) bool {
 		c, exists := m.Contexts[name]
 		old, ours := entryOf(name, c)
-		return exists && !goes(name) && !(ours && old.Expired())
+		return exists && !isRemoved(name) && !(ours && old.Expired())
 	}
 	switch {
-	case e.Previous != e.Origin && stays(e.Previous):
+	case e.Previous != e.Origin && remains(e.Previous):
 		return e.Previous
-	case !e.OriginUnset && stays(e.Origin):
+	case !e.OriginUnset && remains(e.Origin):
 		return e.Origin
 	}
 	return ""
@@ -213,14 +213,14 @@ func (f *Files) edit(ctx context.Context, file string, decide func(*clientcmdapi
 	if err != nil || c.empty() {
 		return r, err
 	}
-	out, anew, err := c.apply(content, config)
+	out, rewritten, err := c.apply(content, config)
 	if err != nil {
 		return r, err
 	}
 	if err := write(file, out); err != nil {
 		return r, err
 	}
-	r.File, r.Anew = file, anew
+	r.File, r.Rewritten = file, rewritten
 	if m, err = f.Load(); err == nil {
 		r.Current = m.CurrentContext
 	}

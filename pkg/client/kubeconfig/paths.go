@@ -92,7 +92,7 @@ func parse(b []byte) (*clientcmdapi.Config, error) {
 			return parsed.config[i].DeepCopy(), nil
 		}
 	}
-	c, err := parseAnew(b)
+	c, err := parseUncached(b)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func parse(b []byte) (*clientcmdapi.Config, error) {
 	return c.DeepCopy(), nil
 }
 
-func parseAnew(b []byte) (*clientcmdapi.Config, error) {
+func parseUncached(b []byte) (*clientcmdapi.Config, error) {
 	c, err := clientcmd.Load(b)
 	if err == nil {
 		err = oneDocument(b)

@@ -15,13 +15,13 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// credential is the name of the marker extension in a file that holds its own
+// credentialExtension is the name of the marker extension in a file that holds its own
 // credential. It differs from the marker of the contexts in a user's kubeconfig,
 // because such a file is never edited.
-const credential = "tenama.dev/credential"
+const credentialExtension = "tenama.dev/credential"
 
-// mostBytes is an upper limit for the size of a file written by Standalone.
-const mostBytes = 1 << 20
+// maxStandaloneSize is an upper limit for the size of a file written by Standalone.
+const maxStandaloneSize = 1 << 20
 
 // ErrForeign means that a file exists and was not written by Standalone.
 var ErrForeign = errors.New("the file exists and was not written by tenama")
@@ -48,7 +48,7 @@ func (s Standalone) Encode() ([]byte, error) {
 	c.Clusters[s.Context], c.AuthInfos[s.Context] = s.Cluster, s.User
 	c.Contexts[s.Context] = &clientcmdapi.Context{
 		Cluster: s.Context, AuthInfo: s.Context, Namespace: s.Namespace,
-		Extensions: map[string]runtime.Object{credential: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON}},
+		Extensions: map[string]runtime.Object{credentialExtension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON}},
 	}
 	c.CurrentContext = s.Context
 	return clientcmd.Write(*c)
@@ -79,11 +79,11 @@ func Replaceable(path string) error {
 	switch {
 	case err != nil || info == nil:
 		return err
-	case !Mine(info):
+	case !OwnedByCaller(info):
 		return fmt.Errorf("write kubeconfig %q: it belongs to another user", path)
 	case info.Size() == 0:
 		return nil
-	case info.Size() > mostBytes:
+	case info.Size() > maxStandaloneSize:
 		return fmt.Errorf("write kubeconfig %q: %w", path, ErrForeign)
 	}
 	b, err := os.ReadFile(path)
@@ -91,7 +91,7 @@ func Replaceable(path string) error {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	c, err := parse(b)
-	if err != nil || len(c.Contexts) != 1 || c.Contexts[c.CurrentContext] == nil || c.Contexts[c.CurrentContext].Extensions[credential] == nil {
+	if err != nil || len(c.Contexts) != 1 || c.Contexts[c.CurrentContext] == nil || c.Contexts[c.CurrentContext].Extensions[credentialExtension] == nil {
 		return fmt.Errorf("write kubeconfig %q: %w", path, ErrForeign)
 	}
 	return nil

@@ -73,9 +73,9 @@ func writeAs(path string, content []byte, mode fs.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
-	keep := mode == 0
+	preserve := mode == 0
 	switch {
-	case !keep:
+	case !preserve:
 	case info != nil:
 		mode = info.Mode().Perm()
 	default:
@@ -88,8 +88,8 @@ func writeAs(path string, content []byte, mode fs.FileMode) error {
 	}
 	defer os.Remove(tmp.Name()) // fails after the rename, as intended
 	_, err = tmp.Write(content)
-	if keep {
-		err = errors.Join(err, own(tmp, info))
+	if preserve {
+		err = errors.Join(err, copyOwner(tmp, info))
 	}
 	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
 	if err != nil {

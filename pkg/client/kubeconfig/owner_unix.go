@@ -11,13 +11,13 @@ import (
 	"syscall"
 )
 
-// own sets owner and group of a new file to those of the file that it replaces. It
+// copyOwner sets owner and group of a new file to those of the file that it replaces. It
 // returns an error if they cannot be preserved.
-func own(f *os.File, was fs.FileInfo) error {
-	if was == nil {
+func copyOwner(f *os.File, replaced fs.FileInfo) error {
+	if replaced == nil {
 		return nil
 	}
-	st, ok := was.Sys().(*syscall.Stat_t)
+	st, ok := replaced.Sys().(*syscall.Stat_t)
 	if !ok {
 		return nil
 	}
@@ -34,8 +34,8 @@ func own(f *os.File, was fs.FileInfo) error {
 	return nil
 }
 
-// Mine reports whether a file is owned by the caller.
-func Mine(info fs.FileInfo) bool {
+// OwnedByCaller reports whether a file is owned by the caller.
+func OwnedByCaller(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || int(st.Uid) == os.Geteuid()
 }
