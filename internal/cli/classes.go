@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -113,7 +115,7 @@ func (o *classesOptions) run(ctx context.Context) error {
 		o.describe(&list.Items[0], use[0])
 		return nil
 	}
-	_ = o.table(list.Items, use).print(o.Out, o.style(o.Out))
+	_ = o.table(list.Items, use).Print(o.Out, o.renderer(o.Out))
 	return nil
 }
 
@@ -146,13 +148,13 @@ func (o *classesOptions) allowedToUse(ctx context.Context, c *client.Client, cla
 	return out, g.Wait()
 }
 
-func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []string) *table {
+func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []string) *term.Table {
 	wide := o.output.format == "wide"
-	t := &table{}
+	t := &term.Table{}
 	if !o.noHeaders {
-		t.head = []string{"NAME", "USE", "TTL", "MAX-TTL", "CPU", "MEMORY", "STORAGE", "PODS", "PARAMETERS", "DESCRIPTION"}
+		t.Head = []string{"NAME", "USE", "TTL", "MAX-TTL", "CPU", "MEMORY", "STORAGE", "PODS", "PARAMETERS", "DESCRIPTION"}
 		if wide {
-			t.head = append(t.head, "ROLE", "POD-SECURITY", "PREFIX", "REVISION")
+			t.Head = append(t.Head, "ROLE", "POD-SECURITY", "PREFIX", "REVISION")
 		}
 	}
 	for i := range classes {
@@ -162,23 +164,23 @@ func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []st
 			name += " (default)"
 		}
 		ttl, maximum := lifetimeOf(&c.Spec.Lifetime)
-		tones := map[string]tone{"yes": good, "no": dim, "broken": bad}
+		styles := map[string]term.Style{"yes": term.Good, "no": term.Dim, "broken": term.Bad}
 		var params []string
 		for _, p := range c.Spec.Parameters {
 			params = append(params, p.Name)
 		}
-		amount := func(k corev1.ResourceName) cell {
+		amount := func(k corev1.ResourceName) term.Cell {
 			if q, ok := c.Status.Reserved[k]; ok {
-				return cell{text: q.String()}
+				return term.Cell{Text: q.String()}
 			}
-			return cell{text: "-"}
+			return term.Cell{Text: "-"}
 		}
-		row := []cell{{text: name}, {use[i], tones[use[i]]}, {text: ttl}, {text: maximum}, amount("requests.cpu"), amount("requests.memory"), amount("requests.storage"), amount("pods"),
-			{text: orDash(strings.Join(params, ","))}, {text: c.Spec.Description}}
+		row := []term.Cell{{Text: name}, {Text: use[i], Style: styles[use[i]]}, {Text: ttl}, {Text: maximum}, amount("requests.cpu"), amount("requests.memory"), amount("requests.storage"), amount("pods"),
+			{Text: orDash(strings.Join(params, ","))}, {Text: c.Spec.Description}}
 		if wide {
-			row = append(row, cell{text: c.Spec.OwnerRole}, cell{text: string(c.Spec.PodSecurity)}, cell{text: c.Status.Prefix}, cell{text: c.Status.Revision})
+			row = append(row, term.Cell{Text: c.Spec.OwnerRole}, term.Cell{Text: string(c.Spec.PodSecurity)}, term.Cell{Text: c.Status.Prefix}, term.Cell{Text: c.Status.Revision})
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }
@@ -192,7 +194,7 @@ func orDash(s string) string {
 
 // lifetimeOf formats the default and the maximum lifetime of namespaces of a class.
 func lifetimeOf(l *policyv1alpha1.Lifetime) (ttl, maximum string) {
-	format := func(s int64) string { return formatDuration(time.Duration(s) * time.Second) }
+	format := func(s int64) string { return term.FormatDuration(time.Duration(s) * time.Second) }
 	switch l.Type {
 	case policyv1alpha1.LifetimeUnbounded:
 		return "never", "-"
@@ -204,57 +206,57 @@ func lifetimeOf(l *policyv1alpha1.Lifetime) (ttl, maximum string) {
 
 // describe prints all details of one class.
 func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) {
-	t := &fieldPrinter{}
-	t.add("Name", c.Name)
-	t.add("Description", c.Spec.Description)
+	t := &term.Fields{}
+	t.Add("Name", c.Name)
+	t.Add("Description", c.Spec.Description)
 	if isDefault(c) {
-		t.add("Default", "yes")
+		t.Add("Default", "yes")
 	}
-	t.add("Usable", use)
+	t.Add("Usable", use)
 	if ready := meta.FindStatusCondition(c.Status.Conditions, policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
-		t.add("Broken", ready.Message)
+		t.Add("Broken", ready.Message)
 	}
 	ttl, maximum := lifetimeOf(&c.Spec.Lifetime)
 	switch c.Spec.Lifetime.Type {
 	case policyv1alpha1.LifetimeUnbounded:
-		t.add("Lifetime", "until deleted")
+		t.Add("Lifetime", "until deleted")
 	case policyv1alpha1.LifetimeRenewable:
-		t.add("Lifetime", ttl+"; extendable to "+strings.TrimPrefix(maximum, "now+")+" from now")
+		t.Add("Lifetime", ttl+"; extendable to "+strings.TrimPrefix(maximum, "now+")+" from now")
 	default:
-		t.add("Lifetime", ttl+"; at most "+maximum+" with extensions")
+		t.Add("Lifetime", ttl+"; at most "+maximum+" with extensions")
 	}
 	if n := c.Spec.Lifetime.MaximumExtensions; n != nil {
-		t.add("Extensions", fmt.Sprintf("at most %d", *n))
+		t.Add("Extensions", fmt.Sprintf("at most %d", *n))
 	}
-	t.add("Name prefix", c.Status.Prefix)
-	t.add("Role", c.Spec.OwnerRole)
-	t.add("Pod security", string(c.Spec.PodSecurity))
-	t.add("Objects", strings.Join(classObjects(c), ", "))
-	t.add("Revision", c.Status.Revision)
-	t.print(o.Out)
+	t.Add("Name prefix", c.Status.Prefix)
+	t.Add("Role", c.Spec.OwnerRole)
+	t.Add("Pod security", string(c.Spec.PodSecurity))
+	t.Add("Objects", strings.Join(classObjects(c), ", "))
+	t.Add("Revision", c.Status.Revision)
+	t.Print(o.Out)
 	if len(c.Spec.Parameters) > 0 {
 		fmt.Fprintln(o.Out)
-		p := &table{head: []string{"PARAMETER", "VALUES", "DEFAULT", "DESCRIPTION"}}
+		p := &term.Table{Head: []string{"PARAMETER", "VALUES", "DEFAULT", "DESCRIPTION"}}
 		for _, one := range c.Spec.Parameters {
 			byDefault := "(required)"
 			if one.Default != nil {
 				byDefault = *one.Default
 			}
-			p.rows = append(p.rows, []cell{{text: one.Name}, {text: strings.Join(one.Values, ",")}, {text: byDefault}, {text: one.Description}})
+			p.Rows = append(p.Rows, []term.Cell{{Text: one.Name}, {Text: strings.Join(one.Values, ",")}, {Text: byDefault}, {Text: one.Description}})
 		}
-		_ = p.print(o.Out, o.style(o.Out))
+		_ = p.Print(o.Out, o.renderer(o.Out))
 	}
 	if len(c.Status.Reserved) > 0 {
 		fmt.Fprintln(o.Out)
-		_ = amountsTable("RESERVES", c.Status.Reserved).print(o.Out, o.style(o.Out))
+		_ = amountsTable("RESERVES", c.Status.Reserved).Print(o.Out, o.renderer(o.Out))
 	}
 }
 
-func amountsTable(head string, l corev1.ResourceList) *table {
-	t := &table{head: []string{"RESOURCE", head}}
+func amountsTable(head string, l corev1.ResourceList) *term.Table {
+	t := &term.Table{Head: []string{"RESOURCE", head}}
 	for _, k := range sortedNames(l) {
 		q := l[k]
-		t.rows = append(t.rows, []cell{{text: string(k)}, {text: q.String()}})
+		t.Rows = append(t.Rows, []term.Cell{{Text: string(k)}, {Text: q.String()}})
 	}
 	return t
 }
@@ -265,5 +267,26 @@ func sortedNames(l map[corev1.ResourceName]resource.Quantity) []corev1.ResourceN
 		out = append(out, k)
 	}
 	slices.Sort(out)
+	return out
+}
+
+// isDefault reports whether c is the default class.
+func isDefault(c *policyv1alpha1.NamespaceClass) bool {
+	return c.Annotations[policyv1alpha1.AnnotationDefaultClass] == "true"
+}
+
+// classObjects returns the objects that a class creates in each namespace.
+func classObjects(c *policyv1alpha1.NamespaceClass) []string {
+	var out []string
+	raw, err := c.Spec.Expand(policyv1alpha1.Given("NAMESPACE", "OWNER", c.Spec.Defaults()))
+	if err != nil {
+		return nil
+	}
+	for _, r := range raw {
+		var obj metav1.PartialObjectMetadata
+		if json.Unmarshal(r.Raw, &obj) == nil {
+			out = append(out, obj.Kind+"/"+obj.Name)
+		}
+	}
 	return out
 }

@@ -11,14 +11,12 @@
 //     the cluster, but the kubeconfig was not changed; 4 not logged in or not allowed;
 //     5 no room in a budget; 124 timed out; 130 interrupted. `run` returns that of its
 //     command; 126 and 127, as a shell's, if it cannot be executed or found.
-//   - Colour never carries meaning alone, and appears only on a terminal.
 //   - Text written by other users is stripped of control characters before it is shown.
-//   - A terminal affects only appearance: colour, width, and lines updated in place.
 //   - A command that names its target never prompts. Prompts go to stderr and read
 //     stdin.
 //
-// Only this package imports cobra, printers and lipgloss. It has no logger; -v
-// shows client-go's HTTP trace.
+// Package term has the rules of its appearance. Only this package imports cobra. It has
+// no logger; -v shows client-go's HTTP trace.
 package cli
 
 import (
@@ -42,6 +40,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 
@@ -243,6 +242,14 @@ func (f *factory) config() (*rest.Config, error) {
 	}
 	config.WarningHandler = f.warnings
 	return config, nil
+}
+
+// renderer returns the renderer for w.
+func (f *factory) renderer(w io.Writer) term.Renderer { return term.NewRenderer(w, f.colour) }
+
+// progress reports a slow operation on stderr until done is called.
+func (f *factory) progress(action string) (done func()) {
+	return f.renderer(f.ErrOut).Progress(f.ErrOut, action)
 }
 
 func (f *factory) paths() []string {

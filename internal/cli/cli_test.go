@@ -49,17 +49,6 @@ func FuzzDuration(f *testing.F) {
 	})
 }
 
-func TestHuman(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", 90 * time.Second: "1m30s", 2*time.Hour - time.Second: "2h",
-		119*time.Minute + 5*time.Second: "1h59m", 7 * 24 * time.Hour: "7d", 26*time.Hour + 5*time.Minute: "1d2h", 3 * time.Hour: "3h",
-	} {
-		if got := formatDuration(d); got != want {
-			t.Errorf("%s: got %q, want %q", d, got, want)
-		}
-	}
-}
-
 func TestParseTime(t *testing.T) {
 	zone := time.FixedZone("CET", 3600)
 	now := time.Date(2026, 11, 20, 17, 0, 0, 0, zone)
@@ -70,17 +59,6 @@ func TestParseTime(t *testing.T) {
 		got, err := parseTime(s, now)
 		if want == "" && err == nil || want != "" && (err != nil || got.Format(time.RFC3339) != want) {
 			t.Errorf("%q: got %s, %v, want %s", s, got.Format(time.RFC3339), err, want)
-		}
-	}
-}
-
-// Text from others must not move the cursor, colour the screen or break lines.
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain": "plain", "a\x1b[31mb": "a\uFFFD[31mb", "a\nb\tc": "a b c", "\u202Egnp": "\uFFFDgnp", "a\x00b": "a\uFFFDb", "日本 ü": "日本 ü", "\x9b31m": "\uFFFD31m",
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }
@@ -146,8 +124,7 @@ func TestNoColourInAPipe(t *testing.T) {
 	tn.CreationTimestamp = metav1.NewTime(soon.Add(-2 * time.Hour))
 	o := &listOptions{factory: newFactory(genericiooptions.IOStreams{Out: &out}), output: &outputFlag{kind: outputList}, current: "tmp-a"}
 	print := func() {
-		s := o.style(&out)
-		o.table([]v1alpha1.TemporaryNamespace{tn}, time.Now(), s, false).print(&out, s)
+		_ = o.table([]v1alpha1.TemporaryNamespace{tn}, time.Now(), false).Print(&out, o.renderer(&out))
 	}
 	print()
 	if strings.Contains(out.String(), "\x1b") {
@@ -167,28 +144,6 @@ func TestNoColourInAPipe(t *testing.T) {
 	print()
 	if strings.Contains(out.String(), "\x1b") {
 		t.Errorf("NO_COLOR: %q", out.String())
-	}
-}
-
-// formatTime includes the day if it is ambiguous, and seconds if they matter.
-func TestClockTime(t *testing.T) {
-	local := time.Local
-	time.Local = time.UTC
-	defer func() { time.Local = local }()
-	now := time.Date(2026, 11, 27, 23, 57, 10, 0, time.UTC)
-	for d, want := range map[time.Duration]string{
-		59 * time.Second:    "23:58:09 UTC",
-		5 * time.Minute:     "00:02:10 UTC", // tomorrow, but near enough to omit the day
-		-2 * time.Minute:    "23:55:10 UTC",
-		-time.Hour:          "22:57 UTC",
-		time.Hour:           "Sat 00:57 UTC",
-		5 * 24 * time.Hour:  "Wed 23:57 UTC",
-		7 * 24 * time.Hour:  "2026-12-04 23:57 UTC",
-		-2 * 24 * time.Hour: "2026-11-25 23:57 UTC",
-	} {
-		if got := formatTime(now.Add(d), now); got != want {
-			t.Errorf("%s: got %q, want %q", d, got, want)
-		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -140,7 +141,7 @@ func (f *factory) completeNames(ctx context.Context, exclude []string, toComplet
 			continue
 		}
 		_, expires, _ := state(tn, c.Now())
-		out = append(out, cobra.CompletionWithDesc(name, clean(fmt.Sprintf("%s, expires %s", tn.Spec.ClassName, expires))))
+		out = append(out, cobra.CompletionWithDesc(name, term.Clean(fmt.Sprintf("%s, expires %s", tn.Spec.ClassName, expires))))
 	}
 	return out
 }
@@ -166,7 +167,7 @@ func (f *factory) completeClasses(cmd *cobra.Command, args []string, _ string) (
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	for _, class := range f.completionClasses(cmd.Context()) {
-		out = append(out, cobra.CompletionWithDesc(class.Name, clean(class.Spec.Description)))
+		out = append(out, cobra.CompletionWithDesc(class.Name, term.Clean(class.Spec.Description)))
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
@@ -181,7 +182,7 @@ func (f *factory) completeParameters(cmd *cobra.Command, _ []string, _ string) (
 		}
 		for _, p := range class.Spec.Parameters {
 			for _, v := range p.Values {
-				out = append(out, cobra.CompletionWithDesc(p.Name+"="+v, clean(p.Description)))
+				out = append(out, cobra.CompletionWithDesc(p.Name+"="+v, term.Clean(p.Description)))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
@@ -30,7 +31,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	}
 	e.ExpiresAt = latestExpiry(tn)
 	if errs := v1alpha1.ValidateName(tn.Name, "", nil); len(errs) > 0 {
-		return e, fmt.Errorf("the server returned the invalid name %q: %s", clean(tn.Name), errs[0].Detail)
+		return e, fmt.Errorf("the server returned the invalid name %q: %s", term.Clean(tn.Name), errs[0].Detail)
 	}
 	for flag, v := range map[string]*string{
 		"--as": f.flags.Impersonate, "--as-uid": f.flags.ImpersonateUID, "--token": f.flags.BearerToken, "--server": f.flags.APIServer,
@@ -158,7 +159,7 @@ func (f *factory) removeContexts(ctx context.Context, match func(kubeconfig.Entr
 	f.skipPrune = true
 	removed, r, err := f.files().Remove(ctx, match)
 	if err != nil {
-		fmt.Fprintf(f.ErrOut, "Warning: the context of a deleted namespace was not removed from the kubeconfig: %s\n", clean(err.Error()))
+		fmt.Fprintf(f.ErrOut, "Warning: the context of a deleted namespace was not removed from the kubeconfig: %s\n", term.Clean(err.Error()))
 		return
 	}
 	for _, e := range removed {

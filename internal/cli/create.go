@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -173,9 +174,9 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, created *v
 		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", created.Name, printErr)
 	}
 	if t := created.Status.ExpirationTimestamp; t != nil && !o.switchContext {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", relativeTime(t.Time, c.Now()), created.Name, created.Name)
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", term.RelativeTime(t.Time, c.Now()), created.Name, created.Name)
 	} else if t != nil {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n", relativeTime(t.Time, c.Now()))
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n", term.RelativeTime(t.Time, c.Now()))
 	} else if created.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		fmt.Fprintln(o.ErrOut, "It does not expire. Delete: kubectl tenama delete. Switch back: kubectl tenama use -")
 	}

@@ -11,23 +11,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
 // printDryRun prints the properties of the namespace that would be created.
 func (o *createOptions) printDryRun(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
-	t := &fieldPrinter{}
-	t.add("Class", tn.Spec.ClassName)
-	t.add("Parameters", formatPairs(tn.Spec.Parameters))
-	t.add("Owner", ownerOf(tn))
-	t.add("Lifetime", formatLifetime(tn, c.Now()))
-	t.add("Reserves", formatReserved(tn.Status.Reserved))
+	t := &term.Fields{}
+	t.Add("Class", tn.Spec.ClassName)
+	t.Add("Parameters", formatPairs(tn.Spec.Parameters))
+	t.Add("Owner", ownerOf(tn))
+	t.Add("Lifetime", formatLifetime(tn, c.Now()))
+	t.Add("Reserves", formatReserved(tn.Status.Reserved))
 	if class, err := c.Class(ctx, tn.Spec.ClassName); err == nil {
-		t.add("Role", class.Spec.OwnerRole)
-		t.add("Pod security", string(class.Spec.PodSecurity))
-		t.add("Objects", strings.Join(classObjects(class), ", "))
+		t.Add("Role", class.Spec.OwnerRole)
+		t.Add("Pod security", string(class.Spec.PodSecurity))
+		t.Add("Objects", strings.Join(classObjects(class), ", "))
 	}
-	t.print(o.Out)
+	t.Print(o.Out)
 	fmt.Fprintln(o.ErrOut, "The namespace fits into the budgets now. Nothing was reserved.")
 	return nil
 }

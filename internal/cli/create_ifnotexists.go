@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -40,7 +41,7 @@ func (o *createOptions) ensure(ctx context.Context, c *client.Client, tn *v1alph
 			err := c.WaitGone(ctx, existing.Name, existing.UID)
 			done()
 			if errors.Is(err, context.DeadlineExceeded) {
-				return nil, "", &failure{fmt.Errorf("the earlier namespace %q is still being deleted after %s", existing.Name, formatDuration(o.timeout.d)), exitTimeout,
+				return nil, "", &failure{fmt.Errorf("the earlier namespace %q is still being deleted after %s", existing.Name, term.FormatDuration(o.timeout.d)), exitTimeout,
 					"to see what blocks the deletion, run: kubectl tenama doctor " + existing.Name}
 			}
 			if err != nil {
@@ -100,7 +101,7 @@ func (o *createOptions) keepExisting(ctx context.Context, c *client.Client, exis
 	before, after, err := c.Extend(ctx, existing.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, o.reason, metav1.PatchOptions{})
 	switch {
 	case apierrors.IsInvalid(err):
-		return nil, "", withHint(fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s", existing.Name, formatDuration(o.ttl.d), serverMessage(err)), "to recreate it, first run: kubectl tenama delete "+existing.Name)
+		return nil, "", withHint(fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s", existing.Name, term.FormatDuration(o.ttl.d), serverMessage(err)), "to recreate it, first run: kubectl tenama delete "+existing.Name)
 	case err != nil:
 		return nil, "", err
 	case after.ResourceVersion == before.ResourceVersion:

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -50,7 +51,7 @@ func (r *createRequest) addFlags(fs *pflag.FlagSet) {
 
 func (r *createRequest) validate() error {
 	if r.capacity.d > v1alpha1.MaxWait {
-		return fmt.Errorf("--wait-for-capacity %s: must be at most %s", formatDuration(r.capacity.d), formatDuration(v1alpha1.MaxWait))
+		return fmt.Errorf("--wait-for-capacity %s: must be at most %s", term.FormatDuration(r.capacity.d), term.FormatDuration(v1alpha1.MaxWait))
 	}
 	for k := range r.annotations {
 		if strings.HasPrefix(k, "tenama.dev/") {
@@ -105,7 +106,7 @@ func (r *createRequest) create(ctx context.Context, c *client.Client, tn *v1alph
 			return c.Create(ctx, tn, opts)
 		}
 		return c.CreateQueued(ctx, tn, r.capacity.d, func(message string) {
-			fmt.Fprintf(r.ErrOut, "Waiting for capacity: %s\n", clean(message))
+			fmt.Fprintf(r.ErrOut, "Waiting for capacity: %s\n", term.Clean(message))
 		}, opts)
 	}
 	setName(v1alpha1.DefaultPrefix)

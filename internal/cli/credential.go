@@ -16,6 +16,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -100,7 +101,7 @@ func (o *credentialOptions) write(ctx context.Context, c *client.Client, tn *v1a
 		return err
 	}
 	fmt.Fprintf(o.ErrOut, "Kubeconfig %s written. Its credential has role %s in namespace %s only, and is valid until %s.\n",
-		o.file, o.role, cred.Namespace, formatTime(cred.ExpiresAt, c.Now()))
+		o.file, o.role, cred.Namespace, term.FormatTime(cred.ExpiresAt, c.Now()))
 	return nil
 }
 

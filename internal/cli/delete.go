@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -123,7 +124,7 @@ func (o *deleteOptions) run(ctx context.Context) error {
 		return err
 	}
 	if (!named && !o.yes || o.interactive) && o.dryRun == "none" {
-		if yes, err := o.ask(ctx, deletePrompt(o.names), "use --yes to delete without confirmation"); err != nil {
+		if yes, err := term.Ask(ctx, o.In, o.ErrOut, deletePrompt(o.names), "use --yes to delete without confirmation"); err != nil {
 			return err
 		} else if !yes {
 			return errors.New("nothing was deleted")
@@ -234,7 +235,7 @@ func (o *deleteOptions) waitDeleted(ctx context.Context, c *client.Client, tn *v
 		err := c.WaitGone(ctx, tn.Name, tn.UID)
 		done()
 		if errors.Is(err, context.DeadlineExceeded) {
-			return &failure{fmt.Errorf("namespace %q is still being deleted after %s", tn.Name, formatDuration(o.timeout.d)), exitTimeout,
+			return &failure{fmt.Errorf("namespace %q is still being deleted after %s", tn.Name, term.FormatDuration(o.timeout.d)), exitTimeout,
 				"to see what blocks the deletion, run: kubectl tenama doctor " + tn.Name}
 		}
 		if err != nil {

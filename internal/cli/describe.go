@@ -5,13 +5,18 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -69,10 +74,10 @@ func (o *describeOptions) run(ctx context.Context) error {
 	}
 	now := c.Now()
 	status, _, _ := state(tn, now)
-	t := &fieldPrinter{}
-	t.add("Name", tn.Name)
-	t.add("Status", status)
-	t.add("Owner", ownerOf(tn))
+	t := &term.Fields{}
+	t.Add("Name", tn.Name)
+	t.Add("Status", status)
+	t.Add("Owner", ownerOf(tn))
 	class := tn.Spec.ClassName
 	known := revisions(ctx, c)
 	switch present, there := known[class]; {
@@ -82,33 +87,33 @@ func (o *describeOptions) run(ctx context.Context) error {
 	case present != tn.Status.ClassRevision:
 		class += " (outdated: kubectl tenama refresh " + tn.Name + ")"
 	}
-	t.add("Class", class)
-	t.add("Parameters", formatPairs(tn.Spec.Parameters))
+	t.Add("Class", class)
+	t.Add("Parameters", formatPairs(tn.Spec.Parameters))
 	_, limits, limited := strings.Cut(formatLifetime(tn, now), "; ")
 	switch at := tn.Status.ExpirationTimestamp; {
 	case tn.DeletionTimestamp != nil:
-		t.add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s", formatDuration(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
-		t.add("Remaining", remaining(tn))
+		t.Add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s", term.FormatDuration(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
+		t.Add("Remaining", remaining(tn))
 	case at != nil && limited:
-		t.add("Expires", relativeTime(at.Time, now))
-		t.add("Limits", limits)
+		t.Add("Expires", term.RelativeTime(at.Time, now))
+		t.Add("Limits", limits)
 	case at != nil:
-		t.add("Expires", relativeTime(at.Time, now))
-		t.add("Lifetime", formatLifetime(tn, now))
+		t.Add("Expires", term.RelativeTime(at.Time, now))
+		t.Add("Lifetime", formatLifetime(tn, now))
 	default:
-		t.add("Lifetime", formatLifetime(tn, now))
+		t.Add("Lifetime", formatLifetime(tn, now))
 	}
-	t.add("Reason", tn.Spec.Reason)
-	t.add("Labels", formatPairs(tn.Labels))
-	t.add("Guard rails", guardRails(rails))
+	t.Add("Reason", tn.Spec.Reason)
+	t.Add("Labels", formatPairs(tn.Labels))
+	t.Add("Guard rails", guardRails(rails))
 	if shares, err := c.Shares(ctx, tn.Name); err == nil {
 		var with []string
 		for _, s := range shares {
 			with = append(with, formatSubject(s.Subject)+" ("+s.Role+")")
 		}
-		t.add("Shared with", strings.Join(with, ", "))
+		t.Add("Shared with", strings.Join(with, ", "))
 	}
-	t.print(o.Out)
+	t.Print(o.Out)
 	o.quotas(rails)
 	return o.budgets(ctx, c, tn)
 }
@@ -129,8 +134,8 @@ func guardRails(rails *client.GuardRails) string {
 func (o *describeOptions) quotas(rails *client.GuardRails) {
 	for i := range rails.Quotas.Items {
 		q := &rails.Quotas.Items[i]
-		fmt.Fprintf(o.Out, "\nQuota %s\n", clean(q.Name))
-		t := &table{head: []string{"RESOURCE", "USED", "HARD"}}
+		fmt.Fprintf(o.Out, "\nQuota %s\n", term.Clean(q.Name))
+		t := &term.Table{Head: []string{"RESOURCE", "USED", "HARD"}}
 		unused := 0
 		for _, k := range sortedNames(q.Spec.Hard) {
 			used, hard := q.Status.Used[k], q.Spec.Hard[k]
@@ -138,15 +143,15 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 				unused++
 				continue
 			}
-			tone := plain
+			style := term.Plain
 			if share := usageRatio(used, hard); share >= 1 {
-				tone = bad
+				style = term.Bad
 			} else if share >= 0.8 {
-				tone = warn
+				style = term.Warning
 			}
-			t.rows = append(t.rows, []cell{{text: string(k)}, {used.String(), tone}, {text: hard.String()}})
+			t.Rows = append(t.Rows, []term.Cell{{Text: string(k)}, {Text: used.String(), Style: style}, {Text: hard.String()}})
 		}
-		_ = t.print(o.Out, o.style(o.Out))
+		_ = t.Print(o.Out, o.renderer(o.Out))
 		if unused > 0 {
 			fmt.Fprintf(o.Out, "and %d more, all unused\n", unused)
 		}
@@ -164,11 +169,11 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 	if err != nil {
 		return nil // budgets are not readable for all users
 	}
-	t := &table{head: []string{"BUDGET", "RESOURCE", "USED", "HARD", "SCOPE"}}
+	t := &term.Table{Head: []string{"BUDGET", "RESOURCE", "USED", "HARD", "SCOPE"}}
 	row := func(budget, by string, used, hard corev1.ResourceList) {
 		for _, k := range sortedNames(hard) {
 			u, h := used[k], hard[k]
-			t.rows = append(t.rows, []cell{{text: budget}, {text: string(k)}, {text: u.String()}, {text: h.String()}, {text: by}})
+			t.Rows = append(t.Rows, []term.Cell{{Text: budget}, {Text: string(k)}, {Text: u.String()}, {Text: h.String()}, {Text: by}})
 		}
 	}
 	for i := range list.Items {
@@ -196,9 +201,9 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 			row(b.Name, user, taken(own, user, &b.Spec), policyv1alpha1.Normal(b.Spec.PerUser))
 		}
 	}
-	if len(t.rows) > 0 {
+	if len(t.Rows) > 0 {
 		fmt.Fprintln(o.Out)
-		_ = t.print(o.Out, o.style(o.Out))
+		_ = t.Print(o.Out, o.renderer(o.Out))
 	}
 	return nil
 }
@@ -216,6 +221,69 @@ func taken(all []v1alpha1.TemporaryNamespace, user string, b *policyv1alpha1.Nam
 			sum.Add(q)
 			out[corev1.ResourceName(k)] = sum
 		}
+	}
+	return out
+}
+
+// usageRatio returns used divided by hard; 0 if hard is 0.
+func usageRatio(used, hard resource.Quantity) float64 {
+	if hard.IsZero() {
+		return 0
+	}
+	return used.AsApproximateFloat64() / hard.AsApproximateFloat64()
+}
+
+// formatPairs formats a map as sorted NAME=VALUE pairs.
+func formatPairs(m map[string]string) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, k+"="+m[k])
+	}
+	return strings.Join(out, " ")
+}
+
+// formatReserved formats the amounts that a namespace takes of the budgets: the costly resources
+// first, the others as a count, without the namespace itself.
+func formatReserved(reserved map[string]resource.Quantity) string {
+	var out []string
+	first := []string{"requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods"}
+	for _, k := range first {
+		if q, ok := reserved[k]; ok {
+			out = append(out, k+" "+q.String())
+		}
+	}
+	if rest := len(reserved) - len(out) - 1; rest > 0 {
+		out = append(out, fmt.Sprintf("%d more", rest))
+	}
+	return strings.Join(out, ", ")
+}
+
+func ownerOf(tn *v1alpha1.TemporaryNamespace) string {
+	if g := tn.Status.OwnerGroup; g != "" {
+		return fmt.Sprintf("group %s (created by %s)", g, tn.Status.Owner)
+	}
+	return tn.Status.Owner
+}
+
+// formatLifetime formats how long a namespace lives and how far it can be extended.
+func formatLifetime(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
+	at := tn.Status.ExpirationTimestamp
+	switch {
+	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
+		return "until deleted"
+	case at == nil && tn.Spec.TTLSeconds != nil:
+		return term.FormatDuration(time.Duration(*tn.Spec.TTLSeconds) * time.Second)
+	case at == nil:
+		return "<unknown>"
+	}
+	out := "until " + term.FormatTime(at.Time, now)
+	if s := tn.Status.MaximumTTLSeconds; s != nil {
+		out += fmt.Sprintf("; extendable to %s from now", term.FormatDuration(time.Duration(*s)*time.Second))
+	} else if t := tn.Status.MaximumExpirationTimestamp; t != nil {
+		out += "; extendable until " + term.FormatTime(t.Time, now)
+	}
+	if n := tn.Status.MaximumExtensions; n != nil {
+		out += fmt.Sprintf("; extended %d of %d times", tn.Status.Extensions, *n)
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -87,16 +88,16 @@ func (o *doctorOptions) fail(check, message, advice string) {
 
 // report records a finding and, for people, prints it at once: the next check may take a while.
 func (o *doctorOptions) report(f finding) {
-	f.Message, f.Advice = clean(f.Message), clean(f.Advice)
+	f.Message, f.Advice = term.Clean(f.Message), term.Clean(f.Advice)
 	o.findings = append(o.findings, f)
 	if o.output != "" {
 		return
 	}
-	s := o.style(o.Out)
-	t := map[string]tone{okResult: good, warnResult: warn, failResult: bad}[f.Result]
-	fmt.Fprintf(o.Out, "%s  %-20s %s\n", s.apply(fmt.Sprintf("%-7s", f.Result), t), f.Check, f.Message)
+	r := o.renderer(o.Out)
+	style := map[string]term.Style{okResult: term.Good, warnResult: term.Warning, failResult: term.Bad}[f.Result]
+	fmt.Fprintf(o.Out, "%s  %-20s %s\n", r.Render(fmt.Sprintf("%-7s", f.Result), style), f.Check, f.Message)
 	if f.Advice != "" {
-		fmt.Fprintf(o.Out, "         %-20s %s\n", "", s.apply("-> "+f.Advice, dim))
+		fmt.Fprintf(o.Out, "         %-20s %s\n", "", r.Render("-> "+f.Advice, term.Dim))
 	}
 }
 

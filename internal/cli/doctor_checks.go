@@ -17,6 +17,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/internal/version"
 	"tenama.dev/tenama/pkg/client"
 )
@@ -85,7 +86,7 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 		o.ok("identity", user)
 	}
 	if skew := c.Skew(); skew.Abs() > maxSkew {
-		o.warn("clock", fmt.Sprintf("the clock of the cluster is %s %s this machine", formatDuration(skew.Abs()), map[bool]string{true: "ahead of", false: "behind"}[skew > 0]), "set the clock of this machine; expiries follow the clock of the cluster")
+		o.warn("clock", fmt.Sprintf("the clock of the cluster is %s %s this machine", term.FormatDuration(skew.Abs()), map[bool]string{true: "ahead of", false: "behind"}[skew > 0]), "set the clock of this machine; expiries follow the clock of the cluster")
 	} else {
 		o.ok("clock", "in sync with the cluster")
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -76,11 +77,11 @@ func (o *doctorOptions) reportTerminating(tn *v1alpha1.TemporaryNamespace, c *cl
 	switch {
 	case found:
 	case since < normalDeletionTime:
-		o.ok(tn.Name, fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", formatDuration(since)))
+		o.ok(tn.Name, fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", term.FormatDuration(since)))
 	case remaining(tn) != "":
-		o.reportBlocked(tn.Name, since, fmt.Sprintf("being deleted for %s; remaining: %s", formatDuration(since), remaining(tn)), "pods end within their grace period; other objects wait for their controllers")
+		o.reportBlocked(tn.Name, since, fmt.Sprintf("being deleted for %s; remaining: %s", term.FormatDuration(since), remaining(tn)), "pods end within their grace period; other objects wait for their controllers")
 	default:
-		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", formatDuration(since)), "ask an administrator to check that kube-controller-manager is running")
+		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", term.FormatDuration(since)), "ask an administrator to check that kube-controller-manager is running")
 	}
 }
 
@@ -102,7 +103,7 @@ func (o *doctorOptions) reportBlocked(name string, since time.Duration, problem,
 		o.warn(name, problem, advice)
 		return
 	}
-	o.fail(name, fmt.Sprintf("%s (for %s)", problem, formatDuration(since)), advice)
+	o.fail(name, fmt.Sprintf("%s (for %s)", problem, term.FormatDuration(since)), advice)
 }
 
 // remaining returns the remaining contents of a namespace, as its controller reports them.

@@ -7,8 +7,9 @@ import (
 	"math"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
+
+	"tenama.dev/tenama/internal/cli/term"
 )
 
 var durationPattern = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$`)
@@ -20,7 +21,7 @@ func (v *durationValue) String() string {
 	if v.d == 0 {
 		return ""
 	}
-	return formatDuration(v.d)
+	return term.FormatDuration(v.d)
 }
 
 func (v *durationValue) Type() string { return "duration" }
@@ -66,50 +67,4 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 		return t, nil
 	}
 	return time.Time{}, fmt.Errorf("--until %q: use a time such as 18:30, 2026-01-31T18:30 or 2026-01-31T17:30:00Z", s)
-}
-
-// formatTime formats t as briefly as is unambiguous.
-func formatTime(t, now time.Time) string {
-	t, now = t.Local(), now.Local()
-	switch d := t.Sub(now); {
-	case d.Abs() < 10*time.Minute: // seconds matter
-		return t.Format("15:04:05 MST")
-	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
-		return t.Format("15:04 MST")
-	case d > 0 && d < 6*24*time.Hour:
-		return t.Format("Mon 15:04 MST")
-	}
-	return t.Format("2006-01-02 15:04 MST")
-}
-
-// formatDuration formats a duration as flags take it: 2h, 1h59m, 7d.
-func formatDuration(d time.Duration) string {
-	d = d.Round(time.Second)
-	if d >= 2*time.Minute {
-		d = d.Round(time.Minute)
-	}
-	var b strings.Builder
-	parts := 0
-	for _, u := range []struct {
-		d    time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
-		if n := d / u.d; n > 0 && parts < 2 {
-			fmt.Fprintf(&b, "%d%s", n, u.name)
-			d -= n * u.d
-			parts++
-		}
-	}
-	if parts == 0 {
-		return "0s"
-	}
-	return b.String()
-}
-
-// relativeTime formats t with its distance from now.
-func relativeTime(t, now time.Time) string {
-	if !t.After(now) {
-		return fmt.Sprintf("%s ago (%s)", formatDuration(now.Sub(t)), formatTime(t, now))
-	}
-	return fmt.Sprintf("in %s (%s)", formatDuration(t.Sub(now)), formatTime(t, now))
 }

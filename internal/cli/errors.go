@@ -13,7 +13,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -81,11 +81,11 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 	case f.format == "json", f.format == "yaml":
 		f.reportStatus(err, line, hint)
 	default:
-		s := f.style(f.ErrOut)
-		word, rest, _ := strings.Cut(clean(line), ":")
-		fmt.Fprintln(f.ErrOut, s.apply(word+":", bad)+rest)
+		r := f.renderer(f.ErrOut)
+		word, rest, _ := strings.Cut(term.Clean(line), ":")
+		fmt.Fprintln(f.ErrOut, r.Render(word+":", term.Bad)+rest)
 		if hint != "" && os.Getenv("TENAMA_NO_HINTS") == "" {
-			fmt.Fprintln(f.ErrOut, "hint: "+clean(hint))
+			fmt.Fprintln(f.ErrOut, "hint: "+term.Clean(hint))
 		}
 	}
 	return code
@@ -94,7 +94,7 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 // reportStatus prints an error for programs: the Status of the server, or an equivalent
 // one, with the hint among its causes.
 func (f *factory) reportStatus(err error, line, hint string) {
-	out := metav1.Status{Status: metav1.StatusFailure, Message: strings.TrimPrefix(clean(line), "error: "), Details: &metav1.StatusDetails{}}
+	out := metav1.Status{Status: metav1.StatusFailure, Message: strings.TrimPrefix(term.Clean(line), "error: "), Details: &metav1.StatusDetails{}}
 	var api apierrors.APIStatus
 	if errors.As(err, &api) {
 		s := api.Status()
@@ -107,7 +107,7 @@ func (f *factory) reportStatus(err error, line, hint string) {
 		}
 	}
 	if hint != "" {
-		out.Details.Causes = append(out.Details.Causes, metav1.StatusCause{Type: "Hint", Message: clean(hint)})
+		out.Details.Causes = append(out.Details.Causes, metav1.StatusCause{Type: "Hint", Message: term.Clean(hint)})
 	}
 	out.APIVersion, out.Kind = "v1", "Status"
 	b, jerr := json.MarshalIndent(out, "", "    ")
@@ -210,15 +210,4 @@ func host(raw string) string {
 		return u.Host
 	}
 	return raw
-}
-
-// clean makes text from others safe for a terminal and joins it to one line: escape
-// sequences, control characters and direction marks are replaced.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.Join(strings.Fields(s), " "))
 }

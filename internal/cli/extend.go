@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 )
 
 // extendOptions holds the flags of one invocation of kubectl tenama extend.
@@ -150,7 +151,7 @@ func (o *extendOptions) run(ctx context.Context) error {
 	}
 	o.printExpiry(before, after, c.Now())
 	if err := o.updateContext(ctx, after); err != nil {
-		fmt.Fprintf(o.ErrOut, "Warning: the expiry in the kubeconfig was not updated: %s\n", clean(err.Error()))
+		fmt.Fprintf(o.ErrOut, "Warning: the expiry in the kubeconfig was not updated: %s\n", term.Clean(err.Error()))
 	}
 	return nil
 }
@@ -178,15 +179,15 @@ func (o *extendOptions) printExpiry(before, after *v1alpha1.TemporaryNamespace, 
 	if at == nil {
 		return
 	}
-	line := "Expires " + relativeTime(at.Time, now)
+	line := "Expires " + term.RelativeTime(at.Time, now)
 	if previous != nil && !previous.Equal(at) {
-		line += ", was " + formatTime(previous.Time, now)
+		line += ", was " + term.FormatTime(previous.Time, now)
 	}
 	if limit != nil {
-		line += "; extendable until " + formatTime(limit.Time, now)
+		line += "; extendable until " + term.FormatTime(limit.Time, now)
 	}
 	if s := after.Status.MaximumTTLSeconds; s != nil {
-		line += fmt.Sprintf("; extendable to %s from now", formatDuration(time.Duration(*s)*time.Second))
+		line += fmt.Sprintf("; extendable to %s from now", term.FormatDuration(time.Duration(*s)*time.Second))
 	}
 	if n := after.Status.MaximumExtensions; n != nil {
 		line += fmt.Sprintf("; extended %d of %d times", after.Status.Extensions, *n)

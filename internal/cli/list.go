@@ -136,8 +136,7 @@ func (o *listOptions) print(c *client.Client, list *v1alpha1.TemporaryNamespaceL
 		fmt.Fprintln(o.ErrOut, "No namespaces found.")
 		return nil
 	}
-	s := o.style(o.Out)
-	return o.table(list.Items, c.Now(), s, false).print(o.Out, s)
+	return o.table(list.Items, c.Now(), false).Print(o.Out, o.renderer(o.Out))
 }
 
 func (o *listOptions) names(items []v1alpha1.TemporaryNamespace) error {

@@ -76,15 +76,3 @@ func TestColumns(t *testing.T) {
 		}
 	}
 }
-
-// A narrow terminal drops the least needed columns, and wide letters count as two.
-func TestTableFits(t *testing.T) {
-	tab := &table{head: []string{"NAME", "LESS", "LEAST"}, drop: []int{2, 1}, rows: [][]cell{{{text: "日本"}, {text: "b"}, {text: "c"}}}}
-	for width, want := range map[int]string{
-		0: "NAME   LESS   LEAST|日本   b      c", 19: "NAME   LESS   LEAST|日本   b      c", 18: "NAME   LESS|日本   b", 5: "NAME|日本",
-	} {
-		if got := strings.Join(tab.lines(style{width: width}), "|"); got != want {
-			t.Errorf("width %d: got %q, want %q", width, got, want)
-		}
-	}
-}

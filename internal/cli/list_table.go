@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -27,96 +28,103 @@ func (o *listOptions) currentNamespace() string {
 
 // table returns the human-readable list; bars adds a column with each namespace's
 // remaining lifetime as a bar.
-func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, s style, bars bool) *table {
+func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, bars bool) *term.Table {
 	wide := o.output.format == "wide"
-	t := &table{}
-	add := func(head string, keep bool, value func(*v1alpha1.TemporaryNamespace) cell) {
+	t := &term.Table{}
+	add := func(head string, keep bool, value func(*v1alpha1.TemporaryNamespace) term.Cell) {
 		if !o.noHeaders {
-			t.head = append(t.head, head)
+			t.Head = append(t.Head, head)
 		}
-		if len(t.rows) == 0 {
-			t.rows = make([][]cell, len(items))
+		if len(t.Rows) == 0 {
+			t.Rows = make([][]term.Cell, len(items))
 		}
 		if !keep {
-			t.drop = append(t.drop, o.columns)
+			t.Drop = append(t.Drop, o.columns)
 		}
 		o.columns++
 		for i := range items {
-			t.rows[i] = append(t.rows[i], value(&items[i]))
+			t.Rows[i] = append(t.Rows[i], value(&items[i]))
 		}
 	}
 	o.columns = 0
-	t.widths = []int{1} // reserve the star column even without a star
-	add("", true, func(tn *v1alpha1.TemporaryNamespace) cell {
+	t.Widths = []int{1} // reserve the star column even without a star
+	add("", true, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
 		if tn.Name == o.current {
-			return cell{text: "*"}
+			return term.Cell{Text: "*"}
 		}
-		return cell{}
+		return term.Cell{}
 	})
-	add("NAME", true, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: tn.Name} })
-	add("CLASS", false, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: tn.Spec.ClassName} })
-	add("STATUS", true, func(tn *v1alpha1.TemporaryNamespace) cell { s, _, t := state(tn, now); return cell{s, t} })
+	add("NAME", true, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return term.Cell{Text: tn.Name} })
+	add("CLASS", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return term.Cell{Text: tn.Spec.ClassName} })
+	add("STATUS", true, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
+		status, _, style := state(tn, now)
+		return term.Cell{Text: status, Style: style}
+	})
 	if bars {
-		add("LEFT", false, func(tn *v1alpha1.TemporaryNamespace) cell {
+		add("LEFT", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
 			at := tn.Status.ExpirationTimestamp
 			if at == nil || v1alpha1.Held(tn) || tn.DeletionTimestamp != nil {
-				return cell{}
+				return term.Cell{}
 			}
-			_, _, tone := state(tn, now)
-			return cell{s.bar(float64(at.Sub(now)) / float64(at.Sub(tn.CreationTimestamp.Time))), tone}
+			_, _, style := state(tn, now)
+			share := float64(at.Sub(now)) / float64(at.Sub(tn.CreationTimestamp.Time))
+			return term.Cell{Text: term.Bar(share), Style: style}
 		})
 	}
-	add("EXPIRES", true, func(tn *v1alpha1.TemporaryNamespace) cell { _, e, t := state(tn, now); return cell{e, t} })
-	add("OWNER", false, func(tn *v1alpha1.TemporaryNamespace) cell {
-		return cell{text: cmp.Or(tn.Status.OwnerGroup, tn.Status.Owner)}
+	add("EXPIRES", true, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
+		_, expires, style := state(tn, now)
+		return term.Cell{Text: expires, Style: style}
 	})
-	add("AGE", false, func(tn *v1alpha1.TemporaryNamespace) cell {
-		return cell{text: duration.HumanDuration(now.Sub(tn.CreationTimestamp.Time))}
+	add("OWNER", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
+		return term.Cell{Text: cmp.Or(tn.Status.OwnerGroup, tn.Status.Owner)}
+	})
+	add("AGE", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
+		return term.Cell{Text: duration.HumanDuration(now.Sub(tn.CreationTimestamp.Time))}
 	})
 	if wide {
-		add("EXPIRES-AT", false, func(tn *v1alpha1.TemporaryNamespace) cell {
-			return cell{text: formatTimestamp(tn, tn.Status.ExpirationTimestamp)}
+		add("EXPIRES-AT", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
+			return term.Cell{Text: formatTimestamp(tn, tn.Status.ExpirationTimestamp)}
 		})
-		add("AT-MOST-UNTIL", false, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: formatMaxExpiry(tn)} })
-		add("REVISION", false, func(tn *v1alpha1.TemporaryNamespace) cell { return revisionCell(tn, o.revisions) })
-		add("REASON", false, func(tn *v1alpha1.TemporaryNamespace) cell { return cell{text: tn.Spec.Reason} })
+		add("AT-MOST-UNTIL", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return term.Cell{Text: formatMaxExpiry(tn)} })
+		add("REVISION", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return revisionCell(tn, o.revisions) })
+		add("REASON", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return term.Cell{Text: tn.Spec.Reason} })
 	}
-	slices.Reverse(t.drop) // drop the last column first
+	slices.Reverse(t.Drop) // drop the last column first
 	return t
 }
 
-// state returns the status and expiry of a namespace as text; the tone only repeats it.
-func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires string, t tone) {
+// state returns the status and expiry of a namespace as text; the style only repeats it.
+func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires string, style term.Style) {
 	status = string(tn.Status.Phase)
 	at := tn.Status.ExpirationTimestamp
 	switch {
 	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
 		expires = "never"
 	case at == nil:
-		return status, "<unknown>", bad
+		return status, "<unknown>", term.Bad
 	case !at.After(now):
-		expires, t = "expired", bad
+		expires, style = "expired", term.Bad
 	default:
 		expires = duration.HumanDuration(at.Sub(now).Round(time.Second))
 	}
 	switch {
 	case tn.Status.Phase == v1alpha1.PhaseTerminating:
-		expires, t = "-", dim
+		expires, style = "-", term.Dim
 	case tn.Status.Phase == v1alpha1.PhasePending:
-		t = warn
+		style = term.Warning
 	case v1alpha1.Held(tn): // it ends with the command that holds it
-		status, t = "Held", good
+		status, style = "Held", term.Good
 		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {
 			expires = "-"
 		} else {
 			expires = "<" + duration.HumanDuration(end.Sub(now).Round(time.Second))
 		}
 	case v1alpha1.ExpiresSoon(tn, now):
-		status, t = "Expiring", bad
+		status, style = "Expiring", term.Bad
 	default:
-		t = good
+		style = term.Good
 	}
-	return status, expires, t
+	return status, expires, style
 }
 
 func formatTimestamp(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
@@ -132,7 +140,7 @@ func formatTimestamp(tn *v1alpha1.TemporaryNamespace, t *metav1.Time) string {
 // formatMaxExpiry returns the latest expiry that an extension can set, absolute or relative to now.
 func formatMaxExpiry(tn *v1alpha1.TemporaryNamespace) string {
 	if s := tn.Status.MaximumTTLSeconds; s != nil {
-		return "now+" + formatDuration(time.Duration(*s)*time.Second)
+		return "now+" + term.FormatDuration(time.Duration(*s)*time.Second)
 	}
 	return formatTimestamp(tn, tn.Status.MaximumExpirationTimestamp)
 }
@@ -151,14 +159,14 @@ func revisions(ctx context.Context, c *client.Client) map[string]string {
 }
 
 // revisionCell returns a cell that compares a namespace with the current revision of its class.
-func revisionCell(tn *v1alpha1.TemporaryNamespace, present map[string]string) cell {
+func revisionCell(tn *v1alpha1.TemporaryNamespace, present map[string]string) term.Cell {
 	switch now, known := present[tn.Spec.ClassName]; {
 	case present == nil:
-		return cell{text: "<unknown>", tone: dim}
+		return term.Cell{Text: "<unknown>", Style: term.Dim}
 	case !known:
-		return cell{text: "classless", tone: dim}
+		return term.Cell{Text: "classless", Style: term.Dim}
 	case now != tn.Status.ClassRevision:
-		return cell{text: "outdated", tone: warn}
+		return term.Cell{Text: "outdated", Style: term.Warning}
 	}
-	return cell{text: "current"}
+	return term.Cell{Text: "current"}
 }

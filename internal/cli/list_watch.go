@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -65,11 +66,11 @@ type watchView struct {
 
 func (o *listOptions) newWatchView(c *client.Client) *watchView {
 	v := &watchView{o: o, known: map[string]v1alpha1.TemporaryNamespace{}, tick: time.NewTicker(time.Second)}
-	if s := o.style(o.Out); s.live && o.output.human() {
-		v.live = &liveTable{options: o, c: c, style: s}
+	if r := o.renderer(o.Out); r.Live && o.output.human() {
+		v.live = &liveTable{options: o, c: c, renderer: r}
 		_, _ = io.WriteString(o.Out, "\x1b[?25l")
 	} else {
-		v.rows = o.rowByRow(c, s)
+		v.rows = o.rowByRow(c, r)
 	}
 	return v
 }
@@ -148,7 +149,7 @@ func (o *listOptions) sorted(known map[string]v1alpha1.TemporaryNamespace) []v1a
 }
 
 // rowByRow returns a function that prints namespaces, with headings on the first call only.
-func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.TemporaryNamespace) error {
+func (o *listOptions) rowByRow(c *client.Client, r term.Renderer) func([]v1alpha1.TemporaryNamespace) error {
 	switch {
 	case o.output.format == "name":
 		return o.names
@@ -171,33 +172,33 @@ func (o *listOptions) rowByRow(c *client.Client, s style) func([]v1alpha1.Tempor
 		if len(changed) == 0 {
 			return nil
 		}
-		t := o.table(changed, c.Now(), s, false)
+		t := o.table(changed, c.Now(), false)
 		if widths != nil {
-			t.widths = widths
+			t.Widths = widths
 		}
-		err := t.print(o.Out, s)
-		widths, o.noHeaders = t.widths, true
+		err := t.Print(o.Out, r)
+		widths, o.noHeaders = t.Widths, true
 		return err
 	}
 }
 
 // liveTable is a list that is updated in place on a terminal.
 type liveTable struct {
-	options *listOptions
-	c       *client.Client
-	style   style
-	drawn   int // lines drawn last
+	options  *listOptions
+	c        *client.Client
+	renderer term.Renderer
+	drawn    int // lines drawn last
 }
 
 func (v *liveTable) draw(items []v1alpha1.TemporaryNamespace) error {
 	o := v.options
-	v.style.width = width(o.Out) // the terminal may have been resized
-	lines := []string{v.style.apply("No namespaces found.", dim)}
+	r := v.renderer.Resized(o.Out) // the terminal may have been resized
+	lines := []string{r.Render("No namespaces found.", term.Dim)}
 	if len(items) > 0 {
-		lines = o.table(items, v.c.Now(), v.style, true).lines(v.style)
+		lines = o.table(items, v.c.Now(), true).Lines(r)
 	}
-	if maxLines := height(o.Out) - 2; maxLines > 0 && len(lines) > maxLines {
-		lines = append(lines[:maxLines-1], v.style.apply(fmt.Sprintf("and %d more", len(lines)-maxLines+1), dim))
+	if maxLines := term.Height(o.Out) - 2; maxLines > 0 && len(lines) > maxLines {
+		lines = append(lines[:maxLines-1], r.Render(fmt.Sprintf("and %d more", len(lines)-maxLines+1), term.Dim))
 	}
 	var b strings.Builder
 	if v.drawn > 0 {
@@ -205,7 +206,7 @@ func (v *liveTable) draw(items []v1alpha1.TemporaryNamespace) error {
 	}
 	b.WriteString("\x1b[J")
 	for _, line := range lines {
-		b.WriteString(v.style.fit(line) + "\r\n")
+		b.WriteString(r.Fit(line) + "\r\n")
 	}
 	v.drawn = len(lines)
 	_, err := io.WriteString(o.Out, b.String())

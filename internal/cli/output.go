@@ -14,6 +14,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -151,7 +152,7 @@ func (f *factory) printVariables(w io.Writer, tn *v1alpha1.TemporaryNamespace) e
 		}
 	}
 	for _, l := range lines {
-		if _, err := fmt.Fprintf(w, "%s=%s\n", l[0], clean(l[1])); err != nil {
+		if _, err := fmt.Fprintf(w, "%s=%s\n", l[0], term.Clean(l[1])); err != nil {
 			return err
 		}
 	}

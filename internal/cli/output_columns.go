@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/jsonpath"
+
+	"tenama.dev/tenama/internal/cli/term"
 )
 
 // columns implements -o custom-columns=HEAD:PATH,..., as in kubectl get.
@@ -48,12 +50,12 @@ func (c *columns) PrintObj(obj runtime.Object, w io.Writer) error {
 			return err
 		}
 	}
-	t := &table{}
+	t := &term.Table{}
 	if !c.noHeaders {
-		t.head = c.heads
+		t.Head = c.heads
 	}
 	for _, item := range items {
-		var row []cell
+		var row []term.Cell
 		for _, p := range c.paths {
 			text, err := lookUp(p, item)
 			if err != nil {
@@ -62,9 +64,9 @@ func (c *columns) PrintObj(obj runtime.Object, w io.Writer) error {
 			if text == "" {
 				text = "<none>"
 			}
-			row = append(row, cell{text: text})
+			row = append(row, term.Cell{Text: text})
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
-	return t.print(w, style{})
+	return t.Print(w, term.Renderer{})
 }

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -205,18 +206,18 @@ func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	if keep {
 		kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
 		if err != nil {
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name, clean(err.Error()))
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name, term.Clean(err.Error()))
 			return
 		}
 		line := fmt.Sprintf("namespace/%s kept", kept.Name)
 		if t := kept.Status.ExpirationTimestamp; t != nil {
-			line += "; it expires " + relativeTime(t.Time, h.c.Now())
+			line += "; it expires " + term.RelativeTime(t.Time, h.c.Now())
 		}
 		fmt.Fprintf(h.ErrOut, "%s. Switch to it: kubectl tenama use %s\n", line, kept.Name)
 		return
 	}
 	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
 	if err != nil && !client.IsGone(err) {
-		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in two minutes: %s\n", h.tn.Name, clean(err.Error()))
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in two minutes: %s\n", h.tn.Name, term.Clean(err.Error()))
 	}
 }

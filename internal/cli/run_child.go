@@ -21,6 +21,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -205,7 +206,7 @@ func (h *leaseHolder) keepLease(ctx context.Context) {
 			h.extendDeadline(attempt, tn)
 			if at := v1alpha1.DeadlineOf(tn); !warned && !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning && tn.Status.MaximumTTLSeconds == nil {
 				warned = true
-				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name, relativeTime(at, h.c.Now()))
+				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name, term.RelativeTime(at, h.c.Now()))
 			}
 		}
 		cancel()

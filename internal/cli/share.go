@@ -12,6 +12,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -221,7 +222,7 @@ func (o *shareOptions) target(ctx context.Context) (*client.Client, *v1alpha1.Te
 // formatSubject formats a subject as --with takes it.
 func formatSubject(s rbacv1.Subject) string {
 	if s.Kind == rbacv1.ServiceAccountKind {
-		return clean("serviceaccount:" + s.Namespace + ":" + s.Name)
+		return term.Clean("serviceaccount:" + s.Namespace + ":" + s.Name)
 	}
-	return clean(strings.ToLower(s.Kind) + ":" + s.Name) // others can create such bindings
+	return term.Clean(strings.ToLower(s.Kind) + ":" + s.Name) // others can create such bindings
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -96,7 +97,7 @@ func (o *useOptions) run(ctx context.Context) error {
 	fmt.Fprintf(o.Out, "Switched to context %q.\n", e.Context)
 	o.noteRewritten(r)
 	if t := tn.Status.ExpirationTimestamp; t != nil {
-		fmt.Fprintf(o.ErrOut, "Expires %s.\n", relativeTime(t.Time, c.Now()))
+		fmt.Fprintf(o.ErrOut, "Expires %s.\n", term.RelativeTime(t.Time, c.Now()))
 	}
 	return nil
 }

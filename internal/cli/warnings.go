@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -53,7 +54,7 @@ func (h *warningHandler) HandleWarningHeader(code int, agent, text string) {
 	}
 	if !h.printed[text] {
 		h.printed[text] = true
-		fmt.Fprintf(h.out, "Warning: %s\n", clean(text))
+		fmt.Fprintf(h.out, "Warning: %s\n", term.Clean(text))
 	}
 }
 
@@ -90,7 +91,7 @@ func (f *factory) finishCommand(ctx context.Context) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.warnings.expiring)) {
 		if !f.warnings.acknowledged[name] && (!f.warnings.currentOnly || name == current) {
-			fmt.Fprintf(f.ErrOut, "Warning: %s\n", clean(f.warnings.expiring[name]))
+			fmt.Fprintf(f.ErrOut, "Warning: %s\n", term.Clean(f.warnings.expiring[name]))
 		}
 	}
 }

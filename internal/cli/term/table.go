@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package term
 
 import (
 	"io"
@@ -8,27 +8,28 @@ import (
 	"strings"
 )
 
-// cell is one field of a table.
-type cell struct {
-	text string
-	tone tone
+// Cell is one cell of a table.
+type Cell struct {
+	Text  string
+	Style Style
 }
 
-// table prints as kubectl's: upper-case headings, three spaces between columns, no
+// Table prints as kubectl's: upper-case headings, three spaces between columns, no
 // borders. Cells are padded before they are coloured. On a narrow terminal columns are
 // dropped rather than lines wrapped.
-type table struct {
-	head []string
-	rows [][]cell
-	drop []int // columns that may be dropped, in this order
+type Table struct {
+	Head []string
+	Rows [][]Cell
+	Drop []int // columns that may be dropped, in this order
 
-	widths []int // minimum column widths; after printing, the widths used
+	Widths []int // minimum column widths; after printing, the widths used
 }
 
 const gap = 3
 
-func (t *table) print(w io.Writer, s style) error {
-	for _, line := range t.lines(s) {
+// Print writes the table to w.
+func (t *Table) Print(w io.Writer, r Renderer) error {
+	for _, line := range t.Lines(r) {
 		if _, err := io.WriteString(w, line+"\n"); err != nil {
 			return err
 		}
@@ -36,29 +37,29 @@ func (t *table) print(w io.Writer, s style) error {
 	return nil
 }
 
-// lines returns the lines that print writes.
-func (t *table) lines(s style) []string {
-	var rows [][]cell
-	if len(t.head) > 0 {
-		head := make([]cell, len(t.head))
-		for i, h := range t.head {
-			head[i] = cell{text: h}
+// Lines returns the lines that Print writes.
+func (t *Table) Lines(r Renderer) []string {
+	var rows [][]Cell
+	if len(t.Head) > 0 {
+		head := make([]Cell, len(t.Head))
+		for i, h := range t.Head {
+			head[i] = Cell{Text: h}
 		}
 		rows = append(rows, head)
 	}
-	rows = append(rows, t.rows...)
-	widths := t.widths
+	rows = append(rows, t.Rows...)
+	widths := t.Widths
 	for _, row := range rows {
 		for i := range row {
-			row[i].text = clean(row[i].text)
+			row[i].Text = Clean(row[i].Text)
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], cells(row[i].text))
+			widths[i] = max(widths[i], cells(row[i].Text))
 		}
 	}
-	t.widths = widths
-	shown := t.fit(widths, s.width)
+	t.Widths = widths
+	shown := t.fit(widths, r.Width)
 	out := make([]string, 0, len(rows))
 	for _, row := range rows {
 		var b strings.Builder
@@ -68,8 +69,8 @@ func (t *table) lines(s style) []string {
 				continue
 			}
 			b.WriteString(strings.Repeat(" ", pad))
-			b.WriteString(s.apply(c.text, c.tone))
-			pad = widths[i] - cells(c.text) + gap
+			b.WriteString(r.Render(c.Text, c.Style))
+			pad = widths[i] - cells(c.Text) + gap
 		}
 		out = append(out, strings.TrimRight(b.String(), " "))
 	}
@@ -77,12 +78,12 @@ func (t *table) lines(s style) []string {
 }
 
 // fit returns the columns that fit the given width; 0 is unlimited.
-func (t *table) fit(widths []int, width int) []int {
+func (t *Table) fit(widths []int, width int) []int {
 	shown := make([]int, len(widths))
 	for i := range widths {
 		shown[i] = i
 	}
-	for _, next := range t.drop {
+	for _, next := range t.Drop {
 		total := -gap
 		for _, i := range shown {
 			total += widths[i] + gap

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package term
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestAsk verifies that nothing but a clear yes counts as consent: otherwise a script
+// with an empty stdin, or a stray key, deletes namespaces.
+func TestAsk(t *testing.T) {
+	for in, want := range map[string]bool{
+		"y\n": true, "yes\n": true, " YES \r\n": true, "y": true,
+		"n\n": false, "\n": false, "yesterday\n": false, "no\ny\n": false,
+	} {
+		var out bytes.Buffer
+		got, err := Ask(t.Context(), strings.NewReader(in), &out, "Delete\x1b[2J it?", "use --yes")
+		if err != nil || got != want {
+			t.Errorf("%q: got %v, %v, want %v", in, got, err, want)
+		}
+		if want := "Delete\uFFFD[2J it? [y/N] \n"; out.String() != want {
+			t.Errorf("%q: prompted %q, want %q", in, out.String(), want)
+		}
+	}
+	if _, err := Ask(t.Context(), strings.NewReader(""), io.Discard, "Delete?", "use --yes"); err == nil || !strings.HasSuffix(err.Error(), ": use --yes") {
+		t.Errorf("no answer: got error %v, want the hint", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	never, _ := io.Pipe()
+	if yes, err := Ask(ctx, never, io.Discard, "Delete?", ""); err == nil || yes {
+		t.Errorf("interrupted: got %v, %v, want an error", yes, err)
+	}
+}
+
+// TestProgress verifies that a pipeline's log gets one line for a slow operation, none
+// for a quick one, and no escape sequences.
+func TestProgress(t *testing.T) {
+	for took, want := range map[time.Duration]string{
+		time.Second: "", time.Minute: "Waiting until it is gone ...\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			done := Renderer{}.Progress(&out, "waiting until it is gone")
+			time.Sleep(took)
+			done()
+			if out.String() != want {
+				t.Errorf("after %s: got %q, want %q", took, out.String(), want)
+			}
+		})
+	}
+}
