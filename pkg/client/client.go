@@ -105,14 +105,6 @@ func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 // Now returns the current time according to the server's clock.
 func (c *Client) Now() time.Time { return time.Now().Add(c.Skew()) }
 
-// User returns the name of the caller, as authenticated by the cluster.
-func (c *Client) User(ctx context.Context) (string, error) {
-	out := &authenticationv1.SelfSubjectReview{}
-	err := c.rest.Post().AbsPath("/apis/authentication.k8s.io/v1/selfsubjectreviews").
-		Body(&authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}}).Do(ctx).Into(out)
-	return out.Status.UserInfo.Username, err
-}
-
 // Get returns one temporary namespace. Reasons: NotFound, also if the namespace belongs
 // to another owner.
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {

@@ -15,20 +15,6 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Renew renews the lease of a temporary namespace at the given time: the namespace then
-// lives on for the duration of the lease. A renewal does not count as an extension.
-// Reasons: NotFound, Conflict (the namespace has expired, or the name belongs to
-// another namespace), Invalid (there is no lease).
-func (c *Client) Renew(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"renewTime": at.UTC().Truncate(time.Second).Format(time.RFC3339)},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode the renewal: %w", err)
-	}
-	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-}
-
 // extension returns the changes to the spec that make tn live until at. It changes only
 // the limit that ends earlier: the lifetime or the lease. A lease that is being renewed
 // is not changed; it belongs to its holder.
@@ -43,28 +29,6 @@ func extension(tn *v1alpha1.TemporaryNamespace, at time.Time) map[string]any {
 		}
 	}
 	return spec
-}
-
-// leaseUntil returns the lease duration, in seconds, with which the lease of tn reaches
-// a time.
-func leaseUntil(tn *v1alpha1.TemporaryNamespace, at time.Time) int64 {
-	from := tn.CreationTimestamp.Time
-	if t := tn.Spec.RenewTime; t != nil && t.After(from) {
-		from = t.Time
-	}
-	return int64((at.Sub(from) + time.Second - 1) / time.Second)
-}
-
-// ReleaseLease makes a temporary namespace with a lease live until the given time without
-// further renewals, or as long as the rest of its lifetime allows. Reasons: NotFound,
-// Conflict, Invalid.
-func (c *Client) ReleaseLease(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
-	lease := max(leaseUntil(tn, at), int64(v1alpha1.Soon/time.Second))
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"leaseDurationSeconds": lease}})
-	if err != nil {
-		return nil, fmt.Errorf("encode the lease: %w", err)
-	}
-	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 }
 
 // Extension computes the time until which a namespace must live at least, from the

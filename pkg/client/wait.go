@@ -4,7 +4,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,29 +13,6 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
-
-// IsGone reports whether err means that a temporary namespace does not exist (or
-// belongs to another owner). A path that the server does not know, because no broker is
-// registered at the moment, is NotFound as well, but says nothing about the namespace.
-func IsGone(err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return false
-	}
-	d := status.Status().Details
-	return d != nil && d.Group == v1alpha1.GroupVersion.Group && d.Name != "" && len(d.Causes) == 0
-}
-
-// IsNotServed reports whether err means that the cluster does not serve the API: tenama
-// is not installed, or its broker has been stopped.
-func IsNotServed(err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || IsGone(err) {
-		return false
-	}
-	d := status.Status().Details
-	return d == nil || d.Group == v1alpha1.GroupVersion.Group || d.Kind == "" || len(d.Causes) > 0
-}
 
 // WaitGone returns once the temporary namespace with this name and UID is gone, or ctx
 // is done. It keeps waiting during temporary errors, such as an interrupted connection.
