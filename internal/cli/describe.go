@@ -23,7 +23,6 @@ import (
 // describeOptions holds the flags of one invocation of kubectl tenama describe.
 type describeOptions struct {
 	*factory
-	name   string
 	output *outputFlag
 }
 
@@ -42,26 +41,19 @@ Without NAME, the namespace of the current context is shown.`,
   # Print variables for a pipeline
   kubectl tenama describe mr-42 -o env`,
 		Args: maxOneName,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.targetName(args); err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.output.validate(); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.run(cmd.Context(), args)
 		},
 	}
 	o.output = addOutputFlag(cmd, outputSingle)
 	return cmd
 }
 
-func (o *describeOptions) run(ctx context.Context) error {
-	c, err := o.client()
-	if err != nil {
-		return err
-	}
-	tn, err := o.find(ctx, c, o.name)
+func (o *describeOptions) run(ctx context.Context, args []string) error {
+	c, tn, err := o.target(ctx, args)
 	if err != nil {
 		return err
 	}

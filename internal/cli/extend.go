@@ -21,7 +21,6 @@ type extendOptions struct {
 	*factory
 	output *outputFlag
 
-	name   string
 	by     durationValue
 	ttl    durationValue
 	until  string
@@ -51,10 +50,7 @@ possible.`,
   # Keep it until 18:30
   kubectl tenama extend --until 18:30 --reason "demo at six"`,
 		Args: maxOneName,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.targetName(args); err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, args []string) error {
 			given := 0
 			for _, flag := range []string{"by", "ttl", "until"} {
 				if cmd.Flags().Changed(flag) {
@@ -65,7 +61,7 @@ possible.`,
 				return errors.New("--by, --ttl and --until cannot be used together")
 			}
 			o.clampToLimit = !cmd.Flags().Changed("by")
-			return o.run(cmd.Context())
+			return o.run(cmd.Context(), args)
 		},
 	}
 	fs := cmd.Flags()
@@ -110,7 +106,7 @@ func latestExtension(tn *v1alpha1.TemporaryNamespace, now time.Time) (time.Time,
 	return time.Time{}, false
 }
 
-func (o *extendOptions) run(ctx context.Context) error {
+func (o *extendOptions) run(ctx context.Context, args []string) error {
 	expiry, err := o.expiryFunc()
 	if err != nil {
 		return err
@@ -118,11 +114,7 @@ func (o *extendOptions) run(ctx context.Context) error {
 	if err := o.output.validate(); err != nil {
 		return err
 	}
-	c, err := o.client()
-	if err != nil {
-		return err
-	}
-	tn, err := o.find(ctx, c, o.name)
+	c, tn, err := o.target(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 // kubeconfigOptions holds the flags of one invocation of kubectl tenama kubeconfig.
 type kubeconfigOptions struct {
 	credentialOptions
-	name     string
 	validity durationValue
 	output   string
 }
@@ -44,10 +43,7 @@ current context is used.`,
   kubectl tenama kubeconfig mr-42 -o env > credential.env
   curl -H "Authorization: Bearer $(kubectl tenama kubeconfig mr-42 -o token)" ...`,
 		Args: maxOneName,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.targetName(args); err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch o.output {
 			case "kubeconfig", "env", "token":
 			default:
@@ -60,7 +56,7 @@ current context is used.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.run(cmd.Context(), args)
 		},
 	}
 	fs := cmd.Flags()
@@ -72,17 +68,10 @@ current context is used.`,
 	return cmd
 }
 
-func (o *kubeconfigOptions) run(ctx context.Context) error {
-	c, err := o.client()
+func (o *kubeconfigOptions) run(ctx context.Context, args []string) error {
+	c, tn, err := o.activeTarget(ctx, args)
 	if err != nil {
 		return err
-	}
-	tn, err := o.find(ctx, c, o.name)
-	if err != nil {
-		return err
-	}
-	if tn.DeletionTimestamp != nil {
-		return fmt.Errorf("namespace %q is being deleted", tn.Name)
 	}
 	if o.output == "kubeconfig" {
 		return o.write(ctx, c, tn)

@@ -25,6 +25,30 @@ func withPrefix(name string) string {
 	return v1alpha1.DefaultPrefix + name
 }
 
+// target returns the client, and the temporary namespace that the argument NAME, -n or the
+// current context names.
+func (f *factory) target(ctx context.Context, args []string) (*client.Client, *v1alpha1.TemporaryNamespace, error) {
+	name, err := f.targetName(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := f.client()
+	if err != nil {
+		return nil, nil, err
+	}
+	tn, err := f.find(ctx, c, name)
+	return c, tn, err
+}
+
+// activeTarget is like target, and rejects a namespace that is being deleted.
+func (f *factory) activeTarget(ctx context.Context, args []string) (*client.Client, *v1alpha1.TemporaryNamespace, error) {
+	c, tn, err := f.target(ctx, args)
+	if err == nil && tn.DeletionTimestamp != nil {
+		err = fmt.Errorf("namespace %q is being deleted", tn.Name)
+	}
+	return c, tn, err
+}
+
 // find returns the temporary namespace with the given name, with or without prefix; if
 // name is empty, the one of the current context.
 func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {

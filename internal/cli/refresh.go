@@ -17,8 +17,6 @@ import (
 type refreshOptions struct {
 	*factory
 	output *outputFlag
-
-	name   string
 	dryRun string
 }
 
@@ -40,17 +38,14 @@ class has changed one of them, create a new namespace.`,
   # Check whether it would fit into the budgets
   kubectl tenama refresh mr-42 --dry-run=server`,
 		Args: maxOneName,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.dryRun != "none" && o.dryRun != "server" {
 				return fmt.Errorf("--dry-run %q: use none or server", o.dryRun)
-			}
-			if o.name, err = f.targetName(args); err != nil {
-				return err
 			}
 			if err := o.output.validate(); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.run(cmd.Context(), args)
 		},
 	}
 	cmd.Flags().StringVar(&o.dryRun, "dry-run", "none", `"none" or "server" (validate without changing anything)`)
@@ -58,13 +53,9 @@ class has changed one of them, create a new namespace.`,
 	return cmd
 }
 
-func (o *refreshOptions) run(ctx context.Context) error {
-	c, err := o.client()
-	if err != nil {
-		return err
-	}
+func (o *refreshOptions) run(ctx context.Context, args []string) error {
 	o.skipPrune = o.dryRun == "server"
-	tn, err := o.find(ctx, c, o.name)
+	c, tn, err := o.target(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
@@ -19,7 +18,6 @@ import (
 // shareOptions holds the flags of one invocation of kubectl tenama share or unshare.
 type shareOptions struct {
 	*factory
-	name     string
 	with     []string
 	role     string
 	all      bool
@@ -46,14 +44,11 @@ Other users switch to it with: kubectl tenama use NAME`,
   # Show the subjects that a namespace is shared with
   kubectl tenama describe mr-42`,
 		Args: maxOneName,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.targetName(args); err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.parse(); err != nil {
 				return err
 			}
-			return o.share(cmd.Context())
+			return o.share(cmd.Context(), args)
 		},
 	}
 	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to share with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
@@ -77,10 +72,7 @@ used.`,
   # Revoke the access of all subjects
   kubectl tenama unshare mr-42 --all`,
 		Args: maxOneName,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.name, err = f.targetName(args); err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.all && len(o.with) > 0 {
 				return errors.New("--all and --with cannot be used together")
 			}
@@ -89,7 +81,7 @@ used.`,
 					return err
 				}
 			}
-			return o.unshare(cmd.Context())
+			return o.unshare(cmd.Context(), args)
 		},
 	}
 	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to stop sharing with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
@@ -125,11 +117,11 @@ func (o *shareOptions) parse() error {
 	return nil
 }
 
-func (o *shareOptions) share(ctx context.Context) error {
+func (o *shareOptions) share(ctx context.Context, args []string) error {
 	if o.role == "" {
 		return errors.New("--role is empty: use one such as view or edit")
 	}
-	c, tn, err := o.target(ctx)
+	c, tn, err := o.activeTarget(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -160,8 +152,8 @@ func (o *shareOptions) share(ctx context.Context) error {
 	return nil
 }
 
-func (o *shareOptions) unshare(ctx context.Context) error {
-	c, tn, err := o.target(ctx)
+func (o *shareOptions) unshare(ctx context.Context, args []string) error {
+	c, tn, err := o.activeTarget(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -205,18 +197,6 @@ func (o *shareOptions) unshare(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (o *shareOptions) target(ctx context.Context) (*client.Client, *v1alpha1.TemporaryNamespace, error) {
-	c, err := o.client()
-	if err != nil {
-		return nil, nil, err
-	}
-	tn, err := o.find(ctx, c, o.name)
-	if err == nil && tn.DeletionTimestamp != nil {
-		err = fmt.Errorf("namespace %q is being deleted", tn.Name)
-	}
-	return c, tn, err
 }
 
 // formatSubject formats a subject as --with takes it.
