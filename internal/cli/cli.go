@@ -151,7 +151,9 @@ network policies, access for you, and a context in your kubeconfig.`,
 	root.SetHelpCommandGroupID("rest")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return withHint(err, "see: "+cmd.CommandPath()+" --help") })
 	root.PersistentPreRunE = f.validateGlobalFlags
-	complete(f, root)
+	completeFlag(root, "color", fixedCompletions("auto", "always", "never"))
+	completeFlag(root, "namespace", f.completeTargets)
+	completeFlag(root, "context", f.completeContexts)
 	return root
 }
 
@@ -177,6 +179,8 @@ func newOptionsCommand() *cobra.Command {
 		Long:    "Show the flags that are inherited by all commands.",
 		Example: "  kubectl tenama options",
 		Args:    cobra.NoArgs,
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = false })
 			fmt.Fprint(cmd.OutOrStdout(), cmd.InheritedFlags().FlagUsages())

@@ -26,61 +26,22 @@ import (
 // completionTimeout is the timeout of a completion: the Tab key must not hang.
 const completionTimeout = 2 * time.Second
 
-// complete registers the shell completions of all commands. On errors they offer fewer
-// values and print nothing.
-func complete(f *factory, root *cobra.Command) {
-	names := func(most int) cobra.CompletionFunc {
-		return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if most > 0 && len(args) >= most {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return f.completeNames(cmd.Context(), args, begun), cobra.ShellCompDirectiveNoFileComp
-		}
+// completeFlag registers the completion of a flag. It panics if the flag does not exist.
+func completeFlag(cmd *cobra.Command, name string, values cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(name, values); err != nil {
+		panic(err)
 	}
-	for _, cmd := range root.Commands() {
-		switch cmd.Name() {
-		case "describe", "extend", "refresh", "use", "kubeconfig", "share", "unshare", "doctor":
-			cmd.ValidArgsFunction = names(1)
-		case "delete":
-			cmd.ValidArgsFunction = names(0)
-		case "classes":
-			cmd.ValidArgsFunction = f.completeClasses
-		case "run": // the shell completes COMMAND
-		case "completion":
-		default:
-			cmd.ValidArgsFunction = cobra.NoFileCompletions
-		}
-		for flag, with := range map[string]cobra.CompletionFunc{
-			"class": f.completeClasses, "set": f.completeParameters,
-			"ttl": durations, "by": durations, "duration": durations, "wait-for-capacity": durations, "timeout": durations, "until": cobra.NoFileCompletions,
-			"role": fixedCompletions("view\tread", "edit\tread and write", "admin\tread, write and grant access"), "with": f.completeSubjects,
-			"dry-run": fixedCompletions("none", "server"), "sort-by": fixedCompletions(slices.Sorted(maps.Keys(sortKeywords))...), "reason": cobra.NoFileCompletions, "selector": cobra.NoFileCompletions,
-			"label": cobra.NoFileCompletions, "annotation": cobra.NoFileCompletions, "owner-group": cobra.NoFileCompletions, "context-name": cobra.NoFileCompletions,
-		} {
-			if cmd.Flags().Lookup(flag) != nil {
-				_ = cmd.RegisterFlagCompletionFunc(flag, with)
-			}
-		}
-		if formats := formatsOf(cmd); len(formats) > 0 {
-			_ = cmd.RegisterFlagCompletionFunc("output", fixedCompletions(formats...))
-		}
-	}
-	_ = root.RegisterFlagCompletionFunc("color", fixedCompletions("auto", "always", "never"))
-	_ = root.RegisterFlagCompletionFunc("namespace", names(0))
-	_ = root.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return slices.Sorted(maps.Keys(raw.Contexts)), cobra.ShellCompDirectiveNoFileComp
-	})
 }
 
 func fixedCompletions(values ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
 }
 
-var durations = fixedCompletions("30m\thalf an hour", "1h\tan hour", "2h\ttwo hours", "4h\thalf a working day", "8h\ta working day", "1d\t24 hours", "1w\ta week")
+var (
+	completeDurations = fixedCompletions("30m	half an hour", "1h	an hour", "2h	two hours", "4h	half a working day",
+		"8h	a working day", "1d	24 hours", "1w	a week")
+	completeRoles = fixedCompletions("view	read", "edit	read and write", "admin	read, write and grant access")
+)
 
 // completionClient returns a client and context for completion, which print nothing and time out.
 func (f *factory) completionClient(ctx context.Context) (context.Context, context.CancelFunc, *client.Client, error) {
@@ -114,6 +75,23 @@ func awaitCompletion[T any](ctx context.Context, request func() []T) []T {
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// completeTargets offers the names of namespaces that are not among args.
+func (f *factory) completeTargets(
+	cmd *cobra.Command, args []string, toComplete string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return f.completeNames(cmd.Context(), args, toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeTarget is like completeTargets, for commands that take one NAME.
+func (f *factory) completeTarget(
+	cmd *cobra.Command, args []string, toComplete string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return f.completeTargets(cmd, args, toComplete)
 }
 
 // completeNames offers the names that start with toComplete, with or without the prefix, as typed.
@@ -161,15 +139,22 @@ func (f *factory) completionClasses(ctx context.Context) []policyv1alpha1.Namesp
 	})
 }
 
-func (f *factory) completeClasses(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (f *factory) completeClasses(
+	cmd *cobra.Command, _ []string, _ string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var out []cobra.Completion
-	if cmd.Name() == "classes" && len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
 	for _, class := range f.completionClasses(cmd.Context()) {
 		out = append(out, cobra.CompletionWithDesc(class.Name, term.Clean(class.Spec.Description)))
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (f *factory) completeContexts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return slices.Sorted(maps.Keys(raw.Contexts)), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeParameters offers the NAME=VALUE pairs of the class given by --class.
@@ -189,6 +174,6 @@ func (f *factory) completeParameters(cmd *cobra.Command, _ []string, _ string) (
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (f *factory) completeSubjects(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func completeSubjects(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return []cobra.Completion{"user:", "group:", "serviceaccount:"}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

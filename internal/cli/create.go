@@ -66,7 +66,8 @@ changed, and a separate file is written with a credential for this namespace onl
 
   # Print namespace/NAME
   kubectl tenama create -o name`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.targetName(args); err != nil {
 				return err
@@ -84,16 +85,19 @@ changed, and a separate file is written with a credential for this namespace onl
 		},
 	}
 	fs := cmd.Flags()
-	o.createRequest.addFlags(fs)
+	o.createRequest.addFlags(cmd)
 	fs.BoolVar(&o.ifNotExists, "if-not-exists", false, "if you already own the namespace, keep it for at least --ttl from now; can be repeated")
 	fs.BoolVar(&o.wait, "wait", true, "with --if-not-exists, wait until an earlier namespace with this name is deleted")
 	fs.Var(&o.timeout, "timeout", "overall timeout, not counting --wait-for-capacity")
 	fs.StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
 	fs.BoolVar(&o.switchContext, "switch-context", true, "make the new context current")
 	fs.StringVar(&o.credential.file, "kubeconfig-output", "", `write a separate kubeconfig to this file, or to stdout if "-", and leave your own unchanged`)
-	o.credential.addRole(fs)
+	o.credential.addRole(cmd)
 	fs.StringVar(&o.dryRunFlag, "dry-run", "none", `"none" or "server" (validate without creating anything)`)
 	o.output = addOutputFlag(cmd, outputSingle)
+	completeFlag(cmd, "timeout", completeDurations)
+	completeFlag(cmd, "context-name", cobra.NoFileCompletions)
+	completeFlag(cmd, "dry-run", fixedCompletions("none", "server"))
 	return cmd
 }
 

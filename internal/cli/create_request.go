@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -38,7 +38,8 @@ type createRequest struct {
 	dryRun      bool
 }
 
-func (r *createRequest) addFlags(fs *pflag.FlagSet) {
+func (r *createRequest) addFlags(cmd *cobra.Command) {
+	fs := cmd.Flags()
 	fs.Var(&r.ttl, "ttl", "lifetime, such as 90m, 2h, 1d or 1w (default: set by the class)")
 	fs.StringVar(&r.class, "class", "", "class of the namespace (default: the cluster's default class)")
 	fs.StringToStringVar(&r.set, "set", nil, "parameters of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
@@ -47,6 +48,13 @@ func (r *createRequest) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&r.reason, "reason", "", "purpose of the namespace, shown in lists")
 	fs.StringToStringVar(&r.labels, "label", nil, "labels, as KEY=VALUE; the class decides which of them are also set on the Namespace")
 	fs.StringToStringVar(&r.annotations, "annotation", nil, "annotations, as KEY=VALUE; the class decides which of them are also set on the Namespace")
+	completeFlag(cmd, "ttl", completeDurations)
+	completeFlag(cmd, "class", r.completeClasses)
+	completeFlag(cmd, "set", r.completeParameters)
+	completeFlag(cmd, "wait-for-capacity", completeDurations)
+	for _, name := range []string{"owner-group", "reason", "label", "annotation"} {
+		completeFlag(cmd, name, cobra.NoFileCompletions)
+	}
 }
 
 func (r *createRequest) validate() error {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -33,8 +33,9 @@ type credentialOptions struct {
 	duration time.Duration // zero means as long as the namespace
 }
 
-func (o *credentialOptions) addRole(fs *pflag.FlagSet) {
-	fs.StringVar(&o.role, "role", "edit", "ClusterRole of the credential in the namespace, such as view, edit or admin; at most your own permissions")
+func (o *credentialOptions) addRole(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.role, "role", "edit", "ClusterRole of the credential in the namespace, such as view, edit or admin; at most your own permissions")
+	completeFlag(cmd, "role", completeRoles)
 }
 
 func (o *credentialOptions) validate() error {

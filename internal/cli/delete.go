@@ -57,6 +57,7 @@ in scripts.`,
 
   # Delete a namespace in a pipeline; can be repeated
   kubectl tenama delete mr-42 --ignore-not-found --wait=false`,
+		ValidArgsFunction: f.completeTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
 			if cmd.Flags().Changed("selector") && o.selector == "" {
@@ -88,6 +89,9 @@ in scripts.`,
 	fs.StringVar(&o.dryRun, "dry-run", "none", `"none", "client" (only show what would be deleted) or "server" (also validate)`)
 	fs.StringVarP(&o.output, "output", "o", "", "")
 	setFormats(cmd, "name")
+	completeFlag(cmd, "selector", cobra.NoFileCompletions)
+	completeFlag(cmd, "timeout", completeDurations)
+	completeFlag(cmd, "dry-run", fixedCompletions("none", "client", "server"))
 	return cmd
 }
 

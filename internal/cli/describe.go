@@ -40,7 +40,8 @@ Without NAME, the namespace of the current context is shown.`,
 
   # Print variables for a pipeline
   kubectl tenama describe mr-42 -o env`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.output.validate(); err != nil {
 				return err

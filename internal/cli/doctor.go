@@ -57,7 +57,8 @@ The exit code is 1 if a check failed; warnings do not count.`,
 
   # Print the results for a bug report
   kubectl tenama doctor -o json`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.name, err = f.targetName(args); err != nil {
 				return err

@@ -49,7 +49,8 @@ possible.`,
 
   # Keep it until 18:30
   kubectl tenama extend --until 18:30 --reason "demo at six"`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given := 0
 			for _, flag := range []string{"by", "ttl", "until"} {
@@ -70,6 +71,10 @@ possible.`,
 	fs.StringVar(&o.until, "until", "", "keep it until at least this time: 18:30 (next occurrence) or 2026-01-31T18:30 in local time, or RFC 3339")
 	fs.StringVar(&o.reason, "reason", "", "reason of the extension, shown in lists")
 	o.output = addOutputFlag(cmd, outputSingle)
+	completeFlag(cmd, "by", completeDurations)
+	completeFlag(cmd, "ttl", completeDurations)
+	completeFlag(cmd, "until", cobra.NoFileCompletions)
+	completeFlag(cmd, "reason", cobra.NoFileCompletions)
 	return cmd
 }
 

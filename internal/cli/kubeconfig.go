@@ -42,7 +42,8 @@ current context is used.`,
   # Print the parts of a kubeconfig, or only the token
   kubectl tenama kubeconfig mr-42 -o env > credential.env
   curl -H "Authorization: Bearer $(kubectl tenama kubeconfig mr-42 -o token)" ...`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch o.output {
 			case "kubeconfig", "env", "token":
@@ -62,7 +63,8 @@ current context is used.`,
 	fs := cmd.Flags()
 	fs.StringVar(&o.file, "file", "-", `file to write, or "-" for stdout`)
 	fs.Var(&o.validity, "duration", "maximum validity (default: until the namespace expires)")
-	o.addRole(fs)
+	completeFlag(cmd, "duration", completeDurations)
+	o.addRole(cmd)
 	fs.StringVarP(&o.output, "output", "o", "kubeconfig", "")
 	setFormats(cmd, "kubeconfig", "env", "token")
 	return cmd

@@ -5,6 +5,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,6 +64,7 @@ list in place, elsewhere by printing a line for each change.`,
 			}
 			return nil
 		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if n := *f.flags.Namespace; n != "" {
 				return fmt.Errorf("list does not support --namespace %q: use kubectl tenama describe %s", n, withPrefix(n))
@@ -82,6 +85,8 @@ list in place, elsewhere by printing a line for each change.`,
 	fs.StringVar(&o.sortBy, "sort-by", "name", "sort by name, expires, age, owner or class, or by a JSONPath such as .spec.reason")
 	fs.BoolVar(&o.noHeaders, "no-headers", false, "do not print headers")
 	fs.BoolVarP(&o.watch, "watch", "w", false, "watch for changes")
+	completeFlag(cmd, "selector", cobra.NoFileCompletions)
+	completeFlag(cmd, "sort-by", fixedCompletions(slices.Sorted(maps.Keys(sortKeywords))...))
 	o.output = addOutputFlag(cmd, outputList)
 	return cmd
 }

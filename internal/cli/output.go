@@ -52,13 +52,14 @@ func addOutputFlag(cmd *cobra.Command, kind outputKind) *outputFlag {
 // formatsAnnotation is the annotation of the -o flag that lists the formats of the command.
 const formatsAnnotation = "tenama_formats"
 
-// setFormats lists the formats of -o in its usage and, for programs, in its annotation.
+// setFormats lists the formats of -o in its usage, its completion and, for programs, its annotation.
 func setFormats(cmd *cobra.Command, formats ...string) {
 	o := cmd.Flags().Lookup("output")
 	o.Usage = "output format, one of: " + strings.Join(formats, ", ")
 	if len(formats) == 1 {
 		o.Usage = "output format: " + formats[0]
 	}
+	completeFlag(cmd, "output", fixedCompletions(formats...))
 	_ = cmd.Flags().SetAnnotation("output", formatsAnnotation, formats) // fails only if the flag does not exist
 }
 

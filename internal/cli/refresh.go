@@ -37,7 +37,8 @@ class has changed one of them, create a new namespace.`,
 
   # Check whether it would fit into the budgets
   kubectl tenama refresh mr-42 --dry-run=server`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.dryRun != "none" && o.dryRun != "server" {
 				return fmt.Errorf("--dry-run %q: use none or server", o.dryRun)
@@ -49,6 +50,7 @@ class has changed one of them, create a new namespace.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.dryRun, "dry-run", "none", `"none" or "server" (validate without changing anything)`)
+	completeFlag(cmd, "dry-run", fixedCompletions("none", "server"))
 	o.output = addOutputFlag(cmd, outputSingle)
 	return cmd
 }

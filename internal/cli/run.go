@@ -94,9 +94,9 @@ expires.`,
 	}
 	fs := cmd.Flags()
 	fs.SetInterspersed(false) // flags after COMMAND belong to it
-	o.createRequest.addFlags(fs)
+	o.createRequest.addFlags(cmd)
 	fs.Lookup("ttl").Usage = "maximum lifetime of the namespace, such as 90m or 2h (default: the maximum of the class)"
-	o.credential.addRole(fs)
+	o.credential.addRole(cmd)
 	fs.BoolVar(&o.asMe, "as-me", false, "run the command with your own identity instead of a credential for the namespace only")
 	fs.BoolVar(&o.keep, "keep", false, "keep the namespace when the command ends; it expires after --ttl, or else after the default lifetime of the class (24h if it has none)")
 	fs.BoolVar(&o.keepOnFailure, "keep-on-failure", false, "like --keep, if the command fails")

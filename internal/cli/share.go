@@ -43,7 +43,8 @@ Other users switch to it with: kubectl tenama use NAME`,
 
   # Show the subjects that a namespace is shared with
   kubectl tenama describe mr-42`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.parse(); err != nil {
 				return err
@@ -52,7 +53,9 @@ Other users switch to it with: kubectl tenama use NAME`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to share with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	completeFlag(cmd, "with", completeSubjects)
 	cmd.Flags().StringVar(&o.role, "role", "view", "ClusterRole to grant, such as view or edit; at most your own permissions")
+	completeFlag(cmd, "role", completeRoles)
 	return cmd
 }
 
@@ -71,7 +74,8 @@ used.`,
 
   # Revoke the access of all subjects
   kubectl tenama unshare mr-42 --all`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.all && len(o.with) > 0 {
 				return errors.New("--all and --with cannot be used together")
@@ -85,6 +89,7 @@ used.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to stop sharing with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	completeFlag(cmd, "with", completeSubjects)
 	cmd.Flags().BoolVar(&o.all, "all", false, "stop sharing with all subjects")
 	return cmd
 }

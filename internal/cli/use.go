@@ -36,7 +36,8 @@ previous context. Without NAME, use switches to your only namespace.`,
 
   # Switch to the previous context
   kubectl tenama use -`,
-		Args: maxOneName,
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if len(args) == 1 && args[0] == "-" {
 				return o.switchBack(cmd.Context())
@@ -48,6 +49,7 @@ previous context. Without NAME, use switches to your only namespace.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
+	completeFlag(cmd, "context-name", cobra.NoFileCompletions)
 	return cmd
 }
 

@@ -29,7 +29,8 @@ func newVersionCommand(f *factory) *cobra.Command {
 		Long:  "Show the version of the plugin and the version of the API that the cluster serves.",
 		Example: `  kubectl tenama version
   kubectl tenama version --client`,
-		Args: cobra.NoArgs,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch o.output {
 			case "", "json", "yaml":
