@@ -47,13 +47,8 @@ parameters, all quotas, and the objects that each namespace gets.`,
 
   # Details of one class
   kubectl tenama classes large`,
-		Args: maxOneName,
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return f.completeClasses(cmd, args, toComplete)
-		},
+		Args:              maxOneName,
+		ValidArgsFunction: f.completeClass,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				o.name = args[0]
@@ -78,9 +73,10 @@ func (o *classesOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list.TypeMeta = metav1.TypeMeta{APIVersion: policyv1alpha1.GroupVersion.String(), Kind: policyv1alpha1.Kind.Kind + "List"}
+	version, kind := policyv1alpha1.Kind.ToAPIVersionAndKind()
+	list.TypeMeta = metav1.TypeMeta{APIVersion: version, Kind: kind + "List"}
 	for i := range list.Items {
-		list.Items[i].TypeMeta = metav1.TypeMeta{APIVersion: policyv1alpha1.GroupVersion.String(), Kind: policyv1alpha1.Kind.Kind}
+		list.Items[i].TypeMeta = metav1.TypeMeta{APIVersion: version, Kind: kind}
 	}
 	slices.SortFunc(list.Items, func(a, b policyv1alpha1.NamespaceClass) int { return strings.Compare(a.Name, b.Name) })
 	if o.name != "" {
@@ -127,12 +123,14 @@ func (o *classesOptions) run(ctx context.Context) error {
 
 // allowedToUse returns, for each class, whether the caller may use it: yes, no, broken, or
 // <unknown> if that may not be asked.
-func (o *classesOptions) allowedToUse(ctx context.Context, c *client.Client, classes []policyv1alpha1.NamespaceClass) ([]string, error) {
+func (o *classesOptions) allowedToUse(
+	ctx context.Context, c *client.Client, classes []policyv1alpha1.NamespaceClass,
+) ([]string, error) {
 	out := make([]string, len(classes))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i := range classes {
-		if ready := meta.FindStatusCondition(classes[i].Status.Conditions, policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
+		if meta.IsStatusConditionFalse(classes[i].Status.Conditions, policyv1alpha1.ConditionReady) {
 			out[i] = "broken"
 			continue
 		}
@@ -181,10 +179,12 @@ func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []st
 			}
 			return term.Cell{Text: "-"}
 		}
-		row := []term.Cell{{Text: name}, {Text: use[i], Style: styles[use[i]]}, {Text: ttl}, {Text: maximum}, amount("requests.cpu"), amount("requests.memory"), amount("requests.storage"), amount("pods"),
+		row := []term.Cell{{Text: name}, {Text: use[i], Style: styles[use[i]]}, {Text: ttl}, {Text: maximum},
+			amount("requests.cpu"), amount("requests.memory"), amount("requests.storage"), amount("pods"),
 			{Text: orDash(strings.Join(params, ","))}, {Text: c.Spec.Description}}
 		if wide {
-			row = append(row, term.Cell{Text: c.Spec.OwnerRole}, term.Cell{Text: string(c.Spec.PodSecurity)}, term.Cell{Text: c.Status.Prefix}, term.Cell{Text: c.Status.Revision})
+			row = append(row, term.Cell{Text: c.Spec.OwnerRole}, term.Cell{Text: string(c.Spec.PodSecurity)},
+				term.Cell{Text: c.Status.Prefix}, term.Cell{Text: c.Status.Revision})
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -219,7 +219,8 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 		t.Add("Default", "yes")
 	}
 	t.Add("Usable", use)
-	if ready := meta.FindStatusCondition(c.Status.Conditions, policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
+	ready := meta.FindStatusCondition(c.Status.Conditions, policyv1alpha1.ConditionReady)
+	if ready != nil && ready.Status == metav1.ConditionFalse {
 		t.Add("Broken", ready.Message)
 	}
 	ttl, maximum := lifetimeOf(&c.Spec.Lifetime)
@@ -248,7 +249,9 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 			if one.Default != nil {
 				byDefault = *one.Default
 			}
-			p.Rows = append(p.Rows, []term.Cell{{Text: one.Name}, {Text: strings.Join(one.Values, ",")}, {Text: byDefault}, {Text: one.Description}})
+			values := strings.Join(one.Values, ",")
+			row := []term.Cell{{Text: one.Name}, {Text: values}, {Text: byDefault}, {Text: one.Description}}
+			p.Rows = append(p.Rows, row)
 		}
 		_ = p.Print(o.Out, o.renderer(o.Out))
 	}

@@ -71,7 +71,8 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 var aliases = map[string][]string{
 	"list": {"get", "ps", "show"}, "create": {"new", "borrow", "add"}, "delete": {"remove", "return", "destroy"},
 	"extend": {"renew", "prolong"}, "use": {"switch", "ctx", "ns"}, "run": {"exec"}, "describe": {"info", "status"},
-	"classes": {"tiers", "templates"}, "doctor": {"check"}, "kubeconfig": {"login", "token"}, "refresh": {"update", "upgrade"},
+	"classes": {"tiers", "templates"}, "doctor": {"check"}, "kubeconfig": {"login", "token"},
+	"refresh": {"update", "upgrade"},
 }
 
 // unknownCommand returns an error with a suggestion if args name an unknown command,
@@ -107,7 +108,12 @@ type factory struct {
 }
 
 func newFactory(streams genericiooptions.IOStreams) *factory {
-	return &factory{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), colour: "auto", warnings: newWarningHandler(streams.ErrOut)}
+	return &factory{
+		IOStreams: streams,
+		flags:     genericclioptions.NewConfigFlags(true),
+		colour:    "auto",
+		warnings:  newWarningHandler(streams.ErrOut),
+	}
 }
 
 func newRootCommand(f *factory, program string) *cobra.Command {
@@ -137,11 +143,20 @@ network policies, access for you, and a context in your kubeconfig.`,
 	root.SetErr(f.ErrOut)
 	root.SetIn(f.In)
 	addGlobalFlags(f, root.PersistentFlags())
-	root.AddGroup(&cobra.Group{ID: "life", Title: "Create and Delete Commands:"}, &cobra.Group{ID: "work", Title: "Work with Namespaces:"}, &cobra.Group{ID: "rest", Title: "Other Commands:"})
+	root.AddGroup(
+		&cobra.Group{ID: "life", Title: "Create and Delete Commands:"},
+		&cobra.Group{ID: "work", Title: "Work with Namespaces:"},
+		&cobra.Group{ID: "rest", Title: "Other Commands:"},
+	)
 	for group, commands := range map[string][]*cobra.Command{
 		"life": {newCreateCommand(f), newRunCommand(f), newExtendCommand(f), newRefreshCommand(f), newDeleteCommand(f)},
-		"work": {newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f), newShareCommand(f), newUnshareCommand(f)},
-		"rest": {newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand()},
+		"work": {
+			newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f),
+			newShareCommand(f), newUnshareCommand(f),
+		},
+		"rest": {
+			newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand(),
+		},
 	} {
 		for _, c := range commands {
 			c.GroupID, c.SuggestFor = group, aliases[c.Name()]
@@ -149,7 +164,9 @@ network policies, access for you, and a context in your kubeconfig.`,
 		root.AddCommand(commands...)
 	}
 	root.SetHelpCommandGroupID("rest")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return withHint(err, "see: "+cmd.CommandPath()+" --help") })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return withHint(err, "see: "+cmd.CommandPath()+" --help")
+	})
 	root.PersistentPreRunE = f.validateGlobalFlags
 	completeFlag(root, "color", fixedCompletions("auto", "always", "never"))
 	completeFlag(root, "namespace", f.completeTargets)
@@ -158,12 +175,15 @@ network policies, access for you, and a context in your kubeconfig.`,
 }
 
 // visibleFlags lists the global flags on every help page; as in kubectl, "options" shows all of them.
-var visibleFlags = map[string]bool{"context": true, "kubeconfig": true, "as": true, "request-timeout": true, "namespace": true}
+var visibleFlags = map[string]bool{
+	"context": true, "kubeconfig": true, "as": true, "request-timeout": true, "namespace": true,
+}
 
 func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
 	f.flags.AddFlags(fs)
 	fs.StringVar(&f.colour, "color", "auto", "when to use colors: auto, always or never")
-	fs.StringVar(&f.tokenFile, "token-file", "", "file that contains the bearer token; unlike --token, it is not visible in the process list")
+	fs.StringVar(&f.tokenFile, "token-file", "",
+		"file that contains the bearer token; unlike --token, it is not visible in the process list")
 	trace := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(trace)
 	fs.AddGoFlag(trace.Lookup("v"))
@@ -233,8 +253,10 @@ func (f *factory) config() (*rest.Config, error) {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config, err := loader.ClientConfig()
-	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" && strings.Contains(config.Host, "localhost:8080") {
-		return nil, fmt.Errorf("no cluster is configured in %s: set KUBECONFIG or use --kubeconfig", strings.Join(f.paths(), ", "))
+	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" &&
+		strings.Contains(config.Host, "localhost:8080") {
+		return nil, fmt.Errorf("no cluster is configured in %s: set KUBECONFIG or use --kubeconfig",
+			strings.Join(f.paths(), ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)

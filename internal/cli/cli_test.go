@@ -25,7 +25,8 @@ func TestDuration(t *testing.T) {
 	for s, want := range map[string]time.Duration{
 		"90m": 90 * time.Minute, "2h": 2 * time.Hour, "1d": 24 * time.Hour, "1w": 168 * time.Hour, "1d12h": 36 * time.Hour,
 		"1w1d1h1m1s": 193*time.Hour + time.Minute + time.Second, "8s": 8 * time.Second, "0h5m": 5 * time.Minute,
-		"": 0, "0": 0, "0s": 0, "90": 0, "-1h": 0, "1h-1m": 0, "1 d": 0, "1.5h": 0, "1y": 0, "1M": 0, "2h1d": 0, "h": 0, "1ms": 0,
+		"": 0, "0": 0, "0s": 0, "90": 0, "-1h": 0, "1h-1m": 0, "1 d": 0, "1.5h": 0, "1y": 0, "1M": 0, "2h1d": 0,
+		"h": 0, "1ms": 0,
 		"9223372036854775807s": 0, "999999999999w": 0, "15250w2000d": 0, "٣h": 0,
 	} {
 		var v durationValue
@@ -54,7 +55,8 @@ func TestParseTime(t *testing.T) {
 	now := time.Date(2026, 11, 20, 17, 0, 0, 0, zone)
 	for s, want := range map[string]string{
 		"18:30": "2026-11-20T18:30:00+01:00", "16:30": "2026-11-21T16:30:00+01:00", "17:00": "2026-11-21T17:00:00+01:00",
-		"2026-12-01T08:00": "2026-12-01T08:00:00+01:00", "2026-12-01T08:00:00Z": "2026-12-01T08:00:00Z", "tomorrow": "", "25:00": "", "": "",
+		"2026-12-01T08:00": "2026-12-01T08:00:00+01:00", "2026-12-01T08:00:00Z": "2026-12-01T08:00:00Z", "tomorrow": "",
+		"25:00": "", "": "",
 	} {
 		got, err := parseTime(s, now)
 		if want == "" && err == nil || want != "" && (err != nil || got.Format(time.RFC3339) != want) {
@@ -71,17 +73,22 @@ func TestExplain(t *testing.T) {
 		line string
 		code int
 	}{
-		"not there":     {apierrors.NewNotFound(gr, "tmp-a"), `Error from server (NotFound): temporarynamespaces.tenama.dev "tmp-a" not found`, 1},
+		"not there": {apierrors.NewNotFound(gr, "tmp-a"),
+			`Error from server (NotFound): temporarynamespaces.tenama.dev "tmp-a" not found`, 1},
 		"not installed": {missing, "error: tenama is not installed on this cluster, or its broker is stopped", 1},
-		"down":          {apierrors.NewServiceUnavailable("x"), "error: the tenama broker of this cluster does not respond", 1},
-		"logged out":    {apierrors.NewUnauthorized("x"), "error: you must be logged in to the server (Unauthorized)", 4},
-		"forbidden":     {apierrors.NewForbidden(gr, "", errors.New("no")), "Error from server (Forbidden): temporarynamespaces.tenama.dev is forbidden: no", 4},
-		"invalid": {apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", field.ErrorList{field.Invalid(field.NewPath("spec", "ttlSeconds"), 0, "must be more")}),
+		"down": {apierrors.NewServiceUnavailable("x"),
+			"error: the tenama broker of this cluster does not respond", 1},
+		"logged out": {apierrors.NewUnauthorized("x"), "error: you must be logged in to the server (Unauthorized)", 4},
+		"forbidden": {apierrors.NewForbidden(gr, "", errors.New("no")),
+			"Error from server (Forbidden): temporarynamespaces.tenama.dev is forbidden: no", 4},
+		"invalid": {apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a",
+			field.ErrorList{field.Invalid(field.NewPath("spec", "ttlSeconds"), 0, "must be more")}),
 			"Error from server (Invalid): spec.ttlSeconds: Invalid value: 0: must be more", 1},
-		"timed out":          {context.DeadlineExceeded, "error: timed out", 124},
-		"timed out, advised": {withHint(&url.Error{Op: "Post", URL: "https://h", Err: context.DeadlineExceeded}, "look"), "error: timed out", 124},
-		"own code":           {&failure{errors.New("no file"), exitKubeconfig, "use"}, "error: no file", 3},
-		"other":              {errors.New("no\nluck"), "error: no luck", 1},
+		"timed out": {context.DeadlineExceeded, "error: timed out", 124},
+		"timed out, advised": {withHint(&url.Error{Op: "Post", URL: "https://h", Err: context.DeadlineExceeded}, "look"),
+			"error: timed out", 124},
+		"own code": {&failure{errors.New("no file"), exitKubeconfig, "use"}, "error: no file", 3},
+		"other":    {errors.New("no\nluck"), "error: no luck", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -105,8 +112,10 @@ func TestExplain(t *testing.T) {
 }
 
 func TestOtherPrefix(t *testing.T) {
-	err := apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", v1alpha1.ValidateName("tmp-a", "team-", field.NewPath("metadata", "name")))
-	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: "team-"})
+	errs := v1alpha1.ValidateName("tmp-a", "team-", field.NewPath("metadata", "name"))
+	err := apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), "tmp-a", errs)
+	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes,
+		metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: "team-"})
 	if got := requiredPrefix(err); got != "team-" {
 		t.Errorf("got %q from %v", got, err)
 	}
@@ -118,11 +127,15 @@ func TestOtherPrefix(t *testing.T) {
 // Colour is for terminals; a pipe, NO_COLOR and a dumb terminal get none.
 func TestNoColourInAPipe(t *testing.T) {
 	var out bytes.Buffer
-	tn := v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a"}, Status: v1alpha1.TemporaryNamespaceStatus{Phase: v1alpha1.PhaseReady, Owner: "ann\x1b[2J"}}
+	tn := v1alpha1.TemporaryNamespace{
+		ObjectMeta: metav1.ObjectMeta{Name: "tmp-a"},
+		Status:     v1alpha1.TemporaryNamespaceStatus{Phase: v1alpha1.PhaseReady, Owner: "ann\x1b[2J"},
+	}
 	soon := metav1.NewTime(time.Now().Add(5 * time.Minute))
 	tn.Status.ExpirationTimestamp = &soon
 	tn.CreationTimestamp = metav1.NewTime(soon.Add(-2 * time.Hour))
-	o := &listOptions{factory: newFactory(genericiooptions.IOStreams{Out: &out}), output: &outputFlag{kind: outputList}, current: "tmp-a"}
+	f := newFactory(genericiooptions.IOStreams{Out: &out})
+	o := &listOptions{factory: f, output: &outputFlag{kind: outputList}, current: "tmp-a"}
 	print := func() {
 		_ = o.table([]v1alpha1.TemporaryNamespace{tn}, time.Now(), false).Print(&out, o.renderer(&out))
 	}

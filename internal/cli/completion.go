@@ -115,7 +115,8 @@ func (f *factory) installCompleter(_ context.Context, dir string) error {
 	if ok, err := isReplaceable(name); err != nil {
 		return err
 	} else if !ok {
-		return withHint(fmt.Errorf("%s exists and was not installed by tenama", name), "remove it, or choose another directory on the PATH with --dir")
+		return withHint(fmt.Errorf("%s exists and was not installed by tenama", name),
+			"remove it, or choose another directory on the PATH with --dir")
 	}
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("replace the completion: %w", err)

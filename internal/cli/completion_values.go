@@ -119,7 +119,8 @@ func (f *factory) completeNames(ctx context.Context, exclude []string, toComplet
 			continue
 		}
 		_, expires, _ := state(tn, c.Now())
-		out = append(out, cobra.CompletionWithDesc(name, term.Clean(fmt.Sprintf("%s, expires %s", tn.Spec.ClassName, expires))))
+		out = append(out, cobra.CompletionWithDesc(name,
+			term.Clean(fmt.Sprintf("%s, expires %s", tn.Spec.ClassName, expires))))
 	}
 	return out
 }
@@ -149,6 +150,16 @@ func (f *factory) completeClasses(
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeClass is like completeClasses, for the argument of a command that takes one class.
+func (f *factory) completeClass(
+	cmd *cobra.Command, args []string, toComplete string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return f.completeClasses(cmd, args, toComplete)
+}
+
 func (f *factory) completeContexts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
@@ -158,7 +169,9 @@ func (f *factory) completeContexts(*cobra.Command, []string, string) ([]cobra.Co
 }
 
 // completeParameters offers the NAME=VALUE pairs of the class given by --class.
-func (f *factory) completeParameters(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (f *factory) completeParameters(
+	cmd *cobra.Command, _ []string, _ string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	chosen, _ := cmd.Flags().GetString("class")
 	var out []cobra.Completion
 	for _, class := range f.completionClasses(cmd.Context()) {
@@ -175,5 +188,6 @@ func (f *factory) completeParameters(cmd *cobra.Command, _ []string, _ string) (
 }
 
 func completeSubjects(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return []cobra.Completion{"user:", "group:", "serviceaccount:"}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	return []cobra.Completion{"user:", "group:", "serviceaccount:"},
+		cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

@@ -34,7 +34,8 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 		return e, fmt.Errorf("the server returned the invalid name %q: %s", term.Clean(tn.Name), errs[0].Detail)
 	}
 	for flag, v := range map[string]*string{
-		"--as": f.flags.Impersonate, "--as-uid": f.flags.ImpersonateUID, "--token": f.flags.BearerToken, "--server": f.flags.APIServer,
+		"--as": f.flags.Impersonate, "--as-uid": f.flags.ImpersonateUID, "--token": f.flags.BearerToken,
+		"--server":                f.flags.APIServer,
 		"--certificate-authority": f.flags.CAFile, "--client-certificate": f.flags.CertFile, "--client-key": f.flags.KeyFile,
 		"--tls-server-name": f.flags.TLSServerName,
 	} {
@@ -86,7 +87,9 @@ func latestExpiry(tn *v1alpha1.TemporaryNamespace) time.Time {
 }
 
 // addContext writes the context of tn to the kubeconfig and reports it.
-func (f *factory) addContext(ctx context.Context, tn *v1alpha1.TemporaryNamespace, name string, makeCurrent bool) error {
+func (f *factory) addContext(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, name string, makeCurrent bool,
+) error {
 	e, err := f.entry(tn, name)
 	if errors.Is(err, errNoContext) {
 		fmt.Fprintf(f.ErrOut, "No context was added: %v. Use: kubectl -n %s\n", err, tn.Name)
@@ -99,17 +102,19 @@ func (f *factory) addContext(ctx context.Context, tn *v1alpha1.TemporaryNamespac
 	}
 	switch {
 	case errors.Is(err, kubeconfig.ErrTaken):
-		return &failure{fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err), exitKubeconfig,
+		err = fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err)
+		return &failure{err, exitKubeconfig,
 			fmt.Sprintf("choose another name for the context: kubectl tenama use %s --context-name OTHER", tn.Name)}
 	case err != nil:
-		return &failure{fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err), exitKubeconfig,
-			fmt.Sprintf("once that is fixed, run: kubectl tenama use %s", tn.Name)}
+		err = fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err)
+		return &failure{err, exitKubeconfig, fmt.Sprintf("once that is fixed, run: kubectl tenama use %s", tn.Name)}
 	case r.File == "":
 		return nil
 	case r.Previous == e.Context:
 		return nil // it was already current; only its expiry was updated
 	case makeCurrent && r.Previous != "" && r.Previous != e.Context:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n", e.Context, describeFile(r.File), r.Previous)
+		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n",
+			e.Context, describeFile(r.File), r.Previous)
 	case makeCurrent:
 		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current.\n", e.Context, describeFile(r.File))
 	default:
@@ -159,7 +164,8 @@ func (f *factory) removeContexts(ctx context.Context, match func(kubeconfig.Entr
 	f.skipPrune = true
 	removed, r, err := f.files().Remove(ctx, match)
 	if err != nil {
-		fmt.Fprintf(f.ErrOut, "Warning: the context of a deleted namespace was not removed from the kubeconfig: %s\n", term.Clean(err.Error()))
+		fmt.Fprintf(f.ErrOut, "Warning: the context of a deleted namespace was not removed from the kubeconfig: %s\n",
+			term.Clean(err.Error()))
 		return
 	}
 	for _, e := range removed {

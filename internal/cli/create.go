@@ -31,7 +31,11 @@ type createOptions struct {
 }
 
 func newCreateCommand(f *factory) *cobra.Command {
-	o := &createOptions{createRequest: &createRequest{factory: f}, credential: credentialOptions{factory: f}, timeout: durationValue{5 * time.Minute}}
+	o := &createOptions{
+		createRequest: &createRequest{factory: f},
+		credential:    credentialOptions{factory: f},
+		timeout:       durationValue{5 * time.Minute},
+	}
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
 		Short: "Create a temporary namespace and switch to it",
@@ -86,12 +90,14 @@ changed, and a separate file is written with a credential for this namespace onl
 	}
 	fs := cmd.Flags()
 	o.createRequest.addFlags(cmd)
-	fs.BoolVar(&o.ifNotExists, "if-not-exists", false, "if you already own the namespace, keep it for at least --ttl from now; can be repeated")
+	fs.BoolVar(&o.ifNotExists, "if-not-exists", false,
+		"if you already own the namespace, keep it for at least --ttl from now; can be repeated")
 	fs.BoolVar(&o.wait, "wait", true, "with --if-not-exists, wait until an earlier namespace with this name is deleted")
 	fs.Var(&o.timeout, "timeout", "overall timeout, not counting --wait-for-capacity")
 	fs.StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
 	fs.BoolVar(&o.switchContext, "switch-context", true, "make the new context current")
-	fs.StringVar(&o.credential.file, "kubeconfig-output", "", `write a separate kubeconfig to this file, or to stdout if "-", and leave your own unchanged`)
+	fs.StringVar(&o.credential.file, "kubeconfig-output", "",
+		`write a separate kubeconfig to this file, or to stdout if "-", and leave your own unchanged`)
 	o.credential.addRole(cmd)
 	fs.StringVar(&o.dryRunFlag, "dry-run", "none", `"none" or "server" (validate without creating anything)`)
 	o.output = addOutputFlag(cmd, outputSingle)
@@ -152,11 +158,14 @@ func (o *createOptions) run(ctx context.Context) error {
 
 // finish writes the context or credential and prints the namespace. Its errors say that
 // the namespace exists.
-func (o *createOptions) finish(ctx context.Context, c *client.Client, created *v1alpha1.TemporaryNamespace, action string) error {
+func (o *createOptions) finish(
+	ctx context.Context, c *client.Client, created *v1alpha1.TemporaryNamespace, action string,
+) error {
 	if o.credential.file != "" {
 		o.skipPrune = true
 		if err := o.credential.write(ctx, c, created); err != nil {
-			return &failure{fmt.Errorf("namespace %q is ready, but its kubeconfig was not written: %s", created.Name, serverMessage(err)), exitKubeconfig,
+			err = fmt.Errorf("namespace %q is ready, but its kubeconfig was not written: %s", created.Name, serverMessage(err))
+			return &failure{err, exitKubeconfig,
 				fmt.Sprintf("once that is fixed, run: kubectl tenama kubeconfig %s --file FILE", created.Name)}
 		}
 		if o.credential.file == "-" {
@@ -178,9 +187,11 @@ func (o *createOptions) finish(ctx context.Context, c *client.Client, created *v
 		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", created.Name, printErr)
 	}
 	if t := created.Status.ExpirationTimestamp; t != nil && !o.switchContext {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n", term.RelativeTime(t.Time, c.Now()), created.Name, created.Name)
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n",
+			term.RelativeTime(t.Time, c.Now()), created.Name, created.Name)
 	} else if t != nil {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n", term.RelativeTime(t.Time, c.Now()))
+		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n",
+			term.RelativeTime(t.Time, c.Now()))
 	} else if created.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		fmt.Fprintln(o.ErrOut, "It does not expire. Delete: kubectl tenama delete. Switch back: kubectl tenama use -")
 	}

@@ -66,5 +66,6 @@ func (r *createRequest) suggestClasses(ctx context.Context) string {
 		return ""
 	}
 	slices.Sort(fitting)
-	return fmt.Sprintf("there is capacity for class %s: kubectl tenama create --class %s", strings.Join(fitting, ", "), fitting[0])
+	return fmt.Sprintf("there is capacity for class %s: kubectl tenama create --class %s",
+		strings.Join(fitting, ", "), fitting[0])
 }

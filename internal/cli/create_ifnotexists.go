@@ -20,7 +20,9 @@ import (
 
 // ensure creates the namespace or, with --if-not-exists, ensures that it exists. It also
 // returns the action taken, such as "created".
-func (o *createOptions) ensure(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
+func (o *createOptions) ensure(
+	ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace,
+) (*v1alpha1.TemporaryNamespace, string, error) {
 	if !o.ifNotExists {
 		created, err := o.create(ctx, c, tn)
 		return created, "created", err
@@ -35,13 +37,16 @@ func (o *createOptions) ensure(ctx context.Context, c *client.Client, tn *v1alph
 		case existing.DeletionTimestamp == nil:
 			return o.keepExisting(ctx, c, existing)
 		case !o.wait:
-			return nil, "", withHint(fmt.Errorf("your namespace %q is still being deleted", existing.Name), "omit --wait=false to wait until it is gone")
+			return nil, "", withHint(fmt.Errorf("your namespace %q is still being deleted", existing.Name),
+				"omit --wait=false to wait until it is gone")
 		default:
 			done := o.progress(fmt.Sprintf("waiting until the earlier namespace %s is gone", existing.Name))
 			err := c.WaitGone(ctx, existing.Name, existing.UID)
 			done()
 			if errors.Is(err, context.DeadlineExceeded) {
-				return nil, "", &failure{fmt.Errorf("the earlier namespace %q is still being deleted after %s", existing.Name, term.FormatDuration(o.timeout.d)), exitTimeout,
+				err = fmt.Errorf("the earlier namespace %q is still being deleted after %s",
+					existing.Name, term.FormatDuration(o.timeout.d))
+				return nil, "", &failure{err, exitTimeout,
 					"to see what blocks the deletion, run: kubectl tenama doctor " + existing.Name}
 			}
 			if err != nil {
@@ -76,9 +81,12 @@ func retryable(err error) bool {
 
 // keepExisting checks that an existing namespace matches the request, and extends it to live
 // for at least --ttl from now.
-func (o *createOptions) keepExisting(ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, string, error) {
+func (o *createOptions) keepExisting(
+	ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace,
+) (*v1alpha1.TemporaryNamespace, string, error) {
 	mismatch := func(field, actual, requested string) error {
-		return withHint(fmt.Errorf("namespace %q already exists, but has %s %q, not %q", existing.Name, field, actual, requested), "to recreate it, first run: kubectl tenama delete "+existing.Name)
+		err := fmt.Errorf("namespace %q already exists, but has %s %q, not %q", existing.Name, field, actual, requested)
+		return withHint(err, "to recreate it, first run: kubectl tenama delete "+existing.Name)
 	}
 	switch {
 	case o.class != "" && o.class != existing.Spec.ClassName:
@@ -98,10 +106,13 @@ func (o *createOptions) keepExisting(ctx context.Context, c *client.Client, exis
 	if err != nil || o.ttl.d == 0 || existing.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		return existing, "unchanged", err
 	}
-	before, after, err := c.Extend(ctx, existing.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }, o.reason, metav1.PatchOptions{})
+	until := func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }
+	before, after, err := c.Extend(ctx, existing.Name, until, o.reason, metav1.PatchOptions{})
 	switch {
 	case apierrors.IsInvalid(err):
-		return nil, "", withHint(fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s", existing.Name, term.FormatDuration(o.ttl.d), serverMessage(err)), "to recreate it, first run: kubectl tenama delete "+existing.Name)
+		err = fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s",
+			existing.Name, term.FormatDuration(o.ttl.d), serverMessage(err))
+		return nil, "", withHint(err, "to recreate it, first run: kubectl tenama delete "+existing.Name)
 	case err != nil:
 		return nil, "", err
 	case after.ResourceVersion == before.ResourceVersion:
@@ -111,7 +122,9 @@ func (o *createOptions) keepExisting(ctx context.Context, c *client.Client, exis
 }
 
 // waitReady waits for a namespace that another job is creating.
-func (o *createOptions) waitReady(ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+func (o *createOptions) waitReady(
+	ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace,
+) (*v1alpha1.TemporaryNamespace, error) {
 	if existing.Status.Phase == v1alpha1.PhaseReady {
 		return existing, nil
 	}
@@ -133,7 +146,9 @@ func (o *createOptions) waitReady(ctx context.Context, c *client.Client, existin
 
 // addMetadata adds the requested labels, annotations and reason to an existing namespace, and
 // leaves its others unchanged.
-func (o *createOptions) addMetadata(ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+func (o *createOptions) addMetadata(
+	ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace,
+) (*v1alpha1.TemporaryNamespace, error) {
 	differs := func(want, all map[string]string) bool {
 		for k, v := range want {
 			if all[k] != v {

@@ -43,11 +43,14 @@ func (r *createRequest) addFlags(cmd *cobra.Command) {
 	fs.Var(&r.ttl, "ttl", "lifetime, such as 90m, 2h, 1d or 1w (default: set by the class)")
 	fs.StringVar(&r.class, "class", "", "class of the namespace (default: the cluster's default class)")
 	fs.StringToStringVar(&r.set, "set", nil, "parameters of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
-	fs.StringVar(&r.ownerGroup, "owner-group", "", "make one of your groups the owner instead of you, for pipelines in which the user name differs between jobs")
+	fs.StringVar(&r.ownerGroup, "owner-group", "",
+		"make one of your groups the owner instead of you, for pipelines in which the user name differs between jobs")
 	fs.Var(&r.capacity, "wait-for-capacity", "if a budget is full, wait in the queue for up to this long (at most 1h)")
 	fs.StringVar(&r.reason, "reason", "", "purpose of the namespace, shown in lists")
-	fs.StringToStringVar(&r.labels, "label", nil, "labels, as KEY=VALUE; the class decides which of them are also set on the Namespace")
-	fs.StringToStringVar(&r.annotations, "annotation", nil, "annotations, as KEY=VALUE; the class decides which of them are also set on the Namespace")
+	fs.StringToStringVar(&r.labels, "label", nil,
+		"labels, as KEY=VALUE; the class decides which of them are also set on the Namespace")
+	fs.StringToStringVar(&r.annotations, "annotation", nil,
+		"annotations, as KEY=VALUE; the class decides which of them are also set on the Namespace")
 	completeFlag(cmd, "ttl", completeDurations)
 	completeFlag(cmd, "class", r.completeClasses)
 	completeFlag(cmd, "set", r.completeParameters)
@@ -59,7 +62,8 @@ func (r *createRequest) addFlags(cmd *cobra.Command) {
 
 func (r *createRequest) validate() error {
 	if r.capacity.d > v1alpha1.MaxWait {
-		return fmt.Errorf("--wait-for-capacity %s: must be at most %s", term.FormatDuration(r.capacity.d), term.FormatDuration(v1alpha1.MaxWait))
+		return fmt.Errorf("--wait-for-capacity %s: must be at most %s", term.FormatDuration(r.capacity.d),
+			term.FormatDuration(v1alpha1.MaxWait))
 	}
 	for k := range r.annotations {
 		if strings.HasPrefix(k, "tenama.dev/") {
@@ -68,7 +72,8 @@ func (r *createRequest) validate() error {
 	}
 	if r.name != "" {
 		if errs := v1alpha1.ValidateName(withPrefix(r.name), "", nil); len(errs) > 0 {
-			return fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most %d characters, with a letter or digit at the end",
+			return fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most %d characters, "+
+				"with a letter or digit at the end",
 				r.name, validation.DNS1123LabelMaxLength-len(withPrefix(r.name))+len(r.name))
 		}
 	}
@@ -78,9 +83,14 @@ func (r *createRequest) validate() error {
 // object returns the requested object.
 func (r *createRequest) object() *v1alpha1.TemporaryNamespace {
 	tn := &v1alpha1.TemporaryNamespace{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
-		ObjectMeta: metav1.ObjectMeta{Labels: r.labels, Annotations: map[string]string{v1alpha1.AnnotationRequestID: uuid.NewString()}},
-		Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: r.class, Reason: r.reason, Parameters: r.set, OwnerGroup: r.ownerGroup},
+		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
+		ObjectMeta: metav1.ObjectMeta{
+			Labels:      r.labels,
+			Annotations: map[string]string{v1alpha1.AnnotationRequestID: uuid.NewString()},
+		},
+		Spec: v1alpha1.TemporaryNamespaceSpec{
+			ClassName: r.class, Reason: r.reason, Parameters: r.set, OwnerGroup: r.ownerGroup,
+		},
 	}
 	for k, v := range r.annotations {
 		tn.Annotations[k] = v
@@ -98,7 +108,9 @@ func (r *createRequest) object() *v1alpha1.TemporaryNamespace {
 
 // create sends the request, and repeats it if the broker requires a prefix other than
 // the default.
-func (r *createRequest) create(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*v1alpha1.TemporaryNamespace, error) {
+func (r *createRequest) create(
+	ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace,
+) (*v1alpha1.TemporaryNamespace, error) {
 	setName := func(prefix string) {
 		tn.Name, tn.GenerateName = "", prefix
 		if r.name != "" {

@@ -34,7 +34,8 @@ type credentialOptions struct {
 }
 
 func (o *credentialOptions) addRole(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.role, "role", "edit", "ClusterRole of the credential in the namespace, such as view, edit or admin; at most your own permissions")
+	cmd.Flags().StringVar(&o.role, "role", "edit",
+		"ClusterRole of the credential in the namespace, such as view, edit or admin; at most your own permissions")
 	completeFlag(cmd, "role", completeRoles)
 }
 
@@ -57,7 +58,9 @@ func (o *credentialOptions) replaceable() error {
 }
 
 // request requests a credential with the user's own permissions.
-func (o *credentialOptions) request(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) (*client.Credential, error) {
+func (o *credentialOptions) request(
+	ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace,
+) (*client.Credential, error) {
 	d := o.duration
 	if d == 0 {
 		d = maxTokenLifetime
@@ -74,7 +77,8 @@ func (o *credentialOptions) request(ctx context.Context, c *client.Client, tn *v
 func roleError(err error, role, ns string) error {
 	switch {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
-		return &failure{fmt.Errorf("cannot grant role %q in namespace %q: it exceeds your own permissions", role, ns), exitDenied, "use a role with fewer permissions, such as --role view"}
+		return &failure{fmt.Errorf("cannot grant role %q in namespace %q: it exceeds your own permissions", role, ns),
+			exitDenied, "use a role with fewer permissions, such as --role view"}
 	case apierrors.IsNotFound(err) && !client.IsGone(err) && !client.IsNotServed(err):
 		return fmt.Errorf("ClusterRole %q not found: use one such as view, edit or admin", role)
 	}
@@ -101,7 +105,8 @@ func (o *credentialOptions) write(ctx context.Context, c *client.Client, tn *v1a
 	if err := s.Write(o.file); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.ErrOut, "Kubeconfig %s written. Its credential has role %s in namespace %s only, and is valid until %s.\n",
+	fmt.Fprintf(o.ErrOut,
+		"Kubeconfig %s written. Its credential has role %s in namespace %s only, and is valid until %s.\n",
 		o.file, o.role, cred.Namespace, term.FormatTime(cred.ExpiresAt, c.Now()))
 	return nil
 }
@@ -160,7 +165,9 @@ func (o *credentialOptions) printVariables(cred *client.Credential) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(o.Out, "TENAMA_NAMESPACE=%s\nTENAMA_SERVER=%s\nTENAMA_CA_DATA=%s\nTENAMA_TOKEN=%s\nTENAMA_TOKEN_EXPIRES_AT=%s\n",
-		cred.Namespace, cluster.Server, base64.StdEncoding.EncodeToString(cluster.CertificateAuthorityData), cred.Token, cred.ExpiresAt.UTC().Format(time.RFC3339))
+	_, err = fmt.Fprintf(o.Out,
+		"TENAMA_NAMESPACE=%s\nTENAMA_SERVER=%s\nTENAMA_CA_DATA=%s\nTENAMA_TOKEN=%s\nTENAMA_TOKEN_EXPIRES_AT=%s\n",
+		cred.Namespace, cluster.Server, base64.StdEncoding.EncodeToString(cluster.CertificateAuthorityData), cred.Token,
+		cred.ExpiresAt.UTC().Format(time.RFC3339))
 	return err
 }

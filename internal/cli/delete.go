@@ -86,7 +86,8 @@ in scripts.`,
 	fs.BoolVarP(&o.yes, "yes", "y", false, "do not ask for confirmation")
 	fs.BoolVar(&o.wait, "wait", true, "wait until the namespaces are gone")
 	fs.Var(&o.timeout, "timeout", "maximum time to wait")
-	fs.StringVar(&o.dryRun, "dry-run", "none", `"none", "client" (only show what would be deleted) or "server" (also validate)`)
+	fs.StringVar(&o.dryRun, "dry-run", "none",
+		`"none", "client" (only show what would be deleted) or "server" (also validate)`)
 	fs.StringVarP(&o.output, "output", "o", "", "")
 	setFormats(cmd, "name")
 	completeFlag(cmd, "selector", cobra.NoFileCompletions)
@@ -128,9 +129,11 @@ func (o *deleteOptions) run(ctx context.Context) error {
 		return err
 	}
 	if (!named && !o.yes || o.interactive) && o.dryRun == "none" {
-		if yes, err := term.Ask(ctx, o.In, o.ErrOut, deletePrompt(o.names), "use --yes to delete without confirmation"); err != nil {
+		yes, err := term.Ask(ctx, o.In, o.ErrOut, deletePrompt(o.names), "use --yes to delete without confirmation")
+		if err != nil {
 			return err
-		} else if !yes {
+		}
+		if !yes {
 			return errors.New("nothing was deleted")
 		}
 	}
@@ -160,7 +163,8 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	if o.dryRun == "none" {
 		isMissing := o.entriesOf(missing)
 		o.removeContexts(ctx, func(e kubeconfig.Entry) bool {
-			return isMissing(e) || slices.ContainsFunc(deleting, func(tn *v1alpha1.TemporaryNamespace) bool { return e.UID == string(tn.UID) })
+			return isMissing(e) || slices.ContainsFunc(deleting,
+				func(tn *v1alpha1.TemporaryNamespace) bool { return e.UID == string(tn.UID) })
 		})
 	}
 	for _, tn := range deleting {
@@ -214,7 +218,9 @@ func (o *deleteOptions) selectNames(ctx context.Context, c *client.Client) error
 }
 
 // startDeletion requests the deletion of a namespace.
-func (o *deleteOptions) startDeletion(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
+func (o *deleteOptions) startDeletion(
+	ctx context.Context, c *client.Client, name string,
+) (*v1alpha1.TemporaryNamespace, error) {
 	tn, err := o.find(ctx, c, name)
 	if err != nil {
 		return nil, err
@@ -239,7 +245,8 @@ func (o *deleteOptions) waitDeleted(ctx context.Context, c *client.Client, tn *v
 		err := c.WaitGone(ctx, tn.Name, tn.UID)
 		done()
 		if errors.Is(err, context.DeadlineExceeded) {
-			return &failure{fmt.Errorf("namespace %q is still being deleted after %s", tn.Name, term.FormatDuration(o.timeout.d)), exitTimeout,
+			err = fmt.Errorf("namespace %q is still being deleted after %s", tn.Name, term.FormatDuration(o.timeout.d))
+			return &failure{err, exitTimeout,
 				"to see what blocks the deletion, run: kubectl tenama doctor " + tn.Name}
 		}
 		if err != nil {

@@ -85,7 +85,8 @@ func (o *describeOptions) run(ctx context.Context, args []string) error {
 	_, limits, limited := strings.Cut(formatLifetime(tn, now), "; ")
 	switch at := tn.Status.ExpirationTimestamp; {
 	case tn.DeletionTimestamp != nil:
-		t.Add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s", term.FormatDuration(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
+		t.Add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s",
+			term.FormatDuration(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
 		t.Add("Remaining", remaining(tn))
 	case at != nil && limited:
 		t.Add("Expires", term.RelativeTime(at.Time, now))
@@ -153,7 +154,8 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 
 // shownUnused lists the resources that are shown even if unused.
 var shownUnused = map[corev1.ResourceName]bool{
-	"requests.cpu": true, "requests.memory": true, "limits.cpu": true, "limits.memory": true, "requests.storage": true, "pods": true,
+	"requests.cpu": true, "requests.memory": true, "limits.cpu": true, "limits.memory": true,
+	"requests.storage": true, "pods": true,
 }
 
 // budgets prints the usage of the budgets that a namespace counts towards.
@@ -166,7 +168,9 @@ func (o *describeOptions) budgets(ctx context.Context, c *client.Client, tn *v1a
 	row := func(budget, by string, used, hard corev1.ResourceList) {
 		for _, k := range sortedNames(hard) {
 			u, h := used[k], hard[k]
-			t.Rows = append(t.Rows, []term.Cell{{Text: budget}, {Text: string(k)}, {Text: u.String()}, {Text: h.String()}, {Text: by}})
+			t.Rows = append(t.Rows, []term.Cell{
+				{Text: budget}, {Text: string(k)}, {Text: u.String()}, {Text: h.String()}, {Text: by},
+			})
 		}
 	}
 	for i := range list.Items {

@@ -33,14 +33,17 @@ func (o *doctorOptions) checkMachine() {
 		case h.Unreadable != nil:
 			o.fail("kubeconfig", h.Unreadable.Error(), "fix or remove this file; kubectl cannot read it either")
 		case h.Destination && h.Unwritable != nil:
-			o.fail("kubeconfig", fmt.Sprintf("%s cannot be written: %v", h.Path, h.Unwritable), "make it writable, or write a separate file: kubectl tenama create --kubeconfig-output FILE")
+			o.fail("kubeconfig", fmt.Sprintf("%s cannot be written: %v", h.Path, h.Unwritable),
+				"make it writable, or write a separate file: kubectl tenama create --kubeconfig-output FILE")
 		case h.OpenToOthers && runtime.GOOS != "windows":
 			o.warn("kubeconfig", h.Path+" is readable by other users and may contain credentials", "run: chmod 600 "+h.Path)
 		case h.Destination:
 			o.ok("kubeconfig", "contexts are written to "+describeFile(h.Path))
 		}
 		if h.Locked > 0 {
-			o.fail("kubeconfig lock", fmt.Sprintf("%s.lock is %s old; programs that change the kubeconfig wait for it", h.Path, h.Locked.Round(time.Second)),
+			age := h.Locked.Round(time.Second)
+			o.fail("kubeconfig lock",
+				fmt.Sprintf("%s.lock is %s old; programs that change the kubeconfig wait for it", h.Path, age),
 				"if no program is changing the kubeconfig, remove the lock file")
 		}
 	}
@@ -70,7 +73,8 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 		}
 		if parsed.LessThan(utilversion.MustParseGeneric("1.33")) {
 			o.warn("deletion order", "network policies may be deleted before the pods that they restrict (CVE-2024-7598)",
-				"ask an administrator to enable the feature gate OrderedNamespaceDeletion (in patch releases of 1.30 to 1.32), or to upgrade to 1.33")
+				"ask an administrator to enable the feature gate OrderedNamespaceDeletion "+
+					"(in patch releases of 1.30 to 1.32), or to upgrade to 1.33")
 		} else {
 			o.ok("deletion order", "pods are deleted before the network policies that restrict them")
 		}
@@ -81,12 +85,16 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 		o.fail("identity", errorMessage(err), "log in again, as for kubectl")
 		return nil
 	case isSharedUserName(user):
-		o.warn("identity", user+": several people may share this name, and can see and delete each other's namespaces", "use an identity of your own; administrators: see docs/security.md, users")
+		o.warn("identity", user+": several people may share this name, and can see and delete each other's namespaces",
+			"use an identity of your own; administrators: see docs/security.md, users")
 	default:
 		o.ok("identity", user)
 	}
 	if skew := c.Skew(); skew.Abs() > maxSkew {
-		o.warn("clock", fmt.Sprintf("the clock of the cluster is %s %s this machine", term.FormatDuration(skew.Abs()), map[bool]string{true: "ahead of", false: "behind"}[skew > 0]), "set the clock of this machine; expiries follow the clock of the cluster")
+		direction := map[bool]string{true: "ahead of", false: "behind"}[skew > 0]
+		o.warn("clock",
+			fmt.Sprintf("the clock of the cluster is %s %s this machine", term.FormatDuration(skew.Abs()), direction),
+			"set the clock of this machine; expiries follow the clock of the cluster")
 	} else {
 		o.ok("clock", "in sync with the cluster")
 	}
@@ -96,7 +104,8 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 // isSharedUserName reports whether installers give the user name to every administrator.
 func isSharedUserName(user string) bool {
 	switch user {
-	case "kubernetes-admin", "kube-admin", "admin", "cluster-admin", "clusterAdmin", "masterclient", "minikube-user", "minikube", "docker-for-desktop", "system:admin", "kubernetes-super-admin":
+	case "kubernetes-admin", "kube-admin", "admin", "cluster-admin", "clusterAdmin", "masterclient", "minikube-user",
+		"minikube", "docker-for-desktop", "system:admin", "kubernetes-super-admin":
 		return true
 	}
 	return false
@@ -113,7 +122,9 @@ func (o *doctorOptions) checkBroker(ctx context.Context, c *client.Client) {
 	o.ok("broker", v1alpha1.GroupVersion.String()+" responds")
 	var missing []string
 	for _, verb := range []string{"create", "get", "list", "watch", "patch", "delete"} {
-		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource})
+		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{
+			Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource,
+		})
 		if err == nil && !ok {
 			missing = append(missing, verb)
 		}
@@ -159,9 +170,11 @@ func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
 	}
 	switch {
 	case len(names) == 0:
-		o.fail("classes", "no classes found, so no namespace can be created", "ask an administrator to run: kubectl apply -k deploy/classes")
+		o.fail("classes", "no classes found, so no namespace can be created",
+			"ask an administrator to run: kubectl apply -k deploy/classes")
 	case !hasDefault:
-		o.warn("classes", strings.Join(names, ", ")+"; none is the default", "choose one with --class, or ask an administrator to set the annotation "+policyv1alpha1.AnnotationDefaultClass)
+		o.warn("classes", strings.Join(names, ", ")+"; none is the default",
+			"choose one with --class, or ask an administrator to set the annotation "+policyv1alpha1.AnnotationDefaultClass)
 	default:
 		o.ok("classes", strings.Join(names, ", "))
 	}
@@ -176,13 +189,15 @@ func (o *doctorOptions) checkAPIService(ctx context.Context, c *client.Client) {
 		return // only administrators may read it; the next checks suffice
 	case apierrors.IsNotFound(err):
 		o.fail("APIService", name+" is not registered: the broker is not installed, or not running",
-			"ask an administrator to install it with kubectl apply -k deploy/base, or to check: kubectl -n tenama-system get pods")
+			"ask an administrator to install it with kubectl apply -k deploy/base, "+
+				"or to check: kubectl -n tenama-system get pods")
 	case err != nil:
 		o.fail("APIService", errorMessage(err), "")
 	case cond.Status == metav1.ConditionTrue:
 		o.ok("APIService", name+" is available")
 	default:
-		o.fail("APIService", fmt.Sprintf("%s: %s: %s", name, cond.Reason, cond.Message), apiServiceAdvice(cond, o.gitVersion(ctx, c)))
+		o.fail("APIService", fmt.Sprintf("%s: %s: %s", name, cond.Reason, cond.Message),
+			apiServiceAdvice(cond, o.gitVersion(ctx, c)))
 	}
 }
 
@@ -200,14 +215,17 @@ func apiServiceAdvice(cond metav1.Condition, gitVersion string) string {
 	case "ServiceNotFound", "MissingEndpoints", "EndpointsInaccessible":
 		return "no pod of the broker is ready; check: kubectl -n tenama-system get pods"
 	}
-	timeout := strings.Contains(cond.Message, "deadline exceeded") || strings.Contains(cond.Message, "timeout") || strings.Contains(cond.Message, "no route")
+	timeout := strings.Contains(cond.Message, "deadline exceeded") || strings.Contains(cond.Message, "timeout") ||
+		strings.Contains(cond.Message, "no route")
 	switch {
 	case !timeout:
 		return "see the log of the broker: kubectl -n tenama-system logs deployment/tenama-broker"
 	case strings.Contains(gitVersion, "-eks-"):
 		return "on EKS, allow the security group of the control plane to connect to port 10250 of the nodes"
 	case strings.Contains(gitVersion, "-gke."):
-		return "on private GKE clusters, add a firewall rule that allows the control plane to connect to port 10250 of the nodes"
+		return "on private GKE clusters, add a firewall rule that allows the control plane " +
+			"to connect to port 10250 of the nodes"
 	}
-	return "kube-apiserver cannot reach port 10250 of the broker: check network policies and firewalls; if the control plane is not part of the pod network, run the broker in the host network"
+	return "kube-apiserver cannot reach port 10250 of the broker: check network policies and firewalls; " +
+		"if the control plane is not part of the pod network, run the broker in the host network"
 }

@@ -44,17 +44,20 @@ func (o *doctorOptions) reportTerminating(tn *v1alpha1.TemporaryNamespace, c *cl
 		case discoveryFailure, versionFailure:
 			found = true
 			problem := "an API of the cluster does not respond, so the remaining content of the namespace is unknown: " + message
-			advice := "ask an administrator to check: kubectl get apiservices; the server of the API must run, or its APIService must be removed"
+			advice := "ask an administrator to check: kubectl get apiservices; " +
+				"the server of the API must run, or its APIService must be removed"
 			if m := unavailable.FindStringSubmatch(message); m != nil {
 				group, version, _ := strings.Cut(m[1], "/")
-				advice = fmt.Sprintf("ask an administrator to check: kubectl get apiservice %s.%s; the server of the API must run, or the APIService must be removed", version, group)
+				advice = fmt.Sprintf("ask an administrator to check: kubectl get apiservice %s.%s; "+
+					"the server of the API must run, or the APIService must be removed", version, group)
 			}
 			o.fail(tn.Name, problem, advice)
 		case contentFailure:
 			found = true
 			advice := "ask an administrator to check the log of kube-controller-manager"
 			if m := webhookName.FindStringSubmatch(message); m != nil {
-				advice = fmt.Sprintf("webhook %q rejects the deletion or does not respond; ask an administrator to check: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml", m[1])
+				advice = fmt.Sprintf("webhook %q rejects the deletion or does not respond; ask an administrator to check: "+
+					"kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml", m[1])
 			}
 			o.fail(tn.Name, "an object in the namespace cannot be deleted: "+message, advice)
 		case finalizersRemain:
@@ -70,18 +73,23 @@ func (o *doctorOptions) reportTerminating(tn *v1alpha1.TemporaryNamespace, c *cl
 			if left := remaining(tn); left != "" {
 				problem += "; remaining: " + left
 			}
-			advice := "check that the controllers run that remove these finalizers; removing a finalizer by hand leaves resources behind"
+			advice := "check that the controllers run that remove these finalizers; " +
+				"removing a finalizer by hand leaves resources behind"
 			o.reportBlocked(tn.Name, since, problem, advice)
 		}
 	}
 	switch {
 	case found:
 	case since < normalDeletionTime:
-		o.ok(tn.Name, fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", term.FormatDuration(since)))
+		o.ok(tn.Name,
+			fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", term.FormatDuration(since)))
 	case remaining(tn) != "":
-		o.reportBlocked(tn.Name, since, fmt.Sprintf("being deleted for %s; remaining: %s", term.FormatDuration(since), remaining(tn)), "pods end within their grace period; other objects wait for their controllers")
+		o.reportBlocked(tn.Name, since,
+			fmt.Sprintf("being deleted for %s; remaining: %s", term.FormatDuration(since), remaining(tn)),
+			"pods end within their grace period; other objects wait for their controllers")
 	default:
-		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", term.FormatDuration(since)), "ask an administrator to check that kube-controller-manager is running")
+		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", term.FormatDuration(since)),
+			"ask an administrator to check that kube-controller-manager is running")
 	}
 }
 

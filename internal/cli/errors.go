@@ -94,7 +94,11 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 // reportStatus prints an error for programs: the Status of the server, or an equivalent
 // one, with the hint among its causes.
 func (f *factory) reportStatus(err error, line, hint string) {
-	out := metav1.Status{Status: metav1.StatusFailure, Message: strings.TrimPrefix(term.Clean(line), "error: "), Details: &metav1.StatusDetails{}}
+	out := metav1.Status{
+		Status:  metav1.StatusFailure,
+		Message: strings.TrimPrefix(term.Clean(line), "error: "),
+		Details: &metav1.StatusDetails{},
+	}
 	var api apierrors.APIStatus
 	if errors.As(err, &api) {
 		s := api.Status()
@@ -133,9 +137,11 @@ func explain(err error) (line, hint string, code int) {
 		return "error: tenama is not installed on this cluster, or its broker is stopped",
 			"ask an administrator to run: kubectl apply -k deploy/base", exitError
 	case apierrors.IsServiceUnavailable(err):
-		return "error: the tenama broker of this cluster does not respond", "ask an administrator to check: kubectl get apiservice v1alpha1.tenama.dev", exitError
+		return "error: the tenama broker of this cluster does not respond",
+			"ask an administrator to check: kubectl get apiservice v1alpha1.tenama.dev", exitError
 	case apierrors.IsUnauthorized(err):
-		return "error: you must be logged in to the server (Unauthorized)", "your login has expired or is unknown to the cluster: log in again, as for kubectl", exitDenied
+		return "error: you must be logged in to the server (Unauthorized)",
+			"your login has expired or is unknown to the cluster: log in again, as for kubectl", exitDenied
 	case errors.As(err, &network) && strings.Contains(network.Err.Error(), "getting credentials"):
 		return fmt.Sprintf("error: cannot log in to the cluster at %s: %v", host(network.URL), network.Err), "", exitDenied
 	case errors.As(err, &network) && errors.As(err, &dial):
@@ -155,7 +161,8 @@ func explain(err error) (line, hint string, code int) {
 	}
 	s := status.Status()
 	if budget, wait := client.IsOverBudget(err); wait {
-		return "error: " + s.Message, "delete a namespace with kubectl tenama delete NAME, or wait for capacity: kubectl tenama create --wait-for-capacity 30m", exitBudget
+		return "error: " + s.Message, "delete a namespace with kubectl tenama delete NAME, " +
+			"or wait for capacity: kubectl tenama create --wait-for-capacity 30m", exitBudget
 	} else if budget != "" {
 		return "error: " + s.Message, "", exitBudget
 	}
@@ -172,7 +179,8 @@ func explain(err error) (line, hint string, code int) {
 			hint = "this credential is valid for its namespace only: to create, extend or list, use your own kubeconfig"
 		} else if apierrors.HasStatusCause(err, v1alpha1.CauseClassNotAllowed) {
 			hint = "list the classes that you are allowed to use: kubectl tenama classes"
-		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") && strings.Contains(s.Message, "User ") {
+		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") &&
+			strings.Contains(s.Message, "User ") {
 			hint = "ask an administrator to run: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"
 		}
 	default:

@@ -68,7 +68,8 @@ possible.`,
 	fs := cmd.Flags()
 	fs.Var(&o.by, "by", "duration to add to the remaining lifetime")
 	fs.Var(&o.ttl, "ttl", "minimum lifetime from now")
-	fs.StringVar(&o.until, "until", "", "keep it until at least this time: 18:30 (next occurrence) or 2026-01-31T18:30 in local time, or RFC 3339")
+	fs.StringVar(&o.until, "until", "",
+		"keep it until at least this time: 18:30 (next occurrence) or 2026-01-31T18:30 in local time, or RFC 3339")
 	fs.StringVar(&o.reason, "reason", "", "reason of the extension, shown in lists")
 	o.output = addOutputFlag(cmd, outputSingle)
 	completeFlag(cmd, "by", completeDurations)
@@ -92,7 +93,8 @@ func (o *extendOptions) expiryFunc() (func(*v1alpha1.TemporaryNamespace, time.Ti
 		if t := tn.Status.ExpirationTimestamp; t != nil {
 			from = t.Time
 		}
-		if limit, ok := latestExtension(tn, now); ok && o.clampToLimit && limit.After(from) && limit.Before(from.Add(o.by.d)) {
+		if limit, ok := latestExtension(tn, now); ok && o.clampToLimit && limit.After(from) &&
+			limit.Before(from.Add(o.by.d)) {
 			return limit
 		}
 		return from.Add(o.by.d)
@@ -134,8 +136,11 @@ func (o *extendOptions) run(ctx context.Context, args []string) error {
 	before, after, err := c.Extend(ctx, tn.Name, expiry, o.reason, metav1.PatchOptions{})
 	if err != nil {
 		current := tn.Status.ExpirationTimestamp
-		if limit, ok := latestExtension(tn, c.Now()); apierrors.IsInvalid(err) && ok && expiry(tn, c.Now()).After(limit) && current != nil && limit.After(current.Time) {
-			return withHint(err, fmt.Sprintf("to extend as far as possible, run: kubectl tenama extend %s --until %s", tn.Name, limit.UTC().Format(time.RFC3339)))
+		limit, limited := latestExtension(tn, c.Now())
+		if apierrors.IsInvalid(err) && limited && expiry(tn, c.Now()).After(limit) &&
+			current != nil && limit.After(current.Time) {
+			return withHint(err, fmt.Sprintf("to extend as far as possible, run: kubectl tenama extend %s --until %s",
+				tn.Name, limit.UTC().Format(time.RFC3339)))
 		}
 		return err
 	}
@@ -172,7 +177,8 @@ func (o *extendOptions) updateContext(ctx context.Context, tn *v1alpha1.Temporar
 }
 
 func (o *extendOptions) printExpiry(before, after *v1alpha1.TemporaryNamespace, now time.Time) {
-	at, previous, limit := after.Status.ExpirationTimestamp, before.Status.ExpirationTimestamp, after.Status.MaximumExpirationTimestamp
+	at, previous, limit := after.Status.ExpirationTimestamp, before.Status.ExpirationTimestamp,
+		after.Status.MaximumExpirationTimestamp
 	if at == nil {
 		return
 	}

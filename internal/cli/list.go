@@ -82,7 +82,8 @@ list in place, elsewhere by printing a line for each change.`,
 	fs := cmd.Flags()
 	fs.BoolVarP(&o.allOwners, "all-owners", "A", false, "show the namespaces of all owners that you may see")
 	fs.StringVarP(&o.selector, "selector", "l", "", "label selector, such as team=a")
-	fs.StringVar(&o.sortBy, "sort-by", "name", "sort by name, expires, age, owner or class, or by a JSONPath such as .spec.reason")
+	fs.StringVar(&o.sortBy, "sort-by", "name",
+		"sort by name, expires, age, owner or class, or by a JSONPath such as .spec.reason")
 	fs.BoolVar(&o.noHeaders, "no-headers", false, "do not print headers")
 	fs.BoolVarP(&o.watch, "watch", "w", false, "watch for changes")
 	completeFlag(cmd, "selector", cobra.NoFileCompletions)

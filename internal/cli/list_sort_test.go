@@ -30,7 +30,8 @@ func three() []v1alpha1.TemporaryNamespace {
 // The sort order decides which namespace a reader deletes or extends first.
 func TestOrder(t *testing.T) {
 	for by, want := range map[string]string{
-		"name": "a b c", "age": "c a b", "expires": "b c a", ".spec.ttlSeconds": "c b a", "{.metadata.name}": "a b c", "metadata.name": "a b c", ".no.such": "a b c",
+		"name": "a b c", "age": "c a b", "expires": "b c a", ".spec.ttlSeconds": "c b a", "{.metadata.name}": "a b c",
+		"metadata.name": "a b c", ".no.such": "a b c",
 	} {
 		o, err := newSortOrder(by)
 		if err != nil {

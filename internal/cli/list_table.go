@@ -85,7 +85,8 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 		add("EXPIRES-AT", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
 			return term.Cell{Text: formatTimestamp(tn, tn.Status.ExpirationTimestamp)}
 		})
-		add("AT-MOST-UNTIL", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return term.Cell{Text: formatMaxExpiry(tn)} })
+		add("AT-MOST-UNTIL", false,
+			func(tn *v1alpha1.TemporaryNamespace) term.Cell { return term.Cell{Text: formatMaxExpiry(tn)} })
 		add("REVISION", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return revisionCell(tn, o.revisions) })
 		add("REASON", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell { return term.Cell{Text: tn.Spec.Reason} })
 	}

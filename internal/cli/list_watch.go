@@ -19,7 +19,9 @@ import (
 )
 
 // watchList prints a list and then its changes until ctx is done, which is not an error.
-func (o *listOptions) watchList(ctx context.Context, c *client.Client, list *v1alpha1.TemporaryNamespaceList, opts metav1.ListOptions) error {
+func (o *listOptions) watchList(
+	ctx context.Context, c *client.Client, list *v1alpha1.TemporaryNamespaceList, opts metav1.ListOptions,
+) error {
 	v := o.newWatchView(c)
 	defer v.close()
 	if err := v.replaceAll(list.Items); err != nil {

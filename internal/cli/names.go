@@ -41,7 +41,9 @@ func (f *factory) target(ctx context.Context, args []string) (*client.Client, *v
 }
 
 // activeTarget is like target, and rejects a namespace that is being deleted.
-func (f *factory) activeTarget(ctx context.Context, args []string) (*client.Client, *v1alpha1.TemporaryNamespace, error) {
+func (f *factory) activeTarget(
+	ctx context.Context, args []string,
+) (*client.Client, *v1alpha1.TemporaryNamespace, error) {
 	c, tn, err := f.target(ctx, args)
 	if err == nil && tn.DeletionTimestamp != nil {
 		err = fmt.Errorf("namespace %q is being deleted", tn.Name)
@@ -89,7 +91,8 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 type sharedError struct{ tn *v1alpha1.TemporaryNamespace }
 
 func (e *sharedError) Error() string {
-	return fmt.Sprintf("namespace %q belongs to %s and is shared with you: only its owner can do this", e.tn.Name, ownerOf(e.tn))
+	return fmt.Sprintf("namespace %q belongs to %s and is shared with you: only its owner can do this",
+		e.tn.Name, ownerOf(e.tn))
 }
 
 // prefixes returns the name prefixes of the classes of this installation.
@@ -114,7 +117,8 @@ func (f *factory) current(ctx context.Context, c *client.Client) (string, error)
 			return e.Namespace, nil
 		}
 	}
-	if ns, _, err := f.flags.ToRawKubeConfigLoader().Namespace(); err == nil && strings.HasPrefix(ns, v1alpha1.DefaultPrefix) {
+	if ns, _, err := f.flags.ToRawKubeConfigLoader().Namespace(); err == nil &&
+		strings.HasPrefix(ns, v1alpha1.DefaultPrefix) {
 		return ns, nil
 	}
 	own, err := f.listOwn(ctx, c)
@@ -122,13 +126,15 @@ func (f *factory) current(ctx context.Context, c *client.Client) (string, error)
 		return "", err
 	}
 	if len(own) == 0 {
-		return "", errors.New("the current context is not a temporary namespace, and you have none: create one with kubectl tenama create")
+		return "", errors.New("the current context is not a temporary namespace, and you have none: " +
+			"create one with kubectl tenama create")
 	}
 	names := make([]string, len(own))
 	for i := range own {
 		names[i] = own[i].Name
 	}
-	return "", fmt.Errorf("the current context is not a temporary namespace: specify one of your namespaces: %s", strings.Join(names, ", "))
+	return "", fmt.Errorf("the current context is not a temporary namespace: specify one of your namespaces: %s",
+		strings.Join(names, ", "))
 }
 
 // restrictToOwn narrows a list to the namespaces of the caller. For users who may list all

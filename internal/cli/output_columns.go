@@ -24,7 +24,8 @@ type columns struct {
 
 func newColumns(spec string, noHeaders bool) (*columns, error) {
 	if spec == "" {
-		return nil, errors.New("custom-columns is empty: use for example custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp")
+		return nil, errors.New("custom-columns is empty: use for example " +
+			"custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp")
 	}
 	c := &columns{noHeaders: noHeaders}
 	for part := range strings.SplitSeq(spec, ",") {

@@ -17,11 +17,11 @@ const referenceHead = `# kubectl tenama
 <!-- Written by make generate from the commands themselves. -->
 
 Flags follow the name of the plugin: kubectl accepts none before it. NAME can be omitted if the current context is a
-temporary namespace. A NAME gets the prefix of the installation (` + "`tmp-`" + `) unless it already has it. Durations are written as
-90m, 2h, 1d12h or 1w; a day has 24 hours.
+temporary namespace. A NAME gets the prefix of the installation (` + "`tmp-`" + `) unless it already has it. Durations
+are written as 90m, 2h, 1d12h or 1w; a day has 24 hours.
 
-Only the result is written to stdout; everything else goes to stderr. With ` + "`-o json`" + ` and ` + "`-o yaml`" + `, errors are written as a
-` + "`Status`" + ` of Kubernetes, with the hint among its causes.
+Only the result is written to stdout; everything else goes to stderr. With ` + "`-o json`" + ` and ` + "`-o yaml`" + `,
+errors are written as a ` + "`Status`" + ` of Kubernetes, with the hint among its causes.
 
 | exit code | |
 |---|---|
@@ -34,8 +34,8 @@ Only the result is written to stdout; everything else goes to stderr. With ` + "
 | 126, 127 | ` + "`run`" + `: the command cannot be executed, or was not found |
 | 130 | interrupted |
 
-` + "`run`" + ` returns the exit code of its command, or 128 plus the number of the signal that ended it. On Windows, kubectl turns every
-non-zero exit code into 1.
+` + "`run`" + ` returns the exit code of its command, or 128 plus the number of the signal that ended it. On
+Windows, kubectl turns every non-zero exit code into 1.
 
 | variable | |
 |---|---|
@@ -43,7 +43,8 @@ non-zero exit code into 1.
 | NO_COLOR, CLICOLOR, CLICOLOR_FORCE | use of colors; --color takes precedence |
 | TENAMA_NO_HINTS | if set, errors are printed without hints |
 | CI | if set, progress is not animated |
-| TENAMA_RUN, TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER, TENAMA_EXPIRES_AT | set for the command of ` + "`run`" + ` |
+| TENAMA_RUN, TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER | set for the command of ` + "`run`" + ` |
+| TENAMA_EXPIRES_AT | the same, if the namespace expires |
 `
 
 // Reference writes the Markdown reference of all commands.
@@ -91,7 +92,8 @@ func section(b *strings.Builder, c *cobra.Command) {
 // flagUsages returns the usage of the flags, including those that only "options" shows.
 func flagUsages(fs *pflag.FlagSet) string {
 	fs.VisitAll(func(f *pflag.Flag) {
-		f.Hidden = f.Hidden && (f.Name == "template" || f.Name == "show-managed-fields" || f.Name == "allow-missing-template-keys")
+		f.Hidden = f.Hidden && (f.Name == "template" || f.Name == "show-managed-fields" ||
+			f.Name == "allow-missing-template-keys")
 		if strings.HasSuffix(f.DefValue, "/.kube/cache") { // the home directory of the builder
 			f.DefValue = "$HOME/.kube/cache"
 		}

@@ -97,15 +97,18 @@ expires.`,
 	o.createRequest.addFlags(cmd)
 	fs.Lookup("ttl").Usage = "maximum lifetime of the namespace, such as 90m or 2h (default: the maximum of the class)"
 	o.credential.addRole(cmd)
-	fs.BoolVar(&o.asMe, "as-me", false, "run the command with your own identity instead of a credential for the namespace only")
-	fs.BoolVar(&o.keep, "keep", false, "keep the namespace when the command ends; it expires after --ttl, or else after the default lifetime of the class (24h if it has none)")
+	fs.BoolVar(&o.asMe, "as-me", false,
+		"run the command with your own identity instead of a credential for the namespace only")
+	fs.BoolVar(&o.keep, "keep", false, "keep the namespace when the command ends; "+
+		"it expires after --ttl, or else after the default lifetime of the class (24h if it has none)")
 	fs.BoolVar(&o.keepOnFailure, "keep-on-failure", false, "like --keep, if the command fails")
 	return cmd
 }
 
 func (o *runOptions) run(ctx context.Context) error {
 	if ns := os.Getenv(runVariable); ns != "" {
-		return withHint(fmt.Errorf("already inside kubectl tenama run, in namespace %q: runs cannot be nested", ns), "exit it first")
+		return withHint(fmt.Errorf("already inside kubectl tenama run, in namespace %q: runs cannot be nested", ns),
+			"exit it first")
 	}
 	path, err := o.executable()
 	if err != nil {
@@ -128,7 +131,10 @@ func (o *runOptions) run(ctx context.Context) error {
 		return o.addHints(ctx, err)
 	}
 	o.warnings.acknowledge(tn.Name)
-	h := &leaseHolder{runOptions: o, c: c, tn: tn, file: filepath.Join(dir, runConfigFile), token: filepath.Join(dir, runTokenFile)}
+	h := &leaseHolder{
+		runOptions: o, c: c, tn: tn,
+		file: filepath.Join(dir, runConfigFile), token: filepath.Join(dir, runTokenFile),
+	}
 	if err = h.prepare(ctx); err == nil {
 		err = ctx.Err()
 	}
@@ -206,7 +212,8 @@ func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	if keep {
 		kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
 		if err != nil {
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name, term.Clean(err.Error()))
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name,
+				term.Clean(err.Error()))
 			return
 		}
 		line := fmt.Sprintf("namespace/%s kept", kept.Name)
@@ -218,6 +225,7 @@ func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	}
 	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
 	if err != nil && !client.IsGone(err) {
-		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in two minutes: %s\n", h.tn.Name, term.Clean(err.Error()))
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in two minutes: %s\n", h.tn.Name,
+			term.Clean(err.Error()))
 	}
 }

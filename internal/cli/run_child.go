@@ -64,7 +64,8 @@ func (h *leaseHolder) prepare(ctx context.Context) error {
 		return err
 	}
 	return kubeconfig.Standalone{
-		Context: kubeconfig.ContextName(h.tn.Name), Cluster: cluster, Namespace: h.tn.Name, User: &clientcmdapi.AuthInfo{TokenFile: h.token},
+		Context: kubeconfig.ContextName(h.tn.Name), Cluster: cluster, Namespace: h.tn.Name,
+		User: &clientcmdapi.AuthInfo{TokenFile: h.token},
 	}.Write(h.file)
 }
 
@@ -94,7 +95,9 @@ func (h *leaseHolder) writeOwnIdentity() error {
 		return err
 	}
 	own := raw.DeepCopy()
-	own.Contexts = map[string]*clientcmdapi.Context{e.Context: {Cluster: e.Cluster, AuthInfo: e.User, Namespace: h.tn.Name}}
+	own.Contexts = map[string]*clientcmdapi.Context{
+		e.Context: {Cluster: e.Cluster, AuthInfo: e.User, Namespace: h.tn.Name},
+	}
 	own.CurrentContext = e.Context
 	if err := clientcmdapi.MinifyConfig(own); err != nil {
 		return fmt.Errorf("copy your identity from the kubeconfig: %w", err)
@@ -127,7 +130,8 @@ func (h *leaseHolder) runChild(ctx context.Context, path string, args []string) 
 			if (s == os.Interrupt || s == syscall.SIGQUIT) && foreground() {
 				continue
 			}
-			signalTimes = append(slices.DeleteFunc(signalTimes, func(t time.Time) bool { return time.Since(t) > killWindow }), time.Now())
+			signalTimes = append(slices.DeleteFunc(signalTimes, func(t time.Time) bool { return time.Since(t) > killWindow }),
+				time.Now())
 			switch len(signalTimes) {
 			case 1:
 				_ = cmd.Process.Signal(s)
@@ -160,7 +164,8 @@ func exitCode(err error) (int, error) {
 // clusterVariables lists prefixes of variables that make tools use a cluster other than that
 // of KUBECONFIG.
 var clusterVariables = []string{
-	"KUBECONFIG=", "HELM_KUBE", "HELM_NAMESPACE=", "KUBE_CONFIG_PATH", "KUBE_CTX", "KUBE_HOST=", "KUBE_TOKEN=", "KUBE_USER=", "KUBE_PASSWORD=",
+	"KUBECONFIG=", "HELM_KUBE", "HELM_NAMESPACE=", "KUBE_CONFIG_PATH", "KUBE_CTX", "KUBE_HOST=", "KUBE_TOKEN=",
+	"KUBE_USER=", "KUBE_PASSWORD=",
 	"KUBE_CLIENT_", "KUBE_CLUSTER_", "KUBERNETES_MASTER=", "KUBERNETES_SERVICE_", "TENAMA_",
 }
 
@@ -169,7 +174,8 @@ func (h *leaseHolder) environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return slices.ContainsFunc(clusterVariables, func(p string) bool { return strings.HasPrefix(v, p) })
 	})
-	env = append(env, "KUBECONFIG="+h.file, runVariable+"="+h.tn.Name, "TENAMA_NAMESPACE="+h.tn.Name, "TENAMA_CONTEXT="+kubeconfig.ContextName(h.tn.Name), "TENAMA_SERVER="+h.server())
+	env = append(env, "KUBECONFIG="+h.file, runVariable+"="+h.tn.Name, "TENAMA_NAMESPACE="+h.tn.Name,
+		"TENAMA_CONTEXT="+kubeconfig.ContextName(h.tn.Name), "TENAMA_SERVER="+h.server())
 	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
 		env = append(env, "TENAMA_EXPIRES_AT="+at.UTC().Format(time.RFC3339))
 	}
@@ -204,9 +210,11 @@ func (h *leaseHolder) keepLease(ctx context.Context) {
 		default:
 			h.tn = tn
 			h.extendDeadline(attempt, tn)
-			if at := v1alpha1.DeadlineOf(tn); !warned && !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning && tn.Status.MaximumTTLSeconds == nil {
+			if at := v1alpha1.DeadlineOf(tn); !warned && !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning &&
+				tn.Status.MaximumTTLSeconds == nil {
 				warned = true
-				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name, term.RelativeTime(at, h.c.Now()))
+				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name,
+					term.RelativeTime(at, h.c.Now()))
 			}
 		}
 		cancel()

@@ -52,9 +52,11 @@ Other users switch to it with: kubectl tenama use NAME`,
 			return o.share(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to share with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	cmd.Flags().StringSliceVar(&o.with, "with", nil,
+		"subjects to share with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
 	completeFlag(cmd, "with", completeSubjects)
-	cmd.Flags().StringVar(&o.role, "role", "view", "ClusterRole to grant, such as view or edit; at most your own permissions")
+	cmd.Flags().StringVar(&o.role, "role", "view",
+		"ClusterRole to grant, such as view or edit; at most your own permissions")
 	completeFlag(cmd, "role", completeRoles)
 	return cmd
 }
@@ -88,7 +90,8 @@ used.`,
 			return o.unshare(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().StringSliceVar(&o.with, "with", nil, "subjects to stop sharing with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	cmd.Flags().StringSliceVar(&o.with, "with", nil,
+		"subjects to stop sharing with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
 	completeFlag(cmd, "with", completeSubjects)
 	cmd.Flags().BoolVar(&o.all, "all", false, "stop sharing with all subjects")
 	return cmd
@@ -169,7 +172,8 @@ func (o *shareOptions) unshare(ctx context.Context, args []string) error {
 	tokensRemain := false // a removed role allowed more than view
 	defer func() {
 		if tokensRemain {
-			fmt.Fprintf(o.ErrOut, "Tokens of service accounts in it remain valid; check: kubectl -n %s get serviceaccounts\n", tn.Name)
+			fmt.Fprintf(o.ErrOut, "Tokens of service accounts in it remain valid; check: kubectl -n %s get serviceaccounts\n",
+				tn.Name)
 		}
 	}()
 	revoke := func(wanted func(client.Share) bool) (n int, err error) {

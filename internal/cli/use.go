@@ -48,7 +48,8 @@ previous context. Without NAME, use switches to your only namespace.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&o.contextName, "context-name", "", "name of the context in the kubeconfig (default: tenama-NAME)")
+	cmd.Flags().StringVar(&o.contextName, "context-name", "",
+		"name of the context in the kubeconfig (default: tenama-NAME)")
 	completeFlag(cmd, "context-name", cobra.NoFileCompletions)
 	return cmd
 }

@@ -39,7 +39,8 @@ func newVersionCommand(f *factory) *cobra.Command {
 			return fmt.Errorf("unknown output format %q: use json or yaml", o.output)
 		},
 	}
-	cmd.Flags().BoolVar(&o.clientOnly, "client", false, "show only the version of the plugin, without contacting the cluster")
+	cmd.Flags().BoolVar(&o.clientOnly, "client", false,
+		"show only the version of the plugin, without contacting the cluster")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "")
 	setFormats(cmd, "json", "yaml")
 	return cmd

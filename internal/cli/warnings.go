@@ -38,7 +38,9 @@ type warningHandler struct {
 }
 
 func newWarningHandler(out io.Writer) *warningHandler {
-	return &warningHandler{out: out, printed: map[string]bool{}, expiring: map[string]string{}, acknowledged: map[string]bool{}}
+	return &warningHandler{
+		out: out, printed: map[string]bool{}, expiring: map[string]string{}, acknowledged: map[string]bool{},
+	}
 }
 
 // HandleWarningHeader implements rest.WarningHandler.
@@ -80,7 +82,8 @@ func (f *factory) finishCommand(ctx context.Context) {
 		server := f.server()
 		if e, ours := m.Current(); ours && e.Server == server && *f.flags.Context == "" {
 			current = e.Namespace
-			near := !e.ExpiresAt.IsZero() && e.ExpiresAt.Sub(f.firstClient.Now()) < v1alpha1.Soon && e.ExpiresAt.After(f.firstClient.Now())
+			near := !e.ExpiresAt.IsZero() && e.ExpiresAt.Sub(f.firstClient.Now()) < v1alpha1.Soon &&
+				e.ExpiresAt.After(f.firstClient.Now())
 			if near && f.warnings.expiring[current] == "" && !f.warnings.acknowledged[current] {
 				_, _ = f.firstClient.Get(ctx, current) // for its warning header
 			}
@@ -104,7 +107,8 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 	gone := map[string]bool{}
 	checks := 0
 	for _, e := range m.Entries() {
-		if checks == maxPruneChecks || e.Server != server || e.ExpiresAt.IsZero() || e.ExpiresAt.After(f.firstClient.Now()) || !f.sameUser(e) {
+		if checks == maxPruneChecks || e.Server != server || e.ExpiresAt.IsZero() || e.ExpiresAt.After(f.firstClient.Now()) ||
+			!f.sameUser(e) {
 			continue
 		}
 		checks++
@@ -120,7 +124,8 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 			return // one write per command; later commands update the others
 		case err == nil, !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !client.IsGone(err):
 		case e.Context == m.CurrentContext:
-			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Switch back: kubectl tenama use -\n", e.Namespace)
+			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Switch back: kubectl tenama use -\n",
+				e.Namespace)
 		default:
 			gone[e.UID] = true
 		}

@@ -17,7 +17,9 @@ import (
 func (c *Client) User(ctx context.Context) (string, error) {
 	out := &authenticationv1.SelfSubjectReview{}
 	err := c.rest.Post().AbsPath("/apis/authentication.k8s.io/v1/selfsubjectreviews").
-		Body(&authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}}).Do(ctx).Into(out)
+		Body(&authenticationv1.SelfSubjectReview{
+			TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"},
+		}).Do(ctx).Into(out)
 	return out.Status.UserInfo.Username, err
 }
 
@@ -34,14 +36,19 @@ func (c *Client) May(ctx context.Context, attributes authorizationv1.ResourceAtt
 
 // MayUse reports whether the caller is allowed to create namespaces of a class.
 func (c *Client) MayUse(ctx context.Context, class string) (bool, error) {
-	return c.May(ctx, authorizationv1.ResourceAttributes{Verb: policyv1alpha1.VerbUse, Group: policyv1alpha1.GroupVersion.Group, Resource: policyv1alpha1.Resource.Resource, Name: class})
+	return c.May(ctx, authorizationv1.ResourceAttributes{
+		Verb: policyv1alpha1.VerbUse, Group: policyv1alpha1.GroupVersion.Group,
+		Resource: policyv1alpha1.Resource.Resource, Name: class,
+	})
 }
 
 // MayViewAll reports whether the caller is allowed to see the temporary namespaces of
 // all owners.
 func (c *Client) MayViewAll(ctx context.Context) (bool, error) {
 	for _, verb := range []string{v1alpha1.VerbViewAll, v1alpha1.VerbAdminister} {
-		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource})
+		ok, err := c.May(ctx, authorizationv1.ResourceAttributes{
+			Verb: verb, Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource,
+		})
 		if ok || err != nil {
 			return ok, err
 		}

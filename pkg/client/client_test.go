@@ -31,7 +31,8 @@ func TestAnswersThatLie(t *testing.T) {
 		t.Fatal(err)
 	}
 	create := func(name, generate string) error {
-		_, err := c.Create(t.Context(), &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: generate}}, metav1.CreateOptions{})
+		tn := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: generate}}
+		_, err := c.Create(t.Context(), tn, metav1.CreateOptions{})
 		return err
 	}
 	for what, try := range map[string]struct {
@@ -39,14 +40,20 @@ func TestAnswersThatLie(t *testing.T) {
 		answer string
 		want   string
 	}{
-		"create: another name":              {func() error { return create("tmp-a", "") }, "kube-system", `requested namespace "tmp-a", but the server returned "kube-system"`},
+		"create: another name": {func() error { return create("tmp-a", "") }, "kube-system",
+			`requested namespace "tmp-a", but the server returned "kube-system"`},
 		"create: outside of what was asked": {func() error { return create("", "tmp-") }, "kube-system", `the prefix "tmp-"`},
-		"create: a path":                    {func() error { return create("", "tmp-") }, "tmp-../../x", "not a valid name of a namespace"},
-		"create: a terminal's escape":       {func() error { return create("", "tmp-") }, "tmp-\u001b]0;x\a", "not a valid name of a namespace"},
-		"create: YAML":                      {func() error { return create("", "tmp-") }, "tmp-a\nusers: []", "not a valid name of a namespace"},
-		"create: nothing":                   {func() error { return create("", "tmp-") }, "", "not a valid name of a namespace"},
-		"get: another name":                 {func() error { _, err := c.Get(t.Context(), "tmp-a"); return err }, "default", `returned "default"`},
-		"create: the truth":                 {func() error { return create("tmp-a", "") }, "tmp-a", ""},
+		"create: a path": {func() error { return create("", "tmp-") }, "tmp-../../x",
+			"not a valid name of a namespace"},
+		"create: a terminal's escape": {func() error { return create("", "tmp-") }, "tmp-\u001b]0;x\a",
+			"not a valid name of a namespace"},
+		"create: YAML": {func() error { return create("", "tmp-") }, "tmp-a\nusers: []",
+			"not a valid name of a namespace"},
+		"create: nothing": {func() error { return create("", "tmp-") }, "",
+			"not a valid name of a namespace"},
+		"get: another name": {func() error { _, err := c.Get(t.Context(), "tmp-a"); return err }, "default",
+			`returned "default"`},
+		"create: the truth": {func() error { return create("tmp-a", "") }, "tmp-a", ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			answer = try.answer

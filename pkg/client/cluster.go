@@ -40,5 +40,8 @@ func (c *Client) APIServiceAvailable(ctx context.Context, name string) (metav1.C
 			return cond, nil
 		}
 	}
-	return metav1.Condition{Type: "Available", Status: metav1.ConditionUnknown, Reason: "Unknown", Message: "kube-apiserver has not checked it yet"}, nil
+	return metav1.Condition{
+		Type: "Available", Status: metav1.ConditionUnknown,
+		Reason: "Unknown", Message: "kube-apiserver has not checked it yet",
+	}, nil
 }

@@ -44,7 +44,9 @@ type Credential struct {
 // a role that the caller does not hold is rejected. The ServiceAccount is deleted with
 // the namespace, and the token becomes invalid with the ServiceAccount. Reasons:
 // Forbidden (the role has permissions that the caller lacks), NotFound.
-func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace, role string, d time.Duration) (*Credential, error) {
+func (c *Client) Credential(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, role string, d time.Duration,
+) (*Credential, error) {
 	name := accountName(role)
 	account := &corev1.ServiceAccount{
 		TypeMeta:                     metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
@@ -65,10 +67,15 @@ func (c *Client) Credential(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 		Spec:     authenticationv1.TokenRequestSpec{ExpirationSeconds: &life},
 	}
 	out := &authenticationv1.TokenRequest{}
-	if err := c.rest.Post().AbsPath("/api/v1/namespaces", tn.Name, "serviceaccounts", name, "token").Body(request).Do(ctx).Into(out); err != nil {
+	err = c.rest.Post().AbsPath("/api/v1/namespaces", tn.Name, "serviceaccounts", name, "token").
+		Body(request).Do(ctx).Into(out)
+	if err != nil {
 		return nil, err
 	}
-	cred := &Credential{Namespace: tn.Name, ServiceAccount: name, Token: out.Status.Token, ExpiresAt: out.Status.ExpirationTimestamp.Time}
+	cred := &Credential{
+		Namespace: tn.Name, ServiceAccount: name,
+		Token: out.Status.Token, ExpiresAt: out.Status.ExpirationTimestamp.Time,
+	}
 	return cred, c.waitUsable(ctx, cred)
 }
 
@@ -126,7 +133,9 @@ const labelManagedBy = "app.kubernetes.io/managed-by"
 
 // bind binds a subject to a ClusterRole in a namespace, and reports whether it created
 // the binding. An existing binding of that name with different content is an error.
-func (c *Client) bind(ctx context.Context, ns, name, role string, s rbacv1.Subject, labels map[string]string) (bool, error) {
+func (c *Client) bind(
+	ctx context.Context, ns, name, role string, s rbacv1.Subject, labels map[string]string,
+) (bool, error) {
 	want := &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{labelManagedBy: managedBy}},
@@ -145,7 +154,8 @@ func (c *Client) bind(ctx context.Context, ns, name, role string, s rbacv1.Subje
 		return false, err
 	}
 	if have.RoleRef != want.RoleRef || len(have.Subjects) != 1 || have.Subjects[0] != s {
-		return false, fmt.Errorf("rolebinding %q in namespace %q was modified: delete it with kubectl -n %s delete rolebinding %s", name, ns, ns, name)
+		return false, fmt.Errorf("rolebinding %q in namespace %q was modified: "+
+			"delete it with kubectl -n %s delete rolebinding %s", name, ns, ns, name)
 	}
 	return false, nil
 }

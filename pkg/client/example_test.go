@@ -51,8 +51,9 @@ func Example() {
 	}
 	tn, err := c.Create(ctx, &v1alpha1.TemporaryNamespace{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:        "tmp-example",
-			Annotations: map[string]string{v1alpha1.AnnotationRequestID: "build-4711"}, // a retry returns the namespace that the first request created
+			Name: "tmp-example",
+			// A retry returns the namespace that the first request created.
+			Annotations: map[string]string{v1alpha1.AnnotationRequestID: "build-4711"},
 		},
 		Spec: v1alpha1.TemporaryNamespaceSpec{Reason: "integration test"},
 	}, metav1.CreateOptions{})
@@ -61,7 +62,8 @@ func Example() {
 	}
 	fmt.Println(tn.Name, tn.Status.Phase) // the namespace is ready for use
 
-	before, after, err := c.Extend(ctx, tn.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(24 * time.Hour) }, "the test is slow", metav1.PatchOptions{})
+	tomorrow := func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(24 * time.Hour) }
+	before, after, err := c.Extend(ctx, tn.Name, tomorrow, "the test is slow", metav1.PatchOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -84,7 +86,9 @@ func ExampleClient_Apply() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	want := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-example-apply", Labels: map[string]string{"app": "shop"}}}
+	want := &v1alpha1.TemporaryNamespace{
+		ObjectMeta: metav1.ObjectMeta{Name: "tmp-example-apply", Labels: map[string]string{"app": "shop"}},
+	}
 	first, err := c.Apply(ctx, want, metav1.ApplyOptions{FieldManager: "previews"})
 	if err != nil {
 		log.Fatal(err)
@@ -110,8 +114,12 @@ func ExampleClient_Watch() {
 		log.Fatal(err)
 	}
 	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
-		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return c.List(ctx, o) },
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return c.Watch(ctx, o) },
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return c.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return c.Watch(ctx, o)
+		},
 	}, &v1alpha1.TemporaryNamespace{}, 0, cache.Indexers{})
 	ready := make(chan string, 10)
 	see := func(o any) {
@@ -124,7 +132,8 @@ func ExampleClient_Watch() {
 	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
 		log.Fatal("the informer did not start")
 	}
-	tn, err := c.Create(ctx, &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-example-watch"}}, metav1.CreateOptions{})
+	tn, err := c.Create(ctx, &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-example-watch"}},
+		metav1.CreateOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

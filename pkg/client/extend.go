@@ -40,7 +40,9 @@ type Extension func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time
 // nothing is written. Extend returns the namespace before and after the change.
 // Reasons: NotFound, Conflict (expired, or being deleted), Invalid (beyond the
 // maximum).
-func (c *Client) Extend(ctx context.Context, name string, until Extension, reason string, o metav1.PatchOptions) (before, after *v1alpha1.TemporaryNamespace, err error) {
+func (c *Client) Extend(
+	ctx context.Context, name string, until Extension, reason string, o metav1.PatchOptions,
+) (before, after *v1alpha1.TemporaryNamespace, err error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
 	}
@@ -49,7 +51,8 @@ func (c *Client) Extend(ctx context.Context, name string, until Extension, reaso
 			return nil, nil, err
 		}
 		at := until(before, c.Now()).UTC().Truncate(time.Second)
-		if expiry := before.Status.ExpirationTimestamp; expiry != nil && !at.After(expiry.Time) && before.DeletionTimestamp == nil && expiry.After(c.Now()) {
+		if expiry := before.Status.ExpirationTimestamp; expiry != nil && !at.After(expiry.Time) &&
+			before.DeletionTimestamp == nil && expiry.After(c.Now()) {
 			return before, before, nil
 		}
 		spec := extension(before, at)
@@ -67,13 +70,16 @@ func (c *Client) Extend(ctx context.Context, name string, until Extension, reaso
 			return nil, nil, fmt.Errorf("encode the extension: %w", err)
 		}
 		after = &v1alpha1.TemporaryNamespace{}
-		err = c.rest.Patch(types.MergePatchType).Resource(v1alpha1.Resource.Resource).Name(name).VersionedParams(&o, parameterCodec).Body(patch).Do(ctx).Into(after)
+		err = c.rest.Patch(types.MergePatchType).Resource(v1alpha1.Resource.Resource).Name(name).
+			VersionedParams(&o, parameterCodec).Body(patch).Do(ctx).Into(after)
 		if !apierrors.IsConflict(err) || before.DeletionTimestamp != nil {
 			return before, after, err
 		}
-		if now, gerr := c.Get(ctx, name); gerr != nil || now.ResourceVersion == before.ResourceVersion || now.UID != before.UID {
+		if now, gerr := c.Get(ctx, name); gerr != nil || now.ResourceVersion == before.ResourceVersion ||
+			now.UID != before.UID {
 			return before, nil, err // the conflict was not caused by a concurrent change
 		}
 	}
-	return before, nil, apierrors.NewConflict(v1alpha1.Resource.GroupResource(), name, fmt.Errorf("other clients keep changing it; try again"))
+	return before, nil, apierrors.NewConflict(v1alpha1.Resource.GroupResource(), name,
+		fmt.Errorf("other clients keep changing it; try again"))
 }

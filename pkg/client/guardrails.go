@@ -26,7 +26,8 @@ func (c *Client) GuardRails(ctx context.Context, ns string) (*GuardRails, error)
 		path string
 		into runtime.Object
 	}{
-		{"/api/v1/namespaces/" + ns + "/resourcequotas", &out.Quotas}, {"/api/v1/namespaces/" + ns + "/limitranges", &out.LimitRanges},
+		{"/api/v1/namespaces/" + ns + "/resourcequotas", &out.Quotas},
+		{"/api/v1/namespaces/" + ns + "/limitranges", &out.LimitRanges},
 		{"/apis/networking.k8s.io/v1/namespaces/" + ns + "/networkpolicies", &out.NetworkPolicies},
 	} {
 		if err := c.rest.Get().AbsPath(part.path).Do(ctx).Into(part.into); err != nil && !apierrors.IsForbidden(err) {
@@ -47,8 +48,12 @@ type GuardRails struct {
 // class. Reasons: NotFound, Conflict, Invalid (the class differs in fields that are
 // fixed at creation, or has changed again), Forbidden (a budget has no room for the
 // additional amounts).
-func (c *Client) Refresh(ctx context.Context, tn *v1alpha1.TemporaryNamespace, revision string, o metav1.PatchOptions) (*v1alpha1.TemporaryNamespace, error) {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"classRevision": revision}})
+func (c *Client) Refresh(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, revision string, o metav1.PatchOptions,
+) (*v1alpha1.TemporaryNamespace, error) {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"classRevision": revision},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the revision: %w", err)
 	}

@@ -18,9 +18,12 @@ import (
 // lives on for the duration of the lease. A renewal does not count as an extension.
 // Reasons: NotFound, Conflict (the namespace has expired, or the name belongs to
 // another namespace), Invalid (there is no lease).
-func (c *Client) Renew(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) Renew(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time,
+) (*v1alpha1.TemporaryNamespace, error) {
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"renewTime": at.UTC().Truncate(time.Second).Format(time.RFC3339)},
+		"metadata": map[string]any{"uid": tn.UID},
+		"spec":     map[string]any{"renewTime": at.UTC().Truncate(time.Second).Format(time.RFC3339)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the renewal: %w", err)
@@ -31,9 +34,13 @@ func (c *Client) Renew(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at 
 // ReleaseLease makes a temporary namespace with a lease live until the given time without
 // further renewals, or as long as the rest of its lifetime allows. Reasons: NotFound,
 // Conflict, Invalid.
-func (c *Client) ReleaseLease(ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) ReleaseLease(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time,
+) (*v1alpha1.TemporaryNamespace, error) {
 	lease := max(leaseUntil(tn, at), int64(v1alpha1.Soon/time.Second))
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"leaseDurationSeconds": lease}})
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"leaseDurationSeconds": lease},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the lease: %w", err)
 	}

@@ -17,7 +17,9 @@ import (
 // for at most d, and calls onQueued with the broker's message about the position in the
 // queue whenever the message changes. A request ID is required; it keeps the position.
 // Reasons: those of Create; TooManyRequests if d has elapsed.
-func (c *Client) CreateQueued(ctx context.Context, tn *v1alpha1.TemporaryNamespace, d time.Duration, onQueued func(string), o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) CreateQueued(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, d time.Duration, onQueued func(string), o metav1.CreateOptions,
+) (*v1alpha1.TemporaryNamespace, error) {
 	if tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
 		return nil, fmt.Errorf("the annotation %q is required to wait in the queue", v1alpha1.AnnotationRequestID)
 	}
@@ -28,7 +30,8 @@ func (c *Client) CreateQueued(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 		created, err := c.Create(ctx, tn, o)
 		message, retryAfter := IsQueued(err)
 		if s, ok := apierrors.SuggestsClientDelay(err); message == "" && last != "" && apierrors.IsConflict(err) && ok {
-			message, retryAfter = last, time.Duration(s)*time.Second // a creation that lost a race is being rolled back, and its name is not free yet
+			// a creation that lost a race is being rolled back, and its name is not free yet
+			message, retryAfter = last, time.Duration(s)*time.Second
 		}
 		if message == "" {
 			return created, err

@@ -30,7 +30,8 @@ type Share struct {
 // role has permissions that the caller lacks, or a policy excludes the subject),
 // NotFound.
 func (c *Client) Share(ctx context.Context, ns string, s rbacv1.Subject, role string) (bool, error) {
-	created, err := c.bind(ctx, ns, "tenama-share-"+shortHash(role+"\x00"+s.Kind+"\x00"+s.Namespace+"\x00"+s.Name), role, s, map[string]string{labelShared: "true"})
+	name := "tenama-share-" + shortHash(role+"\x00"+s.Kind+"\x00"+s.Namespace+"\x00"+s.Name)
+	created, err := c.bind(ctx, ns, name, role, s, map[string]string{labelShared: "true"})
 	if err != nil {
 		return false, err
 	}
@@ -61,7 +62,8 @@ func (c *Client) Unshare(ctx context.Context, ns string, s Share) error {
 // Forbidden.
 func (c *Client) Shares(ctx context.Context, ns string) ([]Share, error) {
 	list := &rbacv1.RoleBindingList{}
-	if err := c.rest.Get().AbsPath(bindings(ns)).Param("labelSelector", labelShared+"=true").Do(ctx).Into(list); err != nil {
+	err := c.rest.Get().AbsPath(bindings(ns)).Param("labelSelector", labelShared+"=true").Do(ctx).Into(list)
+	if err != nil {
 		return nil, err
 	}
 	var out []Share
@@ -85,9 +87,16 @@ func (c *Client) Shared(ctx context.Context, name string) (*v1alpha1.TemporaryNa
 		return nil, apierrors.NewForbidden(corev1.Resource("namespaces"), name, errors.New("not a temporary namespace"))
 	}
 	tn := &v1alpha1.TemporaryNamespace{
-		ObjectMeta: metav1.ObjectMeta{Name: ns.Name, UID: v1alpha1.UIDOf(ns.UID), CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp},
-		Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: ns.Annotations[v1alpha1.AnnotationReason]},
-		Status:     v1alpha1.TemporaryNamespaceStatus{Owner: ns.Annotations[v1alpha1.AnnotationOwner], OwnerGroup: ns.Annotations[v1alpha1.AnnotationOwnerGroup]},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: ns.Name, UID: v1alpha1.UIDOf(ns.UID),
+			CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp,
+		},
+		Spec: v1alpha1.TemporaryNamespaceSpec{
+			ClassName: ns.Labels[v1alpha1.LabelClass], Reason: ns.Annotations[v1alpha1.AnnotationReason],
+		},
+		Status: v1alpha1.TemporaryNamespaceStatus{
+			Owner: ns.Annotations[v1alpha1.AnnotationOwner], OwnerGroup: ns.Annotations[v1alpha1.AnnotationOwnerGroup],
+		},
 	}
 	if life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil {
 		tn.Status.Lifetime = life.Type

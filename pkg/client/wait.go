@@ -29,7 +29,9 @@ func (c *Client) WaitGone(ctx context.Context, name string, uid types.UID) error
 		case err != nil: // the broker restarts or the connection is interrupted: the deletion goes on
 			now = &v1alpha1.TemporaryNamespace{}
 		}
-		w, err := c.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name, ResourceVersion: now.ResourceVersion})
+		w, err := c.Watch(ctx, metav1.ListOptions{
+			FieldSelector: "metadata.name=" + name, ResourceVersion: now.ResourceVersion,
+		})
 		if err == nil {
 			gone := waitDeleted(ctx, w)
 			w.Stop()

@@ -26,13 +26,17 @@ const retries = 5
 // during a restart of the broker: the retry returns the namespace that the first
 // request created. Reasons: Invalid, AlreadyExists, Conflict, Forbidden, NotFound (no
 // broker in the cluster), ServiceUnavailable.
-func (c *Client) Create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.CreateOptions) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) Create(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.CreateOptions,
+) (*v1alpha1.TemporaryNamespace, error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
 	}
 	for try := 1; ; try++ {
 		out := &v1alpha1.TemporaryNamespace{}
-		err := verifyName(out, tn.Name, c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).MaxRetries(0).Body(tn).Do(ctx).Into(out))
+		err := c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).
+			MaxRetries(0).Body(tn).Do(ctx).Into(out)
+		err = verifyName(out, tn.Name, err)
 		if err == nil && !strings.HasPrefix(out.Name, tn.GenerateName) {
 			return nil, fmt.Errorf("requested a name with the prefix %q, but the server returned %q", tn.GenerateName, out.Name)
 		}
@@ -72,22 +76,30 @@ func wasInterrupted(err error) bool {
 // Update replaces a temporary namespace; the object must have the resourceVersion with
 // which it was read. Reasons: NotFound, Invalid, Conflict (changed in the meantime,
 // expired, or being deleted).
-func (c *Client) Update(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.UpdateOptions) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) Update(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.UpdateOptions,
+) (*v1alpha1.TemporaryNamespace, error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
 	}
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, verifyName(out, tn.Name, c.rest.Put().Resource(v1alpha1.Resource.Resource).Name(tn.Name).VersionedParams(&o, parameterCodec).Body(tn).Do(ctx).Into(out))
+	err := c.rest.Put().Resource(v1alpha1.Resource.Resource).Name(tn.Name).
+		VersionedParams(&o, parameterCodec).Body(tn).Do(ctx).Into(out)
+	return out, verifyName(out, tn.Name, err)
 }
 
 // Patch changes a temporary namespace by a JSON patch, a merge patch, or server-side
 // apply. Reasons: those of Update; UnsupportedMediaType.
-func (c *Client) Patch(ctx context.Context, name string, pt types.PatchType, data []byte, o metav1.PatchOptions) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) Patch(
+	ctx context.Context, name string, pt types.PatchType, data []byte, o metav1.PatchOptions,
+) (*v1alpha1.TemporaryNamespace, error) {
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
 	}
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, verifyName(out, name, c.rest.Patch(pt).Resource(v1alpha1.Resource.Resource).Name(name).VersionedParams(&o, parameterCodec).Body(data).Do(ctx).Into(out))
+	err := c.rest.Patch(pt).Resource(v1alpha1.Resource.Resource).Name(name).
+		VersionedParams(&o, parameterCodec).Body(data).Do(ctx).Into(out)
+	return out, verifyName(out, name, err)
 }
 
 // Apply applies tn by server-side apply, and creates the temporary namespace if it does
@@ -95,7 +107,9 @@ func (c *Client) Patch(ctx context.Context, name string, pt types.PatchType, dat
 // managers. Of the metadata, only name, UID, resourceVersion, labels, annotations,
 // owner references and finalizers are sent. Reasons: those of Create and Update;
 // Conflict also if another manager owns a field, unless o forces the change.
-func (c *Client) Apply(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.ApplyOptions) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) Apply(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.ApplyOptions,
+) (*v1alpha1.TemporaryNamespace, error) {
 	apply := map[string]any{"spec": tn.Spec, "metadata": metav1.ObjectMeta{
 		Name: tn.Name, UID: tn.UID, ResourceVersion: tn.ResourceVersion,
 		Labels: tn.Labels, Annotations: tn.Annotations, OwnerReferences: tn.OwnerReferences, Finalizers: tn.Finalizers,
@@ -110,7 +124,9 @@ func (c *Client) Apply(ctx context.Context, tn *v1alpha1.TemporaryNamespace, o m
 
 // Delete starts the deletion of a temporary namespace and returns it in phase
 // Terminating. Reasons: NotFound, Conflict (a precondition).
-func (c *Client) Delete(ctx context.Context, name string, o metav1.DeleteOptions) (*v1alpha1.TemporaryNamespace, error) {
+func (c *Client) Delete(
+	ctx context.Context, name string, o metav1.DeleteOptions,
+) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
 	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
 	return out, c.rest.Delete().Resource(v1alpha1.Resource.Resource).Name(name).Body(&o).Do(ctx).Into(out)
@@ -121,5 +137,6 @@ func (c *Client) Delete(ctx context.Context, name string, o metav1.DeleteOptions
 // those of other owners.
 func (c *Client) DeleteCollection(ctx context.Context, o metav1.DeleteOptions, list metav1.ListOptions) error {
 	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
-	return c.rest.Delete().Resource(v1alpha1.Resource.Resource).VersionedParams(&list, parameterCodec).Body(&o).Do(ctx).Error()
+	return c.rest.Delete().Resource(v1alpha1.Resource.Resource).VersionedParams(&list, parameterCodec).
+		Body(&o).Do(ctx).Error()
 }

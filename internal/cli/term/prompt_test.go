@@ -28,7 +28,8 @@ func TestAsk(t *testing.T) {
 			t.Errorf("%q: prompted %q, want %q", in, out.String(), want)
 		}
 	}
-	if _, err := Ask(t.Context(), strings.NewReader(""), io.Discard, "Delete?", "use --yes"); err == nil || !strings.HasSuffix(err.Error(), ": use --yes") {
+	_, err := Ask(t.Context(), strings.NewReader(""), io.Discard, "Delete?", "use --yes")
+	if err == nil || !strings.HasSuffix(err.Error(), ": use --yes") {
 		t.Errorf("no answer: got error %v, want the hint", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -9,8 +9,10 @@ import (
 
 func TestFormatDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", 90 * time.Second: "1m30s", 2*time.Hour - time.Second: "2h",
-		119*time.Minute + 5*time.Second: "1h59m", 7 * 24 * time.Hour: "7d", 26*time.Hour + 5*time.Minute: "1d2h", 3 * time.Hour: "3h",
+		0: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", 90 * time.Second: "1m30s",
+		2*time.Hour - time.Second:       "2h",
+		119*time.Minute + 5*time.Second: "1h59m", 7 * 24 * time.Hour: "7d", 26*time.Hour + 5*time.Minute: "1d2h",
+		3 * time.Hour: "3h",
 	} {
 		if got := FormatDuration(d); got != want {
 			t.Errorf("%s: got %q, want %q", d, got, want)
@@ -47,7 +49,8 @@ func TestRelativeTime(t *testing.T) {
 	defer func() { time.Local = local }()
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration]string{
-		2 * time.Hour: "in 2h (14:00 UTC)", time.Second: "in 1s (12:00:01 UTC)", 0: "0s ago (12:00:00 UTC)", -time.Hour: "1h ago (11:00 UTC)",
+		2 * time.Hour: "in 2h (14:00 UTC)", time.Second: "in 1s (12:00:01 UTC)", 0: "0s ago (12:00:00 UTC)",
+		-time.Hour: "1h ago (11:00 UTC)",
 	} {
 		if got := RelativeTime(now.Add(d), now); got != want {
 			t.Errorf("%s: got %q, want %q", d, got, want)

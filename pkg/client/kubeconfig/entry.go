@@ -79,7 +79,9 @@ func (e Entry) context() (*clientcmdapi.Context, error) {
 	}
 	return &clientcmdapi.Context{
 		Cluster: e.Cluster, AuthInfo: e.User, Namespace: e.Namespace,
-		Extensions: map[string]runtime.Object{contextExtension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON}},
+		Extensions: map[string]runtime.Object{
+			contextExtension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON},
+		},
 	}, nil
 }
 
@@ -99,7 +101,8 @@ func entryOf(name string, c *clientcmdapi.Context) (e Entry, ok bool) {
 	}
 	return Entry{
 		Context: name, Cluster: c.Cluster, User: c.AuthInfo, Namespace: c.Namespace,
-		UID: m.UID, Server: m.Server, ExpiresAt: m.ExpiresAt, Previous: m.Previous, Origin: m.Origin, OriginUnset: m.OriginUnset, Since: m.Since,
+		UID: m.UID, Server: m.Server, ExpiresAt: m.ExpiresAt, Previous: m.Previous, Origin: m.Origin,
+		OriginUnset: m.OriginUnset, Since: m.Since,
 	}, true
 }
 

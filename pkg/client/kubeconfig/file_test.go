@@ -76,7 +76,8 @@ func TestSymlinks(t *testing.T) {
 	if _, err := Find(filepath.Join(dir, "chain1")).Add(t.Context(), entry("tmp-a"), true); err != nil {
 		t.Fatal(err)
 	}
-	if i, err := os.Lstat(filepath.Join(dir, "chain2")); err != nil || i.Mode()&os.ModeSymlink == 0 || !strings.Contains(read1(t, filepath.Join(dir, "dotfiles", "chained")), "tmp-a") {
+	if i, err := os.Lstat(filepath.Join(dir, "chain2")); err != nil || i.Mode()&os.ModeSymlink == 0 ||
+		!strings.Contains(read1(t, filepath.Join(dir, "dotfiles", "chained")), "tmp-a") {
 		t.Error("a chain of links was broken")
 	}
 	dangling := filepath.Join(dir, "new")

@@ -72,24 +72,37 @@ func all(Entry) bool { return true }
 // TestAddAndRemoveLeaveTheFileAsItWas verifies that adding and removing a context
 // restores the file exactly, including comments and unknown fields.
 func TestAddAndRemoveLeaveTheFileAsItWas(t *testing.T) {
-	block := strings.Replace(ordinary, "- name: prod\n  context: {cluster: prod, user: ann}\n", "- name: prod\n  context:\n    cluster: prod\n    user: ann\n", 1)
+	block := strings.Replace(ordinary,
+		"- name: prod\n  context: {cluster: prod, user: ann}\n",
+		"- name: prod\n  context:\n    cluster: prod\n    user: ann\n", 1)
 	for name, content := range map[string]string{
-		"comments, flow entry":   ordinary,
-		"block entries":          block,
-		"contexts last":          "apiVersion: v1\nkind: Config\ncurrent-context: prod\nusers: []\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    user: ann\n",
-		"no newline at the end":  "apiVersion: v1\nkind: Config\ncurrent-context: prod\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    user: ann",
-		"indented sequence":      "apiVersion: v1\nkind: Config\ncontexts:\n  - context:\n      cluster: prod\n      user: ann\n    name: prod\ncurrent-context: prod\nusers:\n  - name: ann\n    user: {token: a}\n",
+		"comments, flow entry": ordinary,
+		"block entries":        block,
+		"contexts last": "apiVersion: v1\nkind: Config\ncurrent-context: prod\nusers: []\ncontexts:\n" +
+			"- name: prod\n  context:\n" +
+			"    cluster: prod\n    user: ann\n",
+		"no newline at the end": "apiVersion: v1\nkind: Config\ncurrent-context: prod\ncontexts:\n- name: prod\n" +
+			"  context:\n    cluster: prod\n" +
+			"    user: ann",
+		"indented sequence": "apiVersion: v1\nkind: Config\ncontexts:\n  - context:\n      cluster: prod\n" +
+			"      user: ann\n    name: prod\n" +
+			"current-context: prod\nusers:\n  - name: ann\n    user: {token: a}\n",
 		"quoted current-context": "contexts:\n- name: prod\n  context:\n    cluster: prod\ncurrent-context: \"prod\"\n",
 		"windows lines":          strings.ReplaceAll(ordinary, "\n", "\r\n"),
 		"names with signs":       strings.ReplaceAll(ordinary, "prod", "kubernetes-admin@kubernetes"),
 		"tabs in comments":       strings.ReplaceAll(ordinary, "# my clusters", "# my\tclusters"),
 		"byte order mark":        "\uFEFF" + ordinary,
-		"quoted, two spaces":     strings.ReplaceAll(ordinary, "current-context: prod # careful", "current-context: 'prod'  # careful"),
-		"a comment on the key":   strings.ReplaceAll(ordinary, "contexts:\n", "contexts: # mine\n"),
-		"empty, commented":       "apiVersion: v1\ncontexts: [] # none yet\n# careful\n",
-		"comment in the last":    "contexts:\n- name: prod\n  context:\n    cluster: prod\n    # namespace: blue\ncurrent-context: prod\n",
-		"block scalar with hash": "contexts:\n- name: prod\n  context:\n    cluster: prod\n  x-note: |\n    one\n    # two\ncurrent-context: prod\n",
-		"no current-context":     "apiVersion: v1\nkind: Config\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    user: ann\n",
+		"quoted, two spaces": strings.ReplaceAll(ordinary,
+			"current-context: prod # careful", "current-context: 'prod'  # careful"),
+		"a comment on the key": strings.ReplaceAll(ordinary, "contexts:\n", "contexts: # mine\n"),
+		"empty, commented":     "apiVersion: v1\ncontexts: [] # none yet\n# careful\n",
+		"comment in the last": "contexts:\n- name: prod\n  context:\n    cluster: prod\n    # namespace: blue\n" +
+			"current-context: prod\n",
+		"block scalar with hash": "contexts:\n- name: prod\n  context:\n    cluster: prod\n  x-note: |\n    one\n" +
+			"    # two\n" +
+			"current-context: prod\n",
+		"no current-context": "apiVersion: v1\nkind: Config\ncontexts:\n- name: prod\n  context:\n" +
+			"    cluster: prod\n    user: ann\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			files, path := use(t, content)
@@ -130,13 +143,18 @@ func TestUnusualFiles(t *testing.T) {
 		"missing contexts": "apiVersion: v1\nkind: Config\n",
 		"null contexts":    "apiVersion: v1\nkind: Config\ncontexts: null\ncurrent-context: \"\"\n",
 		"empty contexts":   "apiVersion: v1\ncontexts: []\n",
-		"json":             `{"apiVersion":"v1","kind":"Config","contexts":[{"name":"prod","context":{"cluster":"prod","user":"ann"}}],"current-context":"prod"}`,
-		"flow contexts":    "apiVersion: v1\ncontexts: [{name: prod, context: {cluster: prod}}]\ncurrent-context: prod\n",
-		"line separators":  strings.ReplaceAll(ordinary, "\"kept\"", "\"kept\u2028\""),
-		"quoted keys":      strings.ReplaceAll(ordinary, "current-context:", "\"current-context\":"),
-		"end mark":         ordinary + "...\n",
-		"anchors":          "apiVersion: v1\ncontexts:\n- &a\n  name: prod\n  context: {cluster: prod}\ncurrent-context: prod\n",
-		"literal block":    "apiVersion: v1\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n    extensions:\n    - name: x\n      extension:\n        text: |\n          # not a comment\n\n          contexts:\n          - name: no\ncurrent-context: prod\n",
+		"json": `{"apiVersion":"v1","kind":"Config",` +
+			`"contexts":[{"name":"prod","context":{"cluster":"prod","user":"ann"}}],"current-context":"prod"}`,
+		"flow contexts":   "apiVersion: v1\ncontexts: [{name: prod, context: {cluster: prod}}]\ncurrent-context: prod\n",
+		"line separators": strings.ReplaceAll(ordinary, "\"kept\"", "\"kept\u2028\""),
+		"quoted keys":     strings.ReplaceAll(ordinary, "current-context:", "\"current-context\":"),
+		"end mark":        ordinary + "...\n",
+		"anchors": "apiVersion: v1\ncontexts:\n- &a\n  name: prod\n  context: {cluster: prod}\n" +
+			"current-context: prod\n",
+		"literal block": "apiVersion: v1\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n" +
+			"    extensions:\n    - name: x\n" +
+			"      extension:\n        text: |\n          # not a comment\n\n          contexts:\n          - name: no\n" +
+			"current-context: prod\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			files, path := use(t, content)
@@ -151,7 +169,8 @@ func TestUnusualFiles(t *testing.T) {
 			if err != nil {
 				t.Fatalf("kubectl cannot read it: %v\n%s", err, read1(t, path))
 			}
-			if c.CurrentContext != "tenama-tmp-a" || c.Contexts["tenama-tmp-a"].Namespace != "tmp-a" || len(c.Contexts) != len(before.Contexts)+1 {
+			if c.CurrentContext != "tenama-tmp-a" || c.Contexts["tenama-tmp-a"].Namespace != "tmp-a" ||
+				len(c.Contexts) != len(before.Contexts)+1 {
 				t.Errorf("got\n%s", read1(t, path))
 			}
 			if _, _, err := files.Remove(t.Context(), all); err != nil {

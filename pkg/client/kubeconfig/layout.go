@@ -40,7 +40,8 @@ func parseLayout(text string) (*layout, error) {
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		return nil, err
 	}
-	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode || doc.Content[0].Style&yaml.FlowStyle != 0 || doc.Content[0].Column != 1 {
+	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode || doc.Content[0].Style&yaml.FlowStyle != 0 ||
+		doc.Content[0].Column != 1 {
 		return nil, fmt.Errorf("%w: not one block mapping", errUnusual)
 	}
 	l := &layout{lines: strings.SplitAfter(text, "\n"), items: map[string]span{}, contextsLine: -1}
@@ -56,7 +57,8 @@ func parseLayout(text string) (*layout, error) {
 		}
 		switch key.Value {
 		case "current-context":
-			if value.Line != key.Line || value.Kind != yaml.ScalarNode || value.Anchor != "" || value.Style&^(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 ||
+			if value.Line != key.Line || value.Kind != yaml.ScalarNode || value.Anchor != "" ||
+				value.Style&^(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 ||
 				!strings.HasPrefix(l.lines[key.Line-1], "current-context:") {
 				return nil, fmt.Errorf("%w: current-context", errUnusual)
 			}

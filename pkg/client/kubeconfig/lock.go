@@ -36,7 +36,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("lock kubeconfig: %w", err)
 		}
-		if now, err := os.Lstat(name); err == nil && (holder == nil || !os.SameFile(now, holder) || !now.ModTime().Equal(holder.ModTime())) {
+		now, err := os.Lstat(name)
+		if err == nil &&
+			(holder == nil || !os.SameFile(now, holder) || !now.ModTime().Equal(holder.ModTime())) {
 			holder, since = now, time.Now()
 		}
 		if time.Since(since) > lockWait {
@@ -44,7 +46,8 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 			if holder != nil {
 				age = time.Since(holder.ModTime()).Round(time.Second).String()
 			}
-			return nil, fmt.Errorf("lock kubeconfig %q: another program has held %q for %s; if none is running, remove that file", path, name, age)
+			return nil, fmt.Errorf("lock kubeconfig %q: another program has held %q for %s; "+
+				"if none is running, remove that file", path, name, age)
 		}
 		select {
 		case <-ctx.Done():

@@ -46,7 +46,8 @@ func taken(e Entry, m *Merged) error {
 	case old.UID == e.UID && e.UID != "":
 		return nil
 	case old.Server != e.Server: // regardless of its recorded expiry: it may have been extended since
-		return fmt.Errorf("context %q in %q, of a temporary namespace at %s: %w", e.Context, m.file[e.Context], old.Server, ErrTaken)
+		return fmt.Errorf("context %q in %q, of a temporary namespace at %s: %w", e.Context, m.file[e.Context],
+			old.Server, ErrTaken)
 	case old.Expired():
 		return nil
 	case old.Namespace != e.Namespace:
@@ -194,7 +195,9 @@ func contextAfterRemoval(e Entry, m *Merged, isRemoved func(string) bool) string
 
 // edit changes one file under its lock. decide receives the content of the file and of
 // all files, both read under the lock.
-func (f *Files) edit(ctx context.Context, file string, decide func(*clientcmdapi.Config, *Merged) (*change, error)) (Result, error) {
+func (f *Files) edit(
+	ctx context.Context, file string, decide func(*clientcmdapi.Config, *Merged) (*change, error),
+) (Result, error) {
 	unlock, err := lock(ctx, file)
 	if err != nil {
 		return Result{}, err

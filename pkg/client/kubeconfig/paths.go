@@ -130,7 +130,10 @@ type Merged struct {
 
 // Load reads and merges all files.
 func (f *Files) Load() (*Merged, error) {
-	m := &Merged{Contexts: map[string]*clientcmdapi.Context{}, file: map[string]string{}, in: map[string]map[string]bool{}, current: map[string]string{}}
+	m := &Merged{
+		Contexts: map[string]*clientcmdapi.Context{},
+		file:     map[string]string{}, in: map[string]map[string]bool{}, current: map[string]string{},
+	}
 	for _, p := range f.list {
 		_, c, err := load(p)
 		if err != nil {

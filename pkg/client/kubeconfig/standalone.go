@@ -48,7 +48,9 @@ func (s Standalone) Encode() ([]byte, error) {
 	c.Clusters[s.Context], c.AuthInfos[s.Context] = s.Cluster, s.User
 	c.Contexts[s.Context] = &clientcmdapi.Context{
 		Cluster: s.Context, AuthInfo: s.Context, Namespace: s.Namespace,
-		Extensions: map[string]runtime.Object{credentialExtension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON}},
+		Extensions: map[string]runtime.Object{
+			credentialExtension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON},
+		},
 	}
 	c.CurrentContext = s.Context
 	return clientcmd.Write(*c)
@@ -91,7 +93,8 @@ func Replaceable(path string) error {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	c, err := parse(b)
-	if err != nil || len(c.Contexts) != 1 || c.Contexts[c.CurrentContext] == nil || c.Contexts[c.CurrentContext].Extensions[credentialExtension] == nil {
+	if err != nil || len(c.Contexts) != 1 || c.Contexts[c.CurrentContext] == nil ||
+		c.Contexts[c.CurrentContext].Extensions[credentialExtension] == nil {
 		return fmt.Errorf("write kubeconfig %q: %w", path, ErrForeign)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 
 func credentialFile(token string) Standalone {
 	return Standalone{
-		Context: "tenama-tmp-a", Cluster: &clientcmdapi.Cluster{Server: "https://127.0.0.1:1", CertificateAuthorityData: []byte("ca")},
-		User: &clientcmdapi.AuthInfo{Token: token}, Namespace: "tmp-a", ExpiresAt: time.Now().Add(time.Hour),
+		Context: "tenama-tmp-a",
+		Cluster: &clientcmdapi.Cluster{Server: "https://127.0.0.1:1", CertificateAuthorityData: []byte("ca")},
+		User:    &clientcmdapi.AuthInfo{Token: token}, Namespace: "tmp-a", ExpiresAt: time.Now().Add(time.Hour),
 	}
 }
 
@@ -29,7 +31,9 @@ func TestStandaloneWrite(t *testing.T) {
 		want   error
 	}{
 		"nothing there": {"-", nil}, "an empty file": {"", nil}, "our own": {"own", nil},
-		"text": {"hello\n", ErrForeign}, "somebody's kubeconfig": {"apiVersion: v1\nkind: Config\ncontexts:\n- context: {cluster: c, user: u}\n  name: x\ncurrent-context: x\n", ErrForeign},
+		"text": {"hello\n", ErrForeign},
+		"another user's kubeconfig": {"apiVersion: v1\nkind: Config\n" +
+			"contexts:\n- context: {cluster: c, user: u}\n  name: x\ncurrent-context: x\n", ErrForeign},
 		"white space": {"\n", ErrForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +64,8 @@ func TestStandaloneWrite(t *testing.T) {
 				t.Errorf("mode %v, %v", info.Mode(), err)
 			}
 			config, err := clientcmd.LoadFromFile(path)
-			if err != nil || config.CurrentContext != "tenama-tmp-a" || config.AuthInfos["tenama-tmp-a"].Token != "new" || config.Contexts["tenama-tmp-a"].Namespace != "tmp-a" {
+			if err != nil || config.CurrentContext != "tenama-tmp-a" || config.AuthInfos["tenama-tmp-a"].Token != "new" ||
+				config.Contexts["tenama-tmp-a"].Namespace != "tmp-a" {
 				t.Errorf("got %+v, %v", config, err)
 			}
 			if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
@@ -120,13 +125,15 @@ func TestHealth(t *testing.T) {
 		}
 		return path
 	}
-	fine, open, broken, fixed := write("fine", "", 0o600), write("open", "", 0o644), write("broken", "{", 0o600), write("fixed", "", 0o400)
+	fine, open := write("fine", "", 0o600), write("open", "", 0o644)
+	broken, fixed := write("broken", "{", 0o600), write("fixed", "", 0o400)
 	lock := write("open.lock", "", 0o600)
 	hour := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(lock, hour, hour); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv(clientcmd.RecommendedConfigPathEnvVar, fine+string(filepath.ListSeparator)+open+string(filepath.ListSeparator)+broken+string(filepath.ListSeparator)+fixed)
+	t.Setenv(clientcmd.RecommendedConfigPathEnvVar,
+		strings.Join([]string{fine, open, broken, fixed}, string(filepath.ListSeparator)))
 	got := map[string]Health{}
 	for _, h := range Find("").Health() {
 		got[filepath.Base(h.Path)] = h

@@ -96,7 +96,8 @@ func writeAs(path string, content []byte, mode fs.FileMode) error {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	err = os.Rename(tmp.Name(), target)
-	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) { // a file mounted into a container cannot be replaced
+	// a file mounted into a container cannot be replaced
+	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) {
 		if err = os.Chmod(target, mode); err == nil {
 			err = os.WriteFile(target, content, mode)
 		}
