@@ -94,6 +94,15 @@ func (f *factory) completeTarget(
 	return f.completeTargets(cmd, args, toComplete)
 }
 
+// completedName returns the name as it is being typed, with or without prefix; ok is
+// false if it does not begin with toComplete.
+func completedName(name, toComplete string) (typed string, ok bool) {
+	if !strings.HasPrefix(name, toComplete) {
+		name = strings.TrimPrefix(name, v1alpha1.DefaultPrefix)
+	}
+	return name, strings.HasPrefix(name, toComplete)
+}
+
 // completeNames offers the names that start with toComplete, with or without the prefix, as typed.
 func (f *factory) completeNames(ctx context.Context, exclude []string, toComplete string) []cobra.Completion {
 	ctx, cancel, c, err := f.completionClient(ctx)
@@ -111,11 +120,8 @@ func (f *factory) completeNames(ctx context.Context, exclude []string, toComplet
 	var out []cobra.Completion
 	for i := range items {
 		tn := &items[i]
-		name := tn.Name
-		if !strings.HasPrefix(name, toComplete) {
-			name = strings.TrimPrefix(name, v1alpha1.DefaultPrefix)
-		}
-		if slices.Contains(exclude, tn.Name) || slices.Contains(exclude, name) || !strings.HasPrefix(name, toComplete) {
+		name, ok := completedName(tn.Name, toComplete)
+		if !ok || slices.Contains(exclude, tn.Name) || slices.Contains(exclude, name) {
 			continue
 		}
 		_, expires, _ := state(tn, c.Now())

@@ -106,17 +106,19 @@ func (r *createRequest) object() *v1alpha1.TemporaryNamespace {
 	return tn
 }
 
+// setName sets the name of tn, or the prefix of a generated name if none was given.
+func (r *createRequest) setName(tn *v1alpha1.TemporaryNamespace, prefix string) {
+	tn.Name, tn.GenerateName = "", prefix
+	if r.name != "" {
+		tn.Name, tn.GenerateName = prefix+strings.TrimPrefix(r.name, prefix), ""
+	}
+}
+
 // create sends the request, and repeats it if the broker requires a prefix other than
 // the default.
 func (r *createRequest) create(
 	ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace,
 ) (*v1alpha1.TemporaryNamespace, error) {
-	setName := func(prefix string) {
-		tn.Name, tn.GenerateName = "", prefix
-		if r.name != "" {
-			tn.Name, tn.GenerateName = prefix+strings.TrimPrefix(r.name, prefix), ""
-		}
-	}
 	opts := metav1.CreateOptions{}
 	if r.dryRun {
 		opts.DryRun = []string{metav1.DryRunAll}
@@ -129,10 +131,10 @@ func (r *createRequest) create(
 			fmt.Fprintf(r.ErrOut, "Waiting for capacity: %s\n", term.Clean(message))
 		}, opts)
 	}
-	setName(v1alpha1.DefaultPrefix)
+	r.setName(tn, v1alpha1.DefaultPrefix)
 	created, err := send()
 	if prefix := requiredPrefix(err); prefix != "" && prefix != v1alpha1.DefaultPrefix {
-		setName(prefix)
+		r.setName(tn, prefix)
 		created, err = send()
 	}
 	return created, err

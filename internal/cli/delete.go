@@ -146,10 +146,7 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	for _, name := range o.names {
 		tn, err := o.startDeletion(ctx, c, name)
 		if client.IsGone(err) {
-			missing = append(missing, name)
-			for _, prefix := range append(o.prefixes(ctx, c), v1alpha1.DefaultPrefix) {
-				missing = append(missing, prefix+name)
-			}
+			missing = append(append(missing, name), candidates(name, o.prefixes(ctx, c))...)
 			if o.ignoreNotFound {
 				err = nil
 			}

@@ -25,6 +25,22 @@ func withPrefix(name string) string {
 	return v1alpha1.DefaultPrefix + name
 }
 
+// candidates returns the full names that name can stand for, with and without prefix, in an
+// installation with the given prefixes. The first one is that of the default prefix.
+func candidates(name string, prefixes []string) []string {
+	out := []string{withPrefix(name)}
+	for _, prefix := range prefixes {
+		full := name
+		if !strings.HasPrefix(name, prefix) {
+			full = prefix + name
+		}
+		if !slices.Contains(out, full) {
+			out = append(out, full)
+		}
+	}
+	return out
+}
+
 // target returns the client, and the temporary namespace that the argument NAME, -n or the
 // current context names.
 func (f *factory) target(ctx context.Context, args []string) (*client.Client, *v1alpha1.TemporaryNamespace, error) {
@@ -67,14 +83,7 @@ func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1a
 	if !client.IsGone(err) {
 		return tn, err
 	}
-	for _, prefix := range f.prefixes(ctx, c) {
-		full := name
-		if !strings.HasPrefix(name, prefix) {
-			full = prefix + name
-		}
-		if full == withPrefix(name) {
-			continue
-		}
+	for _, full := range candidates(name, f.prefixes(ctx, c))[1:] {
 		if tn, other := c.Get(ctx, full); !client.IsGone(other) {
 			return tn, other
 		}

@@ -14,11 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/internal/cli/term"
-	"tenama.dev/tenama/pkg/client"
 )
 
 // leaseDuration is how long a namespace outlives a plugin that was killed.
@@ -188,44 +183,4 @@ func (o *runOptions) executable() (string, error) {
 		return "", &failure{fmt.Errorf("cannot run %q: not executable", name), 126, ""}
 	}
 	return path, nil
-}
-
-// keptExpiry returns the expiry of a kept namespace: that of --ttl, or that of one just created.
-func (h *leaseHolder) keptExpiry(ctx context.Context) time.Time {
-	at := h.c.Now().Add(24 * time.Hour) // if the class sets no lifetime
-	if class, err := h.c.Class(ctx, h.tn.Spec.ClassName); err == nil && class.Spec.Lifetime.DefaultTTLSeconds > 0 {
-		at = h.c.Now().Add(time.Duration(class.Spec.Lifetime.DefaultTTLSeconds) * time.Second)
-	}
-	if end := v1alpha1.DeadlineOf(h.tn); !end.IsZero() && (h.ttl.d > 0 || end.Before(at)) {
-		return end
-	}
-	return at
-}
-
-// finishRun deletes the namespace, or with keep releases its lease so that it lives for its TTL.
-func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	if h.isGone() {
-		return
-	}
-	if keep {
-		kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
-		if err != nil {
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name,
-				term.Clean(err.Error()))
-			return
-		}
-		line := fmt.Sprintf("namespace/%s kept", kept.Name)
-		if t := kept.Status.ExpirationTimestamp; t != nil {
-			line += "; it expires " + term.RelativeTime(t.Time, h.c.Now())
-		}
-		fmt.Fprintf(h.ErrOut, "%s. Switch to it: kubectl tenama use %s\n", line, kept.Name)
-		return
-	}
-	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
-	if err != nil && !client.IsGone(err) {
-		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in two minutes: %s\n", h.tn.Name,
-			term.Clean(err.Error()))
-	}
 }

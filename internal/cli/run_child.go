@@ -15,13 +15,10 @@ import (
 	"syscall"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -180,75 +177,4 @@ func (h *leaseHolder) environ() []string {
 		env = append(env, "TENAMA_EXPIRES_AT="+at.UTC().Format(time.RFC3339))
 	}
 	return env
-}
-
-// keepLease renews the lease and the token until ctx is done or the namespace is gone.
-func (h *leaseHolder) keepLease(ctx context.Context) {
-	warned := false
-	next := h.nextRenewal()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(next):
-		}
-		next = h.nextRenewal()
-		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-		if !h.asMe && h.tokenExpiry.Sub(h.c.Now()) < childTokenLifetime/2 && h.writeCredential(attempt) != nil {
-			next = retryEvery
-		}
-		tn, err := h.c.Renew(attempt, h.tn, h.c.Now())
-		switch {
-		case ctx.Err() != nil:
-		case client.IsGone(err), apierrors.IsConflict(err) && h.isOver(attempt):
-			h.gone.Store(true)
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone; the command keeps running without it.\n", h.tn.Name)
-			cancel()
-			return
-		case err != nil:
-			next = retryEvery
-		default:
-			h.tn = tn
-			h.extendDeadline(attempt, tn)
-			if at := v1alpha1.DeadlineOf(tn); !warned && !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning &&
-				tn.Status.MaximumTTLSeconds == nil {
-				warned = true
-				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name,
-					term.RelativeTime(at, h.c.Now()))
-			}
-		}
-		cancel()
-	}
-}
-
-// nextRenewal returns the delay until the next renewal: renewEvery, or until just after
-// the deadline, which renewals do not move.
-func (h *leaseHolder) nextRenewal() time.Duration {
-	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
-		return min(renewEvery, max(at.Sub(h.c.Now())+2*time.Second, retryEvery))
-	}
-	return renewEvery
-}
-
-// isOver reports whether the namespace is gone or being deleted.
-func (h *leaseHolder) isOver(ctx context.Context) bool {
-	now, err := h.c.Get(ctx, h.tn.Name)
-	return client.IsGone(err) || err == nil && (now.UID != h.tn.UID || now.DeletionTimestamp != nil)
-}
-
-// extendDeadline extends a namespace with a renewable lifetime: its class limits each
-// extension from now rather than the total since creation, so the deadline has to be
-// moved repeatedly.
-func (h *leaseHolder) extendDeadline(ctx context.Context, tn *v1alpha1.TemporaryNamespace) {
-	maximum, at := tn.Status.MaximumTTLSeconds, v1alpha1.DeadlineOf(tn)
-	if h.ttl.d > 0 || maximum == nil || at.Sub(h.c.Now()) > time.Duration(*maximum)*time.Second/2 {
-		return
-	}
-	_, after, err := h.c.Extend(ctx, tn.Name, func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
-		to, _ := latestExtension(tn, now)
-		return to
-	}, "", metav1.PatchOptions{})
-	if err == nil { // a refused extension changes nothing
-		h.tn = after
-	}
 }

@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-// removeAbandonedRunDirs removes the leftovers of a killed run, but no directory that is in use, belongs
-// to another user or is reached through a link, which could lead to a kubeconfig.
-func TestSweep(t *testing.T) {
+// TestRemoveAbandonedRunDirs verifies that the leftovers of a killed run are removed, but
+// no directory that is in use, belongs to another user or is reached through a link,
+// which could lead to a kubeconfig.
+func TestRemoveAbandonedRunDirs(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is open cannot be removed there")
 	}
