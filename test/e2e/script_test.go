@@ -24,8 +24,13 @@ import (
 // kubectl, with the user's own kubeconfig and home.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	runScripts(t, "testdata/script", testenv.Bin("kubectl-tenama"))
+}
+
+// runScripts runs the scripts of a directory with a binary of the plugin.
+func runScripts(t *testing.T, dir, plugin string) {
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+		Dir:           dir,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(e *testscript.Env) error {
 			for _, user := range []string{"admin", "bob", "dora"} {
@@ -49,14 +54,14 @@ func TestScripts(t *testing.T) {
 			}
 			config.AuthInfos = map[string]*clientcmdapi.AuthInfo{user: {ClientCertificateData: cert, ClientKeyData: key}}
 			config.Contexts["test"].AuthInfo = user
-			e.Setenv("PATH", testenv.Bin("")+":"+os.Getenv("PATH"))
+			e.Setenv("PATH", filepath.Dir(plugin)+":"+testenv.Bin("")+":"+os.Getenv("PATH"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TMPDIR", e.WorkDir)
 			e.Setenv("TZ", "UTC")
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("SERVER", shared.Server)
 			e.Setenv("DOLLAR", "$")
-			e.Setenv("PLUGIN", testenv.Bin("kubectl-tenama"))
+			e.Setenv("PLUGIN", plugin)
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // avoids the names of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},
