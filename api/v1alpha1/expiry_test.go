@@ -16,15 +16,23 @@ func TestExpiry(t *testing.T) {
 		life Lifetime
 		want time.Duration // from birth
 	}{
-		"TTL alone":                  {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour}, time.Hour},
-		"extended":                   {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(3 * time.Hour)}, 3 * time.Hour},
-		"an extension that is less":  {Lifetime{TTL: 4 * time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(3 * time.Hour)}, 4 * time.Hour},
-		"renewed beyond":             {Lifetime{Type: LifetimeRenewable, TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(300 * time.Hour)}, 300 * time.Hour},
-		"the ceiling holds":          {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, ExtendUntil: born.Add(300 * time.Hour)}, 10 * time.Hour},
-		"a lease nobody renews":      {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute}, time.Minute},
-		"a renewed lease":            {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute, Renewed: born.Add(time.Hour)}, time.Hour + time.Minute},
-		"a lease of the unbounded":   {Lifetime{Type: LifetimeUnbounded, Lease: time.Minute, Renewed: born.Add(time.Hour)}, time.Hour + time.Minute},
-		"a lease and a ceiling":      {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute, Renewed: born.Add(99 * time.Hour)}, time.Hour},
+		"TTL alone": {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour}, time.Hour},
+		"extended": {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour,
+			ExtendUntil: born.Add(3 * time.Hour)}, 3 * time.Hour},
+		"an extension that is less": {Lifetime{TTL: 4 * time.Hour, MaximumTTL: 10 * time.Hour,
+			ExtendUntil: born.Add(3 * time.Hour)}, 4 * time.Hour},
+		"renewed beyond": {Lifetime{Type: LifetimeRenewable, TTL: time.Hour, MaximumTTL: 10 * time.Hour,
+			ExtendUntil: born.Add(300 * time.Hour)}, 300 * time.Hour},
+		"the ceiling holds": {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour,
+			ExtendUntil: born.Add(300 * time.Hour)}, 10 * time.Hour},
+		"a lease nobody renews": {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute},
+			time.Minute},
+		"a renewed lease": {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute,
+			Renewed: born.Add(time.Hour)}, time.Hour + time.Minute},
+		"a lease of the unbounded": {Lifetime{Type: LifetimeUnbounded, Lease: time.Minute, Renewed: born.Add(time.Hour)},
+			time.Hour + time.Minute},
+		"a lease and a ceiling": {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute,
+			Renewed: born.Add(99 * time.Hour)}, time.Hour},
 		"the ceiling holds for TTLs": {Lifetime{TTL: 20 * time.Hour, MaximumTTL: 10 * time.Hour}, 10 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +67,8 @@ func FuzzReadLifetime(f *testing.F) {
 	f.Add("", "0", "", "0", "9999-12-31T23:59:59Z")
 	f.Fuzz(func(t *testing.T, ttl, maximum, until, lease, renewed string) {
 		m := &metav1.ObjectMeta{Annotations: map[string]string{
-			AnnotationTTL: ttl, AnnotationMaximumTTL: maximum, AnnotationExtendUntil: until, AnnotationLease: lease, AnnotationRenewed: renewed,
+			AnnotationTTL: ttl, AnnotationMaximumTTL: maximum, AnnotationExtendUntil: until, AnnotationLease: lease,
+			AnnotationRenewed: renewed,
 		}}
 		life, err := ReadLifetime(m)
 		if err != nil {

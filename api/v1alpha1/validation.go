@@ -74,19 +74,24 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 		}
 	}
 	if len(tn.Finalizers) > 0 { // the object is a view of the Namespace, which does not wait for these finalizers
-		errs = append(errs, field.Forbidden(meta.Child("finalizers"), "a temporary namespace is deleted with its Namespace, and cannot wait for finalizers"))
+		errs = append(errs, field.Forbidden(meta.Child("finalizers"),
+			"a temporary namespace is deleted with its Namespace, and cannot wait for finalizers"))
 	}
 	if id := tn.Annotations[AnnotationRequestID]; len(id) > maxRequestID || strings.ContainsFunc(id, unprintable) {
-		errs = append(errs, field.Invalid(meta.Child("annotations").Key(AnnotationRequestID), id, fmt.Sprintf("must be at most %d printable characters", maxRequestID)))
+		errs = append(errs, field.Invalid(meta.Child("annotations").Key(AnnotationRequestID), id,
+			fmt.Sprintf("must be at most %d printable characters", maxRequestID)))
 	}
 	if ttl := tn.Spec.TTLSeconds; ttl != nil && (*ttl < 1 || *ttl > MaxTTLSeconds) {
-		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), *ttl, "must be positive, and at most the maximum of the class"))
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), *ttl,
+			"must be positive, and at most the maximum of the class"))
 	}
 	if s := tn.Spec.LeaseDurationSeconds; s != nil && (*s < MinLeaseSeconds || *s > MaxTTLSeconds) {
-		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), *s, fmt.Sprintf("must be at least %d", MinLeaseSeconds)))
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), *s,
+			fmt.Sprintf("must be at least %d", MinLeaseSeconds)))
 	}
 	if tn.Spec.RenewTime != nil && tn.Spec.LeaseDurationSeconds == nil {
-		errs = append(errs, field.Forbidden(spec.Child("renewTime"), "there is no lease: leaseDurationSeconds is set at creation only"))
+		errs = append(errs, field.Forbidden(spec.Child("renewTime"),
+			"there is no lease: leaseDurationSeconds is set at creation only"))
 	}
 	if name := tn.Spec.ClassName; name != "" {
 		for _, msg := range validation.IsDNS1123Label(name) {
@@ -95,16 +100,19 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 	}
 	if w := tn.Annotations[AnnotationWait]; w != "" {
 		if d, err := time.ParseDuration(w); err != nil || d <= 0 || d > MaxWait {
-			errs = append(errs, field.Invalid(meta.Child("annotations").Key(AnnotationWait), w, fmt.Sprintf("must be a duration such as 10m, at most %s", MaxWait)))
+			errs = append(errs, field.Invalid(meta.Child("annotations").Key(AnnotationWait), w,
+				fmt.Sprintf("must be a duration such as 10m, at most %s", MaxWait)))
 		}
 	}
 	if g := tn.Spec.OwnerGroup; strings.HasPrefix(g, "system:") {
 		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g, "must not be a system group"))
 	} else if len(g) > maxGroup || strings.ContainsFunc(g, unprintable) {
-		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g, fmt.Sprintf("must be at most %d printable characters", maxGroup)))
+		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g,
+			fmt.Sprintf("must be at most %d printable characters", maxGroup)))
 	}
 	if r := tn.Spec.Reason; utf8.RuneCountInString(r) > maxReason || strings.ContainsFunc(r, unprintable) {
-		errs = append(errs, field.Invalid(spec.Child("reason"), r, fmt.Sprintf("must be one line of at most %d printable characters", maxReason)))
+		errs = append(errs, field.Invalid(spec.Child("reason"), r,
+			fmt.Sprintf("must be one line of at most %d printable characters", maxReason)))
 	}
 	return errs
 }
@@ -116,29 +124,36 @@ func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList 
 	spec := field.NewPath("spec")
 	var errs field.ErrorList
 	if tn.Spec.ClassName != old.Spec.ClassName {
-		errs = append(errs, field.Invalid(spec.Child("className"), tn.Spec.ClassName, fmt.Sprintf("is immutable: it is %q", old.Spec.ClassName)))
+		errs = append(errs, field.Invalid(spec.Child("className"), tn.Spec.ClassName,
+			fmt.Sprintf("is immutable: it is %q", old.Spec.ClassName)))
 	}
 	if !maps.Equal(tn.Spec.Parameters, old.Spec.Parameters) {
 		errs = append(errs, field.Invalid(spec.Child("parameters"), tn.Spec.Parameters, "are immutable"))
 	}
 	if tn.Spec.OwnerGroup != old.Spec.OwnerGroup {
-		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), tn.Spec.OwnerGroup, fmt.Sprintf("is immutable: it is %q", old.Spec.OwnerGroup)))
+		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), tn.Spec.OwnerGroup,
+			fmt.Sprintf("is immutable: it is %q", old.Spec.OwnerGroup)))
 	}
 	if id, was := tn.Annotations[AnnotationRequestID], old.Annotations[AnnotationRequestID]; id != was && id != "" {
-		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(AnnotationRequestID), id, "is immutable"))
+		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(AnnotationRequestID), id,
+			"is immutable"))
 	}
 	switch was, is := deref(old.Spec.LeaseDurationSeconds), deref(tn.Spec.LeaseDurationSeconds); {
 	case was == 0 && is != 0:
-		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, "is set at creation only: it would bring the expiry nearer"))
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is,
+			"is set at creation only: it would bring the expiry nearer"))
 	case is < was:
-		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is, fmt.Sprintf("must not be lower than %d: an update cannot bring the expiry nearer", was)))
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is,
+			fmt.Sprintf("must not be lower than %d: an update cannot bring the expiry nearer", was)))
 	}
 	if is, was := tn.Spec.RenewTime, old.Spec.RenewTime; was != nil && (is == nil || is.Time.Before(was.Time)) {
-		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), fmt.Sprintf("must not be earlier than %s: an update cannot bring the expiry nearer", text(was))))
+		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is),
+			fmt.Sprintf("must not be earlier than %s: an update cannot bring the expiry nearer", text(was))))
 	} else if is != nil && is.Time.Before(old.CreationTimestamp.Time) {
 		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be before the creation"))
 	} else if is != nil && is.Time.After(now.Add(maxAhead)) && !is.Equal(was) {
-		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is), "must not be in the future; to keep the namespace longer without a renewal, raise leaseDurationSeconds"))
+		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is),
+			"must not be in the future; to keep the namespace longer without a renewal, raise leaseDurationSeconds"))
 	}
 	return append(errs, validateLifetime(tn, old, now)...)
 }
@@ -169,27 +184,36 @@ func validateLifetime(tn, old *TemporaryNamespace, now time.Time) field.ErrorLis
 		latest, allows = now.Add(most), fmt.Sprintf("%s from now, %s", most, allows)
 	}
 	if until != nil && !latest.IsZero() && until.After(latest) && !until.Equal(before) {
-		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until), fmt.Sprintf("must not be after %s, %s", latest.UTC().Format(time.RFC3339), allows)))
+		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until),
+			fmt.Sprintf("must not be after %s, %s", latest.UTC().Format(time.RFC3339), allows)))
 	}
 	if until != nil && until.Time.Before(created) {
 		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until), "must not be before the creation"))
 	}
 	if !latest.IsZero() && ttl > was && created.Add(time.Duration(ttl)*time.Second).After(latest) {
 		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl,
-			fmt.Sprintf("must be at most %d, the maximum of class %q", int64(latest.Sub(created)/time.Second), old.Spec.ClassName)))
+			fmt.Sprintf("must be at most %d, the maximum of class %q", int64(latest.Sub(created)/time.Second),
+				old.Spec.ClassName)))
 	}
 	if most := old.Status.MaximumTTLSeconds; most != nil && ttl > was && ttl > *most {
-		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must be at most %d: use extendUntil to extend further", *most)))
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl,
+			fmt.Sprintf("must be at most %d: use extendUntil to extend further", *most)))
 	}
 	if ttl < was {
-		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl, fmt.Sprintf("must not be lower than %d: an update cannot bring the expiry nearer; delete the namespace to end it early", was)))
+		errs = append(errs, field.Invalid(spec.Child("ttlSeconds"), ttl,
+			fmt.Sprintf(
+				"must not be lower than %d: an update cannot bring the expiry nearer; delete the namespace to end it early", was)))
 	}
 	if before != nil && (until == nil || until.Time.Before(before.Time)) {
 		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until),
-			fmt.Sprintf("must not be earlier than %s: an update cannot bring the expiry nearer; delete the namespace to end it early", text(before))))
+			fmt.Sprintf(
+				"must not be earlier than %s: an update cannot bring the expiry nearer; delete the namespace to end it early",
+				text(before))))
 	}
 	if most := old.Status.MaximumExtensions; most != nil && old.Status.Extensions >= *most && Extends(tn, old) {
-		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), fmt.Sprintf("the namespace has been extended %d times, the maximum of class %q", old.Status.Extensions, old.Spec.ClassName)))
+		errs = append(errs, field.Forbidden(spec.Child("extendUntil"),
+			fmt.Sprintf("the namespace has been extended %d times, the maximum of class %q", old.Status.Extensions,
+				old.Spec.ClassName)))
 	}
 	return errs
 }

@@ -15,9 +15,10 @@ func sample() *TemporaryNamespace {
 	born := metav1.NewTime(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
 	most := metav1.NewTime(born.Add(10 * time.Hour))
 	return &TemporaryNamespace{
-		ObjectMeta: metav1.ObjectMeta{Name: "tmp-a", CreationTimestamp: born, Annotations: map[string]string{AnnotationRequestID: "r"}},
-		Spec:       TemporaryNamespaceSpec{ClassName: "default", TTLSeconds: &ttl},
-		Status:     TemporaryNamespaceStatus{MaximumExpirationTimestamp: &most},
+		ObjectMeta: metav1.ObjectMeta{Name: "tmp-a", CreationTimestamp: born,
+			Annotations: map[string]string{AnnotationRequestID: "r"}},
+		Spec:   TemporaryNamespaceSpec{ClassName: "default", TTLSeconds: &ttl},
+		Status: TemporaryNamespaceStatus{MaximumExpirationTimestamp: &most},
 	}
 }
 
@@ -47,47 +48,94 @@ func TestValidateUpdate(t *testing.T) {
 		old, change func(*TemporaryNamespace)
 		field       string // rejected field; empty: accepted
 	}{
-		"nothing":                  {nil, func(*TemporaryNamespace) {}, ""},
-		"more TTL":                 {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
-		"less TTL":                 {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3599) }, "spec.ttlSeconds"},
-		"TTL at the ceiling":       {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36000) }, ""},
-		"TTL beyond the ceiling":   {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36001) }, "spec.ttlSeconds"},
+		"nothing":  {nil, func(*TemporaryNamespace) {}, ""},
+		"more TTL": {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
+		"less TTL": {nil, func(tn *TemporaryNamespace) {
+			tn.Spec.TTLSeconds = seconds(3599)
+		}, "spec.ttlSeconds"},
+		"TTL at the ceiling": {nil, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(36000) }, ""},
+		"TTL beyond the ceiling": {nil, func(tn *TemporaryNamespace) {
+			tn.Spec.TTLSeconds = seconds(36001)
+		}, "spec.ttlSeconds"},
 		"extension":                {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, ""},
 		"extension at the ceiling": {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10 * time.Hour) }, ""},
-		"extension beyond":         {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(10*time.Hour + time.Second) }, "spec.extendUntil"},
-		"extension into the past":  {nil, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(-time.Hour) }, "spec.extendUntil"},
+		"extension beyond": {nil, func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(10*time.Hour + time.Second)
+		}, "spec.extendUntil"},
+		"extension into the past": {nil, func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(-time.Hour)
+		}, "spec.extendUntil"},
 		"extension before the era": {nil, func(tn *TemporaryNamespace) {
 			v := metav1.NewTime(time.Time{}.Add(-24 * time.Hour))
 			tn.Spec.ExtendUntil = &v
 		}, "spec.extendUntil"},
-		"extension taken back":      {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = nil }, "spec.extendUntil"},
-		"extension lowered":         {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(time.Hour) }, "spec.extendUntil"},
-		"a lease later":             {nil, func(tn *TemporaryNamespace) { tn.Spec.LeaseDurationSeconds = seconds(60) }, "spec.leaseDurationSeconds"},
-		"a longer lease":            {leased, func(tn *TemporaryNamespace) { tn.Spec.LeaseDurationSeconds = seconds(3600) }, ""},
-		"a shorter lease":           {leased, func(tn *TemporaryNamespace) { tn.Spec.LeaseDurationSeconds = seconds(10) }, "spec.leaseDurationSeconds"},
-		"a lease renewed ahead":     {leased, func(tn *TemporaryNamespace) { tn.Spec.RenewTime = at(9 * time.Hour) }, "spec.renewTime"},
-		"a lease renewed":           {leased, func(tn *TemporaryNamespace) { tn.Spec.RenewTime = at(2 * time.Minute) }, ""},
-		"a lease renewed back":      {leased, func(tn *TemporaryNamespace) { tn.Spec.RenewTime = at(time.Second) }, "spec.renewTime"},
-		"another class":             {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassName = "gold" }, "spec.className"},
-		"another request":           {nil, func(tn *TemporaryNamespace) { tn.Annotations = map[string]string{AnnotationRequestID: "s"} }, "metadata.annotations[tenama.dev/request-id]"},
-		"request left out":          {nil, func(tn *TemporaryNamespace) { tn.Annotations = nil }, ""},
-		"reason":                    {nil, func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
-		"apply after an extension":  {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3600) }, ""},
-		"other parameters":          {nil, func(tn *TemporaryNamespace) { tn.Spec.Parameters = map[string]string{"cpu": "4"} }, "spec.parameters"},
-		"another owner group":       {nil, func(tn *TemporaryNamespace) { tn.Spec.OwnerGroup = "devs" }, "spec.ownerGroup"},
-		"another revision":          {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassRevision = "b" }, ""}, // validated by the registry
-		"the last extension":        {extensions(2, 3), func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, ""},
-		"one extension too many":    {extensions(3, 3), func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, "spec.extendUntil"},
-		"no extension at all":       {extensions(0, 0), func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, "spec.extendUntil"},
-		"a reason is no extension":  {extensions(3, 3), func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
-		"renewed":                   {renewable, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(7 * time.Hour) }, ""}, // it is 5 h after birth
-		"renewed too far":           {renewable, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(7*time.Hour + time.Second) }, "spec.extendUntil"},
-		"renewed by TTL":            {renewable, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7201) }, "spec.ttlSeconds"},
-		"renewal taken back":        {renewable, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(60) }, "spec.ttlSeconds"},
-		"unbounded, and extended":   {unbounded, func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) }, "spec.extendUntil"},
-		"unbounded, and a TTL":      {unbounded, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(60) }, "spec.ttlSeconds"},
-		"unbounded, and a reason":   {unbounded, func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
-		"ceiling unknown: TTL more": {func(tn *TemporaryNamespace) { tn.Status.MaximumExpirationTimestamp = nil }, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
+		"extension taken back": {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) },
+			func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = nil }, "spec.extendUntil"},
+		"extension lowered": {func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(2 * time.Hour) },
+			func(tn *TemporaryNamespace) { tn.Spec.ExtendUntil = at(time.Hour) }, "spec.extendUntil"},
+		"a lease later": {nil, func(tn *TemporaryNamespace) {
+			tn.Spec.LeaseDurationSeconds = seconds(60)
+		}, "spec.leaseDurationSeconds"},
+		"a longer lease": {leased, func(tn *TemporaryNamespace) {
+			tn.Spec.LeaseDurationSeconds = seconds(3600)
+		}, ""},
+		"a shorter lease": {leased, func(tn *TemporaryNamespace) {
+			tn.Spec.LeaseDurationSeconds = seconds(10)
+		}, "spec.leaseDurationSeconds"},
+		"a lease renewed ahead": {leased, func(tn *TemporaryNamespace) {
+			tn.Spec.RenewTime = at(9 * time.Hour)
+		}, "spec.renewTime"},
+		"a lease renewed": {leased, func(tn *TemporaryNamespace) { tn.Spec.RenewTime = at(2 * time.Minute) }, ""},
+		"a lease renewed back": {leased, func(tn *TemporaryNamespace) {
+			tn.Spec.RenewTime = at(time.Second)
+		}, "spec.renewTime"},
+		"another class": {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassName = "gold" }, "spec.className"},
+		"another request": {nil, func(tn *TemporaryNamespace) {
+			tn.Annotations = map[string]string{AnnotationRequestID: "s"}
+		}, "metadata.annotations[tenama.dev/request-id]"},
+		"request left out": {nil, func(tn *TemporaryNamespace) { tn.Annotations = nil }, ""},
+		"reason":           {nil, func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
+		"apply after an extension": {func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(2 * time.Hour)
+		}, func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(3600) }, ""},
+		"other parameters": {nil, func(tn *TemporaryNamespace) {
+			tn.Spec.Parameters = map[string]string{"cpu": "4"}
+		}, "spec.parameters"},
+		"another owner group": {nil, func(tn *TemporaryNamespace) { tn.Spec.OwnerGroup = "devs" }, "spec.ownerGroup"},
+		// validated by the registry
+		"another revision": {nil, func(tn *TemporaryNamespace) { tn.Spec.ClassRevision = "b" }, ""},
+		"the last extension": {extensions(2, 3), func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(2 * time.Hour)
+		}, ""},
+		"one extension too many": {extensions(3, 3), func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(2 * time.Hour)
+		}, "spec.extendUntil"},
+		"no extension at all": {extensions(0, 0), func(tn *TemporaryNamespace) {
+			tn.Spec.TTLSeconds = seconds(7200)
+		}, "spec.extendUntil"},
+		"a reason is no extension": {extensions(3, 3), func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
+		// it is 5 h after birth
+		"renewed": {renewable, func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(7 * time.Hour)
+		}, ""},
+		"renewed too far": {renewable, func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(7*time.Hour + time.Second)
+		}, "spec.extendUntil"},
+		"renewed by TTL": {renewable, func(tn *TemporaryNamespace) {
+			tn.Spec.TTLSeconds = seconds(7201)
+		}, "spec.ttlSeconds"},
+		"renewal taken back": {renewable, func(tn *TemporaryNamespace) {
+			tn.Spec.TTLSeconds = seconds(60)
+		}, "spec.ttlSeconds"},
+		"unbounded, and extended": {unbounded, func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(2 * time.Hour)
+		}, "spec.extendUntil"},
+		"unbounded, and a TTL": {unbounded, func(tn *TemporaryNamespace) {
+			tn.Spec.TTLSeconds = seconds(60)
+		}, "spec.ttlSeconds"},
+		"unbounded, and a reason": {unbounded, func(tn *TemporaryNamespace) { tn.Spec.Reason = "because" }, ""},
+		"ceiling unknown: TTL more": {func(tn *TemporaryNamespace) { tn.Status.MaximumExpirationTimestamp = nil },
+			func(tn *TemporaryNamespace) { tn.Spec.TTLSeconds = seconds(7200) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			old := sample()

@@ -37,7 +37,8 @@ func ExpiresSoon(tn *TemporaryNamespace, now time.Time) bool {
 func ExpiryWarning(tn *TemporaryNamespace, now time.Time) string {
 	at := tn.Status.ExpirationTimestamp
 	left := max(at.Sub(now), 0).Round(time.Second)
-	text := fmt.Sprintf("namespace %q expires in %s, at %s", tn.Name, duration.HumanDuration(left), at.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("namespace %q expires in %s, at %s", tn.Name, duration.HumanDuration(left),
+		at.UTC().Format(time.RFC3339))
 	switch s := tn.Status; {
 	case s.MaximumExpirationTimestamp != nil && !s.MaximumExpirationTimestamp.After(at.Time):
 		return text + "; that is the most its class allows"
@@ -46,7 +47,8 @@ func ExpiryWarning(tn *TemporaryNamespace, now time.Time) string {
 	case s.MaximumExpirationTimestamp != nil:
 		text += fmt.Sprintf("; to keep it, until %s at most", s.MaximumExpirationTimestamp.UTC().Format(time.RFC3339))
 	case s.MaximumTTLSeconds != nil:
-		text += fmt.Sprintf("; to keep it, for %s from now at most", duration.HumanDuration(time.Duration(*s.MaximumTTLSeconds)*time.Second))
+		text += fmt.Sprintf("; to keep it, for %s from now at most",
+			duration.HumanDuration(time.Duration(*s.MaximumTTLSeconds)*time.Second))
 	}
 	return text + ": kubectl tenama extend " + tn.Name
 }

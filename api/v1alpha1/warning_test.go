@@ -48,12 +48,16 @@ func TestExpiryWarning(t *testing.T) {
 		status TemporaryNamespaceStatus
 		want   string
 	}{
-		"fixed":     {TemporaryNamespaceStatus{MaximumExpirationTimestamp: &later}, "; to keep it, until 2026-11-20T15:00:00Z at most: kubectl tenama extend tmp-a"},
-		"at most":   {TemporaryNamespaceStatus{MaximumExpirationTimestamp: &at}, "; that is the most its class allows"},
-		"renewable": {TemporaryNamespaceStatus{MaximumTTLSeconds: &week}, "; to keep it, for 7d from now at most: kubectl tenama extend tmp-a"},
-		"often":     {TemporaryNamespaceStatus{MaximumExpirationTimestamp: &later, MaximumExtensions: &two, Extensions: 2}, "; it cannot be extended any more"},
+		"fixed": {TemporaryNamespaceStatus{MaximumExpirationTimestamp: &later},
+			"; to keep it, until 2026-11-20T15:00:00Z at most: kubectl tenama extend tmp-a"},
+		"at most": {TemporaryNamespaceStatus{MaximumExpirationTimestamp: &at}, "; that is the most its class allows"},
+		"renewable": {TemporaryNamespaceStatus{MaximumTTLSeconds: &week},
+			"; to keep it, for 7d from now at most: kubectl tenama extend tmp-a"},
+		"often": {TemporaryNamespaceStatus{MaximumExpirationTimestamp: &later, MaximumExtensions: &two, Extensions: 2},
+			"; it cannot be extended any more"},
 	} {
-		tn := &TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a", CreationTimestamp: metav1.NewTime(born)}, Status: c.status}
+		tn := &TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a", CreationTimestamp: metav1.NewTime(born)},
+			Status: c.status}
 		tn.Status.ExpirationTimestamp = &at
 		got := ExpiryWarning(tn, at.Add(-9*time.Minute))
 		if want := `namespace "tmp-a" expires in 9m, at 2026-11-20T13:00:00Z` + c.want; got != want {

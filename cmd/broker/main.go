@@ -24,7 +24,8 @@ func main() {
 	o := broker.NewOptions()
 	flags := pflag.NewFlagSet("broker", pflag.ContinueOnError)
 	o.AddFlags(flags)
-	guard := flags.Bool("guard", false, "do not serve; delete the APIService if no broker has answered for 15 s, because it blocks the deletion of every namespace")
+	guard := flags.Bool("guard", false, "do not serve; delete the APIService if no broker has answered for 15 s, "+
+		"because it blocks the deletion of every namespace")
 	show := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(os.Args[1:]); {
 	case errors.Is(err, pflag.ErrHelp):

@@ -34,11 +34,13 @@ func withDepthLimit(next http.Handler) http.Handler {
 		}
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxBodyBytes+1)) // the handlers reject longer bodies
 		if err != nil {
-			responsewriters.ErrorNegotiated(apierrors.NewBadRequest("reading the body failed: "+err.Error()), codecs, v1alpha1.GroupVersion, w, r)
+			responsewriters.ErrorNegotiated(apierrors.NewBadRequest("reading the body failed: "+err.Error()), codecs,
+				v1alpha1.GroupVersion, w, r)
 			return
 		}
 		if exceedsDepth(body, strings.Contains(r.Header.Get("Content-Type"), "yaml")) {
-			responsewriters.ErrorNegotiated(apierrors.NewBadRequest(fmt.Sprintf("the body is nested deeper than %d levels", maxDepth)), codecs, v1alpha1.GroupVersion, w, r)
+			responsewriters.ErrorNegotiated(apierrors.NewBadRequest(fmt.Sprintf("the body is nested deeper than %d levels",
+				maxDepth)), codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
 		r.Body = struct {

@@ -68,7 +68,8 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	if s.classes, err = classes.New(c.policies, c.kube, o.Namespace, o.Prefixes, kinds, log); err != nil {
 		return nil, err
 	}
-	s.budgets, err = budgets.New(c.policies, &budgets.Store{View: tracker, Reserved: s.classes.Reserved, Full: measureBudgets, Replica: o.Pod, Log: log})
+	s.budgets, err = budgets.New(c.policies,
+		&budgets.Store{View: tracker, Reserved: s.classes.Reserved, Full: measureBudgets, Replica: o.Pod, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,8 @@ func (s *server) onChange(ns *corev1.Namespace) {
 	}
 	switch at, err := s.lifecycle.Due(ns); {
 	case err != nil:
-		s.log.Error("The expiry cannot be read; the namespace is kept until its annotations are repaired or it is deleted", "namespace", ns.Name, "uid", ns.UID, "err", err)
+		s.log.Error("The expiry cannot be read; the namespace is kept until its annotations are repaired or it is deleted",
+			"namespace", ns.Name, "uid", ns.UID, "err", err)
 	case !at.IsZero():
 		s.queue.AddAt(ns.Name, at)
 	}

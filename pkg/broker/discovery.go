@@ -22,7 +22,8 @@ var categories = []string{"tenama"}
 func discoveryHandlers() (root, group, version http.Handler) {
 	gv := v1alpha1.GroupVersion
 	served := metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: gv.Version}
-	apiGroup := metav1.APIGroup{Name: gv.Group, Versions: []metav1.GroupVersionForDiscovery{served}, PreferredVersion: served}
+	apiGroup := metav1.APIGroup{Name: gv.Group, Versions: []metav1.GroupVersionForDiscovery{served},
+		PreferredVersion: served}
 
 	manager := aggregated.NewResourceManager("apis")
 	manager.AddGroupVersion(gv.Group, apidiscoveryv2.APIVersionDiscovery{

@@ -22,12 +22,14 @@ func (s *server) register(work context.Context, reg *registration.Registration) 
 
 // drain withdraws the registration, ends requests and waits for creations in
 // progress. It returns failure, the error that ended the serving, if there was one.
-func (s *server) drain(work context.Context, reg *registration.Registration, api *http.Server, endRequests func(), failure error) error {
+func (s *server) drain(work context.Context, reg *registration.Registration, api *http.Server, endRequests func(),
+	failure error) error {
 	ctx, cancel := context.WithTimeout(work, s.options.ShutdownDelay+30*time.Second)
 	defer cancel()
 	withdraw := func() {
 		if err := reg.Withdraw(ctx); err != nil {
-			s.log.Error("Deleting the APIService failed: no namespace of the cluster can be deleted until a broker serves again or the APIService is deleted", "err", err)
+			s.log.Error("Deleting the APIService failed: no namespace of the cluster can be deleted until a broker serves "+
+				"again or the APIService is deleted", "err", err)
 		}
 	}
 	withdraw()

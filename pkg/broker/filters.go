@@ -27,8 +27,10 @@ const requestDeadline = 30 * time.Second
 
 // filter returns a handler that passes every request through the filters, outermost
 // first, to the router.
-func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health, log *slog.Logger) http.Handler {
-	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api")}
+func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health,
+	log *slog.Logger) http.Handler {
+	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"),
+		GrouplessAPIPrefixes: sets.NewString("api")}
 	h := router
 	for _, f := range slices.Backward([]func(http.Handler) http.Handler{
 		filters.WithAuditInit,
@@ -72,10 +74,12 @@ func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Hand
 		case decision == authorizer.DecisionAllow:
 			next.ServeHTTP(w, r)
 		case apierrors.IsForbidden(err):
-			refusal := apierrors.NewServiceUnavailable("the broker lacks the rights of ClusterRole \"tenama:broker\": check that deploy/ is installed completely, and that there is no other installation (" + err.Error() + ")")
+			refusal := apierrors.NewServiceUnavailable("the broker lacks the rights of ClusterRole \"tenama:broker\": check " +
+				"that deploy/ is installed completely, and that there is no other installation (" + err.Error() + ")")
 			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
 		case err != nil:
-			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the access review failed; try again"), codecs, v1alpha1.GroupVersion, w, r)
+			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the access review failed; try again"), codecs,
+				v1alpha1.GroupVersion, w, r)
 		default:
 			responsewriters.Forbidden(attributes, w, r, reason, codecs)
 		}
@@ -86,7 +90,8 @@ func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Hand
 func untilServing(next http.Handler, state *health) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if info, ok := request.RequestInfoFrom(r.Context()); ok && info.IsResourceRequest && !state.serving.Load() {
-			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker is starting; try again"), codecs, v1alpha1.GroupVersion, w, r)
+			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker is starting; try again"), codecs,
+				v1alpha1.GroupVersion, w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -109,8 +114,10 @@ func whileContained(next http.Handler, state *health) http.Handler {
 			warning.AddWarning(r.Context(), "", "the broker is not contained, and runs with --allow-uncontained: "+err.Error())
 		default:
 			// No Retry-After: clients would retry, but an administrator must act first.
-			refusal := apierrors.NewServiceUnavailable("the broker changes nothing while it is not contained: " + err.Error() + " (for administrators: docs/security.md, \"When the broker is not contained\")")
-			refusal.ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: v1alpha1.CauseNotContained, Message: err.Error()}}}
+			refusal := apierrors.NewServiceUnavailable("the broker changes nothing while it is not contained: " + err.Error() +
+				" (for administrators: docs/security.md, \"When the broker is not contained\")")
+			refusal.ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: v1alpha1.CauseNotContained,
+				Message: err.Error()}}}
 			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
@@ -129,8 +136,10 @@ func withPanicRecovery(next http.Handler, log *slog.Logger) http.Handler {
 			if p == http.ErrAbortHandler { //nolint:errorlint // it is compared by identity in net/http, too
 				panic(p)
 			}
-			log.Error("Handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			responsewriters.ErrorNegotiated(apierrors.NewInternalError(fmt.Errorf("internal error; see the log of the broker")), codecs, v1alpha1.GroupVersion, w, r)
+			log.Error("Handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack",
+				string(debug.Stack()))
+			responsewriters.ErrorNegotiated(apierrors.NewInternalError(fmt.Errorf("internal error; see the log of the broker")),
+				codecs, v1alpha1.GroupVersion, w, r)
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -21,7 +21,8 @@ import (
 
 func as(verb string, resource bool) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/apis/tenama.dev/v1alpha1/temporarynamespaces", nil)
-	return r.WithContext(request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: verb, IsResourceRequest: resource, APIGroup: "tenama.dev", Resource: "temporarynamespaces"}))
+	return r.WithContext(request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: verb, IsResourceRequest: resource,
+		APIGroup: "tenama.dev", Resource: "temporarynamespaces"}))
 }
 
 func status(h http.Handler, r *http.Request) (int, string) {
@@ -118,11 +119,13 @@ func TestAuthorize(t *testing.T) {
 		"allowed, with an error": {authorizer.DecisionAllow, errors.New("x"), 200, ""},
 		"denied":                 {authorizer.DecisionNoOpinion, nil, 403, "cannot"},
 		"no answer":              {authorizer.DecisionNoOpinion, errors.New("secret detail"), 503, "try again"},
-		"no right to ask": {authorizer.DecisionNoOpinion, apierrors.NewForbidden(schema.GroupResource{Resource: "subjectaccessreviews"}, "", errors.New("x")), 503,
+		"no right to ask": {authorizer.DecisionNoOpinion,
+			apierrors.NewForbidden(schema.GroupResource{Resource: "subjectaccessreviews"}, "", errors.New("x")), 503,
 			`lacks the rights of ClusterRole \"tenama:broker\"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := withAuthorization(served, authorizer.AuthorizerFunc(func(context.Context, authorizer.Attributes) (authorizer.Decision, string, error) {
+			h := withAuthorization(served, authorizer.AuthorizerFunc(func(context.Context,
+				authorizer.Attributes) (authorizer.Decision, string, error) {
 				return c.decision, "", c.err
 			}))
 			code, body := status(h, as("list", true))

@@ -24,7 +24,8 @@ const (
 
 // withInFlightLimit answers requests beyond these limits with 429.
 func withInFlightLimit(next http.Handler) http.Handler {
-	requests, lists, watches := slots{max: maxRequests, maxPerUser: maxRequestsPerUser}, slots{max: maxLists, maxPerUser: maxListsPerUser}, slots{max: maxWatches, maxPerUser: maxWatchesPerUser}
+	requests, lists, watches := slots{max: maxRequests, maxPerUser: maxRequestsPerUser}, slots{max: maxLists,
+		maxPerUser: maxListsPerUser}, slots{max: maxWatches, maxPerUser: maxWatchesPerUser}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := &requests
 		if info, ok := request.RequestInfoFrom(r.Context()); ok {

@@ -10,18 +10,23 @@ import (
 // Metrics for alerts of administrators; docs/security.md lists them.
 var (
 	metricContained = metrics.NewGauge(&metrics.GaugeOpts{
-		Name: "tenama_contained", Help: "1 while the admission policies are proven to contain the broker, otherwise 0.", StabilityLevel: metrics.ALPHA,
+		Name: "tenama_contained", Help: "1 while the admission policies are proven to contain the broker, otherwise 0.",
+		StabilityLevel: metrics.ALPHA,
 	})
 	metricProofs = metrics.NewCounterVec(&metrics.CounterOpts{
-		Name: "tenama_containment_proofs_total", Help: "Number of attempts to prove containment, by result.", StabilityLevel: metrics.ALPHA,
+		Name: "tenama_containment_proofs_total", Help: "Number of attempts to prove containment, by result.",
+		StabilityLevel: metrics.ALPHA,
 	}, []string{"result"})
 	metricDrift = metrics.NewCounterVec(&metrics.CounterOpts{
-		Name: "tenama_guard_rail_drift_total", Help: "Number of guard rails that differed from their record, by kind, by difference and by outcome.", StabilityLevel: metrics.ALPHA,
+		Name:           "tenama_guard_rail_drift_total",
+		Help:           "Number of guard rails that differed from their record, by kind, by difference and by outcome.",
+		StabilityLevel: metrics.ALPHA,
 	}, []string{"kind", "was", "became"})
 )
 
 var metricBudgets = metrics.NewGaugeVec(&metrics.GaugeOpts{
-	Name: "tenama_budget_full_ratio", Help: "Highest used/hard ratio among the limits of a NamespaceBudget.", StabilityLevel: metrics.ALPHA,
+	Name: "tenama_budget_full_ratio", Help: "Highest used/hard ratio among the limits of a NamespaceBudget.",
+	StabilityLevel: metrics.ALPHA,
 }, []string{"budget"})
 
 func init() {

@@ -49,7 +49,8 @@ func static(contentType string, body []byte) http.Handler {
 // openAPIIndex returns the document at /openapi/v3, which lists the other documents.
 func openAPIIndex() []byte {
 	hash := fmt.Sprintf("%X", sha256.Sum256(openAPIV3))
-	return fmt.Appendf(nil, `{"paths":{"apis/%s":{"serverRelativeURL":"%s?hash=%s"}}}`+"\n", v1alpha1.GroupVersion, pathOpenAPIGroup, hash)
+	return fmt.Appendf(nil, `{"paths":{"apis/%s":{"serverRelativeURL":"%s?hash=%s"}}}`+"\n", v1alpha1.GroupVersion,
+		pathOpenAPIGroup, hash)
 }
 
 // typeConverter returns a converter for server-side apply with the published schema.

@@ -54,21 +54,30 @@ func NewOptions() *Options {
 
 // AddFlags adds the options to fs.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig with the identity of the broker; if empty, the ServiceAccount of the pod is used")
+	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig,
+		"kubeconfig with the identity of the broker; if empty, the ServiceAccount of the pod is used")
 	fs.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "address to serve the API on")
 	fs.IntVar(&o.SecurePort, "secure-port", o.SecurePort, "port to serve the API on")
-	fs.StringVar(&o.HealthAddress, "health-address", o.HealthAddress, "address to serve /livez, /readyz and /metrics on, over plain HTTP; if empty, they are not served")
+	fs.StringVar(&o.HealthAddress, "health-address", o.HealthAddress,
+		"address to serve /livez, /readyz and /metrics on, over plain HTTP; if empty, they are not served")
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the broker")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount of the broker")
 	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
 	fs.IntVar(&o.ServicePort, "service-port", o.ServicePort, "port of that Service")
 	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME)")
-	fs.StringSliceVar(&o.Prefixes, "prefix", o.Prefixes, "comma-separated name prefixes of temporary namespaces; the first is the default of classes without a prefix; must match the admission policies")
-	fs.StringSliceVar(&o.ObjectKinds, "object-kinds", o.ObjectKinds, "comma-separated kinds that classes may contain besides the guard rails, each as GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps; must match RBAC and the admission policies (deploy/kinds)")
-	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long to keep serving after a termination signal")
-	fs.DurationVar(&o.ContainmentInterval, "containment-interval", o.ContainmentInterval, "how often to prove, by dry-run requests, that the admission policies contain the broker")
-	fs.BoolVar(&o.AllowUncontained, "allow-uncontained", o.AllowUncontained, "DANGEROUS: change namespaces even if the admission policies do not contain the broker")
-	fs.DurationVar(&o.InspectInterval, "inspect-interval", o.InspectInterval, "how often to compare the guard rails of each namespace with their record (at most 10 namespaces per second)")
+	fs.StringSliceVar(&o.Prefixes, "prefix", o.Prefixes, "comma-separated name prefixes of temporary namespaces; the "+
+		"first is the default of classes without a prefix; must match the admission policies")
+	fs.StringSliceVar(&o.ObjectKinds, "object-kinds", o.ObjectKinds, "comma-separated kinds that classes may contain "+
+		"besides the guard rails, each as GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps; must match RBAC "+
+		"and the admission policies (deploy/kinds)")
+	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay,
+		"how long to keep serving after a termination signal")
+	fs.DurationVar(&o.ContainmentInterval, "containment-interval", o.ContainmentInterval,
+		"how often to prove, by dry-run requests, that the admission policies contain the broker")
+	fs.BoolVar(&o.AllowUncontained, "allow-uncontained", o.AllowUncontained,
+		"DANGEROUS: change namespaces even if the admission policies do not contain the broker")
+	fs.DurationVar(&o.InspectInterval, "inspect-interval", o.InspectInterval,
+		"how often to compare the guard rails of each namespace with their record (at most 10 namespaces per second)")
 }
 
 var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`)
@@ -87,7 +96,8 @@ func (o *Options) Validate() error {
 			bad(flag, strconv.Itoa(port), "a port from 1 to 65535")
 		}
 	}
-	for flag, v := range map[string]string{"namespace": o.Namespace, "service-account": o.ServiceAccount, "service": o.Service} {
+	for flag, v := range map[string]string{"namespace": o.Namespace, "service-account": o.ServiceAccount,
+		"service": o.Service} {
 		if v == "" {
 			bad(flag, v, "a name")
 		}
@@ -103,7 +113,8 @@ func (o *Options) Validate() error {
 	if len(o.Prefixes) == 0 {
 		bad("prefix", "", "at least one prefix, such as tmp-")
 	}
-	for flag, d := range map[string]time.Duration{"containment-interval": o.ContainmentInterval, "inspect-interval": o.InspectInterval} {
+	for flag, d := range map[string]time.Duration{"containment-interval": o.ContainmentInterval,
+		"inspect-interval": o.InspectInterval} {
 		if d < 100*time.Millisecond || d > time.Hour {
 			bad(flag, d.String(), "from 100ms to 1h")
 		}

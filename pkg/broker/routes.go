@@ -40,7 +40,8 @@ var (
 )
 
 // openPaths need no authorization: their content is the same for all users.
-var openPaths = []string{pathRoot, pathRoot + "/", pathGroup, pathGroup + "/", pathVersion, pathVersion + "/", pathOpenAPIV2, pathOpenAPIV3, pathOpenAPIGroup}
+var openPaths = []string{pathRoot, pathRoot + "/", pathGroup, pathGroup + "/", pathVersion, pathVersion + "/",
+	pathOpenAPIV2, pathOpenAPIV3, pathOpenAPIGroup}
 
 // routes returns a handler with all paths of the broker; there are no others.
 func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, error) {
@@ -99,10 +100,12 @@ func requestScope(tns *registry.Registry, authz authorizer.Authorizer) (*handler
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, v1alpha1.Resource.GroupResource(), "", "", 0, true)
+	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, v1alpha1.Resource.GroupResource(), "",
+		"", 0, true)
 	responsewriters.ErrorNegotiated(err, codecs, v1alpha1.GroupVersion, w, r)
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	responsewriters.ErrorNegotiated(apierrors.NewMethodNotSupported(v1alpha1.Resource.GroupResource(), r.Method), codecs, v1alpha1.GroupVersion, w, r)
+	responsewriters.ErrorNegotiated(apierrors.NewMethodNotSupported(v1alpha1.Resource.GroupResource(), r.Method), codecs,
+		v1alpha1.GroupVersion, w, r)
 }

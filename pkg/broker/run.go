@@ -62,8 +62,9 @@ func (s *server) serve(ctx, work context.Context) error {
 	api := &http.Server{
 		Handler: filter(s.router, proxy, s.authz, s.health, s.log), TLSConfig: cert.TLS(),
 		BaseContext:       func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 40 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 40 * time.Second, IdleTimeout: 90 * time.Second,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.background.Go(func() { s.failed <- api.ServeTLS(listener, "", "") })
 	defer api.Close()
@@ -74,8 +75,10 @@ func (s *server) serve(ctx, work context.Context) error {
 	s.log.Info("Serving", "address", listener.Addr().String(), "replica", o.Pod, "prefixes", o.Prefixes)
 
 	reg := &registration.Registration{
-		Client: s.clients.kube, APIServices: s.clients.aggregator.ApiregistrationV1().APIServices(), Namespace: o.Namespace, Service: o.Service,
-		Port: int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(), Log: s.log,
+		Client: s.clients.kube, APIServices: s.clients.aggregator.ApiregistrationV1().APIServices(), Namespace: o.Namespace,
+		Service: o.Service,
+		Port:    int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(),
+		Log: s.log,
 	}
 	stopRegistering := s.register(work, reg)
 	var failure error

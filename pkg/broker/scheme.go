@@ -26,9 +26,10 @@ var (
 type negotiated struct{ runtime.NegotiatedSerializer }
 
 func (n negotiated) SupportedMediaTypes() []runtime.SerializerInfo {
-	return slices.DeleteFunc(slices.Clone(n.NegotiatedSerializer.SupportedMediaTypes()), func(i runtime.SerializerInfo) bool {
-		return i.MediaType == runtime.ContentTypeProtobuf
-	})
+	return slices.DeleteFunc(slices.Clone(n.NegotiatedSerializer.SupportedMediaTypes()),
+		func(i runtime.SerializerInfo) bool {
+			return i.MediaType == runtime.ContentTypeProtobuf
+		})
 }
 
 func newScheme() *runtime.Scheme {
@@ -38,6 +39,7 @@ func newScheme() *runtime.Scheme {
 	// Types that every API server serves in addition to its own.
 	v1 := schema.GroupVersion{Version: "v1"}
 	metav1.AddToGroupVersion(s, v1)
-	s.AddUnversionedTypes(v1, &metav1.Status{}, &metav1.APIVersions{}, &metav1.APIGroupList{}, &metav1.APIGroup{}, &metav1.APIResourceList{})
+	s.AddUnversionedTypes(v1, &metav1.Status{}, &metav1.APIVersions{}, &metav1.APIGroupList{}, &metav1.APIGroup{},
+		&metav1.APIResourceList{})
 	return s
 }

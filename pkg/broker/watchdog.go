@@ -32,6 +32,7 @@ func Guard(ctx context.Context, o *Options, log *slog.Logger) error {
 		return err
 	}
 	log.Info("Guarding", "apiservice", registration.Name, "after", guardAfter.String())
-	guard := &registration.Guard{APIServices: client.ApiregistrationV1().APIServices(), Namespace: o.Namespace, Service: o.Service, After: guardAfter, Log: log}
+	guard := &registration.Guard{APIServices: client.ApiregistrationV1().APIServices(), Namespace: o.Namespace,
+		Service: o.Service, After: guardAfter, Log: log}
 	return guard.Run(ctx)
 }

@@ -18,20 +18,25 @@ func TestExpand(t *testing.T) {
 		return `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"annotations":{"a":"` + annotation + `"},"name":"ci"}}`
 	}
 	for name, c := range map[string]struct{ in, want, err string }{
-		"nothing":               {in: account("x"), want: account("x")},
-		"parameter":             {in: account("$(cpu)"), want: account("4")},
-		"among text":            {in: account("a$(cpu)b$(namespace)c"), want: account("a4btmp-ac")},
-		"owner is the owner":    {in: account("$(owner)"), want: account("alice")},
-		"once":                  {in: account("$(evil)"), want: account("$(owner)")},
-		"escaped":               {in: account("$$(cpu) $(cpu)"), want: account("$(cpu) 4")},
-		"dollar":                {in: account("$5 $$"), want: account("$5 $$")},
-		"unknown":               {in: account("$(mem)"), err: "$(mem): the class has no parameter of that name"},
-		"empty":                 {in: account("$()"), err: "$(): the class has no parameter"},
-		"open":                  {in: account("$(cpu"), err: "without a closing parenthesis"},
-		"in the kind":           {in: `{"apiVersion":"v1","kind":"$(cpu)","metadata":{"name":"x"}}`, err: "parameters are not allowed here"},
-		"in the group":          {in: `{"apiVersion":"$(cpu)","kind":"X","metadata":{"name":"x"}}`, err: "parameters are not allowed here"},
-		"in the name":           {in: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"$(cpu)"}}`, err: "parameters are not allowed here"},
-		"in a key":              {in: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"x","labels":{"$(cpu)":"x"}}}`, err: "parameters are not allowed here"},
+		"nothing":            {in: account("x"), want: account("x")},
+		"parameter":          {in: account("$(cpu)"), want: account("4")},
+		"among text":         {in: account("a$(cpu)b$(namespace)c"), want: account("a4btmp-ac")},
+		"owner is the owner": {in: account("$(owner)"), want: account("alice")},
+		"once":               {in: account("$(evil)"), want: account("$(owner)")},
+		"escaped":            {in: account("$$(cpu) $(cpu)"), want: account("$(cpu) 4")},
+		"dollar":             {in: account("$5 $$"), want: account("$5 $$")},
+		"unknown":            {in: account("$(mem)"), err: "$(mem): the class has no parameter of that name"},
+		"empty":              {in: account("$()"), err: "$(): the class has no parameter"},
+		"open":               {in: account("$(cpu"), err: "without a closing parenthesis"},
+		"in the kind": {in: `{"apiVersion":"v1","kind":"$(cpu)","metadata":{"name":"x"}}`,
+			err: "parameters are not allowed here"},
+		"in the group": {in: `{"apiVersion":"$(cpu)","kind":"X","metadata":{"name":"x"}}`,
+			err: "parameters are not allowed here"},
+		"in the name": {in: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"$(cpu)"}}`,
+			err: "parameters are not allowed here"},
+		"in a key": {
+			in:  `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"x","labels":{"$(cpu)":"x"}}}`,
+			err: "parameters are not allowed here"},
 		"large numbers survive": {in: `{"a":9007199254740993,"b":"$(cpu)"}`, want: `{"a":9007199254740993,"b":"4"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,15 +57,18 @@ func TestExpand(t *testing.T) {
 // parameter only is found before a user chooses that value.
 func TestCheckTriesEveryValue(t *testing.T) {
 	quota := func(cpu string) string {
-		return `{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"` + cpu + `"}}}`
+		return `{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"` +
+			cpu + `"}}}`
 	}
 	two := "2"
 	for name, c := range map[string]struct {
 		change func(*NamespaceClassSpec)
 		err    string
 	}{
-		"as it should":          {func(*NamespaceClassSpec) {}, ""},
-		"one value is none":     {func(s *NamespaceClassSpec) { s.Parameters[0].Values = []string{"2", "many"} }, "quantities must match"},
+		"as it should": {func(*NamespaceClassSpec) {}, ""},
+		"one value is none": {func(s *NamespaceClassSpec) {
+			s.Parameters[0].Values = []string{"2", "many"}
+		}, "quantities must match"},
 		"the parameter is gone": {func(s *NamespaceClassSpec) { s.Parameters = nil }, "$(cpu): the class has no parameter"},
 		"an owner as a label": {func(s *NamespaceClassSpec) {
 			s.NamespaceLabels = map[string]LabelValue{"example.com/owner": "$(owner)"}
@@ -85,7 +93,8 @@ func TestCheckTriesEveryValue(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	two := "2"
-	s := &NamespaceClassSpec{Parameters: []Parameter{{Name: "cpu", Values: []string{"1", "2"}, Default: &two}, {Name: "region", Values: []string{"eu", "us"}}}}
+	s := &NamespaceClassSpec{Parameters: []Parameter{{Name: "cpu", Values: []string{"1", "2"}, Default: &two},
+		{Name: "region", Values: []string{"eu", "us"}}}}
 	path := field.NewPath("spec", "parameters")
 	for name, c := range map[string]struct {
 		chosen, want map[string]string
@@ -96,7 +105,8 @@ func TestChoose(t *testing.T) {
 		"none is none": {nil, nil, []string{"spec.parameters[region]"}},
 		"beyond":       {map[string]string{"cpu": "64", "region": "eu"}, nil, []string{"spec.parameters[cpu]"}},
 		"unknown":      {map[string]string{"gpu": "1", "region": "eu"}, nil, []string{"spec.parameters[gpu]"}},
-		"everything":   {map[string]string{"gpu": "1", "cpu": "0"}, nil, []string{"spec.parameters[cpu]", "spec.parameters[gpu]", "spec.parameters[region]"}},
+		"everything": {map[string]string{"gpu": "1", "cpu": "0"}, nil,
+			[]string{"spec.parameters[cpu]", "spec.parameters[gpu]", "spec.parameters[region]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, errs := s.Choose(c.chosen, path)

@@ -71,7 +71,8 @@ func DecodeGuardRails(objects []runtime.RawExtension, kinds ObjectKinds) ([]runt
 		out = append(out, obj)
 	}
 	if size > MaxObjectsBytes {
-		errs = append(errs, fmt.Errorf("spec.objects: take %d bytes; at most %d can be stored with each namespace", size, MaxObjectsBytes))
+		errs = append(errs, fmt.Errorf("spec.objects: take %d bytes; at most %d can be stored with each namespace", size,
+			MaxObjectsBytes))
 	}
 	return out, errors.Join(errs...)
 }
@@ -80,7 +81,8 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 	obj, gvk, err := guardRails.Decode(raw, nil, nil)
 	if runtime.IsNotRegisteredError(err) {
 		if _, ok := kinds.Find(*gvk); !ok {
-			return nil, fmt.Errorf("kind %q of %q is not one of %s; --object-kinds of the broker adds others (deploy/kinds)", gvk.Kind, gvk.GroupVersion(), kinds)
+			return nil, fmt.Errorf("kind %q of %q is not one of %s; --object-kinds of the broker adds others (deploy/kinds)",
+				gvk.Kind, gvk.GroupVersion(), kinds)
 		}
 		obj, _, err = unstructured.UnstructuredJSONScheme.Decode(raw, gvk, nil)
 	}
@@ -95,7 +97,8 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 		return nil, fmt.Errorf("%s: metadata.name %q: %s", gvk.Kind, m.GetName(), strings.Join(msgs, "; "))
 	}
 	if m.GetNamespace() != "" {
-		return nil, fmt.Errorf("%s %q: metadata.namespace must be empty: it is created in every namespace of the class", gvk.Kind, m.GetName())
+		return nil, fmt.Errorf("%s %q: metadata.namespace must be empty: it is created in every namespace of the class",
+			gvk.Kind, m.GetName())
 	}
 	if m.GetName() == "tenama-probe" {
 		return nil, fmt.Errorf("%s: metadata.name %q is reserved", gvk.Kind, m.GetName())
@@ -117,11 +120,13 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 // onlyOwnMetadata rejects metadata that the server sets, and metadata that could block
 // the deletion of the namespace.
 func onlyOwnMetadata(m metav1.Object) error {
-	if m.GetResourceVersion() != "" || m.GetUID() != "" || m.GetGenerateName() != "" || len(m.GetFinalizers()) > 0 || len(m.GetOwnerReferences()) > 0 {
+	if m.GetResourceVersion() != "" || m.GetUID() != "" || m.GetGenerateName() != "" || len(m.GetFinalizers()) > 0 ||
+		len(m.GetOwnerReferences()) > 0 {
 		return errors.New("metadata may hold name, labels and annotations only")
 	}
 	errs := metav1validation.ValidateLabels(m.GetLabels(), field.NewPath("metadata", "labels"))
-	return append(errs, apivalidation.ValidateAnnotations(m.GetAnnotations(), field.NewPath("metadata", "annotations"))...).ToAggregate()
+	return append(errs, apivalidation.ValidateAnnotations(m.GetAnnotations(),
+		field.NewPath("metadata", "annotations"))...).ToAggregate()
 }
 
 // ValidateKeys reports keys of namespaceLabels and namespaceAnnotations that are
@@ -137,12 +142,14 @@ func (s *NamespaceClassSpec) ValidateKeys() error {
 	for i, p := range s.UserKeys {
 		for k := range s.NamespaceLabels {
 			if KeyPasses(s.UserKeys[i:i+1], k) {
-				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("allows users to set %q, which namespaceLabels sets", k)))
+				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p,
+					fmt.Sprintf("allows users to set %q, which namespaceLabels sets", k)))
 			}
 		}
 		for k := range s.NamespaceAnnotations {
 			if KeyPasses(s.UserKeys[i:i+1], k) {
-				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p, fmt.Sprintf("allows users to set %q, which namespaceAnnotations sets", k)))
+				errs = append(errs, field.Invalid(field.NewPath("spec", "userKeys").Index(i), p,
+					fmt.Sprintf("allows users to set %q, which namespaceAnnotations sets", k)))
 			}
 		}
 	}

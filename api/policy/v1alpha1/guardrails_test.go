@@ -25,26 +25,48 @@ func TestGuardRails(t *testing.T) {
 		spec *NamespaceClassSpec
 		want string // substring of the error; empty: no error
 	}{
-		"none":             {spec(), ""},
-		"an account":       {spec(account), ""},
-		"twice":            {spec(account, account), `spec.objects[1]: duplicate ServiceAccount "ci"`},
-		"a secret":         {spec(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}`), `kind "Secret" of "v1" is not one of ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy (networking.k8s.io/v1); --object-kinds of the broker adds others (deploy/kinds)`},
-		"not an object":    {spec(`[]`), "spec.objects[0]"},
-		"no kind":          {spec(`{}`), "spec.objects[0]"},
-		"a bad name":       {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"C I"}}`), "metadata.name"},
-		"a namespace":      {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","namespace":"x"}}`), "metadata.namespace must be empty"},
-		"the default one":  {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}`), "created by Kubernetes"},
-		"server's fields":  {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","resourceVersion":"1"}}`), "name, labels and annotations only"},
-		"finalizers":       {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","finalizers":["a/b"]}}`), "name, labels and annotations only"},
-		"bad labels":       {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","labels":{"a b":"c"}}}`), "metadata.labels"},
-		"a class":          {spec(`{"apiVersion":"policy.tenama.dev/v1alpha1","kind":"NamespaceClass","metadata":{"name":"c"}}`), "is not one of"},
-		"an unknown field": {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci"},"tokens":1}`), `unknown field "tokens"`},
-		"an unknown quota": {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"cores":"1"}}}`), `no quota "cores"; use "requests.cpu"`},
-		"cores, negative":  {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"-1"}}}`), "-1 is negative"},
-		"too many":         {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"2E"}}}`), "more than 1E"},
-		"namespaces":       {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"namespaces":"1"}}}`), "bounded by a NamespaceBudget"},
-		"object counts":    {spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"count/jobs.batch":"1","requests.example.test/gpu":"1","gold.storageclass.storage.k8s.io/requests.storage":"1Gi"}}}`), ""},
-		"both are named":   {spec(`{}`, `{"apiVersion":"v1","kind":"Secret"}`), "spec.objects[1]"},
+		"none":       {spec(), ""},
+		"an account": {spec(account), ""},
+		"twice":      {spec(account, account), `spec.objects[1]: duplicate ServiceAccount "ci"`},
+		"a secret": {spec(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}`),
+			`kind "Secret" of "v1" is not one of ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy ` +
+				`(networking.k8s.io/v1); --object-kinds of the broker adds others (deploy/kinds)`},
+		"not an object": {spec(`[]`), "spec.objects[0]"},
+		"no kind":       {spec(`{}`), "spec.objects[0]"},
+		"a bad name":    {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"C I"}}`), "metadata.name"},
+		"a namespace": {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","namespace":"x"}}`),
+			"metadata.namespace must be empty"},
+		"the default one": {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}`),
+			"created by Kubernetes"},
+		"server's fields": {
+			spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","resourceVersion":"1"}}`),
+			"name, labels and annotations only"},
+		"finalizers": {
+			spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","finalizers":["a/b"]}}`),
+			"name, labels and annotations only"},
+		"bad labels": {spec(
+			`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci","labels":{"a b":"c"}}}`), "metadata.labels"},
+		"a class": {spec(
+			`{"apiVersion":"policy.tenama.dev/v1alpha1","kind":"NamespaceClass","metadata":{"name":"c"}}`), "is not one of"},
+		"an unknown field": {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"ci"},"tokens":1}`),
+			`unknown field "tokens"`},
+		"an unknown quota": {
+			spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"cores":"1"}}}`),
+			`no quota "cores"; use "requests.cpu"`},
+		"cores, negative": {
+			spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"-1"}}}`),
+			"-1 is negative"},
+		"too many": {
+			spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"requests.cpu":"2E"}}}`),
+			"more than 1E"},
+		"namespaces": {
+			spec(`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"namespaces":"1"}}}`),
+			"bounded by a NamespaceBudget"},
+		"object counts": {
+			spec(
+				`{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"count/jobs.batch":"1",` +
+					`"requests.example.test/gpu":"1","gold.storageclass.storage.k8s.io/requests.storage":"1Gi"}}}`), ""},
+		"both are named": {spec(`{}`, `{"apiVersion":"v1","kind":"Secret"}`), "spec.objects[1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			objs, err := c.spec.GuardRails(Given("tmp-a", "alice", nil), nil)

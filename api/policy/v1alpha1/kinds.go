@@ -29,7 +29,8 @@ func ParseObjectKind(s string) (ObjectKind, error) {
 	}
 	k := ObjectKind{schema.GroupVersionKind{Group: p[0], Version: p[1], Kind: p[2]}, p[3]}
 	switch {
-	case k.Group == "" && (k.Resource == "secrets" || k.Resource == "pods" || k.Resource == "replicationcontrollers" || k.Resource == "namespaces"), k.Group == "apps", k.Group == "batch":
+	case k.Group == "" && (k.Resource == "secrets" || k.Resource == "pods" || k.Resource == "replicationcontrollers" ||
+		k.Resource == "namespaces"), k.Group == "apps", k.Group == "batch":
 		return ObjectKind{}, fmt.Errorf("%q: the broker creates no Secrets and no workloads", s)
 	case guardRailKinds[k.GroupKind()]:
 		return ObjectKind{}, fmt.Errorf("%q is a guard rail, which classes may always contain", s)
@@ -38,7 +39,8 @@ func ParseObjectKind(s string) (ObjectKind, error) {
 }
 
 var guardRailKinds = map[schema.GroupKind]bool{
-	{Kind: "ResourceQuota"}: true, {Kind: "LimitRange"}: true, {Kind: "ServiceAccount"}: true, {Group: "networking.k8s.io", Kind: "NetworkPolicy"}: true,
+	{Kind: "ResourceQuota"}: true, {Kind: "LimitRange"}: true, {Kind: "ServiceAccount"}: true, {Group: "networking.k8s.io",
+		Kind: "NetworkPolicy"}: true,
 }
 
 // Find returns the entry for a kind, and whether there is one.

@@ -86,7 +86,8 @@ func Normal(l corev1.ResourceList) corev1.ResourceList {
 	out := corev1.ResourceList{}
 	for k, v := range l {
 		switch name := strings.TrimPrefix(string(k), "count/"); {
-		case k == corev1.ResourceCPU || k == corev1.ResourceMemory || k == corev1.ResourceEphemeralStorage || strings.HasPrefix(string(k), "hugepages-"):
+		case k == corev1.ResourceCPU || k == corev1.ResourceMemory || k == corev1.ResourceEphemeralStorage ||
+			strings.HasPrefix(string(k), "hugepages-"):
 			k = "requests." + k
 		case name != string(k) && quotaKeys[name]:
 			k = corev1.ResourceName(name)

@@ -30,12 +30,16 @@ func TestReserved(t *testing.T) {
 		objects []runtime.Object
 		want    corev1.ResourceList
 	}{
-		"nothing":          {nil, amounts("count/temporarynamespaces", "1")},
-		"one quota":        {[]runtime.Object{quota(amounts("requests.cpu", "4", "pods", "10"))}, amounts("count/temporarynamespaces", "1", "requests.cpu", "4", "pods", "10")},
-		"the lowest holds": {[]runtime.Object{quota(amounts("pods", "10")), quota(amounts("pods", "5"))}, amounts("count/temporarynamespaces", "1", "pods", "5")},
-		"two names":        {[]runtime.Object{quota(amounts("cpu", "4", "requests.cpu", "3", "count/pods", "7", "memory", "1Gi"))}, amounts("count/temporarynamespaces", "1", "requests.cpu", "3", "pods", "7", "requests.memory", "1Gi")},
-		"scopes":           {[]runtime.Object{quota(amounts("pods", "5"), corev1.ResourceQuotaScopeBestEffort)}, amounts("count/temporarynamespaces", "1")},
-		"others":           {[]runtime.Object{&corev1.LimitRange{}}, amounts("count/temporarynamespaces", "1")},
+		"nothing": {nil, amounts("count/temporarynamespaces", "1")},
+		"one quota": {[]runtime.Object{quota(amounts("requests.cpu", "4", "pods", "10"))},
+			amounts("count/temporarynamespaces", "1", "requests.cpu", "4", "pods", "10")},
+		"the lowest holds": {[]runtime.Object{quota(amounts("pods", "10")), quota(amounts("pods", "5"))},
+			amounts("count/temporarynamespaces", "1", "pods", "5")},
+		"two names": {[]runtime.Object{quota(amounts("cpu", "4", "requests.cpu", "3", "count/pods", "7", "memory", "1Gi"))},
+			amounts("count/temporarynamespaces", "1", "requests.cpu", "3", "pods", "7", "requests.memory", "1Gi")},
+		"scopes": {[]runtime.Object{quota(amounts("pods", "5"), corev1.ResourceQuotaScopeBestEffort)},
+			amounts("count/temporarynamespaces", "1")},
+		"others": {[]runtime.Object{&corev1.LimitRange{}}, amounts("count/temporarynamespaces", "1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Reserved(c.objects); !equality.Semantic.DeepEqual(got, c.want) {
@@ -50,13 +54,17 @@ func TestBudgetCheck(t *testing.T) {
 		spec NamespaceBudgetSpec
 		want string // substring of the error; empty: no error
 	}{
-		"total":        {NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "10", "requests.cpu", "50", "requests.nvidia.com/gpu", "8")}, ""},
-		"nothing":      {NamespaceBudgetSpec{}, "at least one of total, perUser and groups is required"},
-		"unknown":      {NamespaceBudgetSpec{Total: amounts("cores", "1")}, `spec.total: Kubernetes has no quota "cores"; use "requests.cpu"`},
-		"namespaces":   {NamespaceBudgetSpec{PerUser: amounts("namespaces", "1")}, `with "count/temporarynamespaces"`},
-		"negative":     {NamespaceBudgetSpec{Groups: []GroupLimit{{Name: "devs", Hard: amounts("pods", "-1")}}}, "spec.groups[0].hard[pods]: -1 is negative"},
-		"overflowing":  {NamespaceBudgetSpec{Total: amounts("requests.memory", "9999999999E")}, "more than 1E"},
-		"group, twice": {NamespaceBudgetSpec{Groups: []GroupLimit{{Name: "devs", Hard: amounts("pods", "1")}, {Name: "devs", Hard: amounts("pods", "2")}}}, "duplicate group"},
+		"total": {NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "10", "requests.cpu", "50",
+			"requests.nvidia.com/gpu", "8")}, ""},
+		"nothing": {NamespaceBudgetSpec{}, "at least one of total, perUser and groups is required"},
+		"unknown": {NamespaceBudgetSpec{Total: amounts("cores", "1")},
+			`spec.total: Kubernetes has no quota "cores"; use "requests.cpu"`},
+		"namespaces": {NamespaceBudgetSpec{PerUser: amounts("namespaces", "1")}, `with "count/temporarynamespaces"`},
+		"negative": {NamespaceBudgetSpec{Groups: []GroupLimit{{Name: "devs", Hard: amounts("pods", "-1")}}},
+			"spec.groups[0].hard[pods]: -1 is negative"},
+		"overflowing": {NamespaceBudgetSpec{Total: amounts("requests.memory", "9999999999E")}, "more than 1E"},
+		"group, twice": {NamespaceBudgetSpec{Groups: []GroupLimit{{Name: "devs", Hard: amounts("pods", "1")},
+			{Name: "devs", Hard: amounts("pods", "2")}}}, "duplicate group"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := c.spec.Check(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

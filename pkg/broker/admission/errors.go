@@ -25,8 +25,9 @@ const maxShown = 5
 func (t *Tracker) checkPossible(u *usage) error {
 	for _, b := range t.budgets {
 		if b.spec.Counts(u.class) && b.invalid != nil {
-			return forbidden(u.name, v1alpha1.CauseBudgetImpossible, b.name, fmt.Sprintf("budget %q is invalid (%s): no namespace of class %q can be created until an administrator corrects it",
-				b.name, strings.ReplaceAll(b.invalid.Error(), "\n", "; "), u.class))
+			return forbidden(u.name, v1alpha1.CauseBudgetImpossible, b.name,
+				fmt.Sprintf("budget %q is invalid (%s): no namespace of class %q can be created until an administrator corrects it",
+					b.name, strings.ReplaceAll(b.invalid.Error(), "\n", "; "), u.class))
 		}
 	}
 	for _, l := range t.limits(u) {
@@ -46,9 +47,11 @@ func (l *limit) neverFits(class string, amounts corev1.ResourceList) string {
 		hard := l.hard[k]
 		switch {
 		case !bounded:
-			return fmt.Sprintf("class %q has no quota on %s, which %s limits: an administrator has to add one, or exclude the class from the budget", class, k, l)
+			return fmt.Sprintf("class %q has no quota on %s, which %s limits: an administrator has to add one, or exclude "+
+				"the class from the budget", class, k, l)
 		case want.Cmp(hard) > 0:
-			return fmt.Sprintf("a namespace of class %q takes %s of %s, but %s allows only %s: none can ever be created", class, want.String(), k, l, hard.String())
+			return fmt.Sprintf("a namespace of class %q takes %s of %s, but %s allows only %s: none can ever be created", class,
+				want.String(), k, l, hard.String())
 		}
 	}
 	return ""
@@ -140,7 +143,8 @@ func (t *Tracker) freeAt(s limitKey, want resource.Quantity) time.Time {
 	left.Sub(s.limit.used[s.key])
 	var counted []*usage
 	for _, u := range t.usages {
-		if _, counts := u.reserved[s.key]; counts && !u.rejected && (u.terminating || !u.expires.IsZero()) && slices.Contains(t.limits(u), s.limit) {
+		if _, counts := u.reserved[s.key]; counts && !u.rejected && (u.terminating || !u.expires.IsZero()) &&
+			slices.Contains(t.limits(u), s.limit) {
 			counted = append(counted, u)
 		}
 	}

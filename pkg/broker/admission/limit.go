@@ -25,7 +25,8 @@ type budget struct {
 }
 
 func newBudget(b *policyv1alpha1.NamespaceBudget) *budget {
-	out := &budget{name: b.Name, spec: &b.Spec, invalid: b.Spec.Check(), users: map[string]*limit{}, groups: map[string]*limit{}}
+	out := &budget{name: b.Name, spec: &b.Spec, invalid: b.Spec.Check(), users: map[string]*limit{},
+		groups: map[string]*limit{}}
 	if out.invalid != nil {
 		return out
 	}
@@ -61,7 +62,8 @@ type limit struct {
 }
 
 func newLimit(b *budget, scope, subject string, hard corev1.ResourceList) *limit {
-	l := &limit{budget: b, scope: scope, subject: subject, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{}, reserved: corev1.ResourceList{}}
+	l := &limit{budget: b, scope: scope, subject: subject, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{},
+		reserved: corev1.ResourceList{}}
 	l.keys = slices.Sorted(maps.Keys(l.hard))
 	return l
 }
@@ -137,7 +139,9 @@ type limitKey struct {
 func (t *Tracker) exceeded(limits []*limit, amounts corev1.ResourceList) []limitKey {
 	var out []limitKey
 	// The user's own limits come first: only the user can free those.
-	for _, l := range slices.SortedStableFunc(slices.Values(limits), func(a, b *limit) int { return cmp.Compare(b.scope, a.scope) }) {
+	for _, l := range slices.SortedStableFunc(slices.Values(limits), func(a, b *limit) int {
+		return cmp.Compare(b.scope, a.scope)
+	}) {
 		for _, k := range l.keys {
 			want, ok := amounts[k]
 			if !ok || want.Sign() <= 0 {

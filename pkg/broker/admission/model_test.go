@@ -247,13 +247,15 @@ func FuzzOrder(f *testing.F) {
 			if len(n.reservations) > 0 {
 				t.Fatalf("creations that have ended still hold something: %v", n.reservations)
 			}
-			if _, err := n.reserve(usageOf(wanted("tmp-more", "new", "default", amounts("requests.cpu", fmt.Sprint(free+1)))), amounts("requests.cpu", fmt.Sprint(free+1))); err == nil {
+			if _, err := n.reserve(usageOf(wanted("tmp-more", "new", "default", amounts("requests.cpu", fmt.Sprint(free+1)))),
+				amounts("requests.cpu", fmt.Sprint(free+1))); err == nil {
 				t.Fatal("more than the limit is let in")
 			}
 			if free == 0 {
 				continue
 			}
-			release, err := n.reserve(usageOf(wanted("tmp-last", "new", "default", amounts("requests.cpu", fmt.Sprint(free)))), amounts("requests.cpu", fmt.Sprint(free), "count/temporarynamespaces", "1"))
+			release, err := n.reserve(usageOf(wanted("tmp-last", "new", "default", amounts("requests.cpu", fmt.Sprint(free)))),
+				amounts("requests.cpu", fmt.Sprint(free), "count/temporarynamespaces", "1"))
 			if err != nil {
 				t.Fatalf("what is free is not given: %v", err)
 			}

@@ -233,7 +233,8 @@ func (t *Tracker) queuedError(w *ticket) error {
 		retryAfter = 2
 	}
 	err := apierrors.NewTooManyRequests(why, retryAfter)
-	err.ErrStatus.Details.Group, err.ErrStatus.Details.Kind, err.ErrStatus.Details.Name = groupResource.Group, groupResource.Resource, w.usage.name
+	err.ErrStatus.Details.Group, err.ErrStatus.Details.Kind, err.ErrStatus.Details.Name = groupResource.Group,
+		groupResource.Resource, w.usage.name
 	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: v1alpha1.CauseInLine, Message: why}}
 	return err
 }

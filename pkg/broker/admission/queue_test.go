@@ -21,7 +21,8 @@ import (
 func TestLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := New()
-		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+			policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
 		free := func(name string) { tracker.OnDelete(made(wanted(name, "", "", nil), "uid-"+name)) }
 		if err := create(t, tracker, wanted("tmp-0", "zed", "default", nil)); err != nil {
 			t.Fatal(err)
@@ -45,7 +46,8 @@ func TestLine(t *testing.T) {
 			}
 		}
 		// greedy queues two requests before the other owners.
-		for _, x := range []struct{ owner, name string }{{"greedy", "tmp-g1"}, {"greedy", "tmp-g2"}, {"ann", "tmp-a1"}, {"bob", "tmp-b1"}} {
+		for _, x := range []struct{ owner, name string }{{"greedy", "tmp-g1"}, {"greedy", "tmp-g2"}, {"ann", "tmp-a1"},
+			{"bob", "tmp-b1"}} {
 			go wait(x.owner, x.name)
 			synctest.Wait()
 			time.Sleep(time.Millisecond)
@@ -53,7 +55,8 @@ func TestLine(t *testing.T) {
 		last := "tmp-0"
 		for i, want := range []string{"tmp-g1", "tmp-a1", "tmp-b1", "tmp-g2"} {
 			free(last)
-			if _, err := tracker.Reserve(t.Context(), wanted("tmp-pushy", "pushy", "default", nil)); cause(err) != v1alpha1.CauseBudgetExceeded {
+			if _, err := tracker.Reserve(t.Context(),
+				wanted("tmp-pushy", "pushy", "default", nil)); cause(err) != v1alpha1.CauseBudgetExceeded {
 				t.Errorf("turn %d: another request overtakes the queue: %v", i, err)
 			}
 			if got := <-served; got != want {
@@ -64,7 +67,8 @@ func TestLine(t *testing.T) {
 		// The queue is empty: after the grace period any request gets the free amount.
 		free(last)
 		begun := time.Now()
-		if err := create(t, tracker, wanted("tmp-pushy", "pushy", "default", nil)); err != nil || time.Since(begun) > gracePeriod {
+		if err := create(t, tracker, wanted("tmp-pushy", "pushy", "default", nil)); err != nil ||
+			time.Since(begun) > gracePeriod {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 	})
@@ -75,11 +79,13 @@ func TestLine(t *testing.T) {
 func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := New()
-		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+			policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
 		if err := create(t, tracker, wanted("tmp-0", "zed", "default", nil)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tracker.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil), "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in the queue") {
+		if _, err := tracker.Wait(t.Context(), wanted("tmp-1", "ann", "default", nil),
+			"1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1 in the queue") {
 			t.Fatal(err)
 		}
 		done := make(chan time.Time, 1)
@@ -104,7 +110,8 @@ func TestWhoGoesAwayHoldsUpNobody(t *testing.T) {
 func TestLineIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := New()
-		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+			policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
 		if err := create(t, tracker, wanted("tmp-0", "zed", "default", nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +152,8 @@ func TestNobodyShutsABudgetForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := New()
 		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{
-			budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "100"), PerUser: amounts("count/temporarynamespaces", "1")}),
+			budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "100"),
+				PerUser: amounts("count/temporarynamespaces", "1")}),
 		})
 		cpu := func(n int) map[string]string { return map[string]string{"n": fmt.Sprint(n)} }
 		ns := func(name, owner string, n map[string]string) error {
@@ -155,11 +163,13 @@ func TestNobodyShutsABudgetForOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 20 { // her existing name, repeatedly
-			if _, err := tracker.Reserve(t.Context(), wanted("tmp-m", "mallory", "default", amounts("requests.cpu", "8"))); err != nil {
+			if _, err := tracker.Reserve(t.Context(),
+				wanted("tmp-m", "mallory", "default", amounts("requests.cpu", "8"))); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := tracker.Wait(t.Context(), wanted("tmp-m2", "mallory", "default", amounts("requests.cpu", "50")), "m2"); cause(err) != v1alpha1.CauseInLine {
+		if _, err := tracker.Wait(t.Context(), wanted("tmp-m2", "mallory", "default", amounts("requests.cpu", "50")),
+			"m2"); cause(err) != v1alpha1.CauseInLine {
 			t.Fatal(err)
 		}
 		if err := ns("tmp-a", "alice", cpu(49)); err != nil {
@@ -173,9 +183,11 @@ func TestNobodyShutsABudgetForOthers(t *testing.T) {
 func TestTheGraceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := New()
-		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "1000")})})
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+			policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "1000")})})
 		for i := range 100 {
-			if err := create(t, tracker, wanted(fmt.Sprint("tmp-", i), "zed", "default", amounts("requests.cpu", "8"))); err != nil {
+			if err := create(t, tracker, wanted(fmt.Sprint("tmp-", i), "zed", "default",
+				amounts("requests.cpu", "8"))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -190,7 +202,8 @@ func TestTheGraceEnds(t *testing.T) {
 		})
 		time.Sleep(time.Second)
 		begun := time.Now()
-		if err := create(t, tracker, wanted("tmp-alice", "alice", "default", amounts("requests.cpu", "1"))); err != nil || time.Since(begun) > gracePeriod {
+		if err := create(t, tracker, wanted("tmp-alice", "alice", "default", amounts("requests.cpu", "1"))); err != nil ||
+			time.Since(begun) > gracePeriod {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 	})
@@ -201,7 +214,8 @@ func TestTheGraceEnds(t *testing.T) {
 func TestLostRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := New()
-		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+			policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
 		ann, bob := wanted("tmp-ann", "ann", "default", nil), wanted("tmp-bob", "bob", "default", nil)
 		release, err := tracker.Wait(t.Context(), ann, "1")
 		if err != nil {
@@ -218,7 +232,8 @@ func TestLostRace(t *testing.T) {
 		if _, err := tracker.Wait(t.Context(), bob, "2"); cause(err) != v1alpha1.CauseInLine {
 			t.Fatal(err)
 		}
-		if err := tracker.Requeue(ann, "1"); cause(err) != v1alpha1.CauseInLine || !strings.Contains(err.Error(), "number 1") {
+		if err := tracker.Requeue(ann, "1"); cause(err) != v1alpha1.CauseInLine ||
+			!strings.Contains(err.Error(), "number 1") {
 			t.Errorf("got %v", err)
 		}
 		if err := tracker.Requeue(ann, "other"); err != nil {

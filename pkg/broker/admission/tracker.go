@@ -29,7 +29,9 @@ type Tracker struct {
 
 // New returns a Tracker without namespaces and budgets.
 func New() *Tracker {
-	return &Tracker{usages: map[string]*usage{}, owners: map[string]map[string]*usage{}, reservations: map[string][]*reservation{}, queue: queue{lastGrant: map[string]time.Time{}, granted: map[string]*ticket{}}}
+	return &Tracker{usages: map[string]*usage{}, owners: map[string]map[string]*usage{},
+		reservations: map[string][]*reservation{}, queue: queue{lastGrant: map[string]time.Time{},
+			granted: map[string]*ticket{}}}
 }
 
 // SetBudgets replaces the budgets in force with all.

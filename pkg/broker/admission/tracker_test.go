@@ -66,17 +66,23 @@ func TestLimits(t *testing.T) {
 	}{
 		{wanted("tmp-a1", "ann", "default", cpu(2)), "", ""},
 		{wanted("tmp-a2", "ann", "default", cpu(2)), "", ""},
-		{wanted("tmp-a3", "ann", "default", cpu(2)), v1alpha1.CauseBudgetExceeded, `budget "each" for each user is full: 2 of 2 count/temporarynamespaces taken; yours: tmp-a1 (until 20`},
+		{wanted("tmp-a3", "ann", "default", cpu(2)), v1alpha1.CauseBudgetExceeded,
+			`budget "each" for each user is full: 2 of 2 count/temporarynamespaces taken; yours: tmp-a1 (until 20`},
 		{wanted("tmp-b1", "bob", "default", cpu(2), "devs"), "", ""},
-		{wanted("tmp-c1", "cat", "default", cpu(3), "devs"), v1alpha1.CauseBudgetExceeded, `budget "devs" for group "devs" is full: 2 of 4 requests.cpu taken, and class "default" takes 3`},
+		{wanted("tmp-c1", "cat", "default", cpu(3), "devs"), v1alpha1.CauseBudgetExceeded,
+			`budget "devs" for group "devs" is full: 2 of 4 requests.cpu taken, and class "default" takes 3`},
 		{wanted("tmp-c2", "cat", "default", cpu(2), "devs"), "", ""},
 		{wanted("tmp-d1", "dan", "large", cpu(1)), "", ""},
-		{wanted("tmp-e1", "eve", "large", cpu(1)), v1alpha1.CauseBudgetExceeded, `budget "large ones" is full: 1 of 1 count/temporarynamespaces taken; room at 20`},
-		{wanted("tmp-f1", "fay", "default", cpu(2)), v1alpha1.CauseBudgetExceeded, `budget "total" is full: 9 of 10 requests.cpu taken, and class "default" takes 2`},
+		{wanted("tmp-e1", "eve", "large", cpu(1)), v1alpha1.CauseBudgetExceeded,
+			`budget "large ones" is full: 1 of 1 count/temporarynamespaces taken; room at 20`},
+		{wanted("tmp-f1", "fay", "default", cpu(2)), v1alpha1.CauseBudgetExceeded,
+			`budget "total" is full: 9 of 10 requests.cpu taken, and class "default" takes 2`},
 		{wanted("tmp-f2", "fay", "default", cpu(1)), "", ""},
 		{wanted("tmp-g1", "gil", "odd", cpu(0)), v1alpha1.CauseBudgetImpossible, `budget "broken" is invalid`},
-		{wanted("tmp-h1", "hal", "huge", cpu(2)), v1alpha1.CauseBudgetImpossible, `takes 2 of requests.cpu, but budget "impossible" for each user allows only 1: none can ever be created`},
-		{wanted("tmp-i1", "ian", "open", cpu(0)), v1alpha1.CauseBudgetImpossible, `class "open" has no quota on limits.cpu, which budget "unbounded" limits`},
+		{wanted("tmp-h1", "hal", "huge", cpu(2)), v1alpha1.CauseBudgetImpossible,
+			`takes 2 of requests.cpu, but budget "impossible" for each user allows only 1: none can ever be created`},
+		{wanted("tmp-i1", "ian", "open", cpu(0)), v1alpha1.CauseBudgetImpossible,
+			`class "open" has no quota on limits.cpu, which budget "unbounded" limits`},
 		{wanted("tmp-j1", "joe", "default", nil), v1alpha1.CauseBudgetImpossible, `no quota on requests.cpu`},
 	} {
 		err := create(t, tracker, step.ns)
@@ -94,11 +100,13 @@ func TestLimits(t *testing.T) {
 	gone := made(wanted("tmp-e1", "eve", "large", cpu(1)), "refused")
 	gone.Annotations[v1alpha1.AnnotationRefused] = "true"
 	tracker.OnUpdate(gone)
-	if _, err := tracker.Reserve(t.Context(), wanted("tmp-e1", "eve", "large", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
+	if _, err := tracker.Reserve(t.Context(),
+		wanted("tmp-e1", "eve", "large", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("a name that was refused is let in unseen: %v", err)
 	}
 	usage, full := tracker.Usage()
-	for name, want := range map[string]string{"total": "100% requests.cpu 10 of 10", "each": "100% count/temporarynamespaces 2 of 2 by one user", "devs": "100% requests.cpu 4 of 4 by group devs"} {
+	for name, want := range map[string]string{"total": "100% requests.cpu 10 of 10",
+		"each": "100% count/temporarynamespaces 2 of 2 by one user", "devs": "100% requests.cpu 4 of 4 by group devs"} {
 		if u := usage[name]; u.Full+" "+u.Nearest != want {
 			t.Errorf("%s: got %s %s, want %s", name, u.Full, u.Nearest, want)
 		}
@@ -110,7 +118,8 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%d namespaces count, want 6", n)
 	}
 	// A limit below the usage: existing namespaces stay, new requests are rejected.
-	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("total", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "5")})})
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("total",
+		policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "5")})})
 	if err := create(t, tracker, wanted("tmp-k1", "kim", "default", cpu(1))); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Errorf("below what is taken: %v", err)
 	}
@@ -134,7 +143,8 @@ func TestChargedUntilGone(t *testing.T) {
 	old := made(wanted("tmp-old", "ann", "gone", nil), "1")
 	delete(old.Annotations, v1alpha1.AnnotationReserved)
 	tracker.OnList([]*corev1.Namespace{old})
-	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+		policyv1alpha1.NamespaceBudgetSpec{Total: amounts("count/temporarynamespaces", "1")})})
 	next := wanted("tmp-next", "bob", "default", nil)
 	if _, err := tracker.Reserve(t.Context(), next); cause(err) != v1alpha1.CauseBudgetExceeded {
 		t.Fatalf("beside one of before: %v", err)
@@ -158,7 +168,8 @@ func TestChargedUntilGone(t *testing.T) {
 // A refresh that reserves more is admitted like a creation: at its own event.
 func TestMoreIsAdmittedByItsOrder(t *testing.T) {
 	tracker := New()
-	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "10")})})
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+		policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "10")})})
 	if err := create(t, tracker, wanted("tmp-a", "ann", "default", amounts("requests.cpu", "4"))); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +186,8 @@ func TestMoreIsAdmittedByItsOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tracker.Reserve(t.Context(), wanted("tmp-c", "cat", "default", amounts("requests.cpu", "1"))); err == nil {
+	if _, err := tracker.Reserve(t.Context(),
+		wanted("tmp-c", "cat", "default", amounts("requests.cpu", "1"))); err == nil {
 		t.Error("what is held for the refresh is given away")
 	}
 	tracker.OnUpdate(more("6"))
@@ -201,13 +213,15 @@ func BenchmarkDecision(b *testing.B) {
 	var budgets []*policyv1alpha1.NamespaceBudget
 	for i := range 10 {
 		budgets = append(budgets, budgetOf(fmt.Sprint("b", i), policyv1alpha1.NamespaceBudgetSpec{
-			Total: amounts("count/temporarynamespaces", "20000", "requests.cpu", "50000"), PerUser: amounts("count/temporarynamespaces", "20"),
+			Total: amounts("count/temporarynamespaces", "20000", "requests.cpu",
+				"50000"), PerUser: amounts("count/temporarynamespaces", "20"),
 		}))
 	}
 	tracker.SetBudgets(budgets)
 	var all []*corev1.Namespace
 	for i := range 10000 {
-		all = append(all, made(wanted(fmt.Sprint("tmp-", i), fmt.Sprint("user-", i%1000), "default", amounts("requests.cpu", "4")), fmt.Sprint(i)))
+		all = append(all, made(wanted(fmt.Sprint("tmp-", i), fmt.Sprint("user-", i%1000), "default",
+			amounts("requests.cpu", "4")), fmt.Sprint(i)))
 	}
 	tracker.OnList(all)
 	b.Run("admitted", func(b *testing.B) {

@@ -59,7 +59,8 @@ type FrontProxy struct {
 // Run is called. It fails if the ConfigMap cannot be read, or if it would let any
 // holder of a client certificate claim any identity.
 func NewFrontProxy(ctx context.Context, client kubernetes.Interface) (*FrontProxy, error) {
-	ca, err := dynamiccertificates.NewDynamicCAFromConfigMapController("front-proxy", configNamespace, configName, "requestheader-client-ca-file", client)
+	ca, err := dynamiccertificates.NewDynamicCAFromConfigMapController("front-proxy", configNamespace, configName,
+		"requestheader-client-ca-file", client)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +134,9 @@ func checkSeparateCA(ctx context.Context, client kubernetes.Interface) error {
 		return fmt.Errorf("read requestheader-client-ca-file: %w", err)
 	}
 	if shareCertificate(users, proxies) {
-		return fmt.Errorf("%w: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy its own CA", ErrSharedCA)
+		return fmt.Errorf("%w: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names "+
+			"of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy its "+
+			"own CA", ErrSharedCA)
 	}
 	return nil
 }
@@ -165,7 +168,8 @@ func NewAuthorizer(client kubernetes.Interface, open ...string) (authorizer.Auth
 	for _, p := range open {
 		paths[p] = true
 	}
-	return authorizer.AuthorizerFunc(func(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	return authorizer.AuthorizerFunc(func(ctx context.Context, a authorizer.Attributes) (authorizer.Decision,
+		string, error) {
 		if !a.IsResourceRequest() && (a.GetVerb() == "get" || a.GetVerb() == "head") && paths[a.GetPath()] {
 			return authorizer.DecisionAllow, "", nil
 		}

@@ -25,7 +25,8 @@ func authority(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -50,15 +51,18 @@ func TestSharedCA(t *testing.T) {
 		"unreadable names":         {users, proxy, `x`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: configNamespace, Name: configName}, Data: map[string]string{
-				"client-ca-file": c.users, "requestheader-client-ca-file": c.proxy, "requestheader-allowed-names": c.names,
-				"requestheader-username-headers": `["X-Remote-User"]`, "requestheader-group-headers": `["X-Remote-Group"]`, "requestheader-extra-headers-prefix": `["X-Remote-Extra-"]`,
-			}}
+			cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: configNamespace, Name: configName},
+				Data: map[string]string{
+					"client-ca-file": c.users, "requestheader-client-ca-file": c.proxy, "requestheader-allowed-names": c.names,
+					"requestheader-username-headers": `["X-Remote-User"]`, "requestheader-group-headers": `["X-Remote-Group"]`,
+					"requestheader-extra-headers-prefix": `["X-Remote-Extra-"]`,
+				}}
 			_, err := NewFrontProxy(t.Context(), fake.NewClientset(cm))
 			if (err != nil) != c.refused {
 				t.Errorf("got %v", err)
 			}
-			if c.refused && strings.HasPrefix(name, "shared") && !strings.Contains(err.Error(), "--requestheader-allowed-names") {
+			if c.refused && strings.HasPrefix(name, "shared") &&
+				!strings.Contains(err.Error(), "--requestheader-allowed-names") {
 				t.Errorf("%v names no remedy", err)
 			}
 		})

@@ -159,7 +159,8 @@ func (s *state) after(err error, at time.Time, interval time.Duration) (*state, 
 	case s.proven.IsZero():
 		return &state{err: fmt.Errorf("%w: %w", errUnproven, err)}, Inconclusive
 	case s.err == nil && at.Sub(s.proven) > maxStaleRounds*interval:
-		return &state{err: fmt.Errorf("not proven since %s: %w", s.proven.UTC().Format(time.RFC3339), err), proven: s.proven}, Inconclusive
+		return &state{err: fmt.Errorf("not proven since %s: %w", s.proven.UTC().Format(time.RFC3339), err),
+			proven: s.proven}, Inconclusive
 	}
 	return s, Inconclusive
 }

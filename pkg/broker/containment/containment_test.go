@@ -20,7 +20,8 @@ func forbiddenBy(why string) error {
 
 // ending returns the error of kube-apiserver for a create in a terminating namespace.
 func ending() error {
-	err := apierrors.NewForbidden(schema.GroupResource{Resource: "resourcequotas"}, "x", errors.New("unable to create new content in namespace tmp-other because it is being terminated"))
+	err := apierrors.NewForbidden(schema.GroupResource{Resource: "resourcequotas"}, "x",
+		errors.New("unable to create new content in namespace tmp-other because it is being terminated"))
 	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
 	return err
 }
@@ -36,26 +37,46 @@ func TestJudge(t *testing.T) {
 		breach bool
 		want   string // substring of the error; empty: no error
 	}{
-		"it succeeded":                             {nil, false, true, `it could do harm: ValidatingAdmissionPolicy "tenama-broker" is missing`},
-		"denied by the policy":                     {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: " + Set + ": no"), true, false, ""},
-		"denied by the policy's file":              {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker.static.k8s.io' with binding 'x' denied request: " + Set + ": no"), true, false, ""},
-		"denied by one of another set":             {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: policy set 0: no"), false, true, "is not of " + Set},
-		"denied by another of ours":                {forbiddenBy("ValidatingAdmissionPolicy 'tenama-namespaces' with binding 'x' denied request: no"), false, true, `"tenama-broker" is missing`},
-		"denied by a foreign policy":               {forbiddenBy("ValidatingAdmissionPolicy 'no-x' with binding 'x' denied request: no"), false, false, "proves nothing"},
-		"denied by a foreign webhook":              {forbiddenBy(`admission webhook "x.test" denied the request: no`), false, false, "proves nothing"},
-		"denied by RBAC":                           {forbiddenBy(`User "system:serviceaccount:tenama-system:tenama-broker" cannot create resource "namespaces" in API group "" at the cluster scope`), false, false, ""},
-		"denied by a policy with a name like ours": {forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker2' with binding 'x' denied request: " + Set), false, false, "proves nothing"},
-		"denied by a policy without a reason":      {apierrors.NewInvalid(schema.GroupKind{}, "x", nil), false, false, "attempt to"},
-		"a webhook that says cannot":               {forbiddenBy(`admission webhook "x.test" denied the request: you cannot create resource x`), false, false, "proves nothing"},
-		"its place is gone":                        {apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "tmp-other"), false, false, ""},
-		"its place is ending":                      {ending(), false, false, ""},
-		"no answer":                                {apierrors.NewServerTimeout(schema.GroupResource{}, "create", 1), false, false, "attempt to"},
-		"something else is wrong":                  {apierrors.NewBadRequest("x"), false, false, "attempt to"},
+		"it succeeded": {nil, false, true,
+			`it could do harm: ValidatingAdmissionPolicy "tenama-broker" is missing`},
+		"denied by the policy": {
+			forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: " + Set +
+				": no"), true, false, ""},
+		"denied by the policy's file": {
+			forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker.static.k8s.io' with binding 'x' denied request: " + Set +
+				": no"), true, false, ""},
+		"denied by one of another set": {
+			forbiddenBy(
+				"ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: policy set 0: no"), false,
+			true, "is not of " + Set},
+		"denied by another of ours": {
+			forbiddenBy("ValidatingAdmissionPolicy 'tenama-namespaces' with binding 'x' denied request: no"), false, true,
+			`"tenama-broker" is missing`},
+		"denied by a foreign policy": {
+			forbiddenBy("ValidatingAdmissionPolicy 'no-x' with binding 'x' denied request: no"), false, false, "proves nothing"},
+		"denied by a foreign webhook": {forbiddenBy(`admission webhook "x.test" denied the request: no`), false,
+			false, "proves nothing"},
+		"denied by RBAC": {forbiddenBy(`User "system:serviceaccount:tenama-system:tenama-broker" cannot create resource ` +
+			`"namespaces" in API group "" at the cluster scope`), false, false, ""},
+		"denied by a policy with a name like ours": {
+			forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker2' with binding 'x' denied request: " +
+				Set), false, false, "proves nothing"},
+		"denied by a policy without a reason": {apierrors.NewInvalid(schema.GroupKind{}, "x", nil), false, false,
+			"attempt to"},
+		"a webhook that says cannot": {forbiddenBy(
+			`admission webhook "x.test" denied the request: you cannot create resource x`), false, false, "proves nothing"},
+		"its place is gone": {apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "tmp-other"), false,
+			false, ""},
+		"its place is ending": {ending(), false, false, ""},
+		"no answer": {apierrors.NewServerTimeout(schema.GroupResource{}, "create", 1), false, false,
+			"attempt to"},
+		"something else is wrong": {apierrors.NewBadRequest("x"), false, false, "attempt to"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			held, err := p.judge(a, c.err)
 			var b *breach
-			if held != c.held || errors.As(err, &b) != c.breach || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			if held != c.held || errors.As(err, &b) != c.breach || (err == nil) != (c.want == "") ||
+				err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got held %t, %v, want held %t, breach %t, %q", held, err, c.held, c.breach, c.want)
 			}
 		})
@@ -87,7 +108,8 @@ func TestProofsAge(t *testing.T) {
 	} {
 		var result string
 		s, result = s.after(step.err, begun.Add(step.at), 2*time.Minute)
-		if result != step.result || (s.err == nil) != step.contained || s.err != nil && !strings.Contains(s.err.Error(), step.say) {
+		if result != step.result || (s.err == nil) != step.contained ||
+			s.err != nil && !strings.Contains(s.err.Error(), step.say) {
 			t.Errorf("step %d: got %s, %v, want %s, contained %t, %q", i, result, s.err, step.result, step.contained, step.say)
 		}
 	}

@@ -67,22 +67,26 @@ var forbiddenRights = []authorizationv1.ResourceAttributes{
 // owner is inconclusive.
 func (p *Prover) prove(ctx context.Context) error {
 	for _, right := range forbiddenRights {
-		out, err := p.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &right},
-		}, metav1.CreateOptions{})
+		out, err := p.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx,
+			&authorizationv1.SelfSubjectAccessReview{
+				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &right},
+			}, metav1.CreateOptions{})
 		if err != nil {
 			return fmt.Errorf("review the broker's rights: %w", err)
 		}
 		if out.Status.Allowed {
-			return &breach{fmt.Sprintf("it has the right to %s %s: it is bound to more than ClusterRole \"tenama:broker\"", right.Verb, strings.Trim(right.Resource+"/"+right.Subresource, "/"))}
+			return &breach{fmt.Sprintf("it has the right to %s %s: it is bound to more than ClusterRole \"tenama:broker\"",
+				right.Verb, strings.Trim(right.Resource+"/"+right.Subresource, "/"))}
 		}
 	}
 	// The broker must be allowed to do its work: policies for another prefix would deny it.
 	switch err := p.createNamespace(p.Prefix+"proof", ownLabels, ownAnnotations)(ctx); {
 	case isOurs(denial.By(err)):
-		return &breach{fmt.Sprintf("the policies deny a regular namespace: deploy/ and the broker must have the same release and prefixes: %v", err)}
+		return &breach{fmt.Sprintf(
+			"the policies deny a regular namespace: deploy/ and the broker must have the same release and prefixes: %v", err)}
 	case p.deniedByRBAC(err):
-		return &breach{fmt.Sprintf("it lacks the rights of ClusterRole \"tenama:broker\": check that deploy/ is installed completely, and that there is no other installation: %v", err)}
+		return &breach{fmt.Sprintf("it lacks the rights of ClusterRole \"tenama:broker\": check that deploy/ is installed "+
+			"completely, and that there is no other installation: %v", err)}
 	}
 	denied := map[string]bool{}
 	inconclusive := map[string]error{}
@@ -110,7 +114,8 @@ func (p *Prover) prove(ctx context.Context) error {
 // Labels and annotations that the policies require of a managed namespace.
 var (
 	ownLabels      = map[string]string{"tenama.dev/managed": "true", "pod-security.kubernetes.io/enforce": "restricted"}
-	ownAnnotations = map[string]string{"tenama.dev/owner": Probe, "tenama.dev/pod-security": "restricted", "tenama.dev/ttl-seconds": "1", "tenama.dev/max-ttl-seconds": "1"}
+	ownAnnotations = map[string]string{"tenama.dev/owner": Probe, "tenama.dev/pod-security": "restricted",
+		"tenama.dev/ttl-seconds": "1", "tenama.dev/max-ttl-seconds": "1"}
 )
 
 // createNamespace returns a request that creates a namespace with the labels and
@@ -121,7 +126,8 @@ func (p *Prover) createNamespace(name string, labels, annotations map[string]str
 		l, a := p.TemplateMetadata()
 		maps.Copy(l, labels)
 		maps.Copy(a, annotations)
-		_, err := p.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: l, Annotations: a}}, dryRun)
+		_, err := p.Client.CoreV1().Namespaces().Create(ctx,
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: l, Annotations: a}}, dryRun)
 		return err
 	}
 }
@@ -137,8 +143,10 @@ type probe struct {
 func (p *Prover) brokerProbes() []probe {
 	core := p.Client.CoreV1()
 	return []probe{
-		{"create a namespace outside of its prefix", policyBroker, Set, p.createNamespace("x"+p.Prefix+"outside", ownLabels, ownAnnotations)},
-		{"create a namespace that is not marked as its own", policyBroker, "", p.createNamespace(p.Prefix+"unmarked", nil, ownAnnotations)},
+		{"create a namespace outside of its prefix", policyBroker, Set,
+			p.createNamespace("x"+p.Prefix+"outside", ownLabels, ownAnnotations)},
+		{"create a namespace that is not marked as its own", policyBroker, "",
+			p.createNamespace(p.Prefix+"unmarked", nil, ownAnnotations)},
 		{"adopt the namespace that it runs in", policyBroker, "", func(ctx context.Context) error {
 			ns, err := core.Namespaces().Get(ctx, p.Namespace, metav1.GetOptions{})
 			if err != nil {
@@ -161,8 +169,10 @@ func (p *Prover) brokerProbes() []probe {
 		}},
 		{"register an API that is not its own", policyBroker, "", func(ctx context.Context) error {
 			body, err := json.Marshal(map[string]any{
-				"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": map[string]any{"name": "v1.probe.tenama.dev"},
-				"spec": map[string]any{"group": "probe.tenama.dev", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1},
+				"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+				"metadata": map[string]any{"name": "v1.probe.tenama.dev"},
+				"spec": map[string]any{"group": "probe.tenama.dev", "version": "v1", "groupPriorityMinimum": 1,
+					"versionPriority": 1},
 			})
 			if err != nil {
 				return err
@@ -170,7 +180,8 @@ func (p *Prover) brokerProbes() []probe {
 			return p.Client.Discovery().RESTClient().Post().AbsPath("/apis/apiregistration.k8s.io/v1/apiservices").
 				Param("dryRun", metav1.DryRunAll).SetHeader("Content-Type", "application/json").Body(body).Do(ctx).Error()
 		}},
-		{"let others create a namespace that looks like its own", policyNamespaces, "", p.createNamespace(p.Prefix+Probe, ownLabels, ownAnnotations)},
+		{"let others create a namespace that looks like its own", policyNamespaces, "",
+			p.createNamespace(p.Prefix+Probe, ownLabels, ownAnnotations)},
 	}
 }
 
@@ -197,17 +208,22 @@ func (p *Prover) judge(pr probe, err error) (held bool, _ error) {
 	by := denial.By(err)
 	switch {
 	case err == nil || apierrors.IsAlreadyExists(err): // kube-apiserver checks existence after admission
-		return false, &breach{fmt.Sprintf("it could %s: ValidatingAdmissionPolicy %q is missing, not bound, or edited", pr.action, pr.policy)}
+		return false, &breach{fmt.Sprintf("it could %s: ValidatingAdmissionPolicy %q is missing, not bound, or edited",
+			pr.action, pr.policy)}
 	case p.deniedByRBAC(err):
 		return false, nil // RBAC already denies it
 	case apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return false, nil // the tenant's namespace was deleted meanwhile; do not reveal its name
 	case by == pr.policy && !strings.Contains(err.Error(), pr.message):
-		return false, &breach{fmt.Sprintf("ValidatingAdmissionPolicy %q is not of %s, which this broker needs: %v", pr.policy, Set, err)}
+		return false, &breach{fmt.Sprintf("ValidatingAdmissionPolicy %q is not of %s, which this broker needs: %v",
+			pr.policy, Set, err)}
 	case by == pr.policy:
 		return true, nil
 	case isOurs(by):
-		return false, &breach{fmt.Sprintf("it could %s if another policy did not deny it: ValidatingAdmissionPolicy %q is missing, not bound, or edited: %v", pr.action, pr.policy, err)}
+		return false,
+			&breach{
+				fmt.Sprintf("it could %s if another policy did not deny it: ValidatingAdmissionPolicy %q is missing, not bound, "+
+					"or edited: %v", pr.action, pr.policy, err)}
 	case by != "" || apierrors.IsForbidden(err):
 		return false, fmt.Errorf("the attempt to %s was denied for another reason, which proves nothing: %w", pr.action, err)
 	}
@@ -220,5 +236,6 @@ func isOurs(policy string) bool {
 
 // deniedByRBAC reports whether RBAC denied the request, so that it did not reach admission.
 func (p *Prover) deniedByRBAC(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), fmt.Sprintf(`User "system:serviceaccount:%s:%s" cannot `, p.Namespace, p.ServiceAccount))
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(),
+		fmt.Sprintf(`User "system:serviceaccount:%s:%s" cannot `, p.Namespace, p.ServiceAccount))
 }

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-var format = regexp.MustCompile(`(?s)ValidatingAdmissionPolicy '([^']*)'(?: with binding '[^']*')? denied request: (.*)`)
+var format = regexp.MustCompile(
+	`(?s)ValidatingAdmissionPolicy '([^']*)'(?: with binding '[^']*')? denied request: (.*)`)
 
 // staticSuffix ends the names of policies that kube-apiserver reads from files.
 const staticSuffix = ".static.k8s.io"

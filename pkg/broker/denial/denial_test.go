@@ -26,13 +26,14 @@ func TestParse(t *testing.T) {
 		return apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "tmp-a", errors.New(text)).Error()
 	}
 	for name, c := range map[string]struct{ text, policy, message string }{
-		"with a binding":        {forbidden(bound("tenama-broker", "no: 'x'")), "tenama-broker", "no: 'x'"},
-		"without a binding":     {forbidden(unbound("tenama-broker", "no")), "tenama-broker", "no"},
-		"from a file":           {forbidden(bound("tenama-broker.static.k8s.io", "no")), "tenama-broker", "no"},
-		"of a similar name":     {forbidden(bound("tenama-broker2", "no")), "tenama-broker2", "no"},
-		"printed by kubectl":    {"Error from server (Forbidden): " + forbidden(bound("p", "no")), "p", "no"},
-		"of several lines":      {bound("p", "no\nreally"), "p", "no\nreally"},
-		"an expression failed":  {bound("p", "expression 'x' resulted in error: no such key: 'y'"), "p", "expression 'x' resulted in error: no such key: 'y'"},
+		"with a binding":     {forbidden(bound("tenama-broker", "no: 'x'")), "tenama-broker", "no: 'x'"},
+		"without a binding":  {forbidden(unbound("tenama-broker", "no")), "tenama-broker", "no"},
+		"from a file":        {forbidden(bound("tenama-broker.static.k8s.io", "no")), "tenama-broker", "no"},
+		"of a similar name":  {forbidden(bound("tenama-broker2", "no")), "tenama-broker2", "no"},
+		"printed by kubectl": {"Error from server (Forbidden): " + forbidden(bound("p", "no")), "p", "no"},
+		"of several lines":   {bound("p", "no\nreally"), "p", "no\nreally"},
+		"an expression failed": {bound("p", "expression 'x' resulted in error: no such key: 'y'"), "p",
+			"expression 'x' resulted in error: no such key: 'y'"},
 		"denied by a webhook":   {forbidden(`admission webhook "x.test" denied the request: no`), "", ""},
 		"denied by RBAC":        {forbidden(`User "a" cannot create resource "namespaces"`), "", ""},
 		"a policy is not found": {`validatingadmissionpolicies "p" not found`, "", ""},

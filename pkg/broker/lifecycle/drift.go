@@ -55,7 +55,8 @@ func (m *Manager) Inspect(ctx context.Context, name string) error {
 // binding records them. If the binding is missing, recorded restores it with the
 // objects of the class, provided that the class is unchanged.
 func (m *Manager) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime.RawExtension, error) {
-	b, err := m.Client.RbacV1().RoleBindings(ns.Name).Get(ctx, v1alpha1.RoleBindingBroker, metav1.GetOptions{ResourceVersion: "0"})
+	b, err := m.Client.RbacV1().RoleBindings(ns.Name).Get(ctx, v1alpha1.RoleBindingBroker,
+		metav1.GetOptions{ResourceVersion: "0"})
 	if err == nil && b.Annotations[v1alpha1.AnnotationGuardRails] == "" {
 		return nil, nil // created by a release that did not record them
 	}
@@ -74,9 +75,11 @@ func (m *Manager) recorded(ctx context.Context, ns *corev1.Namespace) ([]runtime
 	case err != nil:
 		return nil, err
 	case !made:
-		return nil, fmt.Errorf("RoleBinding %q in %q exists and does not grant the broker its rights: an administrator has to delete it, or apply deploy/ again", v1alpha1.RoleBindingBroker, ns.Name)
+		return nil, fmt.Errorf("RoleBinding %q in %q exists and does not grant the broker its rights: an administrator "+
+			"has to delete it, or apply deploy/ again", v1alpha1.RoleBindingBroker, ns.Name)
 	}
-	d := drift{object: corev1.ObjectReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "RoleBinding", Name: v1alpha1.RoleBindingBroker}, was: Missing, became: Restored}
+	d := drift{object: corev1.ObjectReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "RoleBinding",
+		Name: v1alpha1.RoleBindingBroker}, was: Missing, became: Restored}
 	if lost != nil { // the broker has its rights again, but no record to compare the guard rails with
 		d.became, d.why = Refused, "the record of the guard rails cannot be read: "+lost.Error()
 	}
@@ -114,7 +117,8 @@ func (m *Manager) inspectPodSecurity(ctx context.Context, ns *corev1.Namespace) 
 	} else if err != nil {
 		return fmt.Errorf("restore the pod security of %q: %w", ns.Name, err)
 	}
-	m.report(ctx, ns, drift{object: corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: ns.Name, UID: ns.UID}, was: Changed, became: Restored, where: "metadata.labels[" + v1alpha1.LabelPodSecurity + "]"})
+	m.report(ctx, ns, drift{object: corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: ns.Name,
+		UID: ns.UID}, was: Changed, became: Restored, where: "metadata.labels[" + v1alpha1.LabelPodSecurity + "]"})
 	return nil
 }
 
@@ -139,7 +143,8 @@ func (m *Manager) inspectObject(ctx context.Context, ns *corev1.Namespace, want 
 		}
 		d.was, d.object.UID = Changed, have.(metav1.Object).GetUID()
 	}
-	if q, ok := want.(*corev1.ResourceQuota); ok && len(q.Spec.Hard) == 0 && d.was == Changed { // an interrupted refresh is to empty it
+	// an interrupted refresh is to empty it
+	if q, ok := want.(*corev1.ResourceQuota); ok && len(q.Spec.Hard) == 0 && d.was == Changed {
 		_, err := m.GuardRails.Replace(ctx, ns.Name, nil, want)
 		return err
 	}

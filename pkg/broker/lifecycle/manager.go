@@ -98,9 +98,10 @@ func (m *Manager) Allowed(ctx context.Context, u user.Info, what authorizationv1
 	for k, v := range u.GetExtra() {
 		extra[k] = v
 	}
-	review, err := m.Client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: u.GetName(), Groups: u.GetGroups(), UID: u.GetUID(), Extra: extra, ResourceAttributes: &what,
-	}}, metav1.CreateOptions{})
+	review, err := m.Client.AuthorizationV1().SubjectAccessReviews().Create(ctx,
+		&authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: u.GetName(), Groups: u.GetGroups(), UID: u.GetUID(), Extra: extra, ResourceAttributes: &what,
+		}}, metav1.CreateOptions{})
 	if err != nil {
 		return false, fmt.Errorf("review the access of %q: %w", u.GetName(), err)
 	}

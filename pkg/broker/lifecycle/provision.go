@@ -45,8 +45,9 @@ type Request struct {
 }
 
 // Provision completes a namespace that was just created, or rejects and deletes it if
-// it does not fit into the budgets. It returns the namespace when its owner can use it. Errors: Forbidden (a budget is full), Conflict (it is being
-// deleted), ServerTimeout, *guardrails.OccupiedError, and those of kube-apiserver.
+// it does not fit into the budgets. It returns the namespace when its owner can use it.
+// Errors: Forbidden (a budget is full), Conflict (it is being deleted), ServerTimeout,
+// *guardrails.OccupiedError, and those of kube-apiserver.
 func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace, error) {
 	ns := req.Namespace
 	begun := time.Now()
@@ -54,7 +55,8 @@ func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace
 		return nil, m.cause(ctx, err, ns)
 	}
 	if lag := time.Since(begun); lag > time.Second {
-		m.Log.Warn("The watch of namespaces lags; until it catches up, namespaces may be created and then rejected", "lagMilliseconds", lag.Milliseconds())
+		m.Log.Warn("The watch of namespaces lags; until it catches up, namespaces may be created and then rejected",
+			"lagMilliseconds", lag.Milliseconds())
 	}
 	if err := m.Admission.Admitted(ns); err != nil {
 		if req.Adopted { // the request that created it is about to delete it
@@ -86,7 +88,8 @@ func (m *Manager) complete(ctx context.Context, req Request) (*corev1.Namespace,
 		return nil, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	objs := append(slices.Clip(req.Manifests.Objects), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: guardrails.DefaultAccount}})
+	objs := append(slices.Clip(req.Manifests.Objects),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: guardrails.DefaultAccount}})
 	for _, obj := range objs {
 		g.Go(func() error { return m.GuardRails.Create(gctx, ns.Name, obj) })
 	}
@@ -120,14 +123,16 @@ func (m *Manager) bindSelf(ctx context.Context, ns string, objects []runtime.Raw
 	if err != nil {
 		return false, fmt.Errorf("encode the guard rails of %q: %w", ns, err)
 	}
-	made, err = m.bind(ctx, ns, v1alpha1.RoleBindingBroker, v1alpha1.ClusterRoleManager, m.Self, map[string]string{v1alpha1.AnnotationGuardRails: string(record)})
+	made, err = m.bind(ctx, ns, v1alpha1.RoleBindingBroker, v1alpha1.ClusterRoleManager, m.Self,
+		map[string]string{v1alpha1.AnnotationGuardRails: string(record)})
 	if err != nil {
 		return false, fmt.Errorf("bind the broker: %w", err)
 	}
 	return made, nil
 }
 
-func (m *Manager) bind(ctx context.Context, ns, name, role string, subject rbacv1.Subject, annotations map[string]string) (made bool, _ error) {
+func (m *Manager) bind(ctx context.Context, ns, name, role string, subject rbacv1.Subject,
+	annotations map[string]string) (made bool, _ error) {
 	_, err := m.Client.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns, Labels: guardrails.OwnLabels(), Annotations: annotations},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
@@ -158,7 +163,8 @@ func (m *Manager) awaitAccess(ctx context.Context, ns, role string, owner user.I
 			}
 		}
 		if !builtIn && time.Since(begun) > accessLag {
-			m.Log.Warn("The access of the owner was not observed in time", "namespace", ns, "owner", owner.GetName(), "role", role)
+			m.Log.Warn("The access of the owner was not observed in time", "namespace", ns, "owner", owner.GetName(),
+				"role", role)
 			return true, nil
 		}
 		return false, nil

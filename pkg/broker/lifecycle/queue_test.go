@@ -36,14 +36,15 @@ func TestQueue(t *testing.T) {
 	}{
 		"once, at its time": {[]time.Duration{time.Hour}, nil, []time.Duration{time.Hour}},
 		"overdue: at once":  {[]time.Duration{-time.Hour}, nil, []time.Duration{0}},
-		"extended meanwhile: asked again then": {[]time.Duration{time.Hour}, func(begun time.Time) func(int) (time.Time, error) {
-			return func(n int) (time.Time, error) {
-				if n == 1 {
-					return begun.Add(3 * time.Hour), nil
+		"extended meanwhile: asked again then": {[]time.Duration{time.Hour},
+			func(begun time.Time) func(int) (time.Time, error) {
+				return func(n int) (time.Time, error) {
+					if n == 1 {
+						return begun.Add(3 * time.Hour), nil
+					}
+					return time.Time{}, nil
 				}
-				return time.Time{}, nil
-			}
-		}, []time.Duration{time.Hour, 3 * time.Hour}},
+			}, []time.Duration{time.Hour, 3 * time.Hour}},
 		"an error: asked again, later each time": {[]time.Duration{time.Hour}, func(time.Time) func(int) (time.Time, error) {
 			return func(n int) (time.Time, error) {
 				if n < 4 {
@@ -51,7 +52,8 @@ func TestQueue(t *testing.T) {
 				}
 				return time.Time{}, nil
 			}
-		}, []time.Duration{time.Hour, time.Hour + 50*time.Millisecond, time.Hour + 150*time.Millisecond, time.Hour + 350*time.Millisecond}},
+		}, []time.Duration{time.Hour, time.Hour + 50*time.Millisecond, time.Hour + 150*time.Millisecond, time.Hour +
+			350*time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

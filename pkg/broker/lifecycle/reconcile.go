@@ -45,7 +45,8 @@ func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 		return ns.CreationTimestamp.Add(rejectedFor), nil
 	}
 	at := life.Expiry(ns.CreationTimestamp.Time)
-	if complete := ns.CreationTimestamp.Add(takeoverAfter); ns.Annotations[v1alpha1.AnnotationReady] != "true" && (at.IsZero() || complete.Before(at)) {
+	if complete := ns.CreationTimestamp.Add(takeoverAfter); ns.Annotations[v1alpha1.AnnotationReady] != "true" &&
+		(at.IsZero() || complete.Before(at)) {
 		at = complete
 	}
 	return at, nil
@@ -80,11 +81,13 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 		// Both clocks must agree: a clock that jumps ahead must not delete everything.
 		if early := m.early(expiry); early > 0 {
 			// Read the time again: a machine that was suspended has an old one.
-			if _, err := m.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			if _, err := m.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil &&
+				!apierrors.IsNotFound(err) {
 				return time.Time{}, fmt.Errorf("read the time of kube-apiserver: %w", err)
 			}
 			if early = m.early(expiry); early > 0 {
-				m.Log.Warn("Not deleted: the namespace has not expired by the clock of kube-apiserver", "namespace", ns.Name, "expiry", expiry.UTC().Format(time.RFC3339), "early", early.String())
+				m.Log.Warn("Not deleted: the namespace has not expired by the clock of kube-apiserver", "namespace", ns.Name,
+					"expiry", expiry.UTC().Format(time.RFC3339), "early", early.String())
 				return time.Now().Add(min(early, time.Minute)), nil
 			}
 		}
@@ -115,7 +118,8 @@ func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time
 	case err != nil:
 		return fmt.Errorf("delete expired namespace %q: %w", ns.Name, err)
 	}
-	m.Log.Info("Expired", "namespace", ns.Name, "uid", ns.UID, "owner", ns.Annotations[v1alpha1.AnnotationOwner], "expiry", at.UTC().Format(time.RFC3339), "lagMilliseconds", lag.Milliseconds())
+	m.Log.Info("Expired", "namespace", ns.Name, "uid", ns.UID, "owner", ns.Annotations[v1alpha1.AnnotationOwner], "expiry",
+		at.UTC().Format(time.RFC3339), "lagMilliseconds", lag.Milliseconds())
 	return nil
 }
 
@@ -150,6 +154,7 @@ func (m *Manager) resume(ctx context.Context, ns *corev1.Namespace) (time.Time, 
 		}
 		return time.Time{}, fmt.Errorf("complete namespace %q: %w", ns.Name, err)
 	}
-	m.Log.Info("Resumed provisioning", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator])
+	m.Log.Info("Resumed provisioning", "namespace", ns.Name, "uid", ns.UID, "creator",
+		ns.Annotations[v1alpha1.AnnotationCreator])
 	return time.Time{}, nil
 }

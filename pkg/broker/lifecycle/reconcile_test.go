@@ -25,9 +25,11 @@ func (noHandler) OnDelete(*corev1.Namespace) {}
 func sampleNamespace(change func(*corev1.Namespace)) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "tmp-a", UID: "uid-tmp-a", ResourceVersion: "7",
-		Labels: map[string]string{v1alpha1.LabelManaged: "true", v1alpha1.LabelClass: "default", v1alpha1.LabelOwner: v1alpha1.OwnerHash("alice")},
+		Labels: map[string]string{v1alpha1.LabelManaged: "true", v1alpha1.LabelClass: "default",
+			v1alpha1.LabelOwner: v1alpha1.OwnerHash("alice")},
 		Annotations: map[string]string{
-			v1alpha1.AnnotationOwner: "alice", v1alpha1.AnnotationTTL: "3600", v1alpha1.AnnotationMaximumTTL: "7200", v1alpha1.AnnotationReady: "true",
+			v1alpha1.AnnotationOwner: "alice", v1alpha1.AnnotationTTL: "3600", v1alpha1.AnnotationMaximumTTL: "7200",
+			v1alpha1.AnnotationReady: "true",
 		},
 	}}
 	change(ns)
@@ -50,15 +52,25 @@ func TestReconcile(t *testing.T) {
 		"expired, server unknown":    {nil, time.Time{}, true, 0},
 		"our clock is an hour ahead": {nil, now.Add(-time.Hour), false, time.Minute},
 		"our clock is behind":        {nil, now.Add(time.Hour), true, 0},
-		"alive":                      {func(ns *corev1.Namespace) { ns.CreationTimestamp = ago(time.Minute) }, now, false, 59 * time.Minute},
+		"alive": {func(ns *corev1.Namespace) {
+			ns.CreationTimestamp = ago(time.Minute)
+		}, now, false, 59 * time.Minute},
 		"extended": {func(ns *corev1.Namespace) {
 			ns.Annotations[v1alpha1.AnnotationExtendUntil] = now.Add(30 * time.Minute).Format(time.RFC3339)
 		}, now, false, 30 * time.Minute},
-		"being deleted":             {func(ns *corev1.Namespace) { ns.DeletionTimestamp = &deleting }, now, false, 0},
-		"unbounded":                 {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationLifetime] = "Unbounded" }, now, false, 0},
-		"refused, and left":         {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationRefused] = "true" }, now, true, 0},
-		"unreadable":                {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationTTL] = "soon" }, now, false, 0},
-		"extended into an odd year": {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationExtendUntil] = "-0001-12-31T01:00:00Z" }, now, false, 0},
+		"being deleted": {func(ns *corev1.Namespace) { ns.DeletionTimestamp = &deleting }, now, false, 0},
+		"unbounded": {func(ns *corev1.Namespace) {
+			ns.Annotations[v1alpha1.AnnotationLifetime] = "Unbounded"
+		}, now, false, 0},
+		"refused, and left": {func(ns *corev1.Namespace) {
+			ns.Annotations[v1alpha1.AnnotationRefused] = "true"
+		}, now, true, 0},
+		"unreadable": {func(ns *corev1.Namespace) {
+			ns.Annotations[v1alpha1.AnnotationTTL] = "soon"
+		}, now, false, 0},
+		"extended into an odd year": {func(ns *corev1.Namespace) {
+			ns.Annotations[v1alpha1.AnnotationExtendUntil] = "-0001-12-31T01:00:00Z"
+		}, now, false, 0},
 		"not ready, and not yet late": {func(ns *corev1.Namespace) {
 			ns.CreationTimestamp = ago(20 * time.Second)
 			delete(ns.Annotations, v1alpha1.AnnotationReady)
@@ -75,7 +87,9 @@ func TestReconcile(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen := cache.Get("tmp-a").ResourceVersion
-			m := &Manager{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Contained: func() error { return nil }, ServerTime: func() time.Time { return c.server }}
+			m := &Manager{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Contained: func() error {
+				return nil
+			}, ServerTime: func() time.Time { return c.server }}
 			again, err := m.Reconcile(t.Context(), "tmp-a")
 			if err != nil {
 				t.Fatal(err)

@@ -30,7 +30,8 @@ import (
 // Errors: Invalid (the class differs in a field that is fixed at creation, or allows
 // less than is in use), Forbidden (a budget is full), Conflict (the namespace was
 // changed meanwhile), and those of kube-apiserver.
-func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, dryRun bool) (_ *corev1.Namespace, warnings []string, _ error) {
+func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass,
+	dryRun bool) (_ *corev1.Namespace, warnings []string, _ error) {
 	manifests, err := m.refreshed(ctx, ns, class)
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +46,8 @@ func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *poli
 	}
 	left, stay := guardrails.Prune(before, manifests.Objects)
 	for _, id := range stay {
-		warnings = append(warnings, fmt.Sprintf("%s is no longer part of the class, and remains in namespace %q", id, ns.Name))
+		warnings = append(warnings, fmt.Sprintf("%s is no longer part of the class, and remains in namespace %q",
+			id, ns.Name))
 	}
 	for _, obj := range left {
 		b, err := guardrails.Manifest(obj)
@@ -63,7 +65,8 @@ func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *poli
 			return nil, nil, err
 		}
 		if kept {
-			warnings = append(warnings, fmt.Sprintf("%s in namespace %q is no longer managed by the broker, and remains unchanged", guardrails.Identity(obj), ns.Name))
+			warnings = append(warnings, fmt.Sprintf(
+				"%s in namespace %q is no longer managed by the broker, and remains unchanged", guardrails.Identity(obj), ns.Name))
 		}
 	}
 	ns = ns.DeepCopy()
@@ -71,7 +74,8 @@ func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *poli
 }
 
 // refreshed renders a class for a namespace that exists, if that can be done.
-func (m *Manager) refreshed(ctx context.Context, ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass) (*Manifests, error) {
+func (m *Manager) refreshed(ctx context.Context, ns *corev1.Namespace,
+	class *policyv1alpha1.NamespaceClass) (*Manifests, error) {
 	spec := field.NewPath("spec")
 	invalid := func(err *field.Error) error {
 		return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, field.ErrorList{err})
@@ -85,7 +89,8 @@ func (m *Manager) refreshed(ctx context.Context, ns *corev1.Namespace, class *po
 		return nil, err
 	} else if len(other) > 0 {
 		return nil, invalid(field.Invalid(spec.Child("classRevision"), class.Status.Revision,
-			fmt.Sprintf("class %q now has another %s, which is fixed at the creation of a namespace: create a new one", class.Name, strings.Join(other, ", "))))
+			fmt.Sprintf("class %q now has another %s, which is fixed at the creation of a namespace: create a new one",
+				class.Name, strings.Join(other, ", "))))
 	}
 	manifests, err := m.Render(class, values)
 	if err != nil {
@@ -122,12 +127,14 @@ func (m *Manager) record(ctx context.Context, ns string, objects []runtime.RawEx
 	if err != nil {
 		return fmt.Errorf("encode the guard rails of %q: %w", ns, err)
 	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.AnnotationGuardRails: string(b)}}})
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"annotations": map[string]string{v1alpha1.AnnotationGuardRails: string(b)}}})
 	if err != nil {
 		return err
 	}
 	err = guardrails.RetryForbidden(ctx, func() error {
-		_, err := m.Client.RbacV1().RoleBindings(ns).Patch(ctx, v1alpha1.RoleBindingBroker, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: v1alpha1.ManagedBy})
+		_, err := m.Client.RbacV1().RoleBindings(ns).Patch(ctx, v1alpha1.RoleBindingBroker, types.MergePatchType, patch,
+			metav1.PatchOptions{FieldManager: v1alpha1.ManagedBy})
 		return err
 	})
 	if err != nil {
@@ -138,7 +145,8 @@ func (m *Manager) record(ctx context.Context, ns string, objects []runtime.RawEx
 
 // changedFixedFields lists the fields of a class that differ from the namespace and that no refresh
 // can change, because the containment policy forbids it.
-func changedFixedFields(ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass, given policyv1alpha1.Values) ([]string, error) {
+func changedFixedFields(ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass,
+	given policyv1alpha1.Values) ([]string, error) {
 	var out []string
 	a := ns.Annotations
 	access := ""

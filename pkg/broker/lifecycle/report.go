@@ -50,7 +50,8 @@ func (m *Manager) report(ctx context.Context, ns *corev1.Namespace, d drift) {
 	if d.became == Refused {
 		e.Type, e.Reason, e.Message = corev1.EventTypeWarning, "GuardRailDiffers", what+", and cannot be restored: "+d.why
 	}
-	m.Log.Warn("Guard rail drifted", "namespace", ns.Name, "kind", d.object.Kind, "name", d.object.Name, "was", d.was, "where", d.where, "became", d.became, "why", d.why)
+	m.Log.Warn("Guard rail drifted", "namespace", ns.Name, "kind", d.object.Kind, "name", d.object.Name, "was", d.was,
+		"where", d.where, "became", d.became, "why", d.why)
 	err := guardrails.RetryForbidden(ctx, func() error {
 		_, err := m.Client.CoreV1().Events(ns.Name).Create(ctx, e, metav1.CreateOptions{})
 		return err

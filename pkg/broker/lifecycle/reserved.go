@@ -21,7 +21,8 @@ import (
 // raise reserves, per resource, the larger of the amount that a namespace has reserved
 // and the given amount. If that does not fit into the budgets, raise changes nothing.
 // Errors: Forbidden (a budget is full), and those of kube-apiserver.
-func (m *Manager) raise(ctx context.Context, ns *corev1.Namespace, amounts corev1.ResourceList, dryRun bool) (*corev1.Namespace, error) {
+func (m *Manager) raise(ctx context.Context, ns *corev1.Namespace, amounts corev1.ResourceList,
+	dryRun bool) (*corev1.Namespace, error) {
 	had, _ := reservedOf(ns)
 	larger, more := had.DeepCopy(), false
 	for k, v := range amounts {
@@ -53,7 +54,8 @@ func (m *Manager) raise(ctx context.Context, ns *corev1.Namespace, amounts corev
 	}
 	if full := m.Admission.Admitted(out); full != nil {
 		if err := m.writeReserved(ctx, out, had); err != nil {
-			m.Log.Warn("Restoring the reserved amounts failed; the next inspection corrects them", "namespace", ns.Name, "err", err)
+			m.Log.Warn("Restoring the reserved amounts failed; the next inspection corrects them", "namespace", ns.Name,
+				"err", err)
 		}
 		return nil, full
 	}
@@ -90,7 +92,8 @@ func (m *Manager) inspectReserved(ctx context.Context, ns *corev1.Namespace, obj
 		return nil
 	}
 	m.mismatches.Delete(ns.Name)
-	m.Log.Warn("Corrected reserved amounts that differed from the quotas of a namespace", "namespace", ns.Name, "was", ns.Annotations[v1alpha1.AnnotationReserved])
+	m.Log.Warn("Corrected reserved amounts that differed from the quotas of a namespace", "namespace", ns.Name, "was",
+		ns.Annotations[v1alpha1.AnnotationReserved])
 	return m.writeReserved(ctx, ns, amounts)
 }
 

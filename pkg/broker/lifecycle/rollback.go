@@ -85,14 +85,17 @@ func (m *Manager) rollBack(ctx context.Context, ns *corev1.Namespace, cause erro
 	}
 	ctx, cancel := detach(ctx, 10*time.Second)
 	defer cancel()
-	if err := m.Discard(ctx, ns, cause); err != nil && !apierrors.IsConflict(err) { // another replica may have completed it
-		m.Log.Error("Deleting an incomplete namespace failed; retrying later", "namespace", ns.Name, "uid", ns.UID, "err", err)
+	// another replica may have completed it
+	if err := m.Discard(ctx, ns, cause); err != nil && !apierrors.IsConflict(err) {
+		m.Log.Error("Deleting an incomplete namespace failed; retrying later", "namespace", ns.Name, "uid", ns.UID,
+			"err", err)
 	}
 }
 
 // Discard deletes an incomplete namespace. Errors: Conflict if it has changed.
 func (m *Manager) Discard(ctx context.Context, ns *corev1.Namespace, cause error) error {
-	m.Log.Warn("Deleting an incomplete namespace", "namespace", ns.Name, "uid", ns.UID, "creator", ns.Annotations[v1alpha1.AnnotationCreator], "err", cause)
+	m.Log.Warn("Deleting an incomplete namespace", "namespace", ns.Name, "uid", ns.UID, "creator",
+		ns.Annotations[v1alpha1.AnnotationCreator], "err", cause)
 	if err := m.deleteExact(ctx, ns); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete incomplete namespace %q: %w", ns.Name, err)
 	}
@@ -102,6 +105,7 @@ func (m *Manager) Discard(ctx context.Context, ns *corev1.Namespace, cause error
 // permanent reports whether repeating the same request must fail in the same way.
 func permanent(err error) bool {
 	var occupied *guardrails.OccupiedError
-	return errors.As(err, &occupied) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) ||
+	return errors.As(err, &occupied) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) ||
+		apierrors.IsBadRequest(err) ||
 		apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsRequestEntityTooLargeError(err)
 }

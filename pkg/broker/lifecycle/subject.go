@@ -16,7 +16,8 @@ import (
 // Binds reports whether a user can be given access by a RoleBinding: no user of
 // the system is but a ServiceAccount.
 func Binds(username string) bool {
-	return !strings.HasPrefix(username, "system:") || strings.HasPrefix(username, serviceaccount.ServiceAccountUsernamePrefix)
+	return !strings.HasPrefix(username, "system:") ||
+		strings.HasPrefix(username, serviceaccount.ServiceAccountUsernamePrefix)
 }
 
 // bindsOwner reports whether the owner of ns gets a RoleBinding.

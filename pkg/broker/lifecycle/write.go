@@ -13,7 +13,8 @@ import (
 // mutate writes a change of exactly the namespace that was seen. On a Conflict it
 // reads the namespace again and repeats, until ctx is done. Errors: ErrUID if the
 // name is another namespace's now, those of change, and those of kube-apiserver.
-func (m *Manager) mutate(ctx context.Context, ns *corev1.Namespace, change func(*corev1.Namespace) error) (*corev1.Namespace, error) {
+func (m *Manager) mutate(ctx context.Context, ns *corev1.Namespace,
+	change func(*corev1.Namespace) error) (*corev1.Namespace, error) {
 	namespaces := m.Client.CoreV1().Namespaces()
 	for {
 		next := ns.DeepCopy()
@@ -38,5 +39,6 @@ func (m *Manager) mutate(ctx context.Context, ns *corev1.Namespace, change func(
 // deleteExact deletes the version of a namespace that was seen. Errors: NotFound,
 // Conflict if it has changed since.
 func (m *Manager) deleteExact(ctx context.Context, ns *corev1.Namespace) error {
-	return m.Client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion}})
+	return m.Client.CoreV1().Namespaces().Delete(ctx, ns.Name,
+		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID, ResourceVersion: &ns.ResourceVersion}})
 }

@@ -57,7 +57,8 @@ func New(client kubernetes.Interface, handler Handler) *Cache {
 			return client.CoreV1().Namespaces().Watch(ctx, managed(o))
 		},
 	}
-	c.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), &corev1.Namespace{}, (*store)(c), cache.ReflectorOptions{Name: "namespaces"})
+	c.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), &corev1.Namespace{},
+		(*store)(c), cache.ReflectorOptions{Name: "namespaces"})
 	return c
 }
 
@@ -119,7 +120,9 @@ func (c *Cache) list(owners ...string) []*corev1.Namespace {
 func (c *Cache) SampleNames(n int, prefixes []string) []string {
 	var out []string
 	for _, ns := range c.list() { // in the random order of a map
-		if v1alpha1.IsReady(ns) && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(ns.Name, p) }) {
+		if v1alpha1.IsReady(ns) && slices.ContainsFunc(prefixes, func(p string) bool {
+			return strings.HasPrefix(ns.Name, p)
+		}) {
 			if out = append(out, ns.Name); len(out) == n {
 				break
 			}

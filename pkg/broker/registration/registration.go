@@ -100,7 +100,9 @@ func (o *otherInstallation) Error() string {
 	if o.service == nil {
 		return fmt.Sprintf("APIService %q belongs to another installation, without a Service: remove one of the two", Name)
 	}
-	return fmt.Sprintf("APIService %q belongs to another installation, with Service %q in namespace %q: remove one of the two", Name, o.service.Name, o.service.Namespace)
+	return fmt.Sprintf(
+		"APIService %q belongs to another installation, with Service %q in namespace %q: remove one of the two", Name,
+		o.service.Name, o.service.Namespace)
 }
 
 // awaitEndpoint returns once this replica is an endpoint of the Service, so that the
@@ -127,7 +129,8 @@ func (r *Registration) ensure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read ClusterRole %q: %w", OwnerRole, err)
 	}
-	owner := metav1.OwnerReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: OwnerRole, UID: role.UID}
+	owner := metav1.OwnerReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: OwnerRole,
+		UID: role.UID}
 	want := apiregistrationv1.APIServiceSpec{
 		Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version,
 		GroupPriorityMinimum: 1000, VersionPriority: 15,
@@ -137,8 +140,9 @@ func (r *Registration) ensure(ctx context.Context) error {
 	now, err := r.APIServices.Get(ctx, Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		_, err = r.APIServices.Create(ctx, &apiregistrationv1.APIService{
-			ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: map[string]string{"app.kubernetes.io/name": "tenama", "app.kubernetes.io/managed-by": "tenama"}, OwnerReferences: []metav1.OwnerReference{owner}},
-			Spec:       want,
+			ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: map[string]string{"app.kubernetes.io/name": "tenama",
+				"app.kubernetes.io/managed-by": "tenama"}, OwnerReferences: []metav1.OwnerReference{owner}},
+			Spec: want,
 		}, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {
 			return errors.New("another replica created the APIService at the same time")
@@ -162,7 +166,8 @@ func (r *Registration) ensure(ctx context.Context) error {
 		want.CABundle = r.CABundle()
 	}
 	owned := len(now.OwnerReferences) == 1 && now.OwnerReferences[0].UID == owner.UID
-	if owned && bytes.Equal(now.Spec.CABundle, want.CABundle) && now.Spec.Service.Port != nil && *now.Spec.Service.Port == r.Port && !now.Spec.InsecureSkipTLSVerify {
+	if owned && bytes.Equal(now.Spec.CABundle, want.CABundle) && now.Spec.Service.Port != nil &&
+		*now.Spec.Service.Port == r.Port && !now.Spec.InsecureSkipTLSVerify {
 		return nil
 	}
 	now = now.DeepCopy()
@@ -189,7 +194,8 @@ func (r *Registration) Withdraw(ctx context.Context) error {
 	}
 	_, others, err := r.endpoints(ctx)
 	if err != nil {
-		r.Log.Warn("Listing the other replicas failed; deleting the APIService, which another replica creates again", "err", err)
+		r.Log.Warn("Listing the other replicas failed; deleting the APIService, which another replica creates again",
+			"err", err)
 	}
 	if others > 0 {
 		return nil
@@ -208,7 +214,8 @@ func (r *Registration) Withdraw(ctx context.Context) error {
 // endpoints reports whether this replica is a ready endpoint of the Service, and how
 // many other endpoints are ready and not terminating.
 func (r *Registration) endpoints(ctx context.Context) (self bool, others int, err error) {
-	slices, err := r.Client.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + r.Service})
+	slices, err := r.Client.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + r.Service})
 	if err != nil {
 		return false, 0, fmt.Errorf("list EndpointSlices of Service %q: %w", r.Service, err)
 	}

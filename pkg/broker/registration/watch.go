@@ -17,7 +17,8 @@ import (
 
 // watchAPIService watches the APIService until ctx is done. changes receives after a change;
 // latest returns the latest version, or nil if it does not exist.
-func watchAPIService(ctx context.Context, apiServices apiregistrationclient.APIServiceInterface) (changes <-chan struct{}, latest func() *apiregistrationv1.APIService) {
+func watchAPIService(ctx context.Context, apiServices apiregistrationclient.APIServiceInterface) (
+	changes <-chan struct{}, latest func() *apiregistrationv1.APIService) {
 	changed := make(chan struct{}, 1)
 	notify := func(any) {
 		select {

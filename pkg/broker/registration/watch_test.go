@@ -13,9 +13,11 @@ import (
 // namespaces would stay blocked between two deletions of the APIService.
 func TestPatience(t *testing.T) {
 	state := func(available apiregistrationv1.ConditionStatus) *apiregistrationv1.APIService {
-		return &apiregistrationv1.APIService{Status: apiregistrationv1.APIServiceStatus{Conditions: []apiregistrationv1.APIServiceCondition{{Type: apiregistrationv1.Available, Status: available}}}}
+		return &apiregistrationv1.APIService{Status: apiregistrationv1.APIServiceStatus{
+			Conditions: []apiregistrationv1.APIServiceCondition{{Type: apiregistrationv1.Available, Status: available}}}}
 	}
-	fresh, works, fails := &apiregistrationv1.APIService{}, state(apiregistrationv1.ConditionTrue), state(apiregistrationv1.ConditionFalse)
+	fresh, works, fails := &apiregistrationv1.APIService{}, state(apiregistrationv1.ConditionTrue),
+		state(apiregistrationv1.ConditionFalse)
 	now := time.Now()
 	var p backoff
 	for i, step := range []struct {

@@ -65,10 +65,12 @@ func (g *Guard) Run(ctx context.Context) error {
 			act.Reset(left)
 			continue
 		}
-		err := g.APIServices.Delete(ctx, Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &now.UID, ResourceVersion: &now.ResourceVersion}})
+		err := g.APIServices.Delete(ctx, Name,
+			metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &now.UID, ResourceVersion: &now.ResourceVersion}})
 		switch {
 		case err == nil:
-			g.Log.Warn("Deleted the APIService: no broker answered, which blocks the deletion of namespaces", "apiservice", Name, "unavailable", time.Since(down).Round(time.Second).String())
+			g.Log.Warn("Deleted the APIService: no broker answered, which blocks the deletion of namespaces", "apiservice", Name,
+				"unavailable", time.Since(down).Round(time.Second).String())
 		case !apierrors.IsNotFound(err):
 			g.Log.Error("Deleting the APIService failed; retrying", "err", fmt.Errorf("delete APIService %q: %w", Name, err))
 			act.Reset(time.Second)

@@ -33,7 +33,8 @@ func (r *Registry) read(ctx context.Context, name, verb, resourceVersion string)
 	}
 	ns := &corev1.Namespace{}
 	o := &metav1.GetOptions{ResourceVersion: resourceVersion}
-	if err := r.once(r.Client.CoreV1().RESTClient().Get()).Name(name).VersionedParams(o, metav1.ParameterCodec).Do(ctx).Into(ns); err != nil {
+	if err := r.once(r.Client.CoreV1().RESTClient().Get()).Name(name).VersionedParams(o,
+		metav1.ParameterCodec).Do(ctx).Into(ns); err != nil {
 		return nil, r.translate(ctx, err, name)
 	}
 	if !v1alpha1.IsManaged(ns) {
@@ -67,7 +68,8 @@ func (r *Registry) authorized(ctx context.Context, verb string) (bool, error) {
 	}
 	for _, v := range grantedBy(verb) {
 		d, _, err := r.Authorizer.Authorize(ctx, authorizer.AttributesRecord{
-			User: u, Verb: v, APIGroup: groupResource.Group, APIVersion: v1alpha1.GroupVersion.Version, Resource: groupResource.Resource, ResourceRequest: true,
+			User: u, Verb: v, APIGroup: groupResource.Group, APIVersion: v1alpha1.GroupVersion.Version,
+			Resource: groupResource.Resource, ResourceRequest: true,
 		})
 		if err != nil {
 			r.Log.Warn("Access review failed", "user", u.GetName(), "verb", v, "err", err, "auditID", auditID(ctx))
@@ -87,7 +89,8 @@ func (r *Registry) authorizedNow(ctx context.Context, verb string) (bool, error)
 		return false, nil
 	}
 	for _, v := range grantedBy(verb) {
-		ok, err := r.Lifecycle.Allowed(ctx, u, authorizationv1.ResourceAttributes{Verb: v, Group: groupResource.Group, Version: v1alpha1.GroupVersion.Version, Resource: groupResource.Resource})
+		ok, err := r.Lifecycle.Allowed(ctx, u, authorizationv1.ResourceAttributes{Verb: v, Group: groupResource.Group,
+			Version: v1alpha1.GroupVersion.Version, Resource: groupResource.Resource})
 		if ok || err != nil {
 			return ok, err
 		}
@@ -107,17 +110,21 @@ func grantedBy(verb string) []string {
 func (r *Registry) checkUse(ctx context.Context, class string) error {
 	d, _, err := r.Authorizer.Authorize(ctx, authorizer.AttributesRecord{
 		User: userOf(ctx), Verb: policyv1alpha1.VerbUse, ResourceRequest: true, Name: class,
-		APIGroup: policyv1alpha1.GroupVersion.Group, APIVersion: policyv1alpha1.GroupVersion.Version, Resource: policyv1alpha1.Resource.Resource,
+		APIGroup: policyv1alpha1.GroupVersion.Group, APIVersion: policyv1alpha1.GroupVersion.Version,
+		Resource: policyv1alpha1.Resource.Resource,
 	})
 	switch {
 	case err != nil:
-		r.Log.Warn("Access review failed", "user", userName(ctx), "verb", policyv1alpha1.VerbUse, "class", class, "err", err, "auditID", auditID(ctx))
+		r.Log.Warn("Access review failed", "user", userName(ctx), "verb", policyv1alpha1.VerbUse, "class", class, "err", err,
+			"auditID", auditID(ctx))
 		return apierrors.NewServerTimeout(groupResource, "authorize", 1)
 	case d != authorizer.DecisionAllow:
-		err := apierrors.NewForbidden(policyv1alpha1.Resource.GroupResource(), class, fmt.Errorf("you may not use this class: it requires the verb %q on namespaceclasses", policyv1alpha1.VerbUse))
+		err := apierrors.NewForbidden(policyv1alpha1.Resource.GroupResource(), class,
+			fmt.Errorf("you may not use this class: it requires the verb %q on namespaceclasses", policyv1alpha1.VerbUse))
 		d := err.ErrStatus.Details
 		d.Group, d.Kind = groupResource.Group, groupResource.Resource
-		d.Causes = append(d.Causes, metav1.StatusCause{Type: v1alpha1.CauseClassNotAllowed, Field: class, Message: "the class may not be used"})
+		d.Causes = append(d.Causes, metav1.StatusCause{Type: v1alpha1.CauseClassNotAllowed, Field: class,
+			Message: "the class may not be used"})
 		return err
 	}
 	return nil

@@ -53,14 +53,18 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 			Name: ns.Name, GenerateName: ns.GenerateName, UID: v1alpha1.UIDOf(ns.UID), ResourceVersion: ns.ResourceVersion,
 			CreationTimestamp: ns.CreationTimestamp, DeletionTimestamp: ns.DeletionTimestamp.DeepCopy(), Generation: 1,
 		},
-		Spec:   v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass], Reason: a[v1alpha1.AnnotationReason]},
-		Status: v1alpha1.TemporaryNamespaceStatus{Owner: a[v1alpha1.AnnotationOwner], OwnerGroup: a[v1alpha1.AnnotationOwnerGroup]},
+		Spec: v1alpha1.TemporaryNamespaceSpec{ClassName: ns.Labels[v1alpha1.LabelClass],
+			Reason: a[v1alpha1.AnnotationReason]},
+		Status: v1alpha1.TemporaryNamespaceStatus{Owner: a[v1alpha1.AnnotationOwner],
+			OwnerGroup: a[v1alpha1.AnnotationOwnerGroup]},
 	}
-	tn.Status.ClassRevision, tn.Spec.OwnerGroup, tn.Spec.Parameters = a[v1alpha1.AnnotationClassRevision], a[v1alpha1.AnnotationOwnerGroup], v1alpha1.ParametersOf(ns)
+	tn.Status.ClassRevision, tn.Spec.OwnerGroup, tn.Spec.Parameters = a[v1alpha1.AnnotationClassRevision],
+		a[v1alpha1.AnnotationOwnerGroup], v1alpha1.ParametersOf(ns)
 	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationReserved]), &tn.Status.Reserved)
 	var cm clientMeta
 	if json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) == nil {
-		tn.Labels, tn.Annotations, tn.OwnerReferences, tn.ManagedFields = cm.Labels, cm.Annotations, cm.OwnerReferences, cm.ManagedFields
+		tn.Labels, tn.Annotations, tn.OwnerReferences, tn.ManagedFields = cm.Labels, cm.Annotations, cm.OwnerReferences,
+			cm.ManagedFields
 		tn.Spec.ClassRevision, tn.Generation = cm.ClassRevision, max(1, cm.Generation)
 	}
 	if id := a[v1alpha1.AnnotationRequestID]; id != "" {
@@ -146,7 +150,8 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready, refused bool) {
 		c.Reason, c.Message = v1alpha1.ReasonProvisioned, "The owner can use the namespace."
 	case refused:
 		tn.Status.Phase = v1alpha1.PhasePending
-		c.Reason, c.Message = v1alpha1.ReasonRefused, "The namespace does not fit into the budgets of the cluster and is about to be deleted."
+		c.Reason, c.Message = v1alpha1.ReasonRefused,
+			"The namespace does not fit into the budgets of the cluster and is about to be deleted."
 	default:
 		tn.Status.Phase = v1alpha1.PhasePending
 		c.Reason, c.Message = v1alpha1.ReasonProvisioning, "The guard rails of the namespace are being created."
@@ -181,12 +186,14 @@ func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	cm.Labels, cm.Annotations, cm.OwnerReferences = tn.Labels, maps.Clone(tn.Annotations), tn.OwnerReferences
 	cm.Generation, cm.ClassRevision = tn.Generation, tn.Spec.ClassRevision
 	delete(cm.Annotations, v1alpha1.AnnotationRequestID) // has an annotation of its own
-	adds := !equality.Semantic.DeepEqual(tn.Labels, old.Labels) || !equality.Semantic.DeepEqual(tn.Annotations, old.Annotations) || !equality.Semantic.DeepEqual(tn.OwnerReferences, old.OwnerReferences)
+	adds := !equality.Semantic.DeepEqual(tn.Labels, old.Labels) || !equality.Semantic.DeepEqual(tn.Annotations,
+		old.Annotations) || !equality.Semantic.DeepEqual(tn.OwnerReferences, old.OwnerReferences)
 	for _, part := range []struct {
 		what   string
 		fields []metav1.ManagedFieldsEntry
 		most   int
-	}{{"labels, annotations and owners", nil, maxObjectBytes}, {"labels, annotations, owners and managed fields", tn.ManagedFields, maxManagedBytes}} {
+	}{{"labels, annotations and owners", nil, maxObjectBytes}, {"labels, annotations, owners and managed fields",
+		tn.ManagedFields, maxManagedBytes}} {
 		cm.ManagedFields = part.fields
 		var b bytes.Buffer
 		e := json.NewEncoder(&b)
@@ -195,7 +202,8 @@ func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 			return fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
 		}
 		if b.Len() > part.most+spareBytes || adds && b.Len() > part.most {
-			return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s take %d bytes; at most %d are allowed", part.what, b.Len(), part.most))
+			return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s take %d bytes; at most %d are allowed", part.what,
+				b.Len(), part.most))
 		}
 		a[v1alpha1.AnnotationObject] = strings.TrimSpace(b.String())
 	}

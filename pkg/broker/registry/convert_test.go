@@ -24,9 +24,11 @@ var born = metav1.NewTime(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
 func sampleNamespace(name string, change func(*corev1.Namespace)) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: name, UID: types.UID("uid-" + name), ResourceVersion: "7", CreationTimestamp: born,
-		Labels: map[string]string{v1alpha1.LabelManaged: "true", v1alpha1.LabelClass: "default", v1alpha1.LabelOwner: v1alpha1.OwnerHash("alice")},
+		Labels: map[string]string{v1alpha1.LabelManaged: "true", v1alpha1.LabelClass: "default",
+			v1alpha1.LabelOwner: v1alpha1.OwnerHash("alice")},
 		Annotations: map[string]string{
-			v1alpha1.AnnotationOwner: "alice", v1alpha1.AnnotationTTL: "3600", v1alpha1.AnnotationMaximumTTL: "7200", v1alpha1.AnnotationReady: "true",
+			v1alpha1.AnnotationOwner: "alice", v1alpha1.AnnotationTTL: "3600", v1alpha1.AnnotationMaximumTTL: "7200",
+			v1alpha1.AnnotationReady: "true",
 		},
 	}}
 	if change != nil {
@@ -43,7 +45,8 @@ func TestEncodeAndDecode(t *testing.T) {
 	until := metav1.NewTime(born.Add(90 * time.Minute))
 	tn.Labels = map[string]string{"team": "a", "istio-injection": "enabled"}
 	tn.Annotations = map[string]string{"note": "ä\n\"x\""}
-	tn.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Apply", APIVersion: "tenama.dev/v1alpha1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{}}`)}}
+	tn.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Apply",
+		APIVersion: "tenama.dev/v1alpha1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{}}`)}}
 	tn.Generation = 3
 	tn.Spec.ExtendUntil, tn.Spec.Reason = &until, "because"
 	before := ns.DeepCopy()
@@ -74,16 +77,21 @@ func TestPhases(t *testing.T) {
 		phase  v1alpha1.TemporaryNamespacePhase
 		ready  metav1.ConditionStatus
 	}{
-		"being made": {func(ns *corev1.Namespace) { delete(ns.Annotations, v1alpha1.AnnotationReady) }, v1alpha1.PhasePending, metav1.ConditionFalse},
-		"ready":      {nil, v1alpha1.PhaseReady, metav1.ConditionTrue},
-		"going":      {func(ns *corev1.Namespace) { ns.DeletionTimestamp = &now }, v1alpha1.PhaseTerminating, metav1.ConditionFalse},
+		"being made": {func(ns *corev1.Namespace) {
+			delete(ns.Annotations, v1alpha1.AnnotationReady)
+		}, v1alpha1.PhasePending, metav1.ConditionFalse},
+		"ready": {nil, v1alpha1.PhaseReady, metav1.ConditionTrue},
+		"going": {func(ns *corev1.Namespace) {
+			ns.DeletionTimestamp = &now
+		}, v1alpha1.PhaseTerminating, metav1.ConditionFalse},
 	} {
 		tn := fromNamespace(sampleNamespace("tmp-a", c.change))
 		if tn.Status.Phase != c.phase || tn.Status.Conditions[0].Status != c.ready {
 			t.Errorf("%s: got %+v", name, tn.Status)
 		}
 	}
-	if tn := fromNamespace(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bare"}}); tn.Status.ExpirationTimestamp != nil {
+	if tn := fromNamespace(&corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{Name: "bare"}}); tn.Status.ExpirationTimestamp != nil {
 		t.Errorf("without annotations: %+v", tn)
 	}
 }
@@ -91,7 +99,8 @@ func TestPhases(t *testing.T) {
 // A derived UID must be stable, and must never be the Namespace's.
 func TestUID(t *testing.T) {
 	a := v1alpha1.UIDOf("13da5467-0739-4266-83c2-60a1e52761a1")
-	if a == "13da5467-0739-4266-83c2-60a1e52761a1" || a != v1alpha1.UIDOf("13da5467-0739-4266-83c2-60a1e52761a1") || a == v1alpha1.UIDOf("other") || v1alpha1.UIDOf("") != "" {
+	if a == "13da5467-0739-4266-83c2-60a1e52761a1" || a != v1alpha1.UIDOf("13da5467-0739-4266-83c2-60a1e52761a1") ||
+		a == v1alpha1.UIDOf("other") || v1alpha1.UIDOf("") != "" {
 		t.Errorf("got %s", a)
 	}
 }
@@ -120,7 +129,8 @@ func TestEncodedIsBounded(t *testing.T) {
 		"far too full, and the spec alone":  {full(50000, 1), full(50000, 1), false},
 	} {
 		ns := sampleNamespace("tmp-a", func(*corev1.Namespace) {})
-		if err := encode(ns, c.tn, c.old); (err == nil) != c.fits || err != nil && !apierrors.IsRequestEntityTooLargeError(err) {
+		if err := encode(ns, c.tn, c.old); (err == nil) != c.fits ||
+			err != nil && !apierrors.IsRequestEntityTooLargeError(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -138,7 +148,8 @@ func TestWatchFilter(t *testing.T) {
 			ns.Annotations[v1alpha1.AnnotationObject] = `{"labels":{"team":"` + team + `"}}`
 		})
 	}
-	f := &watchFilter{selector: selector{labels: byTeam, fields: fields.Everything(), owners: []string{v1alpha1.OwnerHash("alice")}}, has: map[string]bool{}}
+	f := &watchFilter{selector: selector{labels: byTeam, fields: fields.Everything(),
+		owners: []string{v1alpha1.OwnerHash("alice")}}, has: map[string]bool{}}
 	other := team("tmp-b", "a")
 	other.Annotations[v1alpha1.AnnotationOwner] = "mallory" // with the same hash, as it were
 	for i, step := range []struct {
@@ -161,10 +172,12 @@ func TestWatchFilter(t *testing.T) {
 			t.Errorf("step %d: got %v %s, want %q", i, pass, out.Type, step.want)
 		}
 	}
-	bookmark := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "9", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}}
+	bookmark := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "9",
+		Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}}
 	out, pass := f.translate(watch.Event{Type: watch.Bookmark, Object: bookmark})
 	tn, ok := out.Object.(*v1alpha1.TemporaryNamespace)
-	if !pass || !ok || tn.ResourceVersion != "9" || tn.Annotations[metav1.InitialEventsAnnotationKey] != "true" || tn.Kind != "TemporaryNamespace" {
+	if !pass || !ok || tn.ResourceVersion != "9" || tn.Annotations[metav1.InitialEventsAnnotationKey] != "true" ||
+		tn.Kind != "TemporaryNamespace" {
 		t.Errorf("bookmark: got %+v", out.Object)
 	}
 }

@@ -22,7 +22,8 @@ import (
 // seconds later, and is shown as Terminating until then, whatever the propagation
 // policy. Errors: NotFound; Conflict if a precondition does not hold; BadRequest for
 // the policy Orphan.
-func (r *Registry) Delete(ctx context.Context, name string, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions) (runtime.Object, bool, error) {
+func (r *Registry) Delete(ctx context.Context, name string, validate rest.ValidateObjectFunc,
+	o *metav1.DeleteOptions) (runtime.Object, bool, error) {
 	ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
 	if err != nil {
 		return nil, false, err
@@ -45,21 +46,26 @@ func (r *Registry) Delete(ctx context.Context, name string, validate rest.Valida
 	}
 	out := &corev1.Namespace{}
 	body := &metav1.DeleteOptions{Preconditions: pre, DryRun: o.DryRun}
-	if err := r.Client.CoreV1().RESTClient().Delete().Resource("namespaces").Name(name).Body(body).Do(ctx).Into(out); err != nil {
+	if err := r.Client.CoreV1().RESTClient().Delete().Resource("namespaces").Name(name).Body(body).Do(ctx).Into(
+		out); err != nil {
 		return nil, false, r.translate(ctx, err, name)
 	}
 	if len(o.DryRun) == 0 {
-		r.Log.Info("Deleted on request", "namespace", name, "uid", ns.UID, "user", userName(ctx), "owner", tn.Status.Owner, "auditID", auditID(ctx))
+		r.Log.Info("Deleted on request", "namespace", name, "uid", ns.UID, "user", userName(ctx), "owner", tn.Status.Owner,
+			"auditID", auditID(ctx))
 	}
 	return fromNamespace(out), false, nil
 }
 
 // deletePreconditions returns the preconditions on the Namespace that hold exactly
 // if those on the TemporaryNamespace do.
-func deletePreconditions(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace, o *metav1.DeleteOptions) (*metav1.Preconditions, error) {
+func deletePreconditions(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace,
+	o *metav1.DeleteOptions) (*metav1.Preconditions, error) {
 	//lint:ignore SA1019 old clients still send it
-	if old := o.OrphanDependents; old != nil && *old || o.PropagationPolicy != nil && *o.PropagationPolicy == metav1.DeletePropagationOrphan {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("cannot delete %q and orphan its dependents: the namespace is deleted with everything in it; use propagationPolicy Background or Foreground", ns.Name))
+	if old := o.OrphanDependents; old != nil && *old ||
+		o.PropagationPolicy != nil && *o.PropagationPolicy == metav1.DeletePropagationOrphan {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("cannot delete %q and orphan its dependents: the namespace is "+
+			"deleted with everything in it; use propagationPolicy Background or Foreground", ns.Name))
 	}
 	pre := &metav1.Preconditions{UID: &ns.UID}
 	if p := o.Preconditions; p != nil {
@@ -77,7 +83,8 @@ func deletePreconditions(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace, 
 // returns for the same options and that the caller owns; of all of them for callers
 // who may administer. A namespace that was recreated under the same name is skipped.
 // It stops at the first error; earlier deletions are not undone.
-func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions, list *internalversion.ListOptions) (runtime.Object, error) {
+func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions,
+	list *internalversion.ListOptions) (runtime.Object, error) {
 	s, err := r.selectorOf(ctx, list)
 	if err != nil {
 		return nil, err

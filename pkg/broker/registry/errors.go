@@ -49,7 +49,8 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 			return notFound(name)
 		case d != nil && d.Kind == "namespaces" && apierrors.IsAlreadyExists(err):
 			return apierrors.NewAlreadyExists(groupResource, name)
-		case name == "" && isClientError(err), apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge): // as the caller asked for it
+		case name == "" && isClientError(err), apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge):
+			// as the caller asked for it
 			return err
 		case d != nil && d.Kind == "namespaces" && apierrors.IsConflict(err):
 			return apierrors.NewConflict(groupResource, name, errChanged)
@@ -65,18 +66,22 @@ func (r *Registry) translate(ctx context.Context, err error, name string) error 
 	}
 	if guardrails.DeniedByPolicy(err) {
 		_, why := denial.Parse(err.Error())
-		r.Log.Error("A containment policy denied a request of the broker: deploy/ and the broker must have the same release and prefixes", "namespace", name, "err", err, "auditID", auditID(ctx))
-		return apierrors.NewInternalError(fmt.Errorf("the containment policy denied a request of the broker (%s); an administrator has to install deploy/ and the broker of the same release", why))
+		r.Log.Error("A containment policy denied a request of the broker: deploy/ and the broker must have the same "+
+			"release and prefixes", "namespace", name, "err", err, "auditID", auditID(ctx))
+		return apierrors.NewInternalError(fmt.Errorf("the containment policy denied a request of the broker (%s); an "+
+			"administrator has to install deploy/ and the broker of the same release", why))
 	}
 	r.Log.Error("Request to kube-apiserver failed", "namespace", name, "err", err, "auditID", auditID(ctx))
-	return apierrors.NewInternalError(fmt.Errorf("internal error; see the log of the broker for audit ID %q", auditID(ctx)))
+	return apierrors.NewInternalError(fmt.Errorf("internal error; see the log of the broker for audit ID %q",
+		auditID(ctx)))
 }
 
 // isClientError reports whether kube-apiserver rejected a list or watch because of
 // its options: a malformed selector or token, or a resourceVersion or token that is
 // too old (then the error has another token).
 func isClientError(err error) bool {
-	return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
+	return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || apierrors.IsResourceExpired(err) ||
+		apierrors.IsGone(err)
 }
 
 func auditID(ctx context.Context) string {

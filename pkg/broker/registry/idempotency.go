@@ -43,7 +43,8 @@ func requestOf(ns *corev1.Namespace) string {
 // try of the same request created it. Without a request id no two requests are the
 // same: the later one gets AlreadyExists. Errors: AlreadyExists, Conflict,
 // ServerTimeout, and those of kube-apiserver.
-func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.Info, dryRun bool) (*corev1.Namespace, error) {
+func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.Info,
+	dryRun bool) (*corev1.Namespace, error) {
 	now, err := r.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) { // deleted between the two calls
 		return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
@@ -54,10 +55,12 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 	id := ns.Annotations[v1alpha1.AnnotationRequestID]
 	sameID := id != "" && id == now.Annotations[v1alpha1.AnnotationRequestID]
 	switch {
-	case !v1alpha1.IsManaged(now), !isOwner(owner, now) && !(sameID && now.Annotations[v1alpha1.AnnotationOwner] == owner.GetName()):
+	case !v1alpha1.IsManaged(now), !isOwner(owner, now) &&
+		!(sameID && now.Annotations[v1alpha1.AnnotationOwner] == owner.GetName()):
 		return nil, r.taken(ns.Name, owner)
 	case now.DeletionTimestamp != nil:
-		err := apierrors.NewConflict(groupResource, ns.Name, errors.New("your namespace of that name is still being deleted; retry in some seconds"))
+		err := apierrors.NewConflict(groupResource, ns.Name,
+			errors.New("your namespace of that name is still being deleted; retry in some seconds"))
 		err.ErrStatus.Details.RetryAfterSeconds = 2
 		return nil, err
 	case !sameID:
@@ -65,10 +68,12 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 	case now.Annotations[v1alpha1.AnnotationRefused] != "":
 		return nil, apierrors.NewServerTimeout(groupResource, "create", 1)
 	case requestOf(now) != requestOf(ns):
-		return nil, apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("request %q already created it with a different spec", id))
+		return nil, apierrors.NewConflict(groupResource, ns.Name,
+			fmt.Errorf("request %q already created it with a different spec", id))
 	case dryRun:
 		return now, nil
-	case !v1alpha1.IsReady(now) && now.Annotations[v1alpha1.AnnotationClassRevision] != ns.Annotations[v1alpha1.AnnotationClassRevision]:
+	case !v1alpha1.IsReady(now) &&
+		now.Annotations[v1alpha1.AnnotationClassRevision] != ns.Annotations[v1alpha1.AnnotationClassRevision]:
 		// The objects of its revision are no longer known: delete it, and start again.
 		if err := r.Lifecycle.Discard(ctx, now, errors.New("the class has changed since")); err != nil {
 			return nil, err
@@ -83,7 +88,8 @@ func (r *Registry) adopt(ctx context.Context, ns *corev1.Namespace, owner user.I
 func (r *Registry) taken(name string, owner user.Info) error {
 	err := apierrors.NewAlreadyExists(groupResource, name)
 	free := r.generateName(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}}, owner)
-	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: v1alpha1.CauseNameTaken, Field: "metadata.name", Message: "the name belongs to another owner"}}
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: v1alpha1.CauseNameTaken, Field: "metadata.name",
+		Message: "the name belongs to another owner"}}
 	err.ErrStatus.Message = fmt.Sprintf("the name %q belongs to another owner; %q is free", name, free)
 	return err
 }

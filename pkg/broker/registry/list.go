@@ -29,7 +29,8 @@ func (r *Registry) once(req *rest.Request) *rest.Request {
 // answers some of them with InternalError.
 func checkVersion(v string) error {
 	if _, err := strconv.ParseUint(v, 10, 64); v != "" && err != nil {
-		return apierrors.NewBadRequest(fmt.Sprintf("resourceVersion: Invalid value: %q: must be a resourceVersion returned by the server, or 0", v))
+		return apierrors.NewBadRequest(fmt.Sprintf(
+			"resourceVersion: Invalid value: %q: must be a resourceVersion returned by the server, or 0", v))
 	}
 	return nil
 }
@@ -51,10 +52,12 @@ func (r *Registry) List(ctx context.Context, o *internalversion.ListOptions) (ru
 	return r.list(ctx, s, o)
 }
 
-func (r *Registry) list(ctx context.Context, s selector, o *internalversion.ListOptions) (*v1alpha1.TemporaryNamespaceList, error) {
+func (r *Registry) list(ctx context.Context, s selector,
+	o *internalversion.ListOptions) (*v1alpha1.TemporaryNamespaceList, error) {
 	out := &v1alpha1.TemporaryNamespaceList{}
 	var found []*corev1.Namespace
-	if o != nil && o.ResourceVersion == "0" && o.ResourceVersionMatch != metav1.ResourceVersionMatchExact && o.Continue == "" {
+	if o != nil && o.ResourceVersion == "0" && o.ResourceVersionMatch != metav1.ResourceVersionMatchExact &&
+		o.Continue == "" {
 		found, out.ResourceVersion = r.Cache.List(s.owners...)
 		slices.SortFunc(found, func(a, b *corev1.Namespace) int { return cmp.Compare(a.Name, b.Name) })
 	} else {
@@ -66,7 +69,8 @@ func (r *Registry) list(ctx context.Context, s selector, o *internalversion.List
 		if out.Continue != "" && !s.all {
 			// kube-apiserver returns a token while namespaces of other owners follow. The
 			// caller must not learn that there are any.
-			next, err := r.page(ctx, metav1.ListOptions{LabelSelector: s.upstream(o).LabelSelector, Continue: list.Continue, Limit: 1})
+			next, err := r.page(ctx, metav1.ListOptions{LabelSelector: s.upstream(o).LabelSelector,
+				Continue: list.Continue, Limit: 1})
 			if err == nil && len(next.Items) == 0 {
 				out.Continue = ""
 			}
@@ -94,7 +98,8 @@ func (r *Registry) page(ctx context.Context, o metav1.ListOptions) (*corev1.Name
 		return nil, err
 	}
 	list := &corev1.NamespaceList{}
-	if err := r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&o, metav1.ParameterCodec).Do(ctx).Into(list); err != nil {
+	if err := r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&o,
+		metav1.ParameterCodec).Do(ctx).Into(list); err != nil {
 		return nil, r.translate(ctx, err, "")
 	}
 	return list, nil

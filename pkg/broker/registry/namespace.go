@@ -21,7 +21,8 @@ import (
 
 // buildNamespace returns the Namespace for tn with its complete initial state, and the
 // objects of its class. request is the fingerprint of the request.
-func (r *Registry) buildNamespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass, owner user.Info, request string) (*corev1.Namespace, *lifecycle.Manifests, error) {
+func (r *Registry) buildNamespace(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass,
+	owner user.Info, request string) (*corev1.Namespace, *lifecycle.Manifests, error) {
 	values := policyv1alpha1.Given(tn.Name, cmp.Or(tn.Spec.OwnerGroup, owner.GetName()), tn.Spec.Parameters)
 	labels, err := class.Spec.Labels(values)
 	if err != nil {
@@ -76,7 +77,8 @@ func (r *Registry) buildNamespace(tn *v1alpha1.TemporaryNamespace, class *policy
 		}
 		annotations[key] = string(b)
 	}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, GenerateName: tn.GenerateName, Labels: labels, Annotations: annotations}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tn.Name, GenerateName: tn.GenerateName, Labels: labels,
+		Annotations: annotations}}
 	none := &v1alpha1.TemporaryNamespace{}
 	propagate(ns, none, tn)
 	return ns, manifests, encode(ns, tn, none)

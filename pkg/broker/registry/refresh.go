@@ -18,9 +18,11 @@ import (
 // refresh gives a namespace the revision of its class that the caller asks for, which
 // must be the present one. The caller must be allowed to use the class. Errors:
 // Invalid, Forbidden, and those of lifecycle.Manager.Refresh.
-func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, revision string, dryRun bool) (*corev1.Namespace, error) {
+func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, revision string,
+	dryRun bool) (*corev1.Namespace, error) {
 	invalid := func(why string) error {
-		return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, field.ErrorList{field.Invalid(field.NewPath("spec", "classRevision"), revision, why)})
+		return apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name,
+			field.ErrorList{field.Invalid(field.NewPath("spec", "classRevision"), revision, why)})
 	}
 	was := ns.Annotations[v1alpha1.AnnotationClassRevision]
 	class, err := r.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
@@ -31,7 +33,8 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, revision s
 	case err != nil:
 		return nil, err
 	case class.Status.Revision != revision:
-		return nil, invalid(fmt.Sprintf("must be %q, the revision of the namespace, or %q, the current revision of class %q", was, class.Status.Revision, class.Name))
+		return nil, invalid(fmt.Sprintf("must be %q, the revision of the namespace, or %q, the current revision of class %q",
+			was, class.Status.Revision, class.Name))
 	}
 	if err := r.checkUse(ctx, class.Name); err != nil {
 		return nil, err
@@ -44,7 +47,8 @@ func (r *Registry) refresh(ctx context.Context, ns *corev1.Namespace, revision s
 		warning.AddWarning(ctx, "", w)
 	}
 	if !dryRun {
-		r.Log.Info("Refreshed", "namespace", ns.Name, "uid", ns.UID, "user", userName(ctx), "class", class.Name, "revision", revision, "was", was, "auditID", auditID(ctx))
+		r.Log.Info("Refreshed", "namespace", ns.Name, "uid", ns.UID, "user", userName(ctx), "class", class.Name, "revision",
+			revision, "was", was, "auditID", auditID(ctx))
 	}
 	return out, nil
 }

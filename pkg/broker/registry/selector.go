@@ -31,7 +31,8 @@ func Fields(label, value string) (string, string, error) {
 	case "metadata.name", FieldOwner:
 		return label, value, nil
 	}
-	return "", "", apierrors.NewBadRequest("field selector " + label + " is not supported: use metadata.name or " + FieldOwner)
+	return "", "", apierrors.NewBadRequest("field selector " + label + " is not supported: use metadata.name or " +
+		FieldOwner)
 }
 
 // selector selects the objects of a list or watch.
@@ -93,7 +94,8 @@ func (s selector) upstream(o *internalversion.ListOptions) metav1.ListOptions {
 	if o != nil {
 		out.ResourceVersion, out.ResourceVersionMatch = o.ResourceVersion, o.ResourceVersionMatch
 		out.Limit, out.Continue = o.Limit, o.Continue
-		out.SendInitialEvents, out.AllowWatchBookmarks, out.TimeoutSeconds = o.SendInitialEvents, o.AllowWatchBookmarks, o.TimeoutSeconds
+		out.SendInitialEvents, out.AllowWatchBookmarks, out.TimeoutSeconds = o.SendInitialEvents, o.AllowWatchBookmarks,
+			o.TimeoutSeconds
 	}
 	return out
 }

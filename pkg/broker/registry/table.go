@@ -24,9 +24,12 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "Expires", Type: "string", Description: "Time until the namespace expires."},
 	{Name: "Owner", Type: "string", Description: "User or group that has access."},
 	{Name: "Age", Type: "string", Description: "Time since the namespace was created."},
-	{Name: "Expires-At", Type: "string", Format: "date-time", Priority: 1, Description: "Time when the namespace is deleted."},
-	{Name: "At-Most-Until", Type: "string", Format: "date-time", Priority: 1, Description: "Latest time that an extension can reach."},
-	{Name: "Revision", Type: "string", Priority: 1, Description: "Whether the namespace has the current revision of its class: current or outdated."},
+	{Name: "Expires-At", Type: "string", Format: "date-time", Priority: 1,
+		Description: "Time when the namespace is deleted."},
+	{Name: "At-Most-Until", Type: "string", Format: "date-time", Priority: 1,
+		Description: "Latest time that an extension can reach."},
+	{Name: "Revision", Type: "string", Priority: 1,
+		Description: "Whether the namespace has the current revision of its class: current or outdated."},
 	{Name: "Reason", Type: "string", Priority: 1, Description: "Purpose of the namespace, as described by its owner."},
 }
 
@@ -48,7 +51,8 @@ func (r *Registry) ConvertToTable(_ context.Context, obj, opts runtime.Object) (
 		return nil, fmt.Errorf("no table for %T", obj)
 	}
 	if m, err := meta.ListAccessor(obj); err == nil {
-		t.ResourceVersion, t.Continue, t.RemainingItemCount = m.GetResourceVersion(), m.GetContinue(), m.GetRemainingItemCount()
+		t.ResourceVersion, t.Continue, t.RemainingItemCount = m.GetResourceVersion(), m.GetContinue(),
+			m.GetRemainingItemCount()
 	} else if m, err := meta.CommonAccessor(obj); err == nil {
 		t.ResourceVersion = m.GetResourceVersion()
 	}
@@ -60,7 +64,8 @@ func (r *Registry) row(tn *v1alpha1.TemporaryNamespace, now time.Time) metav1.Ta
 		Cells: []any{
 			tn.Name, tn.Spec.ClassName, string(tn.Status.Phase), left(tn, now), cmp.Or(tn.Status.OwnerGroup, tn.Status.Owner),
 			duration.HumanDuration(now.Sub(tn.CreationTimestamp.Time)),
-			at(tn, tn.Status.ExpirationTimestamp), most(tn), r.Classes.Outdated(tn.Spec.ClassName, tn.Status.ClassRevision), tn.Spec.Reason,
+			at(tn, tn.Status.ExpirationTimestamp), most(tn), r.Classes.Outdated(tn.Spec.ClassName,
+				tn.Status.ClassRevision), tn.Spec.Reason,
 		},
 		Object: runtime.RawExtension{Object: tn},
 	}

@@ -39,12 +39,16 @@ func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (w
 		return nil, err
 	}
 	opts.Watch, opts.Limit, opts.Continue = true, 0, ""
-	if t := opts.TimeoutSeconds; t != nil && *t > 30 { // end before the client does, so that there is time for a last check
+	// end before the client does, so that there is time for a last check
+	if t := opts.TimeoutSeconds; t != nil && *t > 30 {
 		earlier := *t - 1
 		opts.TimeoutSeconds = &earlier
 	}
-	f := &watchFilter{selector: s, has: map[string]bool{}, failed: func(err error) error { return r.translate(ctx, err, "") }}
-	resumes := opts.ResourceVersion != "" && opts.ResourceVersion != "0" && (opts.SendInitialEvents == nil || !*opts.SendInitialEvents)
+	f := &watchFilter{selector: s, has: map[string]bool{}, failed: func(err error) error {
+		return r.translate(ctx, err, "")
+	}}
+	resumes := opts.ResourceVersion != "" && opts.ResourceVersion != "0" && (opts.SendInitialEvents == nil ||
+		!*opts.SendInitialEvents)
 	if resumes && !s.byOwnerOnly() {
 		if err := r.restore(ctx, f, opts); err != nil {
 			return nil, err
@@ -89,7 +93,8 @@ func (r *Registry) restore(ctx context.Context, f *watchFilter, opts metav1.List
 
 // pipe returns a watch of the translated events of w. It ends when either side
 // stops, when ctx is done, or when the access has changed.
-func pipe(ctx context.Context, w watch.Interface, translate func(watch.Event) (watch.Event, bool), changed func() bool) watch.Interface {
+func pipe(ctx context.Context, w watch.Interface, translate func(watch.Event) (watch.Event, bool),
+	changed func() bool) watch.Interface {
 	out := make(chan watch.Event)
 	p := watch.NewProxyWatcher(out)
 	go func() {
@@ -136,7 +141,8 @@ func pipe(ctx context.Context, w watch.Interface, translate func(watch.Event) (w
 }
 
 func accessChanged() watch.Event {
-	return watch.Event{Type: watch.Error, Object: &apierrors.NewResourceExpired("the namespaces that you may see have changed; list again").ErrStatus}
+	return watch.Event{Type: watch.Error,
+		Object: &apierrors.NewResourceExpired("the namespaces that you may see have changed; list again").ErrStatus}
 }
 
 // watchFilter translates the events of one watch. If it selects by more than the
@@ -162,7 +168,8 @@ func (f *watchFilter) translate(e watch.Event) (watch.Event, bool) {
 		return e, false
 	}
 	if e.Type == watch.Bookmark { // its annotation may mark the end of the initial events
-		tn := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{ResourceVersion: ns.ResourceVersion, Annotations: ns.Annotations}}
+		tn := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{ResourceVersion: ns.ResourceVersion,
+			Annotations: ns.Annotations}}
 		tn.SetGroupVersionKind(v1alpha1.Kind)
 		e.Object = tn
 		return e, true

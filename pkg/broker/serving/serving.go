@@ -43,7 +43,8 @@ type Certificate struct {
 
 // New reads or creates the authority in the Secret, and signs a leaf for host, the DNS
 // name SERVICE.NAMESPACE.svc that kube-apiserver calls.
-func New(ctx context.Context, secrets corev1client.SecretInterface, host string, log *slog.Logger) (*Certificate, error) {
+func New(ctx context.Context, secrets corev1client.SecretInterface, host string,
+	log *slog.Logger) (*Certificate, error) {
 	c := &Certificate{secrets: secrets, host: host, log: log, changed: make(chan struct{}, 1)}
 	return c, c.renew(ctx, time.Now())
 }
