@@ -32,10 +32,14 @@ func budgets(ctx context.Context, n int) error {
 	}
 	var manifest strings.Builder
 	for _, class := range []string{"free", "counted"} {
-		manifest.WriteString(strings.Replace(strings.Replace(string(b), "name: default", "name: "+class, 1), `is-default-class: "true"`, `is-default-class: "false"`, 1) + "---\n")
+		manifest.WriteString(strings.Replace(strings.Replace(string(b), "name: default", "name: "+class, 1),
+			`is-default-class: "true"`, `is-default-class: "false"`, 1) + "---\n")
 	}
 	for i := range 10 {
-		fmt.Fprintf(&manifest, "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceBudget\nmetadata: {name: b%d}\nspec: {classNames: [counted], total: {requests.cpu: 1M, count/temporarynamespaces: 1M}, perUser: {requests.memory: 1P}, groups: [{name: devs, hard: {pods: 1M}}]}\n---\n", i)
+		fmt.Fprintf(&manifest,
+			"apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceBudget\nmetadata: {name: b%d}\nspec: {classNames: "+
+				"[counted], total: {requests.cpu: 1M, count/temporarynamespaces: 1M}, perUser: {requests.memory: 1P}, groups: "+
+				"[{name: devs, hard: {pods: 1M}}]}\n---\n", i)
 	}
 	if out, err := cluster.KubectlIn("admin", manifest.String(), "apply", "-f", "-"); err != nil {
 		return errors.New(out)
@@ -51,7 +55,8 @@ func budgets(ctx context.Context, n int) error {
 			begun := time.Now()
 			_, err := alice.Create(ctx, &v1alpha1.TemporaryNamespace{
 				TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
-				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-%s-%d", class, i)}, Spec: v1alpha1.TemporaryNamespaceSpec{ClassName: class},
+				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-%s-%d", class, i)},
+				Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: class},
 			}, metav1.CreateOptions{})
 			if err != nil {
 				return fmt.Errorf("class %s: %w", class, err)
@@ -61,7 +66,9 @@ func budgets(ctx context.Context, n int) error {
 			}
 		}
 	}
-	fmt.Printf("\nA create that counts in ten budgets, to one that counts in none, %d each, interleaved: %.2f at p50, %.2f at p90, %.2f at p99\n", n,
-		ratio(took["counted"], took["free"], .5), ratio(took["counted"], took["free"], .9), ratio(took["counted"], took["free"], .99))
+	fmt.Printf("\nA create that counts in ten budgets, to one that counts in none, %d each, interleaved: %.2f at p50, "+
+		"%.2f at p90, %.2f at p99\n", n,
+		ratio(took["counted"], took["free"], .5), ratio(took["counted"], took["free"], .9),
+		ratio(took["counted"], took["free"], .99))
 	return nil
 }

@@ -59,8 +59,10 @@ func (f *floor) namespace(name string) *corev1.Namespace {
 			"tenama.dev/managed": "true", "tenama.dev/owner-hash": v1alpha1.OwnerHash("bench"), "tenama.dev/class": "default",
 		},
 		Annotations: map[string]string{
-			"tenama.dev/owner": "bench", "tenama.dev/ttl-seconds": "7200", "tenama.dev/max-ttl-seconds": "604800", "tenama.dev/ready": "true",
-			"tenama.dev/class-revision": f.class.Spec.Revision(), "tenama.dev/request-id": "00000000-0000-0000-0000-000000000000", "tenama.dev/creator": "bench",
+			"tenama.dev/owner": "bench", "tenama.dev/ttl-seconds": "7200", "tenama.dev/max-ttl-seconds": "604800",
+			"tenama.dev/ready":          "true",
+			"tenama.dev/class-revision": f.class.Spec.Revision(),
+			"tenama.dev/request-id":     "00000000-0000-0000-0000-000000000000", "tenama.dev/creator": "bench",
 		},
 	}}
 }
@@ -91,9 +93,12 @@ func (f *floor) usable(ctx context.Context, name string) error {
 		func() error { return f.account(ctx, name) },
 		func() error {
 			for pause := time.Millisecond; ; pause *= 2 {
-				r, err := f.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-					User: "bench", ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: name, Verb: "create", Resource: "configmaps"},
-				}}, metav1.CreateOptions{})
+				r, err := f.client.AuthorizationV1().SubjectAccessReviews().
+					Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+						User: "bench", ResourceAttributes: &authorizationv1.ResourceAttributes{
+							Namespace: name, Verb: "create", Resource: "configmaps",
+						},
+					}}, metav1.CreateOptions{})
 				if err != nil || r.Status.Allowed {
 					return err
 				}
@@ -146,7 +151,8 @@ func (f *floor) guard(ctx context.Context, ns string, obj runtime.Object, inForc
 		for k := range q.Spec.Hard {
 			q.Status.Used[k] = resource.MustParse("0")
 		}
-		if _, err = f.client.CoreV1().ResourceQuotas(ns).UpdateStatus(ctx, q, metav1.UpdateOptions{}); apierrors.IsConflict(err) {
+		if _, err = f.client.CoreV1().ResourceQuotas(ns).
+			UpdateStatus(ctx, q, metav1.UpdateOptions{}); apierrors.IsConflict(err) {
 			return nil
 		}
 		return err
@@ -161,7 +167,8 @@ func (f *floor) guard(ctx context.Context, ns string, obj runtime.Object, inForc
 }
 
 func (f *floor) account(ctx context.Context, ns string) error {
-	_, err := f.client.CoreV1().ServiceAccounts(ns).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
+	_, err := f.client.CoreV1().ServiceAccounts(ns).
+		Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}

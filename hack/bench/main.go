@@ -34,7 +34,8 @@ import (
 func main() {
 	n := flag.Int("n", 1000, "samples of each kind, one caller, interleaved")
 	burst := flag.Int("burst", 320, "creates of each kind with 8 and with 32 callers; 0 for none")
-	others := flag.Int("policies", 2000, "creates of each kind in an unrelated namespace, with the policies and without; 0 for none")
+	others := flag.Int("policies", 2000,
+		"creates of each kind in an unrelated namespace, with the policies and without; 0 for none")
 	among := flag.Int("among", 5000, "namespaces among which to list one's own and to watch; 0 for none")
 	counted := flag.Int("budgets", 1000, "creates of each kind, in ten budgets and in none; 0 for none")
 	whole := flag.Int("plugin", 100, "runs of each command of the plugin, among 10,000 namespaces; 0 for none")
@@ -93,7 +94,8 @@ func run(ctx context.Context, n, burst int) error {
 		return err
 	}
 	config := cluster.Config("admin")
-	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeProtobuf,
+		runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
 	fl := newFloor(ctx, kubernetes.NewForConfigOrDie(config), class)
 	alice, err := tenama.New(cluster.Config("alice"))
 	if err != nil {
@@ -163,10 +165,12 @@ func latency(ctx context.Context, ways []way, n int) error {
 			}
 		}
 	}
-	fmt.Printf("\nOne caller, %d each, interleaved\n%-14s %8s %8s %8s   %s\n", n, "", "p50 ms", "p90 ms", "p99 ms", "to the usable floor at p50, p90, p99")
+	fmt.Printf("\nOne caller, %d each, interleaved\n%-14s %8s %8s %8s   %s\n", n, "", "p50 ms", "p90 ms", "p99 ms",
+		"to the usable floor at p50, p90, p99")
 	base := took[1]
 	for w := range ways {
-		fmt.Printf("%-14s %8.1f %8.1f %8.1f   %.2f  %.2f  %.2f\n", ways[w].name, ms(at(took[w], .5)), ms(at(took[w], .9)), ms(at(took[w], .99)),
+		fmt.Printf("%-14s %8.1f %8.1f %8.1f   %.2f  %.2f  %.2f\n", ways[w].name, ms(at(took[w], .5)), ms(at(took[w], .9)),
+			ms(at(took[w], .99)),
 			ratio(took[w], base, .5), ratio(took[w], base, .9), ratio(took[w], base, .99))
 	}
 	return nil

@@ -38,14 +38,23 @@ func plugin(ctx context.Context, n, among int) error {
 		return err
 	}
 	for i := range readers {
-		if _, err := user.Create(ctx, &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-r0-%d", i)}}, metav1.CreateOptions{}); err != nil {
+		if _, err := user.Create(ctx, &v1alpha1.TemporaryNamespace{
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-r0-%d", i)},
+		}, metav1.CreateOptions{}); err != nil {
 			return err
 		}
 	}
 	fmt.Printf("\nWhole commands, %d each, interleaved\n", n)
 	if err := compare(ctx, n, home, alice, []command{
-		{"kubectl create namespace", c.Kubeconfig("admin"), "tools/kubectl", func(i int) []string { return []string{"create", "namespace", fmt.Sprintf("bare-%d", i)} }},
-		{"create", alice, "kubectl-tenama", func(i int) []string { return []string{"create", fmt.Sprintf("b-%d", i), "--ttl", "1h"} }},
+		{
+			"kubectl create namespace", c.Kubeconfig("admin"), "tools/kubectl",
+			func(i int) []string { return []string{"create", "namespace", fmt.Sprintf("bare-%d", i)} },
+		},
+		{
+			"create", alice, "kubectl-tenama", func(i int) []string {
+				return []string{"create", fmt.Sprintf("b-%d", i), "--ttl", "1h"}
+			},
+		},
 	}); err != nil {
 		return err
 	}
@@ -103,7 +112,8 @@ func compare(ctx context.Context, n int, home, kubeconfig string, commands []com
 	}
 	fmt.Printf("%-28s %8s %8s   %s\n", "", "p50 ms", "p99 ms", "to "+commands[0].name+" at p50, p90")
 	for w := range commands {
-		fmt.Printf("%-28s %8.1f %8.1f   %.2f %.2f\n", commands[w].name, ms(at(took[w], .5)), ms(at(took[w], .99)), ratio(took[w], took[0], .5), ratio(took[w], took[0], .9))
+		fmt.Printf("%-28s %8.1f %8.1f   %.2f %.2f\n", commands[w].name, ms(at(took[w], .5)), ms(at(took[w], .99)),
+			ratio(took[w], took[0], .5), ratio(took[w], took[0], .9))
 	}
 	return nil
 }
@@ -120,12 +130,17 @@ func crowded(ctx context.Context, n int, home, kubeconfig string) error {
 		fmt.Fprintf(&contexts, "- context:\n    cluster: test\n    user: alice\n    namespace: n%d\n  name: c%d\n", i, i)
 	}
 	path := filepath.Join(home, "crowded")
-	if err := os.WriteFile(path, []byte(strings.Replace(string(b), "contexts:\n", contexts.String(), 1)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(string(b), "contexts:\n", contexts.String(), 1)),
+		0o600); err != nil {
 		return err
 	}
 	fmt.Println("\nWith 2,000 contexts in the kubeconfig")
 	return compare(ctx, n, home, "", []command{
-		{"kubectl config use-context", path, "tools/kubectl", func(i int) []string { return []string{"config", "use-context", fmt.Sprintf("c%d", i)} }},
+		{
+			"kubectl config use-context", path, "tools/kubectl", func(i int) []string {
+				return []string{"config", "use-context", fmt.Sprintf("c%d", i)}
+			},
+		},
 		{"use", path, "kubectl-tenama", func(i int) []string { return []string{"use", fmt.Sprintf("r0-%d", i%readers)} }},
 	})
 }

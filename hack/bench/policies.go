@@ -86,20 +86,26 @@ func policies(ctx context.Context, n int, narrow bool) error {
 			}
 		}
 	}
-	fmt.Printf("\nA create in an unrelated namespace, with %s to without, n=%d each, in turns on two control planes that swap halfway:\n", which, len(took[kinds[0]][0]))
+	fmt.Printf("\nA create in an unrelated namespace, with %s to without, n=%d each, in turns on two control planes "+
+		"that swap halfway:\n", which, len(took[kinds[0]][0]))
 	for _, kind := range kinds {
 		with, without := took[kind][1], took[kind][0]
-		fmt.Printf("  %-16s p50 %.3f   p90 %.3f   p99 %.3f   mean %.3f   (p50 without: %.2f ms)\n", kind, ratio(with, without, 0.5), ratio(with, without, 0.9), ratio(with, without, 0.99), mean(with)/mean(without), ms(at(without, .5)))
+		fmt.Printf("  %-16s p50 %.3f   p90 %.3f   p99 %.3f   mean %.3f   (p50 without: %.2f ms)\n", kind,
+			ratio(with, without, 0.5), ratio(with, without, 0.9), ratio(with, without, 0.99), mean(with)/mean(without),
+			ms(at(without, .5)))
 	}
 	return nil
 }
 
 func create(ctx context.Context, k kubernetes.Interface, kind, name string) (err error) {
 	if kind == "config map" {
-		_, err = k.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{"a": "b"}}, metav1.CreateOptions{})
+		_, err = k.CoreV1().ConfigMaps("default").
+			Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{"a": "b"}},
+				metav1.CreateOptions{})
 		return err
 	}
-	_, err = k.CoreV1().ServiceAccounts("default").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	_, err = k.CoreV1().ServiceAccounts("default").
+		Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	return err
 }
 
@@ -120,7 +126,9 @@ func policiesAre(ctx context.Context, c *testenv.Cluster, on bool) error {
 		if on {
 			_, err = bindings.Create(ctx, &admissionv1.ValidatingAdmissionPolicyBinding{
 				ObjectMeta: metav1.ObjectMeta{Name: name},
-				Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit}},
+				Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+					PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit},
+				},
 			}, metav1.CreateOptions{})
 		}
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsAlreadyExists(err) {
@@ -128,10 +136,13 @@ func policiesAre(ctx context.Context, c *testenv.Cluster, on bool) error {
 		}
 	}
 	broker := c.Config("admin")
-	broker.Impersonate.UserName, broker.Impersonate.Groups = "system:serviceaccount:tenama-system:tenama-broker", []string{"system:masters"}
+	broker.Impersonate.UserName, broker.Impersonate.Groups = "system:serviceaccount:tenama-system:tenama-broker",
+		[]string{"system:masters"}
 	as := kubernetes.NewForConfigOrDie(broker)
 	return testenv.Eventually(20*time.Second, func() error {
-		_, err := as.CoreV1().ServiceAccounts("default").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}, metav1.CreateOptions{DryRun: []string{"All"}})
+		_, err := as.CoreV1().ServiceAccounts("default").
+			Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "probe"}},
+				metav1.CreateOptions{DryRun: []string{"All"}})
 		if denied := apierrors.IsForbidden(err); denied != on {
 			return fmt.Errorf("the policies are not switched: %v", err)
 		}

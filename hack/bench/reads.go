@@ -84,7 +84,11 @@ func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n) && failure.Load() == nil; i = next.Add(1) {
 				owner := fmt.Sprintf("owner-%d", i%500)
-				ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-o%d", i), Labels: map[string]string{}, Annotations: map[string]string{}}}
+				ns := &corev1.Namespace{
+					ObjectMeta: metav1.ObjectMeta{
+						Name: fmt.Sprintf("tmp-o%d", i), Labels: map[string]string{}, Annotations: map[string]string{},
+					},
+				}
 				for k, v := range like.Labels {
 					ns.Labels[k] = v
 				}
@@ -146,9 +150,11 @@ func lists(ctx context.Context, user *tenama.Client, admin kubernetes.Interface,
 			}
 		}
 	}
-	fmt.Printf("\nList of %d among %d namespaces, %d each, interleaved\n%-24s %8s %8s   %s\n", readers, among, n, "", "p50 ms", "p99 ms", "to kube-apiserver's own list at p50")
+	fmt.Printf("\nList of %d among %d namespaces, %d each, interleaved\n%-24s %8s %8s   %s\n", readers, among, n, "",
+		"p50 ms", "p99 ms", "to kube-apiserver's own list at p50")
 	for w := range ways {
-		fmt.Printf("%-24s %8.1f %8.1f   %.2f\n", ways[w].name, ms(at(took[w], .5)), ms(at(took[w], .99)), ratio(took[w], took[0], .5))
+		fmt.Printf("%-24s %8.1f %8.1f   %.2f\n", ways[w].name, ms(at(took[w], .5)), ms(at(took[w], .99)),
+			ratio(took[w], took[0], .5))
 	}
 	return nil
 }
@@ -193,7 +199,8 @@ func watches(ctx context.Context, users []*tenama.Client, admin kubernetes.Inter
 		}
 		wg.Go(func() {
 			patch := fmt.Appendf(nil, `{"metadata":{"labels":{"n":"%d"}}}`, i)
-			if _, err := users[i%readers].Patch(ctx, fmt.Sprintf("tmp-r%d-%d", i%readers, i/readers%readers), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && failed.Add(1) == 1 {
+			if _, err := users[i%readers].Patch(ctx, fmt.Sprintf("tmp-r%d-%d", i%readers, i/readers%readers),
+				types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && failed.Add(1) == 1 {
 				fmt.Fprintln(os.Stderr, "patch:", err)
 			}
 		})
@@ -209,7 +216,8 @@ func watches(ctx context.Context, users []*tenama.Client, admin kubernetes.Inter
 	}
 	fmt.Printf("\n%d watches by %d users, %d writes a second for %s\n", watchers, readers, writes, writingTime)
 	fmt.Printf("%d writes (%d failed), %d events of %d were received, %d access reviews: %.4f an event\n",
-		total, failed.Load(), events.Load(), (total-int(failed.Load()))*watchers/readers, after-before, float64(after-before)/float64(max(1, events.Load())))
+		total, failed.Load(), events.Load(), (total-int(failed.Load()))*watchers/readers, after-before,
+		float64(after-before)/float64(max(1, events.Load())))
 	fmt.Printf("broker, resident, every 5 s: %.1f MiB\n", memory)
 	return nil
 }

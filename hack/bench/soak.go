@@ -43,26 +43,31 @@ func soak(ctx context.Context, long time.Duration) error {
 		return err
 	}
 	typed := cache.NewSharedIndexInformer(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return alice.List(ctx, o) },
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return alice.List(ctx, o)
+		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			return alice.Watch(ctx, o)
 		},
 	}, &v1alpha1.TemporaryNamespace{}, 0, cache.Indexers{})
-	meta := metadatainformer.NewSharedInformerFactory(metadata.NewForConfigOrDie(c.Config("alice")), 0).ForResource(v1alpha1.Resource).Informer()
+	meta := metadatainformer.NewSharedInformerFactory(metadata.NewForConfigOrDie(c.Config("alice")), 0).
+		ForResource(v1alpha1.Resource).Informer()
 	recorders := map[string]*recorder{"informer": record(typed), "metadata informer": record(meta)}
 	go typed.RunWithContext(ctx)
 	go meta.RunWithContext(ctx)
 
 	create := func(name string) error {
 		return testenv.Eventually(30*time.Second, func() error {
-			_, err := alice.Apply(ctx, &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.ApplyOptions{FieldManager: "soak"})
+			_, err := alice.Apply(ctx, &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: name}},
+				metav1.ApplyOptions{FieldManager: "soak"})
 			return err
 		})
 	}
 	if err := create("tmp-waited-for"); err != nil {
 		return err
 	}
-	wait := exec.CommandContext(ctx, testenv.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=done", "tns/tmp-waited-for", "--timeout="+(long+5*time.Minute).String())
+	wait := exec.CommandContext(ctx, testenv.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=done",
+		"tns/tmp-waited-for", "--timeout="+(long+5*time.Minute).String())
 	wait.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig("alice"))
 	var out bytes.Buffer
 	wait.Stdout, wait.Stderr = &out, &out
@@ -78,9 +83,11 @@ func soak(ctx context.Context, long time.Duration) error {
 		case 0:
 			_, err = alice.Delete(ctx, name, metav1.DeleteOptions{})
 		case 1:
-			_, err = alice.Apply(ctx, &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.ApplyOptions{FieldManager: "soak"})
+			_, err = alice.Apply(ctx, &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: name}},
+				metav1.ApplyOptions{FieldManager: "soak"})
 		default:
-			_, err = alice.Patch(ctx, name, types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{"n":"%d"}}}`, i), metav1.PatchOptions{})
+			_, err = alice.Patch(ctx, name, types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{"n":"%d"}}}`, i),
+				metav1.PatchOptions{})
 		}
 		if err == nil {
 			writes++
@@ -101,7 +108,8 @@ func soak(ctx context.Context, long time.Duration) error {
 			if err := agree(ctx, alice, recorders); err != nil {
 				return err
 			}
-			fmt.Printf("%s left: %d writes, %d replacements of the broker; all informers agree; %.1f MiB\n", time.Until(end).Round(time.Second), writes, replaced, resident(b))
+			fmt.Printf("%s left: %d writes, %d replacements of the broker; all informers agree; %.1f MiB\n",
+				time.Until(end).Round(time.Second), writes, replaced, resident(b))
 		}
 		select {
 		case <-ctx.Done():
@@ -110,7 +118,8 @@ func soak(ctx context.Context, long time.Duration) error {
 		}
 	}
 	if err := testenv.Eventually(20*time.Second, func() error {
-		_, err := alice.Patch(ctx, "tmp-waited-for", types.MergePatchType, []byte(`{"spec":{"reason":"done"}}`), metav1.PatchOptions{})
+		_, err := alice.Patch(ctx, "tmp-waited-for", types.MergePatchType, []byte(`{"spec":{"reason":"done"}}`),
+			metav1.PatchOptions{})
 		return err
 	}); err != nil {
 		return err
@@ -145,7 +154,8 @@ func record(informer cache.SharedIndexInformer) *recorder {
 		}
 	}
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(o any) { note(o, false) }, UpdateFunc: func(_, o any) { note(o, false) }, DeleteFunc: func(o any) { note(o, true) },
+		AddFunc: func(o any) { note(o, false) }, UpdateFunc: func(_, o any) { note(o, false) },
+		DeleteFunc: func(o any) { note(o, true) },
 	})
 	return e
 }

@@ -47,7 +47,8 @@ func demo(ctx context.Context, keep bool) (err error) {
 	defer func() {
 		if keep && err == nil {
 			say("The cluster runs until Ctrl-C. In another terminal, as alice:")
-			fmt.Printf("export PATH=%s:$PATH KUBECONFIG=%s\nkubectl tenama create\n", testenv.Bin(""), filepath.Join(dir, "alice", "config"))
+			fmt.Printf("export PATH=%s:$PATH KUBECONFIG=%s\nkubectl tenama create\n", testenv.Bin(""),
+				filepath.Join(dir, "alice", "config"))
 			<-ctx.Done()
 		}
 		if broker != nil {
@@ -87,10 +88,12 @@ func demo(ctx context.Context, keep bool) (err error) {
 	alice.run("kubectl config current-context", "tenama-"+name)
 	alice.run("kubectl create configmap greeting --from-literal=hello=world", "configmap/greeting created")
 	alice.run("kubectl get configmap greeting -o jsonpath={.data.hello}", "world")
-	alice.run("kubectl get resourcequota,limitrange,networkpolicy -o name", "resourcequota/tenama", "limitrange/tenama", "networkpolicy.networking.k8s.io/tenama")
+	alice.run("kubectl get resourcequota,limitrange,networkpolicy -o name", "resourcequota/tenama", "limitrange/tenama",
+		"networkpolicy.networking.k8s.io/tenama")
 	alice.fails("kubectl create service loadbalancer costly --tcp=80", "exceeded quota")
 	alice.run("kubectl tenama list", `\*\s+`+name+`\s+default\s+Ready\s+\d+m\s+alice`)
-	alice.run("kubectl tenama extend --by 1h --reason 'the review takes longer'", `namespace/`+name+` extended`, "Expires in 3h")
+	alice.run("kubectl tenama extend --by 1h --reason 'the review takes longer'", `namespace/`+name+` extended`,
+		"Expires in 3h")
 	alice.run("kubectl get tns "+name+" -o wide", "the review takes longer")
 
 	say("Bob can neither see nor change it")

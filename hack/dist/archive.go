@@ -42,7 +42,9 @@ func tarred(entries []entry, t time.Time) ([]byte, error) {
 	}
 	w := tar.NewWriter(gz)
 	for _, e := range entries {
-		h := &tar.Header{Name: e.name, Mode: e.mode, Size: int64(len(e.data)), ModTime: t, Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
+		h := &tar.Header{
+			Name: e.name, Mode: e.mode, Size: int64(len(e.data)), ModTime: t, Typeflag: tar.TypeReg, Format: tar.FormatUSTAR,
+		}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err
 		}

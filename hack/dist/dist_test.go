@@ -16,7 +16,8 @@ func TestVersion(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1")
 	for version, valid := range map[string]bool{
 		"v0.1.0": true, "v1.20.300": true, "v1.0.0-rc.1": true, "v0.0.0-20261127185246-012345678901": true,
-		"1.0.0": false, "1.0": false, "v1.0": false, "v1.0.0.0": false, "v01.0.0": false, "v1.0.0-01": false, "v1.0.0-": false, "v1.0.0+a": false,
+		"1.0.0": false, "1.0": false, "v1.0": false, "v1.0.0.0": false, "v01.0.0": false, "v1.0.0-01": false,
+		"v1.0.0-": false, "v1.0.0+a": false,
 		"v1.0.0 ": false, "v1.0.0\n": false, "v1.0.0/..": false, "latest": false,
 	} {
 		if r, err := findRelease(t.Context(), version); (err == nil) != valid || valid && r.version != version {
@@ -87,23 +88,29 @@ func TestManifest(t *testing.T) {
 		t.Errorf("got %d platforms, want 6", len(m.platforms))
 	}
 	p := m.platforms[5]
-	if want := (platform{"windows", "arm64", "https://tenama.dev/releases/v9.8.7/kubectl-tenama_v9.8.7_windows_arm64.zip", "kubectl-tenama_v9.8.7_windows_arm64.zip", "kubectl-tenama.exe", ""}); p != want {
+	if want := (platform{
+		"windows", "arm64", "https://tenama.dev/releases/v9.8.7/kubectl-tenama_v9.8.7_windows_arm64.zip",
+		"kubectl-tenama_v9.8.7_windows_arm64.zip", "kubectl-tenama.exe", "",
+	}); p != want {
 		t.Errorf("got %+v, want %+v", p, want)
 	}
-	if out := m.render(); strings.Contains(out, "v0.1.0") || strings.Contains(out, "#") || !strings.HasPrefix(out, "apiVersion:") {
+	if out := m.render(); strings.Contains(out, "v0.1.0") || strings.Contains(out, "#") ||
+		!strings.HasPrefix(out, "apiVersion:") {
 		t.Errorf("got %s", out)
 	}
 	m, err = parseManifest(string(source), "v9.8.7", "https://example.test/files/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := m.platforms[0].uri, "https://example.test/files/kubectl-tenama_v9.8.7_linux_amd64.tar.gz"; got != want {
+	if got, want := m.platforms[0].uri,
+		"https://example.test/files/kubectl-tenama_v9.8.7_linux_amd64.tar.gz"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for what, broken := range map[string]string{
 		"no version":    strings.Replace(string(source), "version: v", "version: ", 1),
 		"a real sha256": strings.Replace(string(source), `"0000`, `"1234`, 1),
-		"a key more":    strings.Replace(string(source), "    bin: kubectl-tenama\n", "    bin: kubectl-tenama\n    files: []\n", 1),
+		"a key more": strings.Replace(string(source), "    bin: kubectl-tenama\n",
+			"    bin: kubectl-tenama\n    files: []\n", 1),
 	} {
 		if _, err := parseManifest(broken, "v1.0.0", ""); err == nil {
 			t.Errorf("%s: not noticed", what)

@@ -28,7 +28,8 @@ const out = "dist"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	version := flag.String("version", "", "the version, such as v1.2.3 (default: the commit's tag, or one made from the commit)")
+	version := flag.String("version", "",
+		"the version, such as v1.2.3 (default: the commit's tag, or one made from the commit)")
 	url := flag.String("url", "", "where the archives will be found (default: as in plugins/krew.yaml)")
 	only := flag.String("only", "", "one platform alone, such as linux/amd64, or host")
 	flag.Parse()

@@ -30,7 +30,8 @@ func (p platform) String() string { return p.os + "/" + p.arch }
 var (
 	versionLine = regexp.MustCompile(`(?m)^  version: (v\S+)$`)
 	platformsAt = regexp.MustCompile(`(?m)^  platforms:\n`)
-	stanza      = regexp.MustCompile(`^  - selector: \{matchLabels: \{os: (\w+), arch: (\w+)\}\}\n    uri: (https://\S+)\n    sha256: "0{64}"\n    bin: (\S+)\n`)
+	stanza      = regexp.MustCompile(`^  - selector: \{matchLabels: \{os: (\w+), arch: (\w+)\}\}\n    uri: ` +
+		`(https://\S+)\n    sha256: "0{64}"\n    bin: (\S+)\n`)
 )
 
 // parseManifest reads source for a version whose archives will be available in the

@@ -23,7 +23,8 @@ type release struct {
 
 // semver matches a semantic version with a leading v, as krew requires. Build metadata
 // (+…) does not order versions, so krew would never upgrade to such a version.
-var semver = regexp.MustCompile(`^v(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?$`)
+var semver = regexp.MustCompile(`^v(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}` +
+	`(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?$`)
 
 func findRelease(ctx context.Context, version string) (release, error) {
 	if version != "" && !semver.MatchString(version) {

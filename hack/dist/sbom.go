@@ -74,8 +74,12 @@ const noAssertion = "NOASSERTION"
 func newSBOM(r release) *sbom {
 	return &sbom{
 		SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", ID: "SPDXRef-DOCUMENT", Name: "kubectl-tenama " + r.version,
-		Creation: creation{Created: r.time.Format("2006-01-02T15:04:05Z"), Creators: []string{"Organization: tenama", "Tool: tenama.dev/tenama/hack/dist"}},
-		version:  r.version,
+		Creation: creation{
+			Created: r.time.Format("2006-01-02T15:04:05Z"), Creators: []string{
+				"Organization: tenama", "Tool: tenama.dev/tenama/hack/dist",
+			},
+		},
+		version: r.version,
 	}
 }
 
@@ -113,7 +117,8 @@ var notInID = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
 
 func newPackage(id, name, version, module string) spdxPackage {
 	return spdxPackage{
-		ID: "SPDXRef-" + notInID.ReplaceAllString(id, "-"), Name: name, Version: version, Supplier: noAssertion, DownloadLocation: noAssertion,
+		ID: "SPDXRef-" + notInID.ReplaceAllString(id, "-"), Name: name, Version: version, Supplier: noAssertion,
+		DownloadLocation: noAssertion,
 		LicenseConcluded: noAssertion, LicenseDeclared: noAssertion, Copyright: noAssertion,
 		References: []externalRef{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + module + "@" + url.QueryEscape(version)}},
 	}

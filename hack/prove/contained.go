@@ -119,7 +119,9 @@ func (p *proof) kubectl(args ...string) {
 
 // borrow requests a namespace, as alice.
 func (p *proof) borrow() (string, error) {
-	return p.cluster.KubectlIn("alice", "{apiVersion: tenama.dev/v1alpha1, kind: TemporaryNamespace, metadata: {generateName: tmp-}}", "create", "--dry-run=server", "-f", "-")
+	return p.cluster.KubectlIn("alice",
+		"{apiVersion: tenama.dev/v1alpha1, kind: TemporaryNamespace, metadata: {generateName: tmp-}}", "create",
+		"--dry-run=server", "-f", "-")
 }
 
 // refuses waits until the broker changes nothing and gives the reason why.

@@ -93,7 +93,8 @@ func (c *crowd) run(ctx context.Context, length time.Duration, o *order) {
 			wg.Wait()
 			return
 		case <-tick.C:
-			fmt.Printf("  %3.0f s  %s; admitted %d, rejected %d, of these %d of the user who never pauses\n", time.Since(begun).Seconds(), o, c.admitted.Load(), c.rejected.Load(), c.pushed.Load())
+			fmt.Printf("  %3.0f s  %s; admitted %d, rejected %d, of these %d of the user who never pauses\n",
+				time.Since(begun).Seconds(), o, c.admitted.Load(), c.rejected.Load(), c.pushed.Load())
 		}
 	}
 }
@@ -105,11 +106,14 @@ func (c *crowd) request(ctx context.Context, u *requester, pushes bool) {
 	if c.waits && !pushes {
 		wait = `, "tenama.dev/wait-for-capacity": "10m"`
 	}
-	body := fmt.Sprintf(`{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":%q,"annotations":{"tenama.dev/request-id":%q%s}},"spec":{"className":"cell","parameters":{"cpu":"%d"}}}`,
+	body := fmt.Sprintf(`{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace",`+
+		`"metadata":{"name":%q,"annotations":{"tenama.dev/request-id":%q%s}},`+
+		`"spec":{"className":"cell","parameters":{"cpu":"%d"}}}`,
 		name, name, wait, 1+rand.IntN(4))
 	begun := time.Now()
 	for ctx.Err() == nil {
-		err := u.client.Post().AbsPath(collection).SetHeader("Content-Type", "application/json").Body([]byte(body)).MaxRetries(0).Do(ctx).Error()
+		err := u.client.Post().AbsPath(collection).SetHeader("Content-Type", "application/json").Body([]byte(body)).
+			MaxRetries(0).Do(ctx).Error()
 		pause := time.Duration(50+rand.IntN(250)) * time.Millisecond
 		switch {
 		case err == nil:
@@ -118,7 +122,8 @@ func (c *crowd) request(ctx context.Context, u *requester, pushes bool) {
 			u.took = append(u.took, time.Since(begun))
 			time.Sleep(time.Duration(50+rand.IntN(300)) * time.Millisecond)
 			for range 20 { // a replica may just have been killed
-				if err := u.client.Delete().AbsPath(collection, name).Do(context.WithoutCancel(ctx)).Error(); err == nil || apierrors.IsNotFound(err) && strings.Contains(err.Error(), name) {
+				if err := u.client.Delete().AbsPath(collection, name).Do(context.WithoutCancel(ctx)).Error(); err == nil ||
+					apierrors.IsNotFound(err) && strings.Contains(err.Error(), name) {
 					return
 				}
 				time.Sleep(200 * time.Millisecond)
@@ -150,15 +155,20 @@ func (c *crowd) request(ctx context.Context, u *requester, pushes bool) {
 // passing reports whether an error only means that the client should retry: a replica
 // was killed.
 func passing(err error) bool {
-	return apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) ||
-		strings.Contains(err.Error(), "connection re") || strings.Contains(err.Error(), "EOF") || strings.Contains(err.Error(), "http2:") || strings.Contains(err.Error(), "stream error") || strings.Contains(err.Error(), "broken pipe")
+	return apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsConflict(err) || apierrors.IsNotFound(err) ||
+		strings.Contains(err.Error(), "connection re") || strings.Contains(err.Error(), "EOF") ||
+		strings.Contains(err.Error(), "http2:") || strings.Contains(err.Error(), "stream error") ||
+		strings.Contains(err.Error(), "broken pipe")
 }
 
 // judge prints the results, and returns those that are wrong.
 func (c *crowd) judge(o *order) (wrong []string) {
 	most, admitted, atLimit, events, races, latest := o.account()
-	fmt.Printf("  highest use at any of %d events: %d of %d; close to the limit at %d %% of them\n", events, most, limit, 100*atLimit/max(1, events))
-	fmt.Printf("  admitted %d; rejected %d, of which %d were written and deleted again (%.2f %%), in races: the latest %d ms after the budget was full\n", admitted, c.rejected.Load(),
+	fmt.Printf("  highest use at any of %d events: %d of %d; close to the limit at %d %% of them\n", events, most, limit,
+		100*atLimit/max(1, events))
+	fmt.Printf("  admitted %d; rejected %d, of which %d were written and deleted again (%.2f %%), in races: the latest "+
+		"%d ms after the budget was full\n", admitted, c.rejected.Load(),
 		races, 100*float64(races)/float64(max(1, c.rejected.Load())), latest.Milliseconds())
 	var took []time.Duration
 	others, none := 0, 0
@@ -171,7 +181,8 @@ func (c *crowd) judge(o *order) (wrong []string) {
 	}
 	slices.Sort(took)
 	share := float64(others) / float64(len(c.users)-1)
-	fmt.Printf("  the user who never pauses got %d in %d requests, the others %.2f each (%d none)", c.users[0].got, c.pushed.Load(), share, none)
+	fmt.Printf("  the user who never pauses got %d in %d requests, the others %.2f each (%d none)", c.users[0].got,
+		c.pushed.Load(), share, none)
 	if n := len(took); n > 0 {
 		fmt.Printf("; until admitted: p50 %.1f s, p90 %.1f s", took[n/2].Seconds(), took[n*9/10].Seconds())
 	}

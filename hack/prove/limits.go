@@ -94,13 +94,18 @@ func limits(ctx context.Context, args []string) (err error) {
 	}
 	defer r.Stop()
 	time.Sleep(time.Second) // until all replicas know the budget
-	fmt.Printf("%d users, and one who never pauses, request namespaces of 1 to 4 cores; the budget has %d.\n", *users, limit)
-	fmt.Printf("%d replicas, 2 kube-apiservers on one etcd; a replica is killed (-9) every 5 s and starts again a second later.\n", replicas)
+	fmt.Printf("%d users, and one who never pauses, request namespaces of 1 to 4 cores; the budget has %d.\n",
+		*users, limit)
+	fmt.Printf("%d replicas, 2 kube-apiservers on one etcd; a replica is killed (-9) every 5 s and starts again a "+
+		"second later.\n", replicas)
 	var wrong []string
 	for _, part := range []struct {
 		what  string
 		waits bool
-	}{{"Without the queue: rejected users retry after 50 to 300 ms", false}, {"With the queue: all users wait in it, except the one who never pauses", true}} {
+	}{
+		{"Without the queue: rejected users retry after 50 to 300 ms", false},
+		{"With the queue: all users wait in it, except the one who never pauses", true},
+	} {
 		fmt.Printf("\n# %s\n", part.what)
 		crowd, err := newCrowd(c, r, second, *users, part.waits)
 		if err != nil {

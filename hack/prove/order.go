@@ -38,7 +38,8 @@ type moment struct {
 // watchOrder watches all namespaces of the class.
 func watchOrder(ctx context.Context, c *testenv.Cluster) (*order, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	w, err := c.Client("admin").CoreV1().Namespaces().Watch(ctx, metav1.ListOptions{LabelSelector: "tenama.dev/class=cell"})
+	w, err := c.Client("admin").CoreV1().Namespaces().
+		Watch(ctx, metav1.ListOptions{LabelSelector: "tenama.dev/class=cell"})
 	if err != nil {
 		cancel()
 		return nil, err

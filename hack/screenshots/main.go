@@ -92,7 +92,10 @@ func (st *environment) prepare(dir string) (*session, error) {
 		st.terminals[user] = t
 	}
 	bob, dora := st.terminals["bob"], st.terminals["dora"]
-	err := testenv.Eventually(20*time.Second, func() error { return bob.quietly("kubectl tenama create bench --class large --ttl 1h") }) // once the class is known
+	// The broker may not have received the class yet.
+	err := testenv.Eventually(20*time.Second, func() error {
+		return bob.quietly("kubectl tenama create bench --class large --ttl 1h")
+	})
 	if err != nil {
 		return nil, err
 	}

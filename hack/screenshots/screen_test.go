@@ -46,7 +46,10 @@ func TestInterpretLooks(t *testing.T) {
 
 // An unknown sequence must be an error rather than cause a wrong screenshot.
 func TestInterpretUnknown(t *testing.T) {
-	for _, sent := range []string{"\x1b[5;5H", "\x1b[2J", "\x1b[1K", "\x1b[4m", "\x1b[38;5;9m", "\x1b[?1049h", "\x1b]0;title\a", "\x1bM", "\x1b[3", "\a", "\t", "\xff"} {
+	for _, sent := range []string{
+		"\x1b[5;5H", "\x1b[2J", "\x1b[1K", "\x1b[4m", "\x1b[38;5;9m", "\x1b[?1049h", "\x1b]0;title\a", "\x1bM", "\x1b[3",
+		"\a", "\t", "\xff",
+	} {
 		if _, err := interpret([]byte(sent), 8); err == nil {
 			t.Errorf("%q is accepted", sent)
 		}

@@ -40,17 +40,20 @@ var screenshots = []screenshot{
 	{
 		name: "run", title: "Borrow a namespace for as long as a command runs", user: "alice",
 		lines: []string{
-			"kubectl tenama run -n e2e -- sh -c '\n  kubectl create deployment web --image=nginx\n  kubectl get deployments\n  kubectl auth can-i list secrets -n kube-system'",
+			"kubectl tenama run -n e2e -- sh -c '\n  kubectl create deployment web --image=nginx\n  kubectl get " +
+				"deployments\n  kubectl auth can-i list secrets -n kube-system'",
 			"kubectl tenama list",
 			"kubectl config current-context",
 		},
 		want: []string{
-			`^namespace/tmp-e2e created; it is deleted when the command ends\.$`, `^deployment.apps/web created$`, `^web +0/1`, `^no$`,
+			`^namespace/tmp-e2e created; it is deleted when the command ends\.$`, `^deployment.apps/web created$`, `^web +0/1`,
+			`^no$`,
 			`^ +tmp-e2e +default +Terminating`, `^dev$`,
 		},
 	},
 	{
-		name: "refused", title: "A full budget, and two invalid TTLs: the messages and hints", user: "bob", cols: 111, // long lines break between words
+		// At this width, long lines break between words.
+		name: "refused", title: "A full budget, and two invalid TTLs: the messages and hints", user: "bob", cols: 111,
 		lines: []string{
 			"kubectl tenama create soak --class large",
 			"kubectl tenama create soak --ttl 2hours",
@@ -70,10 +73,13 @@ var screenshots = []screenshot{
 		},
 	},
 	{
-		name: "watch", title: "Six namespaces and their remaining time in kubectl tenama list --watch", user: "dora", capture: captureWatch,
+		name: "watch", title: "Six namespaces and their remaining time in kubectl tenama list --watch", user: "dora",
+		capture: captureWatch,
 		want: []string{
-			`^\$ kubectl tenama list --watch$`, `NAME +CLASS +STATUS +LEFT +EXPIRES +OWNER +AGE$`, `^\* +tmp-demo +default +Ready +█{10} +7h5\dm`,
-			`tmp-hotfix +default +Expiring +█{1,3}░{7,9} +\d+s`, `tmp-load-test +large +Ready +█{6,7}░{3,4} `, `tmp-mr-117 +default +Ready +█{4,5}░{5,6} `,
+			`^\$ kubectl tenama list --watch$`, `NAME +CLASS +STATUS +LEFT +EXPIRES +OWNER +AGE$`,
+			`^\* +tmp-demo +default +Ready +█{10} +7h5\dm`,
+			`tmp-hotfix +default +Expiring +█{1,3}░{7,9} +\d+s`, `tmp-load-test +large +Ready +█{6,7}░{3,4} `,
+			`tmp-mr-117 +default +Ready +█{4,5}░{5,6} `,
 			`tmp-nightly +default +Held +<6d23h`, `tmp-spike +default +Terminating `,
 		},
 	},
@@ -143,7 +149,8 @@ func match(text string, patterns ...string) error {
 }
 
 // machineSpecific matches text that no screenshot may contain.
-var machineSpecific = regexp.MustCompile(`(?m)(^|[^\w~.])/(tmp|var|home|root|work|usr|opt|Users|private)\b|127\.\d+\.\d+\.\d+|localhost|\.(internal|local)\b`)
+var machineSpecific = regexp.MustCompile(`(?m)(^|[^\w~.])/(tmp|var|home|root|work|usr|opt|Users|private)\b|` +
+	`127\.\d+\.\d+\.\d+|localhost|\.(internal|local)\b`)
 
 // check returns an error if text must not be shown, or lacks required content.
 func (p screenshot) check(text string) error {

@@ -45,7 +45,8 @@ func TestCommittedScreenshots(t *testing.T) {
 		if bare(drawn) != bare(described) {
 			t.Errorf("%s shows %q and describes %q", path, drawn, described)
 		}
-		if found := regexp.MustCompile(`(?i)<(script|style|image|use|a|foreignObject)\b|\bon\w+=|href|url\(|@import`).Find(b); found != nil {
+		if found := regexp.MustCompile(`(?i)<(script|style|image|use|a|foreignObject)\b|\bon\w+=|href|url\(|@import`).
+			Find(b); found != nil {
 			t.Errorf("%s contains %q", path, found)
 		}
 		if len(b) > 10_000 {

@@ -50,9 +50,13 @@ func svg(title string, s *screen) []byte {
 	rows := s.rows()
 	width, height := float64(s.cols)*cellWidth+2*padding, barHeight+len(rows)*lineHeight+padding
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%d" viewBox="0 0 %.0f %d" role="img" aria-labelledby="title text">`+"\n", width, height, width, height)
-	fmt.Fprintf(&b, "<title id=\"title\">%s</title>\n<desc id=\"text\">%s</desc>\n", escape(title), escape(strings.Join(rows, "\n")))
-	fmt.Fprintf(&b, `<rect x=".5" y=".5" width="%.0f" height="%d" rx="10" fill="%s" stroke="%s"/>`+"\n", width-1, height-1, background, border)
+	fmt.Fprintf(&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%d" viewBox="0 0 %.0f %d" role="img" `+
+			`aria-labelledby="title text">`+"\n", width, height, width, height)
+	fmt.Fprintf(&b, "<title id=\"title\">%s</title>\n<desc id=\"text\">%s</desc>\n", escape(title),
+		escape(strings.Join(rows, "\n")))
+	fmt.Fprintf(&b, `<rect x=".5" y=".5" width="%.0f" height="%d" rx="10" fill="%s" stroke="%s"/>`+"\n", width-1, height-1,
+		background, border)
 	for i := range 3 {
 		fmt.Fprintf(&b, `<circle cx="%d" cy="18" r="5" fill="%s"/>`, padding+5+i*18, dots)
 	}
@@ -84,7 +88,8 @@ func runs(line []glyph) []run {
 			spaces++
 			continue
 		}
-		if last := len(all) - 1; spaces < 2 && last >= 0 && all[last].look == g.look && isBar(g.r) == isBar(all[last].text[0]) {
+		if last := len(all) - 1; spaces < 2 && last >= 0 && all[last].look == g.look &&
+			isBar(g.r) == isBar(all[last].text[0]) {
 			if spaces == 1 {
 				all[last].text = append(all[last].text, ' ')
 			}
@@ -105,7 +110,8 @@ func (r run) draw(b *bytes.Buffer, y int) {
 		full := strings.Count(string(r.text), "█")
 		rect := func(from, to int, opacity string) {
 			if from < to {
-				fmt.Fprintf(b, `<rect x="%.1f" y="%d" width="%.1f" height="12" fill="%s"%s/>`+"\n", x(from), y+4, float64(to-from)*cellWidth, r.look.fill(), opacity)
+				fmt.Fprintf(b, `<rect x="%.1f" y="%d" width="%.1f" height="12" fill="%s"%s/>`+"\n", x(from), y+4,
+					float64(to-from)*cellWidth, r.look.fill(), opacity)
 			}
 		}
 		rect(0, full, "")

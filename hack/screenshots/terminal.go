@@ -47,7 +47,9 @@ func newTerminal(c *testenv.Cluster, dir, user string) (*terminal, error) {
 	if err := os.WriteFile(config, b, 0o600); err != nil {
 		return nil, err
 	}
-	t.env = []string{"HOME=" + t.home, "PATH=" + testenv.Bin("") + ":/usr/bin:/bin", "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}
+	t.env = []string{
+		"HOME=" + t.home, "PATH=" + testenv.Bin("") + ":/usr/bin:/bin", "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC",
+	}
 	t.hide = strings.NewReplacer(c.Server, "https://cluster.example.test", t.home, "~")
 	return t, t.quietly("kubectl config rename-context test dev")
 }
@@ -71,7 +73,8 @@ func (t *terminal) shell(line string) *exec.Cmd {
 func (t *terminal) prompt(line string) {
 	lines := strings.Split(line, "\n")
 	for i, l := range lines {
-		t.sent = fmt.Appendf(t.sent, "\x1b[2m%s\x1b[0m \x1b[1m%s\x1b[0m\r\n", map[bool]string{true: "$", false: ">"}[i == 0], l)
+		sign := map[bool]string{true: "$", false: ">"}[i == 0]
+		t.sent = fmt.Appendf(t.sent, "\x1b[2m%s\x1b[0m \x1b[1m%s\x1b[0m\r\n", sign, l)
 	}
 }
 

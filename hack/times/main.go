@@ -27,8 +27,10 @@ var targets = []struct {
 	name  string
 	tests bool
 }{
-	{"vet", false}, {"staticcheck", false}, {"unit", true}, {"verify", false}, {"cluster", false}, {"demo", false}, {"e2e", true},
-	{"e2e-long", true}, {"krew", false}, {"compat", true}, {"cluster-oldest", false}, {"e2e-oldest", true}, {"prove-contained", false}, {"prove-limits", false},
+	{"vet", false}, {"staticcheck", false}, {"unit", true}, {"verify", false}, {"cluster", false}, {"demo", false},
+	{"e2e", true},
+	{"e2e-long", true}, {"krew", false}, {"compat", true}, {"cluster-oldest", false}, {"e2e-oldest", true},
+	{"prove-contained", false}, {"prove-limits", false},
 }
 
 // test is one test of a target.
@@ -53,7 +55,8 @@ func run(only []string) error {
 		}
 		defer os.RemoveAll(dir)
 		rounds = []string{"cold", "warm"}
-		env = append(env, "GOCACHE="+filepath.Join(dir, "go"), "XDG_CACHE_HOME="+filepath.Join(dir, "xdg")) // staticcheck has a cache, too
+		// Staticcheck has a cache, too.
+		env = append(env, "GOCACHE="+filepath.Join(dir, "go"), "XDG_CACHE_HOME="+filepath.Join(dir, "xdg"))
 		if out, err := exec.Command("make", "clean").CombinedOutput(); err != nil {
 			return fmt.Errorf("make clean: %w: %s", err, out)
 		}

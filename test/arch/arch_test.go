@@ -42,8 +42,10 @@ var layers = map[string][]string{
 	"pkg/broker/registry":     {"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/denial", "pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache"},
 	"pkg/broker/serving":      {},
 	"pkg/broker": {
-		"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/admission", "pkg/broker/auth", "pkg/broker/budgets", "pkg/broker/classes", "pkg/broker/containment",
-		"pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
+		"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/admission", "pkg/broker/auth", "pkg/broker/budgets",
+		"pkg/broker/classes", "pkg/broker/containment",
+		"pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration",
+		"pkg/broker/registry", "pkg/broker/serving",
 	},
 	"cmd/broker":       {"internal/version", "pkg/broker"},
 	"hack/reference":   {"internal/cli"},
@@ -58,7 +60,9 @@ var layers = map[string][]string{
 	"test/krew":        {},
 	"hack/screenshots": {"test/testenv"},
 	"hack/prove":       {"test/attack", "test/testenv"},
-	"test/e2e":         {"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/testenv", "test/conformance"},
+	"test/e2e": {
+		"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/testenv", "test/conformance",
+	},
 }
 
 // fences lists the only packages that may import certain external packages.
@@ -148,7 +152,8 @@ func TestPackageComments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(string(b), "// SPDX-License-Identifier: Apache-2.0\n") && !strings.Contains(file, "zz_generated") {
+		if !strings.HasPrefix(string(b), "// SPDX-License-Identifier: Apache-2.0\n") &&
+			!strings.Contains(file, "zz_generated") {
 			t.Errorf("%s does not begin with its SPDX line", file)
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), file, b, parser.PackageClauseOnly|parser.ParseComments)
@@ -175,7 +180,8 @@ func walk(t *testing.T, f func(dir, file string, imports []string, isTest bool))
 		rel, _ := filepath.Rel(root, path)
 		if d.IsDir() {
 			_, err := os.Stat(filepath.Join(path, "go.mod"))
-			if strings.HasPrefix(d.Name(), ".") && rel != "." || rel == "bin" || d.Name() == "testdata" || err == nil && rel != "." {
+			if strings.HasPrefix(d.Name(), ".") && rel != "." || rel == "bin" || d.Name() == "testdata" ||
+				err == nil && rel != "." {
 				return filepath.SkipDir
 			}
 			return nil

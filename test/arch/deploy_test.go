@@ -32,13 +32,15 @@ func TestPodOfTheBroker(t *testing.T) {
 	yes := func(b *bool) bool { return b != nil && *b }
 	no := func(b *bool) bool { return b != nil && !*b }
 	for what, holds := range map[string]bool{
-		"one container":                    len(pod.Containers) == 1 && len(pod.InitContainers) == 0,
-		"no token but the projected one":   no(pod.AutomountServiceAccountToken),
-		"not in the host's network":        !pod.HostNetwork && !pod.HostPID && !pod.HostIPC,
-		"not as root":                      yes(pod.SecurityContext.RunAsNonRoot) && *pod.SecurityContext.RunAsUser != 0,
-		"seccomp":                          pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
-		"no further privileges":            no(broker.SecurityContext.AllowPrivilegeEscalation) && broker.SecurityContext.Privileged == nil,
-		"no capabilities":                  len(broker.SecurityContext.Capabilities.Drop) == 1 && broker.SecurityContext.Capabilities.Drop[0] == "ALL" && len(broker.SecurityContext.Capabilities.Add) == 0,
+		"one container":                  len(pod.Containers) == 1 && len(pod.InitContainers) == 0,
+		"no token but the projected one": no(pod.AutomountServiceAccountToken),
+		"not in the host's network":      !pod.HostNetwork && !pod.HostPID && !pod.HostIPC,
+		"not as root":                    yes(pod.SecurityContext.RunAsNonRoot) && *pod.SecurityContext.RunAsUser != 0,
+		"seccomp":                        pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"no further privileges": no(broker.SecurityContext.AllowPrivilegeEscalation) &&
+			broker.SecurityContext.Privileged == nil,
+		"no capabilities": len(broker.SecurityContext.Capabilities.Drop) == 1 &&
+			broker.SecurityContext.Capabilities.Drop[0] == "ALL" && len(broker.SecurityContext.Capabilities.Add) == 0,
 		"a file system that is read-only":  yes(broker.SecurityContext.ReadOnlyRootFilesystem),
 		"a bound on memory":                !broker.Resources.Limits.Memory().IsZero(),
 		"nothing of the host's":            len(pod.Volumes) == 1 && pod.Volumes[0].Projected != nil,

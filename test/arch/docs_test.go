@@ -17,7 +17,8 @@ func TestDocsNameFilesThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		named := regexp.MustCompile("`((?:api|cmd|deploy|docs|hack|internal|pkg|plugins|test)/[^` ]+)`").FindAllStringSubmatch(string(b), -1)
+		named := regexp.MustCompile("`((?:api|cmd|deploy|docs|hack|internal|pkg|plugins|test)/[^` ]+)`").
+			FindAllStringSubmatch(string(b), -1)
 		if len(named) == 0 {
 			t.Errorf("%s names no file", page)
 		}

@@ -43,7 +43,8 @@ func TestLedgerOfRights(t *testing.T) {
 	}
 	explained := map[string]bool{}
 	names := attacks(t)
-	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]+ \\| ([^|]+) \\|$").FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]+ \\| ([^|]+) \\|$").
+		FindAllStringSubmatch(string(page), -1) {
 		explained[m[1]] = true
 		for name := range strings.SplitSeq(m[2], ";") {
 			if name = strings.Trim(name, " `"); !names[name] {
@@ -126,7 +127,9 @@ func rights(t *testing.T, folder string, components ...string) []string {
 		case "ValidatingAdmissionPolicyBinding":
 			var b admissionv1.ValidatingAdmissionPolicyBinding
 			decode(t, doc, &b)
-			out = append(out, strings.TrimSpace(fmt.Sprintf("policy %s: | bound with %v %s", b.Spec.PolicyName, b.Spec.ValidationActions, plain(b.Spec.MatchResources))))
+			out = append(out,
+				strings.TrimSpace(fmt.Sprintf("policy %s: | bound with %v %s", b.Spec.PolicyName, b.Spec.ValidationActions,
+					plain(b.Spec.MatchResources))))
 		}
 	}
 	// The broker binds this role to itself in each namespace that it makes.
@@ -146,8 +149,10 @@ func rights(t *testing.T, folder string, components ...string) []string {
 		for _, r := range rules {
 			for _, group := range r.APIGroups {
 				for _, resource := range r.Resources {
-					out = append(out, strings.TrimSuffix(fmt.Sprintf("%s in %s: %s %s %s", b.who, where, strings.Join(slices.Sorted(slices.Values(r.Verbs)), ","),
-						strings.Trim(resource+"."+group, "."), strings.Join(r.ResourceNames, ",")), " "))
+					out = append(out,
+						strings.TrimSuffix(fmt.Sprintf("%s in %s: %s %s %s", b.who, where,
+							strings.Join(slices.Sorted(slices.Values(r.Verbs)), ","),
+							strings.Trim(resource+"."+group, "."), strings.Join(r.ResourceNames, ",")), " "))
 				}
 			}
 		}

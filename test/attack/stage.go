@@ -95,7 +95,8 @@ spec:
   lifetime: {defaultTTLSeconds: 3600, maximumTTLSeconds: 7200}
   networkPolicyAccess: ReadWrite
   objects:
-  - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tenama}, spec: {podSelector: {}, policyTypes: [Ingress]}}
+  - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tenama},
+     spec: {podSelector: {}, policyTypes: [Ingress]}}
 `
 
 // inside lists the objects that a cluster-admin adds to $managed and $open.
@@ -120,7 +121,10 @@ spec: {nodeName: none, containers: [{name: c, image: c}]} # a pod that has been 
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: theirs}
-spec: {replicas: 1, selector: {matchLabels: {app: theirs}}, template: {metadata: {labels: {app: theirs}}, spec: {containers: [{name: c, image: c}]}}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: theirs}}
+  template: {metadata: {labels: {app: theirs}}, spec: {containers: [{name: c, image: c}]}}
 ---
 apiVersion: batch/v1
 kind: Job
@@ -166,14 +170,19 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	}
 	s := &Stage{clients: map[Role]requester{
 		BrokerAsAdmin: request(as(username, "system:masters")), Broker: request(broker), Operator: request(as("operator")),
-		TenantEdit: request(as("edith")), TenantAdmin: request(as("alice", "devs")), ClusterAdmin: request(admin), Controllers: request(admin),
+		TenantEdit: request(as("edith")), TenantAdmin: request(as("alice", "devs")), ClusterAdmin: request(admin),
+		Controllers: request(admin),
 	}}
-	soon, late := time.Now().Add(time.Hour).UTC().Format(time.RFC3339), time.Now().Add(1000*time.Hour).UTC().Format(time.RFC3339)
-	names := []string{"$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual", "$grouped", "tmp-stage-grouped",
-		"$piped", "tmp-stage-piped", "$lax", "tmp-stage-lax", "$selfowned", "tmp-stage-selfowned", "$noded", "tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$home", home, "$sa", sa, "$soon", soon, "$late", late}
+	soon, late := time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
+		time.Now().Add(1000*time.Hour).UTC().Format(time.RFC3339)
+	names := []string{"$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual",
+		"$grouped", "tmp-stage-grouped",
+		"$piped", "tmp-stage-piped", "$lax", "tmp-stage-lax", "$selfowned", "tmp-stage-selfowned", "$noded",
+		"tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$home", home, "$sa", sa, "$soon", soon, "$late", late}
 
 	for name, class := range map[string]string{"tmp-stage": "default", "tmp-stage-open": "open"} {
-		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: {className: %s}\n", name, class)
+		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: "+
+			"{className: %s}\n", name, class)
 		err := testenv.Eventually(10*time.Second, func() error { // the broker may not have seen the class yet
 			out, err := c.KubectlIn("alice", tn, "apply", "-f", "-")
 			if err != nil {
@@ -184,7 +193,8 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 		if err != nil {
 			return nil, err
 		}
-		if out, err := c.KubectlIn("admin", strings.ReplaceAll(inside, "$ns", name), "-n", name, "apply", "-f", "-"); err != nil {
+		if out, err := c.KubectlIn("admin", strings.ReplaceAll(inside, "$ns", name), "-n", name, "apply", "-f",
+			"-"); err != nil {
 			return nil, fmt.Errorf("fill %s: %s", name, out)
 		}
 	}
@@ -194,21 +204,29 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	}
 	s.names = strings.NewReplacer(append(names, "$jobpod", pod)...)
 	// Namespaces that only a different broker would make.
-	const ready = `, tenama.dev/ready: "true", tenama.dev/pod-security: baseline, tenama.dev/owner-role: edit, tenama.dev/ttl-seconds: "3600", tenama.dev/max-ttl-seconds: "3600"`
+	const ready = `, tenama.dev/ready: "true", tenama.dev/pod-security: baseline, tenama.dev/owner-role: edit, ` +
+		`tenama.dev/ttl-seconds: "3600", tenama.dev/max-ttl-seconds: "3600"`
 	for name, owner := range map[string]string{
-		"tmp-stage-grouped": "tenama.dev/owner: carol, tenama.dev/owner-group: payments", "tmp-stage-piped": "tenama.dev/owner: system:serviceaccount:plain:ci",
-		"tmp-stage-lax": "tenama.dev/owner: carol, tenama.dev/user-keys: 'pod-security.kubernetes.io/*,tenama.dev/*,x.tenama.dev/*,team'", "tmp-stage-selfowned": "tenama.dev/owner: " + username,
-		"tmp-stage-noded": "tenama.dev/owner: system:node:n1, tenama.dev/owner-group: system:authenticated", "tmp-stage-weakened": "tenama.dev/owner: carol",
+		"tmp-stage-grouped": "tenama.dev/owner: carol, tenama.dev/owner-group: payments",
+		"tmp-stage-piped":   "tenama.dev/owner: system:serviceaccount:plain:ci",
+		"tmp-stage-lax": "tenama.dev/owner: carol, tenama.dev/user-keys: " +
+			"'pod-security.kubernetes.io/*,tenama.dev/*,x.tenama.dev/*,team'",
+		"tmp-stage-selfowned": "tenama.dev/owner: " + username,
+		"tmp-stage-noded":     "tenama.dev/owner: system:node:n1, tenama.dev/owner-group: system:authenticated",
+		"tmp-stage-weakened":  "tenama.dev/owner: carol",
 	} {
-		out, err := c.KubectlIn("admin", ns(name, goodLabels, owner+ready), "create", "-f", "-") // the broker could not make some of them
+		// The broker could not create some of them.
+		out, err := c.KubectlIn("admin", ns(name, goodLabels, owner+ready), "create", "-f", "-")
 		if err != nil && !strings.Contains(out, "already exists") {
 			return nil, fmt.Errorf("make %s: %s", name, out)
 		}
 	}
-	if out, err := c.Kubectl("admin", "-n", "tmp-stage", "patch", "resourcequota", "tenama", "--type=merge", "-p", `{"metadata":{"finalizers":["x.test/theirs"]}}`); err != nil {
+	if out, err := c.Kubectl("admin", "-n", "tmp-stage", "patch", "resourcequota", "tenama", "--type=merge", "-p",
+		`{"metadata":{"finalizers":["x.test/theirs"]}}`); err != nil {
 		return nil, fmt.Errorf("put a finalizer: %s", out)
 	}
-	if out, err := c.Kubectl("admin", "label", "--overwrite", "namespace", "tmp-stage-weakened", "pod-security.kubernetes.io/enforce=privileged"); err != nil {
+	if out, err := c.Kubectl("admin", "label", "--overwrite", "namespace", "tmp-stage-weakened",
+		"pod-security.kubernetes.io/enforce=privileged"); err != nil {
 		return nil, fmt.Errorf("weaken: %s", out)
 	}
 	return s, nil
@@ -217,7 +235,8 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 // podOf returns the name of the pod that the Job controller made for a Job.
 func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name string, err error) {
 	err = testenv.Eventually(time.Minute, func() error {
-		pods, err := kube.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + job})
+		pods, err := kube.CoreV1().Pods(ns).
+			List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + job})
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,9 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	cfg.LogOutputs = []string{filepath.Join(dir, "etcd.log")}
 	cfg.UnsafeNoFsync = true
 	cfg.QuotaBackendBytes = 4 << 30
-	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{grpc.ChainUnaryInterceptor(slowWrites(filepath.Join(dir, "slow-writes")))}
+	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(slowWrites(filepath.Join(dir, "slow-writes"))),
+	}
 	wal.SegmentSizeBytes = 4 << 20 // two are allocated at once; the default takes 128 MiB of disk for each cluster
 
 	// A cluster with one member elects itself after the election timeout: keep it

@@ -39,7 +39,8 @@ func apiserverFlags(dir, etcd, addr string, port int) []string {
 		"--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
-		"--proxy-client-cert-file=" + pki + "/front-proxy-client.crt", "--proxy-client-key-file=" + pki + "/front-proxy-client.key",
+		"--proxy-client-cert-file=" + pki + "/front-proxy-client.crt",
+		"--proxy-client-key-file=" + pki + "/front-proxy-client.key",
 		"--profiling=false",
 	}
 }

@@ -53,7 +53,8 @@ func main() {
 		}
 	}
 	if !ok {
-		fmt.Fprintln(os.Stderr, "usage: cluster up|second|down|sources|kubectl|etcd|kube-apiserver|kube-controller-manager [flags]")
+		fmt.Fprintln(os.Stderr,
+			"usage: cluster up|second|down|sources|kubectl|etcd|kube-apiserver|kube-controller-manager [flags]")
 		os.Exit(2)
 	}
 	os.Exit(run())

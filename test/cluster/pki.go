@@ -73,7 +73,9 @@ func (a *authority) issue(subject pkix.Name, usage x509.ExtKeyUsage, hosts ...st
 func template(subject pkix.Name) *x509.Certificate {
 	now := time.Now()
 	serial, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)) // crypto/rand never fails
-	return &x509.Certificate{SerialNumber: serial, Subject: subject, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0)}
+	return &x509.Certificate{
+		SerialNumber: serial, Subject: subject, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
+	}
 }
 
 // subject returns the name of a user in the form that kube-apiserver reads: the common

@@ -42,7 +42,8 @@ func runUp() int {
 	fs := flag.NewFlagSet("up", flag.ContinueOnError)
 	fs.StringVar(&o.dir, "dir", "", "data directory, made if absent")
 	fs.IntVar(&o.port, "port", 0, "port to serve on at 127.0.0.1; 0 takes a free one")
-	fs.BoolVar(&o.lifeline, "lifeline", false, "stop when standard input ends, so that no death of the caller leaves anything running")
+	fs.BoolVar(&o.lifeline, "lifeline", false,
+		"stop when standard input ends, so that no death of the caller leaves anything running")
 	fs.BoolVar(&o.detach, "detach", false, "return once it is ready and keep running; end it with down")
 	fs.Var(&o.apiserver, "apiserver-flag", "a further flag for kube-apiserver; may be repeated")
 	if err := fs.Parse(os.Args[1:]); err != nil {
@@ -96,7 +97,10 @@ func up(o options) error {
 		}
 	}
 	server := "https://" + net.JoinHostPort(addr, strconv.Itoa(o.port))
-	hosts := []string{addr, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", strings.Replace(serviceRange, "0/16", "1", 1)}
+	hosts := []string{
+		addr, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+		strings.Replace(serviceRange, "0/16", "1", 1),
+	}
 	if err := writeIdentities(dir, server, hosts); err != nil {
 		return err
 	}
@@ -110,7 +114,8 @@ func up(o options) error {
 		return err
 	}
 	defer api.stop()
-	controllers, err := start(dir, "kube-controller-manager", controllerManagerFlags(dir)...) // it waits for the API server by itself
+	// It waits for kube-apiserver.
+	controllers, err := start(dir, "kube-controller-manager", controllerManagerFlags(dir)...)
 	if err != nil {
 		return err
 	}

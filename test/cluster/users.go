@@ -90,7 +90,10 @@ func writeIdentities(dir, server string, hosts []string) error {
 		if err != nil {
 			return err
 		}
-		errs = append(errs, writeKubeconfig(dir, name, server, ca["serving"].pem, &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}))
+		errs = append(errs,
+			writeKubeconfig(dir, name, server, ca["serving"].pem, &clientcmdapi.AuthInfo{
+				ClientCertificateData: cert, ClientKeyData: key,
+			}))
 	}
 	var tokens strings.Builder
 	for name, groups := range tokenUsers {

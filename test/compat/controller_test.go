@@ -50,7 +50,8 @@ func TestControllerRuntimeCache(t *testing.T) {
 		}
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(o any) { record(o, false) }, UpdateFunc: func(_, o any) { record(o, false) }, DeleteFunc: func(o any) { record(o, true) },
+		AddFunc: func(o any) { record(o, false) }, UpdateFunc: func(_, o any) { record(o, false) },
+		DeleteFunc: func(o any) { record(o, true) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +85,9 @@ func TestControllerRuntimeCache(t *testing.T) {
 	churn := func(from, to int) {
 		t.Helper()
 		for i := from; i < to; i++ {
-			tn := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-cache-%d", i), Labels: map[string]string{"n": "0"}}}
+			tn := &v1alpha1.TemporaryNamespace{
+				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-cache-%d", i), Labels: map[string]string{"n": "0"}},
+			}
 			if err := testenv.Eventually(30*time.Second, func() error {
 				err := direct.Create(ctx, tn)
 				if apierrors.IsAlreadyExists(err) {
@@ -95,7 +98,8 @@ func TestControllerRuntimeCache(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i%2 == 0 {
-				if err := direct.Patch(ctx, tn, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"n":"1"}}}`))); err != nil {
+				if err := direct.Patch(ctx, tn,
+					client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"n":"1"}}}`))); err != nil {
 					t.Error(err)
 				}
 			}

@@ -21,7 +21,8 @@ var noPatchOptions metav1.PatchOptions
 func flux(t *testing.T, user string) *ssa.ResourceManager {
 	t.Helper()
 	c := controllers(t, user)
-	return ssa.NewResourceManager(c, polling.NewStatusPoller(c, c.RESTMapper(), polling.Options{}), ssa.Owner{Field: "kustomize-controller", Group: "kustomize.toolkit.fluxcd.io"})
+	return ssa.NewResourceManager(c, polling.NewStatusPoller(c, c.RESTMapper(), polling.Options{}),
+		ssa.Owner{Field: "kustomize-controller", Group: "kustomize.toolkit.fluxcd.io"})
 }
 
 // Repeated applies by Flux must not change an object, even if a user extended it in
@@ -65,7 +66,9 @@ func TestFlux(t *testing.T) {
 				if got := set.Entries[0].Action; got != want {
 					t.Errorf("%s: %s, want %s", name, got, want)
 				}
-				if err := m.WaitForSet(set.ToObjMetadataSet(), ssa.WaitOptions{Interval: 100 * time.Millisecond, Timeout: 20 * time.Second}); err != nil {
+				if err := m.WaitForSet(set.ToObjMetadataSet(), ssa.WaitOptions{
+					Interval: 100 * time.Millisecond, Timeout: 20 * time.Second,
+				}); err != nil {
 					t.Errorf("%s: not healthy: %v", name, err)
 				}
 			}
@@ -78,13 +81,15 @@ func TestFlux(t *testing.T) {
 			objects := try.objects()
 			try.change(objects[0])
 			m.SetOwnerLabels(objects, "apps", "flux-system")
-			if entry, _, _, err := m.Diff(ctx, objects[0], ssa.DefaultDiffOptions()); err != nil || entry.Action != ssa.UnchangedAction {
+			if entry, _, _, err := m.Diff(ctx, objects[0], ssa.DefaultDiffOptions()); err != nil ||
+				entry.Action != ssa.UnchangedAction {
 				t.Errorf("diff: %v, %v", entry, err)
 			}
 			if _, err := m.DeleteAll(ctx, objects, ssa.DefaultDeleteOptions()); err != nil {
 				t.Error(err)
 			}
-			if err := m.WaitForTermination(objects, ssa.WaitOptions{Interval: 100 * time.Millisecond, Timeout: 30 * time.Second}); err != nil {
+			if err := m.WaitForTermination(objects,
+				ssa.WaitOptions{Interval: 100 * time.Millisecond, Timeout: 30 * time.Second}); err != nil {
 				t.Error(err)
 			}
 			set, err := m.DeleteAll(ctx, objects, ssa.DefaultDeleteOptions())

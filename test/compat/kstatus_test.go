@@ -57,7 +57,9 @@ func TestKstatus(t *testing.T) {
 			seen = seen[:len(seen)-1]
 		}
 	}
-	if want := []status.Status{status.InProgressStatus, status.CurrentStatus, status.TerminatingStatus}; !slices.Equal(seen, want) {
+	if want := []status.Status{
+		status.InProgressStatus, status.CurrentStatus, status.TerminatingStatus,
+	}; !slices.Equal(seen, want) {
 		t.Errorf("seen %v, want %v", seen, want)
 	}
 }

@@ -105,7 +105,9 @@ func extend(t *testing.T, user, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, err := c.Extend(t.Context(), name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(5 * time.Hour) }, "", noPatchOptions)
+	_, after, err := c.Extend(t.Context(), name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+		return now.Add(5 * time.Hour)
+	}, "", noPatchOptions)
 	if err != nil || after.Spec.ExtendUntil == nil {
 		t.Fatalf("extend: %v, %v", after, err)
 	}

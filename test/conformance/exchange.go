@@ -148,8 +148,9 @@ func (s *Side) Hold(ctx context.Context, name string, hold bool) error {
 		finalizers = `["conformance.example.test/hold"]`
 	}
 	a, err := s.Do(ctx, Exchange{
-		Name: "hold", Method: http.MethodPatch, Path: "/" + name + "?fieldManager=" + holder, Content: "application/merge-patch+json",
-		Body: `{"metadata":{"finalizers":` + finalizers + `}}`,
+		Name: "hold", Method: http.MethodPatch, Path: "/" + name + "?fieldManager=" + holder,
+		Content: "application/merge-patch+json",
+		Body:    `{"metadata":{"finalizers":` + finalizers + `}}`,
 	})
 	if err == nil && a.Code != http.StatusOK {
 		err = fmt.Errorf("hold %q: %+v", name, a)
@@ -240,14 +241,18 @@ func (s *Side) status(o map[string]any) string {
 	slices.Sort(causes)
 	causes = slices.Compact(causes) // kube-apiserver names some twice
 	_, pause := d["retryAfterSeconds"]
-	return fmt.Sprintf("%v %v %q kind=%v group=%s causes=%v retry=%t", o["status"], o["reason"], d["name"], d["kind"], group, causes, pause)
+	return fmt.Sprintf("%v %v %q kind=%v group=%s causes=%v retry=%t", o["status"], o["reason"], d["name"], d["kind"],
+		group, causes, pause)
 }
 
 // object returns the parts of an object that must be the same on both sides.
 func (s *Side) object(o map[string]any) string {
 	meta, _ := o["metadata"].(map[string]any)
 	delete(meta, "finalizers") // set by Hold
-	out := map[string]any{"metadata": keys(meta), "labels": meta["labels"], "annotations": meta["annotations"], "generation": meta["generation"], "spec": o["spec"]}
+	out := map[string]any{
+		"metadata": keys(meta), "labels": meta["labels"], "annotations": meta["annotations"],
+		"generation": meta["generation"], "spec": o["spec"],
+	}
 	if name, _ := meta["name"].(string); meta["generateName"] == nil {
 		out["name"] = name
 	}
@@ -261,7 +266,8 @@ func (s *Side) object(o map[string]any) string {
 		owned, _ := json.Marshal(field["fieldsV1"])
 		// No manager owns the existence of the spec itself, as in built-in types.
 		owned = bytes.Replace(owned, []byte(`"f:spec":{".":{},`), []byte(`"f:spec":{`), 1)
-		managers = append(managers, fmt.Sprintf("%v %v %v %s", field["manager"], field["operation"], field["subresource"], owned))
+		managers = append(managers,
+			fmt.Sprintf("%v %v %v %s", field["manager"], field["operation"], field["subresource"], owned))
 	}
 	slices.Sort(managers)
 	out["managedFields"] = managers

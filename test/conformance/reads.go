@@ -27,7 +27,10 @@ var Reads = []Exchange{
 	{Name: "get, any resourceVersion", Path: "/" + Main + "?resourceVersion=0"},
 	{Name: "get, at least this resourceVersion", Path: "/" + Main + "?resourceVersion=$RV"},
 	{Name: "get, a resourceVersion of the future", Path: "/" + Main + "?resourceVersion=" + future},
-	{Name: "get, no resourceVersion", Path: "/" + Main + "?resourceVersion=soon", Differs: asClient, Is: "400 Failure BadRequest"},
+	{
+		Name: "get, no resourceVersion", Path: "/" + Main + "?resourceVersion=soon", Differs: asClient,
+		Is: "400 Failure BadRequest",
+	},
 	{Name: "get, pretty", Path: "/" + Main + "?pretty=true"},
 	{Name: "get /status", Path: "/" + Main + "/status", Differs: noStatus, Is: "404 Failure NotFound"},
 	{Name: "get /scale", Path: "/" + Main + "/scale"},
@@ -49,7 +52,10 @@ var Reads = []Exchange{
 	{Name: "list, exactly of the future", Path: "?resourceVersion=" + future + "&resourceVersionMatch=Exact"},
 	{Name: "list, no resourceVersion", Path: "?resourceVersion=soon"},
 	{Name: "list, a page", Path: "?limit=1", Differs: noCount, Rewrite: without(" remainingItemCount")},
-	{Name: "list, the next page", Path: "?limit=1&continue=$CONTINUE", Differs: noCount, Rewrite: without(" remainingItemCount")},
+	{
+		Name: "list, the next page", Path: "?limit=1&continue=$CONTINUE", Differs: noCount,
+		Rewrite: without(" remainingItemCount"),
+	},
 	{Name: "list, the last page", Path: "?limit=5&continue=$CONTINUE"},
 	{Name: "list, a page of labelled ones", Path: "?limit=1&labelSelector=tier=b"},
 	{Name: "list, a page and any resourceVersion", Path: "?limit=1&resourceVersion=0"},
@@ -68,22 +74,47 @@ var Reads = []Exchange{
 
 	{Name: "watch from the start", Path: "?watch=1&timeoutSeconds=2&resourceVersion=0"},
 	{Name: "watch from now, without a version", Path: "?watch=1&timeoutSeconds=2"},
-	{Name: "watch from a version on", Path: "?watch=true&timeoutSeconds=2&resourceVersion=$RV", Differs: twoSteps, Rewrite: inTwoSteps},
-	{Name: "watch with initial events", Path: "?watch=1&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"},
+	{
+		Name: "watch from a version on", Path: "?watch=true&timeoutSeconds=2&resourceVersion=$RV", Differs: twoSteps,
+		Rewrite: inTwoSteps,
+	},
+	{
+		Name: "watch with initial events",
+		Path: "?watch=1&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan" +
+			"&allowWatchBookmarks=true",
+	},
 	{Name: "watch with initial events, half asked", Path: "?watch=1&timeoutSeconds=2&sendInitialEvents=true"},
-	{Name: "watch with initial events, as tables", Path: "?watch=1&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true", Accept: table},
+	{
+		Name: "watch with initial events, as tables",
+		Path: "?watch=1&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan" +
+			"&allowWatchBookmarks=true",
+		Accept: table,
+	},
 	{Name: "watch as metadata", Path: "?watch=1&timeoutSeconds=2&resourceVersion=0", Accept: metadata},
 	{Name: "watch by label", Path: "?watch=1&timeoutSeconds=2&resourceVersion=0&labelSelector=tier%3Db"},
 	{Name: "watch by name", Path: "?watch=1&timeoutSeconds=2&resourceVersion=0&fieldSelector=metadata.name%3D" + Main},
 	{Name: "watch one", Path: "/" + Main + "?watch=1&timeoutSeconds=2&resourceVersion=0"},
 	{Name: "watch as YAML", Path: "?watch=1&timeoutSeconds=2", Accept: "application/yaml"},
 	{Name: "watch as tables of what there is not", Path: "?watch=1&timeoutSeconds=2&includeObject=bogus", Accept: table},
-	{Name: "watch by label, from a version on", Path: "?watch=1&timeoutSeconds=2&resourceVersion=$RV&labelSelector=tier%3Db", Differs: twoSteps, Rewrite: inTwoSteps},
+	{
+		Name: "watch by label, from a version on",
+		Path: "?watch=1&timeoutSeconds=2&resourceVersion=$RV&labelSelector=tier%3Db", Differs: twoSteps, Rewrite: inTwoSteps,
+	},
 	{Name: "list by names that are two", Path: "?fieldSelector=metadata.name%3Da%5C,x%3Dy"},
-	{Name: "watch with initial events by label, from a version on", Path: "?watch=1&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&resourceVersion=$RV&labelSelector=tier%3Db"},
-	{Name: "watch, no resourceVersion", Path: "?watch=1&timeoutSeconds=2&resourceVersion=soon", Differs: asClient, Is: "400 Failure BadRequest"},
+	{
+		Name: "watch with initial events by label, from a version on",
+		Path: "?watch=1&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan" +
+			"&allowWatchBookmarks=true&resourceVersion=$RV&labelSelector=tier%3Db",
+	},
+	{
+		Name: "watch, no resourceVersion", Path: "?watch=1&timeoutSeconds=2&resourceVersion=soon", Differs: asClient,
+		Is: "400 Failure BadRequest",
+	},
 	{Name: "watch, of the future", Path: "?watch=1&timeoutSeconds=2&resourceVersion=" + future},
 	{Name: "watch, exactly", Path: "?watch=1&timeoutSeconds=2&resourceVersion=$RV&resourceVersionMatch=Exact"},
-	{Name: "watch as protobuf", Path: "?watch=1&timeoutSeconds=2", Accept: protobuf, Differs: asJSON, Is: "406 Failure NotAcceptable"},
+	{
+		Name: "watch as protobuf", Path: "?watch=1&timeoutSeconds=2", Accept: protobuf, Differs: asJSON,
+		Is: "406 Failure NotAcceptable",
+	},
 	{Name: "watch, by no selector", Path: "?watch=1&timeoutSeconds=2&labelSelector=tier%3D%3D%3D"},
 }

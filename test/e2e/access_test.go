@@ -42,8 +42,12 @@ func follow(t *testing.T, c *client.Client) *follower {
 		f.events = append(f.events, what+" "+o.(*v1alpha1.TemporaryNamespace).Name)
 	}
 	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
-		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return c.List(ctx, o) },
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return c.Watch(ctx, o) },
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return c.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return c.Watch(ctx, o)
+		},
 	}, &v1alpha1.TemporaryNamespace{}, 0, cache.Indexers{})
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(o any) { note("ADDED", o) }, DeleteFunc: func(o any) { note("DELETED", o) },
@@ -89,14 +93,16 @@ func TestAccessChangesInWatches(t *testing.T) {
 	if _, err := erik.Create(t.Context(), tns("tmp-e", time.Hour), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	quiet, err := as(t, c.Config("bob")).Watch(t.Context(), metav1.ListOptions{AllowWatchBookmarks: true, FieldSelector: "metadata.name=tmp-nothing"})
+	quiet, err := as(t, c.Config("bob")).
+		Watch(t.Context(), metav1.ListOptions{AllowWatchBookmarks: true, FieldSelector: "metadata.name=tmp-nothing"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer quiet.Stop()
 	f, own := follow(t, erik), follow(t, alice)
 	f.waitFor(t, time.Minute, "ADDED tmp-e")
-	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "erik-views", "--clusterrole=tenama:viewall", "--user=erik"); err != nil {
+	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "erik-views", "--clusterrole=tenama:viewall",
+		"--user=erik"); err != nil {
 		t.Fatal(out)
 	}
 	f.waitFor(t, 60*time.Second, "ADDED tmp-a", "ADDED tmp-b")
@@ -127,7 +133,8 @@ func TestAccessChangesInWatches(t *testing.T) {
 	}
 	defer w.Stop()
 	for _, label := range []string{`"x"`, `"y"`} {
-		if _, err := alice.Patch(t.Context(), "tmp-a", types.MergePatchType, []byte(`{"metadata":{"labels":{"stage":`+label+`}}}`), metav1.PatchOptions{}); err != nil {
+		if _, err := alice.Patch(t.Context(), "tmp-a", types.MergePatchType,
+			[]byte(`{"metadata":{"labels":{"stage":`+label+`}}}`), metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -145,7 +152,8 @@ func TestAccessChangesInWatches(t *testing.T) {
 	// The same on a watch that resumes from an earlier version.
 	label := func(name, stage string) {
 		t.Helper()
-		if _, err := alice.Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"labels":{"stage":"`+stage+`"}}}`), metav1.PatchOptions{}); err != nil {
+		if _, err := alice.Patch(t.Context(), name, types.MergePatchType,
+			[]byte(`{"metadata":{"labels":{"stage":"`+stage+`"}}}`), metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,7 +166,9 @@ func TestAccessChangesInWatches(t *testing.T) {
 	label("tmp-b", "x")
 	label("tmp-a", "z")
 	label("tmp-b", "y")
-	resumed, err := alice.Watch(t.Context(), metav1.ListOptions{LabelSelector: "stage=x", ResourceVersion: before.ResourceVersion})
+	resumed, err := alice.Watch(t.Context(), metav1.ListOptions{
+		LabelSelector: "stage=x", ResourceVersion: before.ResourceVersion,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +192,9 @@ func TestAccessChangesInWatches(t *testing.T) {
 		}
 	}
 	if err := testenv.Eventually(60*time.Second, func() error {
-		_, err := c.Client("admin").CoreV1().Namespaces().Patch(t.Context(), "tmp-b", types.MergePatchType, []byte(`{"metadata":{"labels":{"tenama.dev/managed":null}}}`), metav1.PatchOptions{})
+		_, err := c.Client("admin").CoreV1().Namespaces().
+			Patch(t.Context(), "tmp-b", types.MergePatchType, []byte(`{"metadata":{"labels":{"tenama.dev/managed":null}}}`),
+				metav1.PatchOptions{})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,8 @@ var faults = map[string]testenv.Fault{
 }
 
 func status(code int, reason string) string {
-	return fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"injected","reason":%q,"code":%d}`, reason, code)
+	return fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"injected","reason":%q,"code":%d}`,
+		reason, code)
 }
 
 // call is a request of the broker about one namespace: the method and the path without

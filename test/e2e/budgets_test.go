@@ -38,7 +38,8 @@ spec:
 `
 
 func budget(name, spec string) string {
-	return "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceBudget\nmetadata: {name: " + name + "}\nspec: " + spec + "\n"
+	return "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceBudget\n" +
+		"metadata: {name: " + name + "}\nspec: " + spec + "\n"
 }
 
 func of(class string, parameters map[string]string, name string) *v1alpha1.TemporaryNamespace {
@@ -83,7 +84,8 @@ func TestBudgetIsExact(t *testing.T) {
 	ctx := t.Context()
 	c, port := own(t)
 	// Before the replicas start, so that all of them know the budget when they serve.
-	apply(t, c, metered+"---\n"+budget("shared", "{classNames: [metered], total: {count/temporarynamespaces: 7, requests.cpu: 10}}"))
+	apply(t, c, metered+"---\n"+
+		budget("shared", "{classNames: [metered], total: {count/temporarynamespaces: 7, requests.cpu: 10}}"))
 	replicas, err := c.StartReplicas(ctx, port, 3, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -121,8 +123,10 @@ func TestBudgetIsExact(t *testing.T) {
 		}
 	}
 	err = testenv.Eventually(60*time.Second, func() error { // namespaces count until they are gone
-		out, err := c.Kubectl("admin", "get", "namespacebudget", "shared", "-o", "jsonpath={.status.namespaces} {.status.used} {.status.nearest}")
-		if err != nil || !strings.HasPrefix(out, `4 {"count/temporarynamespaces":"4","requests.cpu":"4"} count/temporarynamespaces 4 of 7`) {
+		out, err := c.Kubectl("admin", "get", "namespacebudget", "shared", "-o",
+			"jsonpath={.status.namespaces} {.status.used} {.status.nearest}")
+		if err != nil ||
+			!strings.HasPrefix(out, `4 {"count/temporarynamespaces":"4","requests.cpu":"4"} count/temporarynamespaces 4 of 7`) {
 			return errOf(out)
 		}
 		return nil
@@ -149,13 +153,15 @@ func TestBudgetRefusals(t *testing.T) {
 	c, port := own(t)
 	start(t, c, port, "broker-0")
 	apply(t, c, metered+"---\n"+budget("each", "{classNames: [metered], perUser: {count/temporarynamespaces: 2}}")+"---\n"+
-		budget("ops", "{groups: [{name: ops, hard: {requests.cpu: 4}}]}")+"---\n"+budget("all", "{classNames: [metered], total: {requests.cpu: 9}}"))
+		budget("ops", "{groups: [{name: ops, hard: {requests.cpu: 4}}]}")+"---\n"+
+		budget("all", "{classNames: [metered], total: {requests.cpu: 9}}"))
 	alice, bob, carol := as(t, c.Config("alice")), as(t, c.Config("bob")), as(t, c.Config("carol"))
 	make := func(who *client.Client, name, cpu string) error {
 		_, err := who.Create(ctx, of("metered", map[string]string{"cpu": cpu}, name), metav1.CreateOptions{})
 		return err
 	}
-	if err := testenv.Eventually(60*time.Second, func() error { return make(alice, "tmp-a1", "1") }); err != nil { // the class is new
+	// The broker may not have received the class yet.
+	if err := testenv.Eventually(60*time.Second, func() error { return make(alice, "tmp-a1", "1") }); err != nil {
 		t.Fatal(err)
 	}
 	for i, step := range []struct {
@@ -164,9 +170,16 @@ func TestBudgetRefusals(t *testing.T) {
 		want      string // in the refusal; empty: it is admitted
 	}{
 		{alice, "tmp-a2", "1", ""},
-		{alice, "tmp-a3", "1", `budget "each" for each user is full: 2 of 2 count/temporarynamespaces taken; yours: tmp-a1 (until 20`},
+		{
+			alice, "tmp-a3", "1",
+			`budget "each" for each user is full: 2 of 2 count/temporarynamespaces taken; yours: tmp-a1 (until 20`,
+		},
 		{carol, "tmp-c1", "4", ""},
-		{carol, "tmp-c2", "1", `budget "ops" for group "ops" is full: 4 of 4 requests.cpu taken, and class "metered" takes 1; yours: tmp-c1 (until 20`},
+		{
+			carol, "tmp-c2", "1",
+			`budget "ops" for group "ops" is full: 4 of 4 requests.cpu taken, and class "metered" takes 1; yours: ` +
+				`tmp-c1 (until 20`,
+		},
 		{bob, "tmp-b1", "4", `budget "all" is full: 6 of 9 requests.cpu taken, and class "metered" takes 4; room at 20`},
 		{bob, "tmp-b2", "2", ""},
 	} {
@@ -183,12 +196,14 @@ func TestBudgetRefusals(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"tmp-a3", "tmp-b1", "tmp-c2"} { // refused before any write
-		if _, err := c.Client("admin").CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); reason(err) != metav1.StatusReasonNotFound {
+		if _, err := c.Client("admin").CoreV1().Namespaces().
+			Get(ctx, name, metav1.GetOptions{}); reason(err) != metav1.StatusReasonNotFound {
 			t.Errorf("%s was created: %v", name, err)
 		}
 	}
 	// A dry run is refused in the same way.
-	_, err := bob.Create(ctx, of("metered", map[string]string{"cpu": "4"}, "tmp-b3"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := bob.Create(ctx, of("metered", map[string]string{"cpu": "4"}, "tmp-b3"),
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if name, wait := client.IsOverBudget(err); name != "each" && name != "all" || !wait {
 		t.Errorf("a dry run: %v", err)
 	}
@@ -202,7 +217,8 @@ func TestBudgetRefusals(t *testing.T) {
 	if out, err := c.Kubectl("admin", "delete", "namespaceclass", "metered"); err != nil {
 		t.Fatal(out)
 	}
-	apply(t, c, strings.Replace(metered, "name: metered", "name: other", 1)+"---\n"+budget("all", "{total: {requests.cpu: 9}}"))
+	apply(t, c, strings.Replace(metered, "name: metered", "name: other", 1)+"---\n"+
+		budget("all", "{total: {requests.cpu: 9}}"))
 	err = testenv.Eventually(60*time.Second, func() error {
 		_, err := bob.Create(ctx, of("other", map[string]string{"cpu": "2"}, "tmp-b4"), metav1.CreateOptions{})
 		if err == nil || !strings.Contains(err.Error(), `budget "all" is full: 8 of 9`) {
@@ -256,7 +272,8 @@ func TestInvalidBudgets(t *testing.T) {
 		"an empty limit":    {"{total: {}}", "limits nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if out, err := shared.KubectlIn("admin", budget("bad", c.spec), "apply", "-f", "-"); err == nil || !strings.Contains(out, c.want) {
+			if out, err := shared.KubectlIn("admin", budget("bad", c.spec), "apply", "-f", "-"); err == nil ||
+				!strings.Contains(out, c.want) {
 				t.Errorf("got %s, want a rejection with %q", out, c.want)
 			}
 		})
@@ -270,7 +287,8 @@ func TestInvalidBudgets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			apply(t, shared.Cluster, budget("doubtful", c.spec))
 			err := testenv.Eventually(60*time.Second, func() error {
-				out, _ := shared.Kubectl("admin", "get", "namespacebudget", "doubtful", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}`)
+				out, _ := shared.Kubectl("admin", "get", "namespacebudget", "doubtful", "-o",
+					`jsonpath={.status.conditions[?(@.type=="Ready")].reason}: {.status.conditions[?(@.type=="Ready")].message}`)
 				if !strings.HasPrefix(out, "ClassesDoNotFit: ") || !strings.Contains(out, c.message) {
 					return errOf(out)
 				}

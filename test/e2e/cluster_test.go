@@ -26,14 +26,19 @@ func TestControlPlane(t *testing.T) {
 	}
 	defer func() { _ = exec.Command(testenv.Bin("cluster"), "down", "--dir", dir).Run() }()
 	side := &testenv.Cluster{Dir: dir}
-	if out, err := side.Kubectl("admin", "get", "--raw", "/version"); err != nil || !strings.Contains(out, `"gitVersion": "v1.36.`) {
+	if out, err := side.Kubectl("admin", "get", "--raw", "/version"); err != nil ||
+		!strings.Contains(out, `"gitVersion": "v1.36.`) {
 		t.Errorf("a second control plane in another directory: %s", out)
 	}
-	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "in use") {
+	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir).CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), "in use") {
 		t.Errorf("a second control plane in the same directory: %s", out)
 	}
-	for user, want := range map[string]string{"alice": "devs", "bob": "devs", "carol": "ops", "dora": "devs", "erik": "ops", "admin": "system:masters"} {
-		out, err := shared.Kubectl(user, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
+	for user, want := range map[string]string{
+		"alice": "devs", "bob": "devs", "carol": "ops", "dora": "devs", "erik": "ops", "admin": "system:masters",
+	} {
+		out, err := shared.Kubectl(user, "auth", "whoami", "-o",
+			"jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
 		if err != nil || !strings.HasPrefix(out, user+" ") || !strings.Contains(out, want) {
 			t.Errorf("%s is %q, want group %s", user, out, want)
 		}

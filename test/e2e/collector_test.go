@@ -33,16 +33,20 @@ func TestGarbageCollector(t *testing.T) {
 	if ns := namespace(t, kube, tn.Name); ns.UID == tn.UID || tn.UID == "" {
 		t.Errorf("the Namespace and its view share the UID %q", tn.UID)
 	}
-	owner := metav1.OwnerReference{APIVersion: "tenama.dev/v1alpha1", Kind: "TemporaryNamespace", Name: tn.Name, UID: tn.UID}
+	owner := metav1.OwnerReference{
+		APIVersion: "tenama.dev/v1alpha1", Kind: "TemporaryNamespace", Name: tn.Name, UID: tn.UID,
+	}
 	depend := func(name string) {
 		t.Helper()
 		meta := metav1.ObjectMeta{Name: name, OwnerReferences: []metav1.OwnerReference{owner}}
 		for _, ns := range []string{"default", tn.Name} {
-			if _, err := kube.CoreV1().ConfigMaps(ns).Create(ctx, &corev1.ConfigMap{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
+			if _, err := kube.CoreV1().ConfigMaps(ns).
+				Create(ctx, &corev1.ConfigMap{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := kube.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
+		if _, err := kube.RbacV1().ClusterRoles().
+			Create(ctx, &rbacv1.ClusterRole{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,9 +67,10 @@ func TestGarbageCollector(t *testing.T) {
 	// dependent of a temporary namespace that never existed. Until then it retries
 	// looking up owners; docs/known-issues.md describes the possible consequences.
 	const dangling = "dangling"
-	_, err = kube.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: dangling, OwnerReferences: []metav1.OwnerReference{
-		{APIVersion: owner.APIVersion, Kind: owner.Kind, Name: "tmp-never", UID: "00000000-0000-0000-0000-000000000001"},
-	}}}, metav1.CreateOptions{})
+	_, err = kube.CoreV1().ConfigMaps("default").
+		Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: dangling, OwnerReferences: []metav1.OwnerReference{
+			{APIVersion: owner.APIVersion, Kind: owner.Kind, Name: "tmp-never", UID: "00000000-0000-0000-0000-000000000001"},
+		}}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,17 +109,25 @@ func TestGarbageCollector(t *testing.T) {
 	there("back again", "a", "b", "c", "d")
 
 	// A temporary namespace that has an owner is deleted with that owner.
-	app, err := kube.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "preview-app"}}, metav1.CreateOptions{})
+	app, err := kube.RbacV1().ClusterRoles().
+		Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "preview-app"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	owned := tns("tmp-owned", time.Hour)
-	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: app.Name, UID: app.UID}}
+	owned.OwnerReferences = []metav1.OwnerReference{
+		{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: app.Name, UID: app.UID},
+	}
 	if _, err := alice.Create(ctx, owned, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	orphan := tns("tmp-dangling", time.Hour)
-	orphan.OwnerReferences = []metav1.OwnerReference{{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "absent", UID: "00000000-0000-0000-0000-000000000000"}}
+	orphan.OwnerReferences = []metav1.OwnerReference{
+		{
+			APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "absent",
+			UID: "00000000-0000-0000-0000-000000000000",
+		},
+	}
 	if _, err := alice.Create(ctx, orphan, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}

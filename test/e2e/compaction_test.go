@@ -73,7 +73,8 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		t.Helper()
 		both(conformance.Exchange{
 			Name: "create " + name, Method: "POST", Path: "?fieldManager=conform",
-			Body: `{"apiVersion":"$GROUP/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":"` + name + `"},"spec":{"className":"default","ttlSeconds":3600}}`,
+			Body: `{"apiVersion":"$GROUP/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":"` + name +
+				`"},"spec":{"className":"default","ttlSeconds":3600}}`,
 		}, 201)
 	}
 	for _, name := range []string{conformance.Main, "tmp-conform-b", "tmp-conform-c"} {
@@ -101,7 +102,9 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 8 { // versions for etcd to compact
-		if _, err := kube.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("v%d", i)}}, metav1.CreateOptions{}); err != nil {
+		if _, err := kube.CoreV1().ConfigMaps("default").
+			Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("v%d", i)}},
+				metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -114,9 +117,12 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs.Client, ours.Client = side(t, c, twinGroup).Client, side(t, c, "tenama.dev").Client
-	both(conformance.Exchange{Name: "exactly an old version", Path: "?resourceVersion=$RV&resourceVersionMatch=Exact"}, 410)
+	both(conformance.Exchange{Name: "exactly an old version", Path: "?resourceVersion=$RV&resourceVersionMatch=Exact"},
+		410)
 	both(conformance.Exchange{Name: "go on with an old token", Path: "?limit=1&continue=$CONTINUE"}, 410)
-	both(conformance.Exchange{Name: "watch from an old version", Path: "?watch=1&timeoutSeconds=2&resourceVersion=$RV"}, 200) // with the event ERROR, 410
+	// The watch sends the event ERROR, 410.
+	both(conformance.Exchange{Name: "watch from an old version", Path: "?watch=1&timeoutSeconds=2&resourceVersion=$RV"},
+		200)
 
 	// The broker has not missed a change: deleted namespaces are gone or terminating
 	// (how fast depends on the namespace controller, which backs off while an API does
@@ -133,7 +139,8 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 	if _, err := alice.Create(ctx, tns("tmp-after", time.Hour), metav1.CreateOptions{}); err != nil {
 		t.Error(err)
 	}
-	if err := testenv.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+90*time.Second, func() error { return going(ctx, kube, short.Name) }); err != nil {
+	if err := testenv.Eventually(time.Until(short.Status.ExpirationTimestamp.Time)+90*time.Second,
+		func() error { return going(ctx, kube, short.Name) }); err != nil {
 		t.Error(errors.Join(err, errors.New("a deletion that was due while the watch lagged did not happen")))
 	}
 	if err := b.Stop(); err != nil {

@@ -26,13 +26,18 @@ func twin(t *testing.T, c *testenv.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer("tenama.dev", twinGroup, "    storage: true", "    storage: true\n    subresources: {status: {}}", "shortNames:\n    - tns", "shortNames:\n    - twins").Replace(string(crd))
+	text := strings.NewReplacer("tenama.dev", twinGroup, "    storage: true",
+		"    storage: true\n    subresources: {status: {}}", "shortNames:\n    - tns",
+		"shortNames:\n    - twins").Replace(string(crd))
 	if out, err := c.KubectlIn("admin", text, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
 	}
 	for _, args := range [][]string{
 		{"wait", "--for=condition=Established", "--timeout=90s", "crd/temporarynamespaces." + twinGroup},
-		{"create", "clusterrole", "twins", "--verb=*", "--resource=temporarynamespaces." + twinGroup, "--resource=temporarynamespaces." + twinGroup + "/status", "--resource=temporarynamespaces.tenama.dev/status"},
+		{
+			"create", "clusterrole", "twins", "--verb=*", "--resource=temporarynamespaces." + twinGroup,
+			"--resource=temporarynamespaces." + twinGroup + "/status", "--resource=temporarynamespaces.tenama.dev/status",
+		},
 		{"create", "clusterrolebinding", "twins", "--clusterrole=twins", "--user=alice"},
 	} {
 		if out, err := c.Kubectl("admin", args...); err != nil && !strings.Contains(out, "already exists") {
@@ -47,7 +52,9 @@ func side(t *testing.T, c *testenv.Cluster, group string) *conformance.Side {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &conformance.Side{Group: group, Collection: c.Server + "/apis/" + group + "/v1alpha1/temporarynamespaces", Client: client}
+	return &conformance.Side{
+		Group: group, Collection: c.Server + "/apis/" + group + "/v1alpha1/temporarynamespaces", Client: client,
+	}
 }
 
 // To clients, the API must look like a custom resource: the same requests must get the
@@ -79,7 +86,10 @@ func TestConformance(t *testing.T) {
 	for _, group := range []struct {
 		name string
 		rows []conformance.Exchange
-	}{{"creates", conformance.Creates}, {"reads", conformance.Reads}, {"updates", conformance.Updates}, {"deletes", conformance.Deletes}} {
+	}{
+		{"creates", conformance.Creates}, {"reads", conformance.Reads}, {"updates", conformance.Updates},
+		{"deletes", conformance.Deletes},
+	} {
 		for _, e := range group.rows {
 			if e.Hold {
 				name, _, _ := strings.Cut(strings.TrimPrefix(e.Path, "/"), "?")
@@ -108,7 +118,8 @@ func TestConformance(t *testing.T) {
 			case e.Rewrite != nil && !cmp.Equal(want, got):
 				t.Errorf("%s: %s: unexpected response (-want, +got):\n%s", group.name, e.Name, cmp.Diff(want, got))
 			case diff != "" && e.Differs == "":
-				t.Errorf("%s: %s: the response differs from that of a custom resource (-custom resource, +tenama):\n%s", group.name, e.Name, diff)
+				t.Errorf("%s: %s: the response differs from that of a custom resource (-custom resource, +tenama):\n%s", group.name,
+					e.Name, diff)
 			case diff == "" && e.Differs != "":
 				t.Errorf("%s: %s: the responses are the same, but the row describes a difference", group.name, e.Name)
 			case e.Differs != "" && !strings.Contains(told, e.Differs):

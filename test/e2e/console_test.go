@@ -65,7 +65,10 @@ func open(t *testing.T, home string, cols uint16, env []string, args ...string) 
 	t.Helper()
 	cmd := exec.Command(testenv.Bin("kubectl-tenama"), args...)
 	cmd.Dir = home
-	cmd.Env = append([]string{"PATH=" + testenv.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"), "TMPDIR=" + home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC"}, env...)
+	cmd.Env = append([]string{
+		"PATH=" + testenv.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"),
+		"TMPDIR=" + home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC",
+	}, env...)
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: cols})
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,8 @@ func TestUncontained(t *testing.T) {
 	c, port := own(t)
 	health := free(t)
 	// No namespace exists yet: at start, the broker can verify only its own policy.
-	b := start(t, c, port, "broker-0", "--containment-interval=300ms", fmt.Sprintf("--health-address=127.0.0.1:%d", health))
+	b := start(t, c, port, "broker-0", "--containment-interval=300ms",
+		fmt.Sprintf("--health-address=127.0.0.1:%d", health))
 	alice, k := as(t, c.Config("alice")), kubernetesFor(t, c.Config("admin"))
 	kept, err := alice.Create(ctx, tns("tmp-kept", time.Hour), metav1.CreateOptions{})
 	if err != nil {
@@ -91,7 +92,9 @@ func TestUncontained(t *testing.T) {
 		}
 	}
 	bindingOf := func(policy string) string {
-		return fmt.Sprintf("apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {name: %s}\nspec: {policyName: %s, validationActions: [Deny, Audit]}\n", policy, policy)
+		return fmt.Sprintf("apiVersion: admissionregistration.k8s.io/v1\nkind: "+
+			"ValidatingAdmissionPolicyBinding\nmetadata: {name: %s}\nspec: {policyName: %s, validationActions: [Deny, Audit]}\n",
+			policy, policy)
 	}
 	pristine, err := c.Kubectl("admin", "kustomize", filepath.Join(testenv.Root(), "deploy", "policies"))
 	if err != nil {
@@ -142,7 +145,8 @@ func TestUncontained(t *testing.T) {
 		{"it has the prefix of another installation", edit(attack.Containment, replace("'tmp-'", "'lend-'")), pristine, []string{"must have the same release and prefixes"}},
 		{"it holds the broker of another installation", edit(attack.Containment, replace("tenama-system:tenama-broker", "lending:lender")), pristine, []string{"create a namespace outside of its prefix"}},
 		{"the broker may do everything", func() {
-			if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin", "--serviceaccount=tenama-system:tenama-broker"); err != nil {
+			if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin",
+				"--serviceaccount=tenama-system:tenama-broker"); err != nil {
 				t.Fatal(out)
 			}
 		}, "", []string{"it has the right to delete validatingadmissionpolicybindings", "bound to more than ClusterRole"}},
@@ -200,7 +204,8 @@ func TestUncontained(t *testing.T) {
 	if status, body := probe(t, health, "/readyz/contained"); status != http.StatusOK {
 		t.Errorf("/readyz/contained: %d %s", status, body)
 	}
-	if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_contained 1\n") || !strings.Contains(body, `tenama_containment_proofs_total{result="broken"}`) {
+	if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_contained 1\n") ||
+		!strings.Contains(body, `tenama_containment_proofs_total{result="broken"}`) {
 		t.Error("/metrics does not contain tenama_contained 1")
 	}
 	if err := alice.WaitGone(ctx, expires.Name, expires.UID); err != nil {
@@ -220,8 +225,12 @@ func TestAllowUncontained(t *testing.T) {
 	}
 	time.Sleep(time.Second) // kube-apiserver takes a moment to notice
 	b := start(t, c, port, "broker-0", "--containment-interval=1s", "--allow-uncontained")
-	out, err := c.KubectlIn("alice", "apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: tmp-risky}\n", "create", "-f", "-")
-	if err != nil || !strings.Contains(out, "Warning: the broker is not contained, and runs with --allow-uncontained: it could make a namespace outside of its prefix") {
+	out, err := c.KubectlIn("alice",
+		"apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: tmp-risky}\n", "create", "-f", "-")
+	if err != nil ||
+		!strings.Contains(out,
+			"Warning: the broker is not contained, and runs with --allow-uncontained: it could make a namespace "+
+				"outside of its prefix") {
 		t.Errorf("create: %v: %s", err, out)
 	}
 	if err := logged(b, `"msg":"DANGEROUS: --allow-uncontained`, 1); err != nil {
@@ -232,13 +241,18 @@ func TestAllowUncontained(t *testing.T) {
 // kube-apiserver must agree with the ledger (TestLedgerOfRights in test/arch): the
 // broker must have no right that would let it escape its policies.
 func TestRightsOfTheBroker(t *testing.T) {
-	out, err := shared.Kubectl("admin", "auth", "can-i", "--list", "--as=system:serviceaccount:tenama-system:tenama-broker", "-n", "kube-system", "--no-headers")
+	out, err := shared.Kubectl("admin", "auth", "can-i", "--list",
+		"--as=system:serviceaccount:tenama-system:tenama-broker", "-n", "kube-system", "--no-headers")
 	if err != nil {
 		t.Fatal(out)
 	}
 	for _, l := range strings.Split(strings.TrimSpace(out), "\n") {
 		f := strings.Fields(l)
-		for _, bad := range []string{"*", "secrets", "pods", "pods/exec", "serviceaccounts/token", "users", "groups", "nodes", "clusterrolebindings.rbac.authorization.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io", "validatingadmissionpolicybindings.admissionregistration.k8s.io"} {
+		for _, bad := range []string{
+			"*", "secrets", "pods", "pods/exec", "serviceaccounts/token", "users", "groups", "nodes",
+			"clusterrolebindings.rbac.authorization.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io",
+			"validatingadmissionpolicybindings.admissionregistration.k8s.io",
+		} {
 			if f[0] == bad || strings.HasPrefix(f[0], "*.") {
 				t.Errorf("the broker may %s", l)
 			}

@@ -51,7 +51,8 @@ func TestBrokerTokenIsContained(t *testing.T) {
 	binding := func(ns, role string, subject rbacv1.Subject) error {
 		_, err := k.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{GenerateName: "x-", Labels: map[string]string{"tenama.dev/managed": "true"}},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role}, Subjects: []rbacv1.Subject{subject},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{subject},
 		}, metav1.CreateOptions{})
 		return err
 	}
@@ -63,17 +64,30 @@ func TestBrokerTokenIsContained(t *testing.T) {
 		try  func() error
 		stop string // text in the error; empty: it is allowed
 	}{
-		"bind another user in kube-system":           {func() error { return binding("kube-system", "admin", mallory) }, policy},
-		"bind itself in kube-system":                 {func() error { return binding("kube-system", "tenama:namespace-manager", self) }, policy},
+		"bind another user in kube-system": {
+			func() error { return binding("kube-system", "admin", mallory) }, policy,
+		},
+		"bind itself in kube-system": {
+			func() error { return binding("kube-system", "tenama:namespace-manager", self) }, policy,
+		},
 		"bind another user in default":               {func() error { return binding("default", "view", mallory) }, policy},
 		"bind another user in a temporary namespace": {func() error { return binding(tn.Name, "admin", mallory) }, policy},
 		"bind a group in a temporary namespace": {func() error {
-			return binding(tn.Name, "admin", rbacv1.Subject{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:authenticated"})
+			return binding(tn.Name, "admin", rbacv1.Subject{
+				Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:authenticated",
+			})
 		}, policy},
-		"bind cluster-admin":          {func() error { return binding(tn.Name, "cluster-admin", alice) }, "attempting to grant RBAC permissions not currently held"},
-		"bind the owner (control)":    {func() error { return binding(tn.Name, "admin", alice) }, ""},
-		"read secrets in kube-system": {func() error { _, err := k.CoreV1().Secrets("kube-system").List(ctx, metav1.ListOptions{}); return err }, rbac},
-		"read the tenant's secrets":   {func() error { _, err := k.CoreV1().Secrets(tn.Name).List(ctx, metav1.ListOptions{}); return err }, rbac},
+		"bind cluster-admin": {
+			func() error { return binding(tn.Name, "cluster-admin", alice) },
+			"attempting to grant RBAC permissions not currently held",
+		},
+		"bind the owner (control)": {func() error { return binding(tn.Name, "admin", alice) }, ""},
+		"read secrets in kube-system": {
+			func() error { _, err := k.CoreV1().Secrets("kube-system").List(ctx, metav1.ListOptions{}); return err }, rbac,
+		},
+		"read the tenant's secrets": {
+			func() error { _, err := k.CoreV1().Secrets(tn.Name).List(ctx, metav1.ListOptions{}); return err }, rbac,
+		},
 		"delete an ordinary namespace": {func() error {
 			return k.CoreV1().Namespaces().Delete(ctx, "tenama-system", metav1.DeleteOptions{DryRun: []string{"All"}})
 		}, policy},
@@ -98,11 +112,13 @@ func TestBrokerTokenIsContained(t *testing.T) {
 			return err
 		}, policy},
 		"run a pod": {func() error {
-			_, err := k.CoreV1().Pods(tn.Name).Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
+			_, err := k.CoreV1().Pods(tn.Name).
+				Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
 			return err
 		}, rbac},
 		"remove its policy": {func() error {
-			return k.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(ctx, "tenama-broker", metav1.DeleteOptions{DryRun: []string{"All"}})
+			return k.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().
+				Delete(ctx, "tenama-broker", metav1.DeleteOptions{DryRun: []string{"All"}})
 		}, rbac},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +134,9 @@ func TestBrokerTokenIsContained(t *testing.T) {
 }
 
 func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels map[string]string) error {
-	_, err := k.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{DryRun: []string{"All"}})
+	_, err := k.CoreV1().Namespaces().
+		Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}},
+			metav1.CreateOptions{DryRun: []string{"All"}})
 	return err
 }
 
@@ -126,7 +144,8 @@ func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels m
 // without a warning.
 func TestDeployIsValid(t *testing.T) {
 	for _, dir := range []string{"base", "default", "local", "policies", "classes"} {
-		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k", filepath.Join(testenv.Root(), "deploy", dir))
+		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k",
+			filepath.Join(testenv.Root(), "deploy", dir))
 		// The Service of the tests has a different address, which cannot be changed.
 		if err != nil && !strings.Contains(out, "Service \"tenama-broker\" is invalid") || strings.Contains(out, "Warning") {
 			t.Errorf("deploy/%s: %s", dir, out)
@@ -136,7 +155,9 @@ func TestDeployIsValid(t *testing.T) {
 		}
 	}
 	err := testenv.Eventually(60*time.Second, func() error {
-		out, err := shared.Kubectl("admin", "get", "validatingadmissionpolicies", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.generation}/{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{"\n"}{end}`)
+		out, err := shared.Kubectl("admin", "get", "validatingadmissionpolicies", "-o",
+			`jsonpath={range .items[*]}{.metadata.name} `+
+				`{.metadata.generation}/{.status.observedGeneration}{.status.typeChecking.expressionWarnings}{"\n"}{end}`)
 		if err != nil {
 			return errOf(out)
 		}
@@ -172,17 +193,23 @@ func TestTenantCannotLiftGuardRails(t *testing.T) {
 			t.Errorf("kubectl %s: %s", strings.Join(args, " "), out)
 		}
 	}
-	out, err := shared.KubectlIn("alice", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open}\nspec: {podSelector: {}, ingress: [{}], policyTypes: [Ingress]}\n", "-n", tn.Name, "apply", "-f", "-")
+	out, err := shared.KubectlIn("alice",
+		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open}\nspec: {podSelector: {}, ingress: "+
+			"[{}], policyTypes: [Ingress]}\n", "-n", tn.Name, "apply", "-f", "-")
 	if err == nil {
 		t.Errorf("a network policy that allows everything: %s", out)
 	}
 	// The end of a namespace waits for these: with them a tenant could keep access.
 	for what, manifest := range map[string]string{
-		"a pod that takes years to end": "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {terminationGracePeriodSeconds: 3000000000, containers: [{name: c, image: c}]}\n",
-		"a pod with a finalizer":        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, finalizers: [a.example.test/x]}\nspec: {containers: [{name: c, image: c}]}\n",
-		"a role with a finalizer":       "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, finalizers: [a.example.test/x]}\n",
+		"a pod that takes years to end": "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: " +
+			"{terminationGracePeriodSeconds: 3000000000, containers: [{name: c, image: c}]}\n",
+		"a pod with a finalizer": "apiVersion: v1\nkind: Pod\nmetadata: {name: p, finalizers: [a.example.test/x]}\nspec: " +
+			"{containers: [{name: c, image: c}]}\n",
+		"a role with a finalizer": "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, finalizers: " +
+			"[a.example.test/x]}\n",
 	} {
-		if out, err := shared.KubectlIn("alice", manifest, "-n", tn.Name, "create", "-f", "-"); err == nil || !strings.Contains(out, "ValidatingAdmissionPolicy") {
+		if out, err := shared.KubectlIn("alice", manifest, "-n", tn.Name, "create", "-f", "-"); err == nil ||
+			!strings.Contains(out, "ValidatingAdmissionPolicy") {
 			t.Errorf("%s: %s", what, out)
 		}
 	}
@@ -221,9 +248,18 @@ func TestInvalidClasses(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct{ manifest, reason, message string }{
-		"a role that the broker may not bind": {class(life + "  ownerRole: cluster-admin\n"), "RoleNotBindable", `may not bind ClusterRole "cluster-admin": ClusterRole tenama:broker`},
-		"an unknown field":                    {object("{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limitz: []}}"), "InvalidObject", `unknown field "spec.limitz"`},
-		"a negative quota":                    {object(`{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: "-1"}}}`), "InvalidObject", "negative"},
+		"a role that the broker may not bind": {
+			class(life + "  ownerRole: cluster-admin\n"), "RoleNotBindable",
+			`may not bind ClusterRole "cluster-admin": ClusterRole tenama:broker`,
+		},
+		"an unknown field": {
+			object("{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limitz: []}}"), "InvalidObject",
+			`unknown field "spec.limitz"`,
+		},
+		"a negative quota": {
+			object(`{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: "-1"}}}`), "InvalidObject",
+			"negative",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() { _, _ = shared.Kubectl("admin", "delete", "namespaceclass", "bad", "--ignore-not-found") }()
@@ -231,7 +267,8 @@ func TestInvalidClasses(t *testing.T) {
 				t.Fatal(out)
 			}
 			err := testenv.Eventually(60*time.Second, func() error {
-				out, err := shared.Kubectl("admin", "get", "namespaceclass", "bad", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
+				out, err := shared.Kubectl("admin", "get", "namespaceclass", "bad", "-o",
+					`jsonpath={.status.conditions[?(@.type=="Ready")]}`)
 				if err != nil || !strings.Contains(out, `"status":"False"`) || !strings.Contains(out, c.reason) {
 					return errOf(out)
 				}

@@ -63,7 +63,8 @@ func TestKillBetweenSteps(t *testing.T) {
 				var seen atomic.Int32
 				cut := func(r *http.Request) {
 					path := r.URL.Path
-					ours := path == step.path || strings.Contains(path, name+"/") || strings.HasSuffix(path, "/"+name) || strings.HasSuffix(path, "/subjectaccessreviews")
+					ours := path == step.path || strings.Contains(path, name+"/") || strings.HasSuffix(path, "/"+name) ||
+						strings.HasSuffix(path, "/subjectaccessreviews")
 					if r.Method == step.method && ours && strings.Contains(path, step.path) && seen.Add(1) == step.nth {
 						b.Kill()
 					}
@@ -140,9 +141,12 @@ func TestKillBetweenSteps(t *testing.T) {
 
 // guarded returns an error if the owner can use a namespace that lacks a guard rail.
 func guarded(ctx context.Context, kube kubernetes.Interface, name string) error {
-	review, err := kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: "alice", Groups: []string{"devs"}, ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: name, Verb: "create", Resource: "pods"},
-	}}, metav1.CreateOptions{})
+	review, err := kube.AuthorizationV1().SubjectAccessReviews().
+		Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: "alice", Groups: []string{"devs"}, ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: name, Verb: "create", Resource: "pods",
+			},
+		}}, metav1.CreateOptions{})
 	if err != nil || !review.Status.Allowed {
 		return err
 	}

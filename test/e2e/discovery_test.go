@@ -78,7 +78,8 @@ func (s schema) fields(path string) []string {
 func TestDiscoveryMatchesCustomResource(t *testing.T) {
 	twin(t, shared.Cluster)
 	defer func() {
-		_, _ = shared.Kubectl("admin", "delete", "crd/temporarynamespaces."+twinGroup, "clusterrole/twins", "clusterrolebinding/twins")
+		_, _ = shared.Kubectl("admin", "delete", "crd/temporarynamespaces."+twinGroup, "clusterrole/twins",
+			"clusterrolebinding/twins")
 	}()
 	rc := shared.Client("alice").Discovery().RESTClient()
 	read := func(path, accept string) string {
@@ -96,18 +97,22 @@ func TestDiscoveryMatchesCustomResource(t *testing.T) {
 	var lists [2]metav1.APIResourceList
 	var docs [2]struct{ Paths map[string]any }
 	for i, group := range []string{twinGroup, "tenama.dev"} {
-		same := strings.NewReplacer(group, "GROUP", "test.example.twin", "REVERSED", "dev.tenama", "REVERSED", "twinExampleTest", "Group", "tenamaDev", "Group", "TwinExampleTest", "Group", "TenamaDev", "Group", `"twins"`, `"tns"`)
+		same := strings.NewReplacer(group, "GROUP", "test.example.twin", "REVERSED", "dev.tenama", "REVERSED",
+			"twinExampleTest", "Group", "tenamaDev", "Group", "TwinExampleTest", "Group", "TenamaDev", "Group", `"twins"`,
+			`"tns"`)
 		text := same.Replace(read("/apis/"+group+"/v1alpha1", "application/json"))
 		if err := json.Unmarshal([]byte(text), &lists[i]); err != nil {
 			t.Fatal(err)
 		}
-		lists[i].APIResources = slices.DeleteFunc(lists[i].APIResources, func(r metav1.APIResource) bool { return strings.HasSuffix(r.Name, "/status") })
+		lists[i].APIResources = slices.DeleteFunc(lists[i].APIResources,
+			func(r metav1.APIResource) bool { return strings.HasSuffix(r.Name, "/status") })
 		for j := range lists[i].APIResources {
 			r := &lists[i].APIResources[j]
 			slices.Sort(r.Verbs)
 			r.StorageVersionHash, r.Categories = "", nil // nothing is stored; the twin has no category
 		}
-		if err := json.Unmarshal([]byte(same.Replace(read("/openapi/v3/apis/"+group+"/v1alpha1", "application/json"))), &docs[i]); err != nil {
+		if err := json.Unmarshal([]byte(same.Replace(read("/openapi/v3/apis/"+group+"/v1alpha1", "application/json"))),
+			&docs[i]); err != nil {
 			t.Fatal(err)
 		}
 		for path := range docs[i].Paths {
@@ -131,7 +136,8 @@ func TestDiscoveryWithoutCluster(t *testing.T) {
 	t.Parallel()
 	c, port, proxy, kubeconfig := proxied(t)
 	proxy.Break(func(r *http.Request) *testenv.Fault { // caches never fill, reviews fail
-		if strings.HasPrefix(r.URL.Path, "/api/v1/namespaces") && !strings.Contains(r.URL.Path, "configmaps") && !strings.Contains(r.URL.Path, "secrets") || strings.Contains(r.URL.Path, "subjectaccessreviews") {
+		if strings.HasPrefix(r.URL.Path, "/api/v1/namespaces") && !strings.Contains(r.URL.Path, "configmaps") &&
+			!strings.Contains(r.URL.Path, "secrets") || strings.Contains(r.URL.Path, "subjectaccessreviews") {
 			return &testenv.Fault{Code: 500, Body: status(500, "InternalError")}
 		}
 		return nil
@@ -147,7 +153,8 @@ func TestDiscoveryWithoutCluster(t *testing.T) {
 	}
 	front := direct(t, cert, key)
 	get := func(path string, header map[string]string) (int, http.Header, error) {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("https://127.96.0.10:%d%s", port, path), nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("https://127.96.0.10:%d%s", port, path),
+			nil)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -162,7 +169,10 @@ func TestDiscoveryWithoutCluster(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode, resp.Header, nil
 	}
-	for _, path := range []string{"/apis", "/apis/tenama.dev", "/apis/tenama.dev/v1alpha1", "/openapi/v2", "/openapi/v3", "/openapi/v3/apis/tenama.dev/v1alpha1"} {
+	for _, path := range []string{
+		"/apis", "/apis/tenama.dev", "/apis/tenama.dev/v1alpha1", "/openapi/v2", "/openapi/v3",
+		"/openapi/v3/apis/tenama.dev/v1alpha1",
+	} {
 		var header http.Header
 		if err := testenv.Eventually(60*time.Second, func() error { // until it listens
 			code, h, err := get(path, nil)
@@ -175,7 +185,8 @@ func TestDiscoveryWithoutCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		if etag := header.Get("Etag"); strings.HasPrefix(path, "/openapi") {
-			if code, _, err := get(path, map[string]string{"If-None-Match": etag}); err != nil || code != http.StatusNotModified {
+			if code, _, err := get(path, map[string]string{"If-None-Match": etag}); err != nil ||
+				code != http.StatusNotModified {
 				t.Errorf("%s, again: %d, %v", path, code, err)
 			}
 		}

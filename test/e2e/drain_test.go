@@ -41,7 +41,8 @@ func TestDrain(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := testenv.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
+	if err := testenv.Eventually(60*time.Second,
+		func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := second.Stop(); err != nil {
@@ -107,7 +108,8 @@ func TestDrain(t *testing.T) {
 	if err := c.Endpoints(ctx, port, "broker-0", "broker-1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := testenv.Eventually(60*time.Second, func() error { return logged(second, `"msg":"Serving"`, 2) }); err != nil {
+	if err := testenv.Eventually(60*time.Second,
+		func() error { return logged(second, `"msg":"Serving"`, 2) }); err != nil {
 		t.Fatal(err)
 	}
 	go func() { stopped <- second.Stop() }()
@@ -120,7 +122,8 @@ func TestDrain(t *testing.T) {
 	}
 	b = start(t, c, port, "broker-0")
 	// Uninstalling deletes the APIService, because the ClusterRole owns it.
-	if out, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev", "-o", "jsonpath={.metadata.ownerReferences[0].name}"); err != nil || out != "tenama:broker" {
+	if out, err := c.Kubectl("admin", "get", "apiservice", "v1alpha1.tenama.dev", "-o",
+		"jsonpath={.metadata.ownerReferences[0].name}"); err != nil || out != "tenama:broker" {
 		t.Errorf("its owner is %q (%v), want ClusterRole tenama:broker", out, err)
 	}
 	b.Kill()
@@ -164,7 +167,8 @@ func deletion(t *testing.T, kube kubernetes.Interface, name string) {
 // endOf makes and deletes a namespace. It returns the duration of the deletion, and
 // whether discovery blocked it (condition NamespaceDeletionDiscoveryFailure).
 func endOf(ctx context.Context, kube kubernetes.Interface, name string) (took time.Duration, blocked bool, err error) {
-	if _, err := kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+	if _, err := kube.CoreV1().Namespaces().
+		Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
 		return 0, false, err
 	}
 	begun := time.Now()

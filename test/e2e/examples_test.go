@@ -26,7 +26,9 @@ spec:
   group: kustomize.toolkit.fluxcd.io
   scope: Namespaced
   names: {plural: kustomizations, kind: Kustomization}
-  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+  versions:
+  - {name: v1, served: true, storage: true,
+     schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
 ---
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -35,7 +37,9 @@ spec:
   group: source.toolkit.fluxcd.io
   scope: Namespaced
   names: {plural: gitrepositories, kind: GitRepository}
-  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+  versions:
+  - {name: v1, served: true, storage: true,
+     schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
 `
 
 // widened installs tenama as examples/README.md describes: with prefixes for classes,
@@ -57,7 +61,10 @@ func widened(t *testing.T, c *testenv.Cluster) []string {
 		t.Fatal("settings.yaml has no prefix to change")
 	}
 	overlay := filepath.Join(dir, "overlay")
-	for path, text := range map[string]string{settings: changed, filepath.Join(overlay, "kustomization.yaml"): "resources: [../deploy/local]\ncomponents: [../deploy/kinds]\n"} {
+	for path, text := range map[string]string{
+		settings: changed,
+		filepath.Join(overlay, "kustomization.yaml"): "resources: [../deploy/local]\ncomponents: [../deploy/kinds]\n",
+	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +72,10 @@ func widened(t *testing.T, c *testenv.Cluster) []string {
 			t.Fatal(err)
 		}
 	}
-	for _, args := range [][]string{{"apply", "-f", "-"}, {"apply", "--server-side", "--force-conflicts", "-k", overlay}, {"wait", "--for=condition=Established", "crd", "--all"}} {
+	for _, args := range [][]string{
+		{"apply", "-f", "-"}, {"apply", "--server-side", "--force-conflicts", "-k", overlay},
+		{"wait", "--for=condition=Established", "crd", "--all"},
+	} {
 		if out, err := c.KubectlIn("admin", fluxKinds, args...); err != nil {
 			t.Fatal(out)
 		}
@@ -94,7 +104,8 @@ func TestExampleTiers(t *testing.T) {
 		t.Fatal(out)
 	}
 	for _, class := range []string{"freemium", "pro", "enterprise"} {
-		if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=90s", "namespaceclass/"+class); err != nil {
+		if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=90s",
+			"namespaceclass/"+class); err != nil {
 			t.Fatal(out)
 		}
 	}
@@ -110,7 +121,10 @@ func TestExampleTiers(t *testing.T) {
 	plugin("create", "acme", "--class", "freemium", "--set", "region=us", "--switch-context=false")
 	plugin("create", "cust-globex", "--class", "enterprise", "--switch-context=false")
 	ns := namespace(t, kube, "cust-acme")
-	for k, want := range map[string]string{"example.com/tier": "freemium", "example.com/region": "us", "example.com/cost-center": "customers-freemium", "pod-security.kubernetes.io/enforce": "restricted"} {
+	for k, want := range map[string]string{
+		"example.com/tier": "freemium", "example.com/region": "us", "example.com/cost-center": "customers-freemium",
+		"pod-security.kubernetes.io/enforce": "restricted",
+	} {
 		if ns.Labels[k] != want {
 			t.Errorf("label %s is %q, want %q", k, ns.Labels[k], want)
 		}
@@ -133,7 +147,9 @@ func TestExampleTiers(t *testing.T) {
 		t.Errorf("the quota of cust-globex: %v, %v", q, err)
 	}
 	// Only the prefix of the class is allowed.
-	if out, err := c.KubectlIn("alice", "{apiVersion: tenama.dev/v1alpha1, kind: TemporaryNamespace, metadata: {name: tmp-acme}, spec: {className: pro}}", "create", "-f", "-"); err == nil || !strings.Contains(out, `must begin with "cust-": try "cust-tmp-acme"`) {
+	if out, err := c.KubectlIn("alice",
+		"{apiVersion: tenama.dev/v1alpha1, kind: TemporaryNamespace, metadata: {name: tmp-acme}, spec: {className: pro}}",
+		"create", "-f", "-"); err == nil || !strings.Contains(out, `must begin with "cust-": try "cust-tmp-acme"`) {
 		t.Errorf("another prefix: %s", out)
 	}
 	// Common mistakes.
@@ -141,7 +157,9 @@ func TestExampleTiers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for was, want := range map[string]string{"cores: ": "use requests.cpu", "namespaces: ": "use a NamespaceBudget with count/temporarynamespaces"} {
+	for was, want := range map[string]string{
+		"cores: ": "use requests.cpu", "namespaces: ": "use a NamespaceBudget with count/temporarynamespaces",
+	} {
 		bad := strings.Replace(string(b), "{requests.cpu: ", "{"+was, 1)
 		if out, err := c.KubectlIn("admin", bad, "apply", "-f", "-"); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: got %s, want a rejection with %q", was, out, want)
@@ -160,16 +178,21 @@ func TestExampleTeams(t *testing.T) {
 	if out, err := c.Kubectl("admin", "apply", "-k", examples); err != nil {
 		t.Fatal(out)
 	}
-	if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=90s", "namespaceclass/team"); err != nil {
+	if out, err := c.Kubectl("admin", "wait", "--for=condition=Ready", "--timeout=90s",
+		"namespaceclass/team"); err != nil {
 		t.Fatal(out)
 	}
 	for _, want := range []string{"created", "unchanged"} {
-		if out, err := c.Kubectl("admin", "apply", "-f", filepath.Join(examples, "add-a-team.yaml")); err != nil || !strings.Contains(out, want) {
+		if out, err := c.Kubectl("admin", "apply", "-f", filepath.Join(examples, "add-a-team.yaml")); err != nil ||
+			!strings.Contains(out, want) {
 			t.Fatalf("got %s, want %s", out, want)
 		}
 	}
 	for _, args := range [][]string{
-		{"create", "clusterrole", "flux", "--verb=get,patch,update", "--resource=gitrepositories.source.toolkit.fluxcd.io,kustomizations.kustomize.toolkit.fluxcd.io"},
+		{
+			"create", "clusterrole", "flux", "--verb=get,patch,update",
+			"--resource=gitrepositories.source.toolkit.fluxcd.io,kustomizations.kustomize.toolkit.fluxcd.io",
+		},
 		{"create", "clusterrolebinding", "flux", "--clusterrole=flux", "--group=flux", "--group=payments"},
 	} {
 		if out, err := c.Kubectl("admin", args...); err != nil {
@@ -185,7 +208,8 @@ func TestExampleTeams(t *testing.T) {
 	if _, err := pat.CoreV1().ConfigMaps(ns).List(ctx, metav1.ListOptions{}); err != nil {
 		t.Errorf("a member of the team: %v", err)
 	}
-	if _, err := c.Client("alice").CoreV1().ConfigMaps(ns).List(ctx, metav1.ListOptions{}); reason(err) != metav1.StatusReasonForbidden {
+	if _, err := c.Client("alice").CoreV1().ConfigMaps(ns).
+		List(ctx, metav1.ListOptions{}); reason(err) != metav1.StatusReasonForbidden {
 		t.Errorf("a member of another team: %v", err)
 	}
 	get := func(what, path string) string {
@@ -197,7 +221,10 @@ func TestExampleTeams(t *testing.T) {
 	}
 	for _, check := range []struct{ what, path, want string }{
 		{"serviceaccount/reconciler", `{.metadata.labels.toolkit\.fluxcd\.io/tenant}`, ns},
-		{"rolebinding/reconciler", "{.roleRef.name} {.subjects[*].kind} {.subjects[*].namespace}/{.subjects[*].name}", "admin ServiceAccount " + ns + "/reconciler"},
+		{
+			"rolebinding/reconciler", "{.roleRef.name} {.subjects[*].kind} {.subjects[*].namespace}/{.subjects[*].name}",
+			"admin ServiceAccount " + ns + "/reconciler",
+		},
 		{"kustomizations.kustomize.toolkit.fluxcd.io/team", "{.spec.serviceAccountName}", "reconciler"},
 		{"gitrepositories.source.toolkit.fluxcd.io/team", "{.spec.url}", "https://git.example.com/teams/" + ns + ".git"},
 		{"resourcequota/team", `{.spec.hard.requests\.cpu}`, "16"},
@@ -210,32 +237,39 @@ func TestExampleTeams(t *testing.T) {
 	}
 	// The account has the rights of its role in this namespace and nowhere else.
 	for where, want := range map[string]string{ns: "yes", "default": "no"} {
-		if out, _ := c.Kubectl("admin", "auth", "can-i", "create", "deployments.apps", "-n", where, "--as", "system:serviceaccount:"+ns+":reconciler"); !strings.HasPrefix(out, want) {
+		if out, _ := c.Kubectl("admin", "auth", "can-i", "create", "deployments.apps", "-n", where, "--as",
+			"system:serviceaccount:"+ns+":reconciler"); !strings.HasPrefix(out, want) {
 			t.Errorf("the account of Flux in %s: %s", where, out)
 		}
 	}
 	// Flux's controllers, which lack the verb override, must be able to set and remove
 	// finalizers.
 	for _, finalizers := range []string{`["finalizers.fluxcd.io"]`, "null"} {
-		for _, kind := range []string{"gitrepositories.source.toolkit.fluxcd.io", "kustomizations.kustomize.toolkit.fluxcd.io"} {
-			if out, err := kubectlAs(t, c, "source-controller", "flux", "-n", ns, "patch", kind, "team", "--type=merge", "-p", `{"metadata":{"finalizers":`+finalizers+`}}`); err != nil {
+		for _, kind := range []string{
+			"gitrepositories.source.toolkit.fluxcd.io", "kustomizations.kustomize.toolkit.fluxcd.io",
+		} {
+			if out, err := kubectlAs(t, c, "source-controller", "flux", "-n", ns, "patch", kind, "team", "--type=merge", "-p",
+				`{"metadata":{"finalizers":`+finalizers+`}}`); err != nil {
 				t.Errorf("a controller of Flux: %s", out)
 			}
 		}
 	}
 	// A team cannot change objects of the class; changes by administrators are
 	// reverted.
-	if out, err := kubectlAs(t, c, "pat", "payments", "-n", ns, "patch", "kustomizations.kustomize.toolkit.fluxcd.io", "team", "--type=merge", "-p", `{"spec":{"serviceAccountName":"other"}}`); err == nil {
+	if out, err := kubectlAs(t, c, "pat", "payments", "-n", ns, "patch", "kustomizations.kustomize.toolkit.fluxcd.io",
+		"team", "--type=merge", "-p", `{"spec":{"serviceAccountName":"other"}}`); err == nil {
 		t.Errorf("a tenant can change an object of the class: %s", out)
 	}
-	if out, err := c.Kubectl("admin", "-n", ns, "patch", "gitrepositories.source.toolkit.fluxcd.io", "team", "--type=merge", "-p", `{"spec":{"url":"https://evil.example.com/x.git"}}`); err != nil {
+	if out, err := c.Kubectl("admin", "-n", ns, "patch", "gitrepositories.source.toolkit.fluxcd.io", "team",
+		"--type=merge", "-p", `{"spec":{"url":"https://evil.example.com/x.git"}}`); err != nil {
 		t.Fatal(out)
 	}
 	if out, err := c.Kubectl("admin", "-n", ns, "delete", "rolebinding", "reconciler"); err != nil {
 		t.Fatal(out)
 	}
 	err = testenv.Eventually(60*time.Second, func() error {
-		out, _ := c.Kubectl("admin", "-n", ns, "get", "gitrepositories.source.toolkit.fluxcd.io/team", "rolebinding/reconciler", "-o", "jsonpath={.items[*].spec.url} {.items[*].roleRef.name}")
+		out, _ := c.Kubectl("admin", "-n", ns, "get", "gitrepositories.source.toolkit.fluxcd.io/team",
+			"rolebinding/reconciler", "-o", "jsonpath={.items[*].spec.url} {.items[*].roleRef.name}")
 		if out != "https://git.example.com/teams/"+ns+".git admin" {
 			return errOf(out)
 		}
@@ -259,15 +293,55 @@ func TestExampleTeams(t *testing.T) {
 		}
 	}
 	for what, row := range map[string]attack.Row{
-		"a secret":                            {Path: "/api/v1/namespaces/" + ns + "/secrets", Body: "{apiVersion: v1, kind: Secret, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}"},
-		"a pod":                               {Path: "/api/v1/namespaces/" + ns + "/pods", Body: "{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}"},
-		"a deployment":                        {Path: "/apis/apps/v1/namespaces/" + ns + "/deployments", Body: "{apiVersion: apps/v1, kind: Deployment, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: c}]}}}}"},
-		"a Kustomization without an account":  {Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations", Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {sourceRef: {kind: GitRepository, name: evil}}}"},
-		"a Kustomization for kube-system":     {Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations", Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: {serviceAccountName: a, targetNamespace: kube-system, sourceRef: {kind: GitRepository, name: evil}}}"},
-		"a config map in default":             {Path: "/api/v1/namespaces/default/configmaps", Body: "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}"},
-		"a binding for an account of default": {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, subjects: [{kind: ServiceAccount, namespace: default, name: default}]}"},
-		"a binding to the broker's role":      {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'tenama:namespace-manager'}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}"},
-		"a binding to cluster-admin":          {Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings", Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}"},
+		"a secret": {
+			Path: "/api/v1/namespaces/" + ns + "/secrets",
+			Body: "{apiVersion: v1, kind: Secret, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}",
+		},
+		"a pod": {
+			Path: "/api/v1/namespaces/" + ns + "/pods",
+			Body: "{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: " +
+				"{securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: " +
+				"c, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}",
+		},
+		"a deployment": {
+			Path: "/apis/apps/v1/namespaces/" + ns + "/deployments",
+			Body: "{apiVersion: apps/v1, kind: Deployment, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}, spec: " +
+				"{selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, " +
+				"image: c}]}}}}",
+		},
+		"a Kustomization without an account": {
+			Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations",
+			Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: " +
+				"{tenama.dev/managed: 'true'}}, spec: {sourceRef: {kind: GitRepository, name: evil}}}",
+		},
+		"a Kustomization for kube-system": {
+			Path: "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/" + ns + "/kustomizations",
+			Body: "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: x, labels: " +
+				"{tenama.dev/managed: 'true'}}, spec: {serviceAccountName: a, targetNamespace: kube-system, sourceRef: {kind: " +
+				"GitRepository, name: evil}}}",
+		},
+		"a config map in default": {
+			Path: "/api/v1/namespaces/default/configmaps",
+			Body: "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, labels: {tenama.dev/managed: 'true'}}}",
+		},
+		"a binding for an account of default": {
+			Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings",
+			Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: " +
+				"{tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, " +
+				"subjects: [{kind: ServiceAccount, namespace: default, name: default}]}",
+		},
+		"a binding to the broker's role": {
+			Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings",
+			Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: " +
+				"{tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: " +
+				"'tenama:namespace-manager'}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}",
+		},
+		"a binding to cluster-admin": {
+			Path: "/apis/rbac.authorization.k8s.io/v1/namespaces/" + ns + "/rolebindings",
+			Body: "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x, labels: " +
+				"{tenama.dev/managed: 'true'}}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: " +
+				"cluster-admin}, subjects: [{kind: ServiceAccount, namespace: " + ns + ", name: reconciler}]}",
+		},
 	} {
 		row.Role, row.Method = attack.BrokerAsAdmin, "POST"
 		if stop, detail := stage.Try(ctx, row); stop != attack.Containment {
@@ -279,5 +353,7 @@ func TestExampleTeams(t *testing.T) {
 // kubectlAs runs kubectl as a user in a group.
 func kubectlAs(t *testing.T, c *testenv.Cluster, user, group string, args ...string) (string, error) {
 	t.Helper()
-	return c.Kubectl("admin", append(args, "--as="+user, "--as-group="+group, "--as-group=system:authenticated", fmt.Sprintf("--request-timeout=%s", time.Minute))...)
+	return c.Kubectl("admin",
+		append(args, "--as="+user, "--as-group="+group, "--as-group=system:authenticated",
+			fmt.Sprintf("--request-timeout=%s", time.Minute))...)
 }

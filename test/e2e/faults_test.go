@@ -81,7 +81,9 @@ func TestFaults(t *testing.T) {
 		{
 			"extend", func() string { return made(time.Hour) },
 			func(name string) error {
-				_, _, err := alice.Extend(ctx, name, func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time { return later(tn) }, "", metav1.PatchOptions{})
+				_, _, err := alice.Extend(ctx, name, func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {
+					return later(tn)
+				}, "", metav1.PatchOptions{})
 				return err
 			},
 			func(name string, err error) error { return expiry(ctx, alice, name, err == nil) },
@@ -237,7 +239,8 @@ func expiry(ctx context.Context, c *client.Client, name string, extended bool) e
 
 // raise increases a quota, as a user with more rights than the tenant could.
 func raise(ctx context.Context, kube kubernetes.Interface, name string) error {
-	_, err := kube.CoreV1().ResourceQuotas(name).Patch(ctx, "tenama", types.MergePatchType, []byte(`{"spec":{"hard":{"pods":"500"}}}`), metav1.PatchOptions{})
+	_, err := kube.CoreV1().ResourceQuotas(name).
+		Patch(ctx, "tenama", types.MergePatchType, []byte(`{"spec":{"hard":{"pods":"500"}}}`), metav1.PatchOptions{})
 	return err
 }
 

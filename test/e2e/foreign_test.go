@@ -26,8 +26,11 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata: {name: namespaces-need-a-cost-center}
 spec:
-  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [namespaces]}]}
-  validations: [{expression: "'cost-center' in object.metadata.?labels.orValue({})", message: you cannot create a namespace without a cost center}]
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [namespaces]}]
+  validations:
+  - expression: "'cost-center' in object.metadata.?labels.orValue({})"
+    message: you cannot create a namespace without a cost center
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
@@ -38,7 +41,9 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata: {name: tenama-broker-of-ours}
 spec:
-  matchConstraints: {resourceRules: [{apiGroups: [rbac.authorization.k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [rolebindings]}]}
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [rbac.authorization.k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [rolebindings]}
   validations: [{expression: "!object.metadata.name.contains('probe')", message: no probes, reason: Forbidden}]
 ---
 apiVersion: admissionregistration.k8s.io/v1
@@ -49,11 +54,13 @@ spec: {policyName: tenama-broker-of-ours, validationActions: [Deny]}
 	if out, err := c.KubectlIn("admin", policies, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
 	}
-	if out, err := c.Kubectl("admin", "patch", "namespaceclass", "default", "--type=merge", "-p", `{"spec":{"namespaceLabels":{"cost-center":"lab"}}}`); err != nil {
+	if out, err := c.Kubectl("admin", "patch", "namespaceclass", "default", "--type=merge", "-p",
+		`{"spec":{"namespaceLabels":{"cost-center":"lab"}}}`); err != nil {
 		t.Fatal(out)
 	}
 	health := free(t)
-	b := start(t, c, port, "broker-0", "--containment-interval=300ms", fmt.Sprintf("--health-address=127.0.0.1:%d", health))
+	b := start(t, c, port, "broker-0", "--containment-interval=300ms",
+		fmt.Sprintf("--health-address=127.0.0.1:%d", health))
 	alice := as(t, c.Config("alice"))
 	if _, err := alice.Create(ctx, tns("tmp-among-others", time.Hour), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -81,9 +88,15 @@ func TestForeignGuardRails(t *testing.T) {
 	start(t, c, port, "broker-0", "--kubeconfig="+kubeconfig)
 	alice := as(t, c.Config("alice"))
 	for kind, foreign := range map[string]struct{ resource, manifest string }{
-		"ResourceQuota": {"resourcequotas", "{apiVersion: v1, kind: ResourceQuota, metadata: {name: tenama}, spec: {hard: {pods: 1000}}}"},
-		"LimitRange":    {"limitranges", "{apiVersion: v1, kind: LimitRange, metadata: {name: tenama}, spec: {limits: []}}"},
-		"NetworkPolicy": {"networkpolicies", "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tenama}, spec: {podSelector: {}, ingress: [{}]}}"},
+		"ResourceQuota": {
+			"resourcequotas", "{apiVersion: v1, kind: ResourceQuota, metadata: {name: tenama}, spec: {hard: {pods: 1000}}}",
+		},
+		"LimitRange": {"limitranges", "{apiVersion: v1, kind: LimitRange, metadata: {name: tenama}, spec: {limits: []}}"},
+		"NetworkPolicy": {
+			"networkpolicies",
+			"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tenama}, spec: {podSelector: {}, " +
+				"ingress: [{}]}}",
+		},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			proxy.Cut(func(r *http.Request) {

@@ -31,20 +31,29 @@ func TestNoTokenReachesTheBroker(t *testing.T) {
 	}
 	var mu sync.Mutex
 	seen := map[string][]http.Header{} // by user
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		user := r.Header.Get("X-Remote-User")
-		seen[user] = append(seen[user], r.Header.Clone())
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "tenama.dev/v1alpha1"})
-	})}, TLS: &tls.Config{ClientAuth: tls.RequestClientCert}}
+	server := &httptest.Server{Listener: l, Config: &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			user := r.Header.Get("X-Remote-User")
+			seen[user] = append(seen[user], r.Header.Clone())
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).
+				Encode(metav1.APIResourceList{
+					TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "tenama.dev/v1alpha1",
+				})
+		}),
+	}, TLS: &tls.Config{ClientAuth: tls.RequestClientCert}}
 	server.StartTLS()
 	defer server.Close()
 	if err := c.Endpoints(t.Context(), port, "stand-in"); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := c.KubectlIn("admin", "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1alpha1.tenama.dev}\nspec: {group: tenama.dev, version: v1alpha1, groupPriorityMinimum: 1000, versionPriority: 15, insecureSkipTLSVerify: true, service: {namespace: tenama-system, name: tenama-broker, port: "+strconv.Itoa(port)+"}}\n", "apply", "-f", "-"); err != nil {
+	if out, err := c.KubectlIn("admin",
+		"apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1alpha1.tenama.dev}\nspec: {group: "+
+			"tenama.dev, version: v1alpha1, groupPriorityMinimum: 1000, versionPriority: 15, insecureSkipTLSVerify: true, "+
+			"service: {namespace: tenama-system, name: tenama-broker, port: "+strconv.Itoa(port)+"}}\n", "apply", "-f",
+		"-"); err != nil {
 		t.Fatal(out)
 	}
 	tokens := map[string]string{"dora": bearer(t, c, "dora"), "erik": bearer(t, c, "erik")}
@@ -103,20 +112,38 @@ func TestUnusualPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true}}
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true},
+	}
 	defer transport.CloseIdleConnections()
-	plain := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	plain := &http.Client{
+		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	others := borrow(t, user(t, "carol"), unique("odd"), time.Hour).Name
 	for _, p := range []struct{ method, path, body string }{
-		{"GET", "/apis/tenama.dev/v1alpha1//temporarynamespaces/" + others, ""}, {"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/../temporarynamespaces/" + others, ""},
-		{"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/%2e%2e/temporarynamespaces/" + others, ""}, {"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/x%2f..%2f" + others, ""},
-		{"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others + "/", ""}, {"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others + "/status", ""},
-		{"GET", "/apis/tenama.dev/v1alpha1/TemporaryNamespaces/" + others, ""}, {"GET", "/apis/tenama.dev/v1alpha1/namespaces/x/temporarynamespaces/" + others, ""},
-		{"GET", "/apis/tenama.dev/v1/temporarynamespaces", ""}, {"DELETE", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others, ""},
-		{"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others, "{}"}, {"TRACE", "/apis/tenama.dev/v1alpha1/temporarynamespaces", ""},
-		{"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces", strings.Repeat("x", 1<<20)}, {"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces", "{"},
-		{"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces", `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"x"}}`},
-		{"PUT", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others, `{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":"other"}}`},
+		{"GET", "/apis/tenama.dev/v1alpha1//temporarynamespaces/" + others, ""},
+		{"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/../temporarynamespaces/" + others, ""},
+		{"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/%2e%2e/temporarynamespaces/" + others, ""},
+		{"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/x%2f..%2f" + others, ""},
+		{"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others + "/", ""},
+		{"GET", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others + "/status", ""},
+		{"GET", "/apis/tenama.dev/v1alpha1/TemporaryNamespaces/" + others, ""},
+		{"GET", "/apis/tenama.dev/v1alpha1/namespaces/x/temporarynamespaces/" + others, ""},
+		{"GET", "/apis/tenama.dev/v1/temporarynamespaces", ""}, {
+			"DELETE", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others, "",
+		},
+		{"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others, "{}"},
+		{"TRACE", "/apis/tenama.dev/v1alpha1/temporarynamespaces", ""},
+		{"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces", strings.Repeat("x", 1<<20)},
+		{"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces", "{"},
+		{
+			"POST", "/apis/tenama.dev/v1alpha1/temporarynamespaces",
+			`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"x"}}`,
+		},
+		{
+			"PUT", "/apis/tenama.dev/v1alpha1/temporarynamespaces/" + others,
+			`{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":"other"}}`,
+		},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), p.method, shared.Server+p.path, strings.NewReader(p.body))
 		if err != nil {

@@ -44,7 +44,8 @@ func TestExampleGatekeeper(t *testing.T) {
 		}
 	}
 	for _, step := range [][]string{{"-f", filepath.Join(examples, "templates.yaml")}, {"-k", examples}} {
-		if err := testenv.Eventually(60*time.Second, apply(step...)); err != nil { // Gatekeeper makes the kinds of the constraints
+		// Gatekeeper makes the kinds of the constraints
+		if err := testenv.Eventually(60*time.Second, apply(step...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,10 +55,13 @@ func TestExampleGatekeeper(t *testing.T) {
 		t.Fatal(err)
 	}
 	pod := func(image string) (string, error) {
-		return c.KubectlIn("alice", "{apiVersion: v1, kind: Pod, metadata: {generateName: p-}, spec: {containers: [{name: c, image: "+image+"}]}}", "-n", "tmp-held", "create", "-f", "-")
+		return c.KubectlIn("alice",
+			"{apiVersion: v1, kind: Pod, metadata: {generateName: p-}, spec: {containers: [{name: c, image: "+image+"}]}}", "-n",
+			"tmp-held", "create", "-f", "-")
 	}
 	err := testenv.Eventually(60*time.Second, func() error { // constraints take a moment
-		if out, err := pod("evil.example.net/x"); err == nil || !strings.Contains(out, "comes from no registry that is allowed") {
+		if out, err := pod("evil.example.net/x"); err == nil ||
+			!strings.Contains(out, "comes from no registry that is allowed") {
 			return errOf("not rejected: " + out)
 		}
 		return nil
@@ -69,7 +73,9 @@ func TestExampleGatekeeper(t *testing.T) {
 		t.Errorf("an allowed image: %s", out)
 	}
 	class := func(labels string) (string, error) {
-		return c.KubectlIn("admin", "{apiVersion: policy.tenama.dev/v1alpha1, kind: NamespaceClass, metadata: {name: paid}, spec: {lifetime: {type: Unbounded}"+labels+"}}", "apply", "-f", "-")
+		return c.KubectlIn("admin",
+			"{apiVersion: policy.tenama.dev/v1alpha1, kind: NamespaceClass, metadata: {name: paid}, spec: {lifetime: "+
+				"{type: Unbounded}"+labels+"}}", "apply", "-f", "-")
 	}
 	if out, err := class(""); err == nil || !strings.Contains(out, `class "paid" sets no label example.com/cost-center`) {
 		t.Errorf("a class without a cost centre: %s", out)
@@ -98,7 +104,8 @@ func gatekeeper(t *testing.T, c *testenv.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	crds := "apiVersion: v1\nkind: Namespace\nmetadata: {name: gatekeeper-system, labels: {admission.gatekeeper.sh/ignore: no-self-managing}}\n"
+	crds := "apiVersion: v1\nkind: Namespace\nmetadata: {name: gatekeeper-system, labels: " +
+		"{admission.gatekeeper.sh/ignore: no-self-managing}}\n"
 	for _, doc := range bytes.Split(manifests, []byte("\n---\n")) {
 		if bytes.Contains(doc, []byte("kind: CustomResourceDefinition\n")) {
 			crds += "---\n" + string(doc) + "\n"
@@ -116,9 +123,12 @@ func gatekeeper(t *testing.T, c *testenv.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(testenv.Bin("tools/gatekeeper"), "--kubeconfig="+c.Kubeconfig("admin"), "--operation=webhook", "--operation=status",
-		"--disable-cert-rotation", "--cert-dir="+dir, "--host=127.0.0.1", fmt.Sprintf("--port=%d", at), fmt.Sprintf("--health-addr=127.0.0.1:%d", health),
-		fmt.Sprintf("--prometheus-port=%d", prometheus), "--debug-use-fake-pod", "--exempt-namespace=gatekeeper-system", "--logtostderr")
+	cmd := exec.Command(testenv.Bin("tools/gatekeeper"), "--kubeconfig="+c.Kubeconfig("admin"), "--operation=webhook",
+		"--operation=status",
+		"--disable-cert-rotation", "--cert-dir="+dir, "--host=127.0.0.1", fmt.Sprintf("--port=%d", at),
+		fmt.Sprintf("--health-addr=127.0.0.1:%d", health),
+		fmt.Sprintf("--prometheus-port=%d", prometheus), "--debug-use-fake-pod", "--exempt-namespace=gatekeeper-system",
+		"--logtostderr")
 	cmd.Env = append(os.Environ(), "POD_NAMESPACE=gatekeeper-system", "POD_NAME=no-pod", "NAMESPACE=gatekeeper-system")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -171,8 +181,10 @@ func serving(t *testing.T, dir string) []byte {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:        true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -183,7 +195,9 @@ func serving(t *testing.T, dir string) []byte {
 		t.Fatal(err)
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	for name, b := range map[string][]byte{"tls.crt": cert, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})} {
+	for name, b := range map[string][]byte{
+		"tls.crt": cert, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			t.Fatal(err)
 		}

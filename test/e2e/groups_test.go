@@ -20,11 +20,13 @@ func TestOwnerGroupOfOthers(t *testing.T) {
 	ctx := t.Context()
 	apply(t, shared.Cluster, budget("crew", "{groups: [{name: crew, hard: {requests.cpu: 8}}]}"))
 	defer func() { _, _ = shared.Kubectl("admin", "delete", "namespacebudget", "crew") }()
-	out, err := shared.Kubectl("admin", "create", "clusterrolebinding", "crew", "--clusterrole=tenama:user", "--group=crew")
+	out, err := shared.Kubectl("admin", "create", "clusterrolebinding", "crew", "--clusterrole=tenama:user",
+		"--group=crew")
 	if err != nil {
 		t.Fatal(out)
 	}
-	out, err = shared.Kubectl("admin", "create", "clusterrolebinding", "adder", "--clusterrole=tenama:admin", "--user=adder")
+	out, err = shared.Kubectl("admin", "create", "clusterrolebinding", "adder", "--clusterrole=tenama:admin",
+		"--user=adder")
 	if err != nil {
 		t.Fatal(out)
 	}
@@ -37,7 +39,8 @@ func TestOwnerGroupOfOthers(t *testing.T) {
 		return as(t, config)
 	}
 	adder, member := who("adder", "platform"), who("cy", "crew")
-	if out, err := shared.Kubectl("admin", "wait", "--for=jsonpath={.status.observedGeneration}=1", "--timeout=90s", "namespacebudget/crew"); err != nil {
+	if out, err := shared.Kubectl("admin", "wait", "--for=jsonpath={.status.observedGeneration}=1", "--timeout=90s",
+		"namespacebudget/crew"); err != nil {
 		t.Fatal(out)
 	}
 	want := func(id string) *v1alpha1.TemporaryNamespace {
@@ -65,13 +68,15 @@ func TestOwnerGroupOfOthers(t *testing.T) {
 	if _, err := member.Get(ctx, first.Name); err != nil {
 		t.Errorf("a member: %v", err)
 	}
-	if out, err := kubectlAs(t, shared.Cluster, "cy", "crew", "-n", first.Name, "create", "configmap", "mine"); err != nil {
+	if out, err := kubectlAs(t, shared.Cluster, "cy", "crew", "-n", first.Name, "create", "configmap",
+		"mine"); err != nil {
 		t.Errorf("a member's access to the namespace: %s", out)
 	}
 	if _, err := adder.Create(ctx, want("two"), metav1.CreateOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, err := adder.Create(ctx, want("three"), metav1.CreateOptions{}); err == nil || !strings.Contains(err.Error(), `budget "crew" for group "crew" is full: 8 of 8`) {
+	if _, err := adder.Create(ctx, want("three"), metav1.CreateOptions{}); err == nil ||
+		!strings.Contains(err.Error(), `budget "crew" for group "crew" is full: 8 of 8`) {
 		t.Errorf("got %v", err)
 	}
 	if err := member.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {

@@ -132,7 +132,11 @@ func quotaWorks(ctx context.Context, kube kubernetes.Interface, name string) err
 	if _, err := kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/secrets": resource.MustParse("1")}}}
+	q := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "q"}, Spec: corev1.ResourceQuotaSpec{
+			Hard: corev1.ResourceList{"count/secrets": resource.MustParse("1")},
+		},
+	}
 	if _, err := kube.CoreV1().ResourceQuotas(ns.Name).Create(ctx, q, metav1.CreateOptions{}); err != nil {
 		return err
 	}
@@ -196,10 +200,13 @@ func TestRightsOfTheGuard(t *testing.T) {
 		t.Errorf("got %v, %v", role, err)
 	}
 	for args, want := range map[string]string{
-		"delete apiservices/v1alpha1.tenama.dev": "yes", "delete apiservices/v1.apps": "no", "create apiservices": "no", "update apiservices/v1alpha1.tenama.dev": "no",
-		"get namespaces": "no", "get secrets": "no", "create temporarynamespaces": "no",
+		"delete apiservices/v1alpha1.tenama.dev": "yes", "delete apiservices/v1.apps": "no", "create apiservices": "no",
+		"update apiservices/v1alpha1.tenama.dev": "no",
+		"get namespaces":                         "no", "get secrets": "no", "create temporarynamespaces": "no",
 	} {
-		out, _ := shared.Kubectl("admin", append([]string{"auth", "can-i", "--as=system:serviceaccount:tenama-system:tenama-guard"}, strings.Fields(args)...)...)
+		out, _ := shared.Kubectl("admin",
+			append([]string{"auth", "can-i", "--as=system:serviceaccount:tenama-system:tenama-guard"},
+				strings.Fields(args)...)...)
 		if got := strings.TrimSpace(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]); got != want {
 			t.Errorf("%s: %s, want %s", args, got, want)
 		}

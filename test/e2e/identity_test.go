@@ -74,15 +74,19 @@ func TestSpoofedHeadersDirectly(t *testing.T) {
 		header map[string]string
 		want   int
 	}{
-		"no certificate":                      {direct(t, nil, nil), root, 401},
-		"a user's certificate":                {issue("client", "admin", "system:masters"), root, 401},
-		"another name of the front-proxy CA":  {issue("front-proxy", "mallory"), root, 401},
-		"a serving certificate":               {issue("serving", "front-proxy-client"), root, 401},
-		"a bearer token":                      {direct(t, nil, nil), token, 401},
-		"the front proxy without a user":      {issue("front-proxy", "front-proxy-client"), nil, 401},
-		"the front proxy for an unknown user": {issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-User": "stranger"}, 403},
-		"the front proxy (control)":           {issue("front-proxy", "front-proxy-client"), root, 200},
-		"X-Remote-Uid without a user":         {issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-Uid": "uid-alice"}, 401},
+		"no certificate":                     {direct(t, nil, nil), root, 401},
+		"a user's certificate":               {issue("client", "admin", "system:masters"), root, 401},
+		"another name of the front-proxy CA": {issue("front-proxy", "mallory"), root, 401},
+		"a serving certificate":              {issue("serving", "front-proxy-client"), root, 401},
+		"a bearer token":                     {direct(t, nil, nil), token, 401},
+		"the front proxy without a user":     {issue("front-proxy", "front-proxy-client"), nil, 401},
+		"the front proxy for an unknown user": {
+			issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-User": "stranger"}, 403,
+		},
+		"the front proxy (control)": {issue("front-proxy", "front-proxy-client"), root, 200},
+		"X-Remote-Uid without a user": {
+			issue("front-proxy", "front-proxy-client"), map[string]string{"X-Remote-Uid": "uid-alice"}, 401,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{collection, collection + "/tmp-x"} {
@@ -97,7 +101,10 @@ func TestSpoofedHeadersDirectly(t *testing.T) {
 		})
 	}
 	// Paths that do not exist must also require authentication, and must not redirect.
-	for _, path := range []string{"/", "/healthz", "/metrics", "/debug/pprof/", "/apis//tenama.dev", "/apis/tenama.dev/../../x", collection + "//", collection + "/a/b"} {
+	for _, path := range []string{
+		"/", "/healthz", "/metrics", "/debug/pprof/", "/apis//tenama.dev", "/apis/tenama.dev/../../x", collection + "//",
+		collection + "/a/b",
+	} {
 		if code, body := send(t, direct(t, nil, nil), http.MethodGet, url+path, root); code != 401 {
 			t.Errorf("%s without a certificate: got %d %s, want 401", path, code, body)
 		}
@@ -157,7 +164,9 @@ func TestUserIdentity(t *testing.T) {
 		config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: groups}
 		return config
 	}
-	if _, err := admin().CoreV1().ServiceAccounts("default").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "pipeline"}}, metav1.CreateOptions{}); err != nil {
+	if _, err := admin().CoreV1().ServiceAccounts("default").
+		Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "pipeline"}},
+			metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	path, err := shared.ServiceAccountKubeconfig(ctx, "default", "pipeline")
@@ -195,7 +204,8 @@ func TestUserIdentity(t *testing.T) {
 				t.Errorf("the owner's list does not contain it (%v)", err)
 			}
 			kube := kubernetesFor(t, c.config)
-			if _, err := kube.CoreV1().ConfigMaps(tn.Name).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{}); err != nil {
+			if _, err := kube.CoreV1().ConfigMaps(tn.Name).
+				Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{}); err != nil {
 				t.Errorf("the owner has no access: %v", err)
 			}
 		})
@@ -207,10 +217,12 @@ func TestSystemUsers(t *testing.T) {
 	config := shared.Config("admin")
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:kube-scheduler", Groups: []string{"devs"}}
 	name := unique("sys")
-	if _, err := as(t, config).Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonForbidden {
+	if _, err := as(t, config).
+		Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonForbidden {
 		t.Errorf("system:kube-scheduler: got %v, want Forbidden", err)
 	}
-	if ns, err := admin().CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{}); !apierrors.IsNotFound(err) && ns.DeletionTimestamp == nil {
+	if ns, err := admin().CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{}); !apierrors.IsNotFound(err) &&
+		ns.DeletionTimestamp == nil {
 		t.Errorf("its namespace still exists: %v", err)
 	}
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:admin", Groups: []string{"system:masters"}}
@@ -221,10 +233,13 @@ func TestSystemUsers(t *testing.T) {
 	for _, u := range []rest.ImpersonationConfig{
 		{UserName: "system:anonymous", Groups: []string{"system:unauthenticated", "system:masters"}},
 		{UserName: "system:node:n1", Groups: []string{"system:nodes", "devs"}},
-		{UserName: "system:serviceaccount:tmp-other:default", Groups: []string{"devs"}}, // a later account of that name would be the owner
+		// A later account of that name would be the owner.
+		{UserName: "system:serviceaccount:tmp-other:default", Groups: []string{"devs"}},
 	} {
 		config.Impersonate = u
-		if _, err := as(t, config).Create(t.Context(), tns(unique("sys"), time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonForbidden {
+		if _, err := as(t, config).
+			Create(t.Context(), tns(unique("sys"), time.Hour),
+				metav1.CreateOptions{}); reason(err) != metav1.StatusReasonForbidden {
 			t.Errorf("%s: got %v, want Forbidden", u.UserName, err)
 		}
 	}
@@ -237,7 +252,8 @@ func TestNoPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = as(t, config).Create(t.Context(), tns(unique("eve"), time.Hour), metav1.CreateOptions{})
-	if reason(err) != metav1.StatusReasonForbidden || !strings.Contains(err.Error(), `User "eve" cannot create resource "temporarynamespaces"`) {
+	if reason(err) != metav1.StatusReasonForbidden ||
+		!strings.Contains(err.Error(), `User "eve" cannot create resource "temporarynamespaces"`) {
 		t.Errorf("got %v", err)
 	}
 }

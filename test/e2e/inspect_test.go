@@ -57,25 +57,31 @@ func TestDrift(t *testing.T) {
 			do("annotate", "resourcequota", tenama, "argocd.argoproj.io/tracking-id=x")
 			do("patch", "resourcequota", tenama, "--type=merge", "-p", `{"spec":{"hard":{"pods":"500","count/endpoints":"7"}}}`)
 		}, "ResourceQuota", `ResourceQuota "tenama" was changed in spec.hard[pods]`, func() error {
-			if got := field("resourcequota", tenama, `{.spec.hard.pods} {.spec.hard.count/endpoints} {.metadata.labels.kustomize\.toolkit\.fluxcd\.io/name} {.metadata.annotations.argocd\.argoproj\.io/tracking-id}`); got != "50 7 apps x" {
+			if got := field("resourcequota", tenama,
+				`{.spec.hard.pods} {.spec.hard.count/endpoints} {.metadata.labels.kustomize\.toolkit\.fluxcd\.io/name} `+
+					`{.metadata.annotations.argocd\.argoproj\.io/tracking-id}`); got != "50 7 apps x" {
 				return errOf(got)
 			}
 			return nil
 		}},
-		{"a quota is deleted", func() { do("delete", "resourcequota", tenama) }, "ResourceQuota", `ResourceQuota "tenama" was missing`, func() error {
-			if got := field("resourcequota", tenama, `{.spec.hard.pods} {.metadata.labels.tenama\.dev/managed}`); got != "50 true" {
-				return errOf(got)
-			}
-			return nil
-		}},
-		{"a limit range is deleted", func() { do("delete", "limitrange", tenama) }, "LimitRange", `LimitRange "tenama" was missing`, func() error {
-			if got := field("limitrange", tenama, `{.spec.limits[0].default.cpu}`); got != "1" {
-				return errOf(got)
-			}
-			return nil
-		}},
+		{"a quota is deleted", func() { do("delete", "resourcequota", tenama) }, "ResourceQuota",
+			`ResourceQuota "tenama" was missing`, func() error {
+				if got := field("resourcequota", tenama,
+					`{.spec.hard.pods} {.metadata.labels.tenama\.dev/managed}`); got != "50 true" {
+					return errOf(got)
+				}
+				return nil
+			}},
+		{"a limit range is deleted", func() { do("delete", "limitrange", tenama) }, "LimitRange",
+			`LimitRange "tenama" was missing`, func() error {
+				if got := field("limitrange", tenama, `{.spec.limits[0].default.cpu}`); got != "1" {
+					return errOf(got)
+				}
+				return nil
+			}},
 		{"a limit range is loosened", func() {
-			do("patch", "limitrange", tenama, "--type=merge", "-p", `{"spec":{"limits":[{"type":"Container","default":{"cpu":"64","memory":"512Mi"}}]}}`)
+			do("patch", "limitrange", tenama, "--type=merge", "-p",
+				`{"spec":{"limits":[{"type":"Container","default":{"cpu":"64","memory":"512Mi"}}]}}`)
 		}, "LimitRange", `LimitRange "tenama" was changed in spec.limits`, func() error {
 			if got := field("limitrange", tenama, `{.spec.limits[0].default.cpu}`); got != "1" {
 				return errOf(got)
@@ -92,28 +98,32 @@ func TestDrift(t *testing.T) {
 		}},
 		{"pod security is lifted", func() {
 			do("label", "--overwrite", "namespace", ns, "pod-security.kubernetes.io/enforce=privileged")
-		}, "Namespace", `Namespace "tmp-drift" was changed in metadata.labels[pod-security.kubernetes.io/enforce]`, func() error {
-			if got := field("namespace", ns, `{.metadata.labels.pod-security\.kubernetes\.io/enforce}`); got != "baseline" {
-				return errOf(got)
-			}
-			return nil
-		}},
-		{"the broker's binding is deleted", func() { do("delete", "rolebinding", "tenama:broker") }, "RoleBinding", `RoleBinding "tenama:broker" was missing`, func() error {
-			if got := field("rolebinding", "tenama:broker", `{.roleRef.name}`); got != "tenama:namespace-manager" {
-				return errOf(got)
-			}
-			return nil
-		}},
+		}, "Namespace", `Namespace "tmp-drift" was changed in metadata.labels[pod-security.kubernetes.io/enforce]`,
+			func() error {
+				if got := field("namespace", ns, `{.metadata.labels.pod-security\.kubernetes\.io/enforce}`); got != "baseline" {
+					return errOf(got)
+				}
+				return nil
+			}},
+		{"the broker's binding is deleted", func() { do("delete", "rolebinding", "tenama:broker") }, "RoleBinding",
+			`RoleBinding "tenama:broker" was missing`, func() error {
+				if got := field("rolebinding", "tenama:broker", `{.roleRef.name}`); got != "tenama:namespace-manager" {
+					return errOf(got)
+				}
+				return nil
+			}},
 	} {
 		t.Run(d.name, func(t *testing.T) {
 			d.do()
 			if err := testenv.Eventually(60*time.Second, d.want); err != nil {
 				t.Errorf("not restored: %v", err)
 			}
-			if err := testenv.Eventually(60*time.Second, func() error { return told(ctx, k, ns, "GuardRailRestored", d.event) }); err != nil {
+			if err := testenv.Eventually(60*time.Second,
+				func() error { return told(ctx, k, ns, "GuardRailRestored", d.event) }); err != nil {
 				t.Error(err)
 			}
-			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, `tenama_guard_rail_drift_total{became="restored",kind="`+d.kind+`",was="`) {
+			if _, body := probe(t, health, "/metrics"); !strings.Contains(body,
+				`tenama_guard_rail_drift_total{became="restored",kind="`+d.kind+`",was="`) {
 				t.Error("/metrics does not count the repair")
 			}
 		})
@@ -150,7 +160,8 @@ func TestDrift(t *testing.T) {
 	})
 
 	t.Run("a namespace keeps the content of its class revision", func(t *testing.T) {
-		if out, err := c.Kubectl("admin", "patch", "namespaceclass", "default", "--type=json", "-p", `[{"op":"replace","path":"/spec/objects/0/spec/hard/pods","value":"1"}]`); err != nil {
+		if out, err := c.Kubectl("admin", "patch", "namespaceclass", "default", "--type=json", "-p",
+			`[{"op":"replace","path":"/spec/objects/0/spec/hard/pods","value":"1"}]`); err != nil {
 			t.Fatal(out)
 		}
 		do("patch", "resourcequota", tenama, "--type=merge", "-p", `{"spec":{"hard":{"pods":"500"}}}`)
@@ -165,7 +176,8 @@ func TestDrift(t *testing.T) {
 		// Without drift, the broker writes nothing.
 		before := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}")
 		time.Sleep(2 * time.Second)
-		if after := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}"); after != before {
+		if after := field("resourcequota,limitrange,networkpolicy", tenama,
+			"{.items[*].metadata.resourceVersion}"); after != before {
 			t.Errorf("the broker wrote without drift: resourceVersion %s, then %s", before, after)
 		}
 	})
@@ -180,9 +192,11 @@ func TestDrift(t *testing.T) {
 		if err := k.CoreV1().ResourceQuotas(ns).Delete(ctx, tenama, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		scoped := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: tenama, Labels: quota.Labels}, Spec: corev1.ResourceQuotaSpec{
-			Hard: corev1.ResourceList{"pods": quota.Spec.Hard["pods"]}, Scopes: []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeBestEffort},
-		}}
+		scoped := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: tenama, Labels: quota.Labels},
+			Spec: corev1.ResourceQuotaSpec{
+				Hard:   corev1.ResourceList{"pods": quota.Spec.Hard["pods"]},
+				Scopes: []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeBestEffort},
+			}}
 		err = testenv.Eventually(60*time.Second, func() error {
 			_, err := k.CoreV1().ResourceQuotas(ns).Create(ctx, scoped, metav1.CreateOptions{})
 			if apierrors.IsAlreadyExists(err) { // the broker was faster
@@ -212,7 +226,8 @@ func told(ctx context.Context, k kubernetes.Interface, ns, reason, message strin
 	}
 	var said []string
 	for _, e := range events.Items {
-		if strings.Contains(e.Message, message) && e.ReportingController == "tenama.dev/broker" && e.InvolvedObject.Namespace == ns {
+		if strings.Contains(e.Message, message) && e.ReportingController == "tenama.dev/broker" &&
+			e.InvolvedObject.Namespace == ns {
 			return nil
 		}
 		said = append(said, e.Message)

@@ -60,7 +60,9 @@ func TestSecondInstallation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := testenv.Eventually(60*time.Second, func() error {
-		return logged(second, `belongs to another installation, with Service \"tenama-broker\" in namespace \"tenama-system\": remove one of the two`, 1)
+		return logged(second,
+			`belongs to another installation, with Service \"tenama-broker\" in namespace \"tenama-system\": remove `+
+				`one of the two`, 1)
 	}); err != nil {
 		t.Error(err)
 	}
@@ -87,22 +89,28 @@ func TestRoleMissingFromPolicy(t *testing.T) {
 	for _, args := range [][]string{
 		{"create", "clusterrole", "half", "--verb=get", "--resource=pods"},
 		{"create", "clusterrole", "bind-half", "--verb=bind", "--resource=clusterroles", "--resource-name=half"},
-		{"create", "clusterrolebinding", "bind-half", "--clusterrole=bind-half", "--serviceaccount=tenama-system:tenama-broker"},
+		{
+			"create", "clusterrolebinding", "bind-half", "--clusterrole=bind-half",
+			"--serviceaccount=tenama-system:tenama-broker",
+		},
 	} {
 		if out, err := shared.Kubectl("admin", args...); err != nil {
 			t.Fatal(out)
 		}
 	}
 	defer func() {
-		_, _ = shared.Kubectl("admin", "delete", "clusterrole/half", "clusterrole/bind-half", "clusterrolebinding/bind-half", "namespaceclass/half")
+		_, _ = shared.Kubectl("admin", "delete", "clusterrole/half", "clusterrole/bind-half", "clusterrolebinding/bind-half",
+			"namespaceclass/half")
 	}()
-	class := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: half}\nspec: {lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 60}, ownerRole: half}\n"
+	class := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: half}\nspec: {lifetime: " +
+		"{defaultTTLSeconds: 60, maximumTTLSeconds: 60}, ownerRole: half}\n"
 	if out, err := shared.KubectlIn("admin", class, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
 	}
 	const want = `the broker may not bind ClusterRole "half": ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not list it`
 	if err := testenv.Eventually(60*time.Second, func() error {
-		out, _ := shared.Kubectl("admin", "get", "namespaceclass", "half", "-o", "jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}")
+		out, _ := shared.Kubectl("admin", "get", "namespaceclass", "half", "-o",
+			"jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}")
 		if !strings.Contains(out, "RoleNotBindable: "+want) {
 			return errOf(out)
 		}
@@ -112,7 +120,9 @@ func TestRoleMissingFromPolicy(t *testing.T) {
 	}
 	tn := tns(unique("half"), time.Minute)
 	tn.Spec.ClassName = "half"
-	if _, err := user(t, "alice").Create(t.Context(), tn, metav1.CreateOptions{}); reason(err) != metav1.StatusReasonInvalid || !strings.Contains(err.Error(), want) {
+	if _, err := user(t, "alice").
+		Create(t.Context(), tn, metav1.CreateOptions{}); reason(err) != metav1.StatusReasonInvalid ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("create: got %v, want Invalid with %q", err, want)
 	}
 }
@@ -125,7 +135,11 @@ func TestTokenAfterExpiry(t *testing.T) {
 	name := unique("token")
 	alice := user(t, "alice")
 	tn := borrow(t, alice, name, time.Hour)
-	for _, args := range [][]string{{"create", "serviceaccount", "ci"}, {"create", "rolebinding", "ci", "--clusterrole=edit", "--serviceaccount=" + name + ":ci"}} {
+	for _, args := range [][]string{
+		{"create", "serviceaccount", "ci"}, {
+			"create", "rolebinding", "ci", "--clusterrole=edit", "--serviceaccount=" + name + ":ci",
+		},
+	} {
 		if out, err := shared.Kubectl("alice", append([]string{"-n", name}, args...)...); err != nil {
 			t.Fatal(out)
 		}
@@ -156,7 +170,8 @@ func TestTokenAfterExpiry(t *testing.T) {
 	carol := user(t, "carol")
 	gone := time.Now()
 	for {
-		if _, err = carol.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{}); !apierrors.IsConflict(err) || time.Since(gone) > 60*time.Second {
+		if _, err = carol.Create(ctx, tns(name, time.Hour), metav1.CreateOptions{}); !apierrors.IsConflict(err) ||
+			time.Since(gone) > 60*time.Second {
 			break
 		}
 		if err := read(); err == nil {
@@ -168,7 +183,11 @@ func TestTokenAfterExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("another owner got the name after %.0f s", time.Since(gone).Seconds())
-	for _, args := range [][]string{{"create", "serviceaccount", "ci"}, {"create", "rolebinding", "ci", "--clusterrole=edit", "--serviceaccount=" + name + ":ci"}} {
+	for _, args := range [][]string{
+		{"create", "serviceaccount", "ci"}, {
+			"create", "rolebinding", "ci", "--clusterrole=edit", "--serviceaccount=" + name + ":ci",
+		},
+	} {
 		if out, err := shared.Kubectl("carol", append([]string{"-n", name}, args...)...); err != nil {
 			t.Fatal(out)
 		}
@@ -213,16 +232,19 @@ func TestInstallationNames(t *testing.T) {
 		}
 	}
 	// The policies match: the default prefix is free, and the new one is reserved.
-	if out, err := c.Kubectl("admin", "create", "clusterrole", "makers", "--verb=create", "--resource=namespaces"); err != nil {
+	if out, err := c.Kubectl("admin", "create", "clusterrole", "makers", "--verb=create",
+		"--resource=namespaces"); err != nil {
 		t.Fatal(out)
 	}
-	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "makers", "--clusterrole=makers", "--user=bob"); err != nil {
+	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "makers", "--clusterrole=makers",
+		"--user=bob"); err != nil {
 		t.Fatal(out)
 	}
 	if out, err := c.Kubectl("bob", "create", "namespace", "tmp-free"); err != nil {
 		t.Errorf("tmp- is still reserved: %s", out)
 	}
-	if out, err := c.Kubectl("bob", "create", "namespace", "lent-taken"); err == nil || !strings.Contains(out, "reserved") {
+	if out, err := c.Kubectl("bob", "create", "namespace", "lent-taken"); err == nil ||
+		!strings.Contains(out, "reserved") {
 		t.Errorf("lent- is not reserved: %s", out)
 	}
 }
@@ -240,7 +262,8 @@ func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer("prefix: tmp-", "prefix: lent-", "namespace: tenama-system", "namespace: lending", "serviceAccount: tenama-broker", "serviceAccount: lender").Replace(string(b))
+	text := strings.NewReplacer("prefix: tmp-", "prefix: lent-", "namespace: tenama-system", "namespace: lending",
+		"serviceAccount: tenama-broker", "serviceAccount: lender").Replace(string(b))
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +271,9 @@ func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 	if err != nil {
 		t.Fatal(out)
 	}
-	for _, old := range []string{"tenama-system", "'tmp-", "=tmp-", ":tenama-broker", "serviceAccountName: tenama-broker"} {
+	for _, old := range []string{
+		"tenama-system", "'tmp-", "=tmp-", ":tenama-broker", "serviceAccountName: tenama-broker",
+	} {
 		if strings.Contains(out, old) {
 			t.Errorf("with other names in settings.yaml, deploy/default still contains %q", old)
 		}

@@ -25,10 +25,12 @@ func TestInterruptedTargets(t *testing.T) {
 		until  string // its output when it is interrupted
 		signal syscall.Signal
 	}{
-		"demo, Ctrl-C":      {[]string{"demo"}, "ready at ", syscall.SIGINT},
-		"demo, terminated":  {[]string{"demo"}, "Alice may not create", syscall.SIGTERM},
-		"tests, Ctrl-C":     {[]string{"e2e", "ARGS=-v -run=^TestGarbageCollector$"}, "control plane ready", syscall.SIGINT},
-		"tests, terminated": {[]string{"e2e", "ARGS=-v -run=^TestGarbageCollector$"}, "RUN   TestGarbageCollector", syscall.SIGTERM},
+		"demo, Ctrl-C":     {[]string{"demo"}, "ready at ", syscall.SIGINT},
+		"demo, terminated": {[]string{"demo"}, "Alice may not create", syscall.SIGTERM},
+		"tests, Ctrl-C":    {[]string{"e2e", "ARGS=-v -run=^TestGarbageCollector$"}, "control plane ready", syscall.SIGINT},
+		"tests, terminated": {
+			[]string{"e2e", "ARGS=-v -run=^TestGarbageCollector$"}, "RUN   TestGarbageCollector", syscall.SIGTERM,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tmp, err := os.MkdirTemp("/tmp", "ti") // short: the path of a unix socket has at most 108 bytes
@@ -83,7 +85,8 @@ func TestInterruptedTargets(t *testing.T) {
 // withoutMake returns env without the variables that make sets for its children.
 func withoutMake(env []string) (out []string) {
 	for _, v := range env {
-		if !strings.HasPrefix(v, "MAKE") && !strings.HasPrefix(v, "MFLAGS") && !strings.HasPrefix(v, "TMPDIR=") && !strings.HasPrefix(v, "KUBERNETES=") {
+		if !strings.HasPrefix(v, "MAKE") && !strings.HasPrefix(v, "MFLAGS") && !strings.HasPrefix(v, "TMPDIR=") &&
+			!strings.HasPrefix(v, "KUBERNETES=") {
 			out = append(out, v)
 		}
 	}

@@ -40,7 +40,8 @@ func TestLease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if most := created.Status.MaximumExpirationTimestamp; most == nil || most.Sub(created.CreationTimestamp.Time) != time.Duration(*created.Spec.TTLSeconds)*time.Second {
+	if most := created.Status.MaximumExpirationTimestamp; most == nil ||
+		most.Sub(created.CreationTimestamp.Time) != time.Duration(*created.Spec.TTLSeconds)*time.Second {
 		t.Errorf("with a lease, the default TTL must be the maximum of the class: %+v", created)
 	}
 	for range 8 {
@@ -102,7 +103,9 @@ func TestExtendDuringLease(t *testing.T) {
 	name := leased(t, alice, 60, 10*time.Minute)
 	extend := func(d time.Duration) *v1alpha1.TemporaryNamespace {
 		t.Helper()
-		_, after, err := alice.Extend(t.Context(), name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(d) }, "", metav1.PatchOptions{})
+		_, after, err := alice.Extend(t.Context(), name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+			return now.Add(d)
+		}, "", metav1.PatchOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +136,8 @@ func TestExtendDuringLease(t *testing.T) {
 	if tn, err = alice.ReleaseLease(t.Context(), tn, alice.Now().Add(30*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left < 29*time.Minute || left > 31*time.Minute || v1alpha1.Held(tn) {
+	if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left < 29*time.Minute || left > 31*time.Minute ||
+		v1alpha1.Held(tn) {
 		t.Errorf("kept for half an hour, it has %s left", left)
 	}
 	if left := extend(2 * time.Hour).Status.ExpirationTimestamp.Sub(alice.Now()); left < 119*time.Minute {

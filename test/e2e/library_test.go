@@ -28,7 +28,8 @@ func TestPlainHTTP(t *testing.T) {
 	}
 	cmd := exec.Command("sh", "-eu", "-c", lines+`[ "$(api "$tns" | grep -c '"'"$ns"'"')" = 0 ] && echo "gone: $ns"`)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "SERVER="+shared.Server, "CACERT="+filepath.Join(shared.Dir, "pki", "serving-ca.crt"), "TOKEN="+bearer(t, shared.Cluster, "dora"), "ID=4711")
+	cmd.Env = append(os.Environ(), "SERVER="+shared.Server, "CACERT="+filepath.Join(shared.Dir, "pki", "serving-ca.crt"),
+		"TOKEN="+bearer(t, shared.Cluster, "dora"), "ID=4711")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -42,7 +43,8 @@ func TestPlainHTTP(t *testing.T) {
 			second = at
 		}
 	}
-	if err != nil || first.IsZero() || second.Sub(first) < 90*time.Minute || !strings.Contains(text, `"phase": "Ready"`) || !strings.Contains(text, "gone: tmp-job-4711") {
+	if err != nil || first.IsZero() || second.Sub(first) < 90*time.Minute || !strings.Contains(text, `"phase": "Ready"`) ||
+		!strings.Contains(text, "gone: tmp-job-4711") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

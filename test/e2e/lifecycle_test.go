@@ -24,7 +24,9 @@ func TestCreateReturnsUsable(t *testing.T) {
 	alice, kube := user(t, "alice"), shared.Client("alice")
 	for i := range 10 {
 		tn := borrow(t, alice, unique("usable"), time.Hour)
-		if _, err := kube.CoreV1().ConfigMaps(tn.Name).Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{}); err != nil {
+		if _, err := kube.CoreV1().ConfigMaps(tn.Name).
+			Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}},
+				metav1.CreateOptions{}); err != nil {
 			t.Errorf("namespace %d: the owner's first write: %v", i, err)
 		}
 		if err := complete(t.Context(), admin(), tn.Name, "alice"); err != nil {
@@ -52,7 +54,9 @@ func TestRefusals(t *testing.T) {
 	alice := user(t, "alice")
 	mine := borrow(t, alice, unique("mine"), time.Hour)
 	bobs := borrow(t, user(t, "bob"), unique("bobs"), time.Hour)
-	if _, err := admin().CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-by-hand"}}, metav1.CreateOptions{}); err != nil {
+	if _, err := admin().CoreV1().Namespaces().
+		Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-by-hand"}},
+			metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	with := func(change func(*v1alpha1.TemporaryNamespace)) *v1alpha1.TemporaryNamespace {
@@ -108,7 +112,8 @@ func TestRefusals(t *testing.T) {
 
 func allNamespaces(t *testing.T) []corev1.Namespace {
 	t.Helper()
-	list, err := admin().CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"})
+	list, err := admin().CoreV1().Namespaces().
+		List(t.Context(), metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +140,8 @@ func TestDryRunCreatesNothing(t *testing.T) {
 	until := func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {
 		return tn.Status.ExpirationTimestamp.Add(time.Hour)
 	}
-	if _, _, err := alice.Extend(t.Context(), name, until, "", metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+	if _, _, err := alice.Extend(t.Context(), name, until, "",
+		metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := alice.Delete(t.Context(), name, metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
@@ -170,18 +176,21 @@ func TestExpiryNeverMovesBack(t *testing.T) {
 		{`{"extendUntil":` + at(150*time.Minute) + `}`, "must not be earlier than"},
 		{`{"extendUntil":null}`, ""}, // an omitted field stays
 		{`{"extendUntil":` + at(149*time.Minute) + `}`, "must not be earlier than"},
-		{`{"extendUntil":"0000-01-01T00:00:00+23:00"}`, "must not be before the creation"}, // unreadable once stored: it would never expire
+		// Once stored, it could not be read, and the namespace would never expire.
+		{`{"extendUntil":"0000-01-01T00:00:00+23:00"}`, "must not be before the creation"},
 		{`{"extendUntil":` + at(8*24*time.Hour) + `}`, "must not be after"},
 		{`{"extendUntil":` + at(7*24*time.Hour) + `}`, ""},
 		{`{"className":"other"}`, "is immutable"},
 	} {
 		err := patch(step.spec)
-		if step.refused == "" && err != nil || step.refused != "" && (err == nil || !strings.Contains(err.Error(), step.refused)) {
+		if step.refused == "" && err != nil ||
+			step.refused != "" && (err == nil || !strings.Contains(err.Error(), step.refused)) {
 			t.Errorf("%s: got %v, want %q", step.spec, err, step.refused)
 		}
 	}
 	fresh := borrow(t, alice, unique("move"), time.Hour)
-	if out, err := shared.Kubectl("alice", "patch", "tns", fresh.Name, "--type=merge", "-p", `{"spec":{"extendUntil":"0000-01-01T00:00:00+23:00"}}`); err == nil {
+	if out, err := shared.Kubectl("alice", "patch", "tns", fresh.Name, "--type=merge", "-p",
+		`{"spec":{"extendUntil":"0000-01-01T00:00:00+23:00"}}`); err == nil {
 		t.Errorf("an extension into the year -1: %s", out)
 	}
 	now, err := alice.Get(t.Context(), tn.Name)
@@ -195,7 +204,9 @@ func TestUsersSeeOnlyTheirOwn(t *testing.T) {
 	bob := user(t, "bob")
 	tn := borrow(t, user(t, "alice"), unique("secret"), time.Hour)
 	_, err := bob.Get(t.Context(), tn.Name)
-	_, _, xerr := bob.Extend(t.Context(), tn.Name, func(*v1alpha1.TemporaryNamespace, time.Time) time.Time { return time.Now().Add(2 * time.Hour) }, "", metav1.PatchOptions{})
+	_, _, xerr := bob.Extend(t.Context(), tn.Name, func(*v1alpha1.TemporaryNamespace, time.Time) time.Time {
+		return time.Now().Add(2 * time.Hour)
+	}, "", metav1.PatchOptions{})
 	_, derr := bob.Delete(t.Context(), tn.Name, metav1.DeleteOptions{})
 	for verb, err := range map[string]error{"get": err, "extend": xerr, "delete": derr} {
 		if reason(err) != metav1.StatusReasonNotFound {
@@ -203,10 +214,13 @@ func TestUsersSeeOnlyTheirOwn(t *testing.T) {
 		}
 	}
 	// The answers for absent namespaces and for those of others must be identical.
-	if _, absent := bob.Get(t.Context(), "tmp-absent"); strings.Replace(absent.Error(), "tmp-absent", tn.Name, 1) != err.Error() {
+	if _, absent := bob.Get(t.Context(), "tmp-absent"); strings.Replace(absent.Error(), "tmp-absent", tn.Name,
+		1) != err.Error() {
 		t.Errorf("absent: %q; another user's: %q", absent, err)
 	}
-	for _, o := range []metav1.ListOptions{{}, {FieldSelector: "metadata.name=" + tn.Name}, {FieldSelector: "status.owner=alice"}} {
+	for _, o := range []metav1.ListOptions{
+		{}, {FieldSelector: "metadata.name=" + tn.Name}, {FieldSelector: "status.owner=alice"},
+	} {
 		list, err := bob.List(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -238,7 +252,8 @@ func TestUnreadableExpiry(t *testing.T) {
 	alice := user(t, "alice")
 	tn := borrow(t, alice, unique("kept"), 30*time.Second)
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"soon"}}}`, v1alpha1.AnnotationTTL)
-	if _, err := admin().CoreV1().Namespaces().Patch(t.Context(), tn.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	if _, err := admin().CoreV1().Namespaces().
+		Patch(t.Context(), tn.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(32 * time.Second) // longer than the TTL
@@ -251,7 +266,11 @@ func TestUnreadableExpiry(t *testing.T) {
 // The limit range must let a pod without requests pass the quota.
 func TestPodsWithoutRequests(t *testing.T) {
 	tn := borrow(t, user(t, "alice"), unique("pods"), time.Hour)
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.test/c"}}}}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "c", Image: "example.test/c"}},
+		},
+	}
 	kube := shared.Client("alice")
 	var out *corev1.Pod
 	err := testenv.Eventually(60*time.Second, func() (err error) {
@@ -265,7 +284,8 @@ func TestPodsWithoutRequests(t *testing.T) {
 		t.Errorf("the request is %s, want the class's 100m", got.String())
 	}
 	pod.Name, pod.Spec.HostNetwork = "host", true
-	if _, err := kube.CoreV1().Pods(tn.Name).Create(t.Context(), pod, metav1.CreateOptions{}); err == nil || !strings.Contains(err.Error(), "PodSecurity") {
+	if _, err := kube.CoreV1().Pods(tn.Name).Create(t.Context(), pod, metav1.CreateOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "PodSecurity") {
 		t.Errorf("a pod on the host's network: got %v, want it refused by pod security", err)
 	}
 }

@@ -46,7 +46,8 @@ func orderOfAccess(t *testing.T, kube kubernetes.Interface) func() int {
 				}
 				continue
 			}
-			if number(policy.ResourceVersion) > number(binding.ResourceVersion) || number(limits.ResourceVersion) > number(binding.ResourceVersion) || len(quota.Status.Hard) == 0 {
+			if number(policy.ResourceVersion) > number(binding.ResourceVersion) ||
+				number(limits.ResourceVersion) > number(binding.ResourceVersion) || len(quota.Status.Hard) == 0 {
 				t.Errorf("%s: the owner got access before the guard rails existed", ns)
 			}
 			if number(quota.ResourceVersion) < number(binding.ResourceVersion) { // not written since, so it was already in force

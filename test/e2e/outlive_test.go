@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	jobOf      = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {%stemplate: {metadata: {labels: {app: x}%s}, spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}\n"
-	replicasOf = "apiVersion: apps/v1\nkind: %s\nmetadata: {name: w}\nspec: {selector: {matchLabels: {app: x}}, template: {metadata: {labels: {app: x}%s}, spec: {containers: [{name: c, image: c}]}}}\n"
+	jobOf = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {%stemplate: {metadata: {labels: {app: " +
+		"x}%s}, spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}\n"
+	replicasOf = "apiVersion: apps/v1\nkind: %s\nmetadata: {name: w}\nspec: {selector: {matchLabels: {app: x}}, " +
+		"template: {metadata: {labels: {app: x}%s}, spec: {containers: [{name: c, image: c}]}}}\n"
 	finalizers = ", finalizers: [x.test/x]"
 )
 
@@ -43,19 +45,25 @@ func TestTenantCannotOutliveExpiry(t *testing.T) {
 			kubectl(fmt.Sprintf(jobOf, "", ""), "create", "-f", "-")
 			kubectl("", "create", "configmap", "keep")
 			uid := kubectl("", "get", "configmap", "keep", "-o", "jsonpath={.metadata.uid}")
-			kubectl("", "patch", "pod", pod(), "--type=merge", "-p", `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"keep","uid":"`+uid+`","controller":true}]}}`)
+			kubectl("", "patch", "pod", pod(), "--type=merge", "-p",
+				`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"keep","uid":"`+uid+
+					`","controller":true}]}}`)
 		},
 		"managed": func(kubectl func(string, ...string) string, pod func() string) {
 			kubectl(fmt.Sprintf(jobOf, "", ""), "create", "-f", "-")
-			kubectl(strings.Replace(fmt.Sprintf(jobOf, "managedBy: x.test/x, ", ""), "name: j", "name: other", 1), "create", "-f", "-")
+			kubectl(strings.Replace(fmt.Sprintf(jobOf, "managedBy: x.test/x, ", ""), "name: j", "name: other", 1), "create",
+				"-f", "-")
 			uid := kubectl("", "get", "job", "other", "-o", "jsonpath={.metadata.uid}")
-			kubectl("", "patch", "pod", pod(), "--type=merge", "-p", `{"metadata":{"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job","name":"other","uid":"`+uid+`","controller":true}]}}`)
+			kubectl("", "patch", "pod", pod(), "--type=merge", "-p",
+				`{"metadata":{"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job","name":"other","uid":"`+uid+
+					`","controller":true}]}}`)
 		},
 		"adopted": func(kubectl func(string, ...string) string, pod func() string) {
 			kubectl(fmt.Sprintf(jobOf, "", ""), "create", "-f", "-")
 			pod()
 			kubectl(fmt.Sprintf(replicasOf, "ReplicaSet", ""), "create", "-f", "-")
-			kubectl("", "delete", "job", "j", "--cascade=orphan") // the ReplicaSet controller and the Job controller race for the pod
+			// The ReplicaSet controller and the Job controller race for the pod.
+			kubectl("", "delete", "job", "j", "--cascade=orphan")
 			time.Sleep(2 * time.Second)
 		},
 		"replaced": func(kubectl func(string, ...string) string, pod func() string) {
@@ -65,7 +73,8 @@ func TestTenantCannotOutliveExpiry(t *testing.T) {
 		"dependent": func(kubectl func(string, ...string) string, pod func() string) {
 			kubectl(fmt.Sprintf(jobOf, "", ""), "create", "-f", "-")
 			uid := kubectl("", "get", "pod", pod(), "-o", "jsonpath={.metadata.uid}")
-			kubectl(`{apiVersion: v1, kind: ConfigMap, metadata: {name: keep, finalizers: [x.test/x], ownerReferences: [{apiVersion: v1, kind: Pod, name: `+pod()+`, uid: `+uid+`, blockOwnerDeletion: true}]}}`, "create", "-f", "-")
+			kubectl(`{apiVersion: v1, kind: ConfigMap, metadata: {name: keep, finalizers: [x.test/x], ownerReferences: `+
+				`[{apiVersion: v1, kind: Pod, name: `+pod()+`, uid: `+uid+`, blockOwnerDeletion: true}]}}`, "create", "-f", "-")
 			kubectl("", "delete", "job", "j", "--cascade=foreground", "--wait=false")
 			time.Sleep(2 * time.Second)
 		},
@@ -101,16 +110,19 @@ func TestTenantCannotOutliveExpiry(t *testing.T) {
 			err := testenv.Eventually(2*time.Minute, func() error {
 				// Finalizers of other kinds may delay the end of the namespace, but not
 				// of the access.
-				if _, err := kube.RbacV1().RoleBindings(tn.Name).Get(ctx, "tenama:owner", metav1.GetOptions{}); apierrors.IsNotFound(err) {
+				if _, err := kube.RbacV1().RoleBindings(tn.Name).
+					Get(ctx, "tenama:owner", metav1.GetOptions{}); apierrors.IsNotFound(err) {
 					return nil
 				}
-				out, _ := shared.Kubectl("admin", "-n", tn.Name, "get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.name} {.metadata.finalizers} {.metadata.ownerReferences}{end}")
+				out, _ := shared.Kubectl("admin", "-n", tn.Name, "get", "pods", "-o",
+					"jsonpath={range .items[*]}{.metadata.name} {.metadata.finalizers} {.metadata.ownerReferences}{end}")
 				return errOf("the tenant still has access; pods: " + out)
 			})
 			if err != nil {
 				t.Error(err)
 			}
-			if cm, err := kube.CoreV1().ConfigMaps(tn.Name).Get(ctx, "keep", metav1.GetOptions{}); err == nil && len(cm.Finalizers) > 0 {
+			if cm, err := kube.CoreV1().ConfigMaps(tn.Name).Get(ctx, "keep", metav1.GetOptions{}); err == nil &&
+				len(cm.Finalizers) > 0 {
 				cm.Finalizers = nil // let the namespace go
 				_, _ = kube.CoreV1().ConfigMaps(tn.Name).Update(ctx, cm, metav1.UpdateOptions{})
 			}

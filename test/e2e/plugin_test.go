@@ -43,7 +43,9 @@ func newTerminal(t *testing.T, c *testenv.Cluster, user string) *terminal {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &terminal{path, append(os.Environ(), "HOME="+home, "KUBECONFIG="+path, "PATH="+testenv.Bin("")+":"+os.Getenv("PATH"))}
+	return &terminal{
+		path, append(os.Environ(), "HOME="+home, "KUBECONFIG="+path, "PATH="+testenv.Bin("")+":"+os.Getenv("PATH")),
+	}
 }
 
 func (s *terminal) command(args ...string) *exec.Cmd {
@@ -77,7 +79,9 @@ func TestPluginWithoutBroker(t *testing.T) {
 	before, _ := os.ReadFile(sh.kubeconfig)
 	check := func(what, want string) {
 		t.Helper()
-		for _, args := range [][]string{{"create", "--ttl", "1h"}, {"list"}, {"extend", "x"}, {"delete", "x"}, {"use", "x"}, {"version"}} {
+		for _, args := range [][]string{
+			{"create", "--ttl", "1h"}, {"list"}, {"extend", "x"}, {"delete", "x"}, {"use", "x"}, {"version"},
+		} {
 			stdout, stderr, code := sh.run(args...)
 			first, _, _ := strings.Cut(stderr, "\n")
 			if code != 1 || first != want || strings.Contains(stdout, "created") {
@@ -97,7 +101,8 @@ func TestPluginWithoutBroker(t *testing.T) {
 	check("stopped", absent)
 	b = start(t, c, port, "broker-0")
 	b.Kill()
-	if out, err := c.Kubectl("admin", "wait", "--for=condition=Available=False", "--timeout=90s", "apiservice/v1alpha1.tenama.dev"); err != nil {
+	if out, err := c.Kubectl("admin", "wait", "--for=condition=Available=False", "--timeout=90s",
+		"apiservice/v1alpha1.tenama.dev"); err != nil {
 		t.Fatal(out)
 	}
 	check("killed", "error: the tenama broker of this cluster does not respond")
@@ -135,7 +140,8 @@ func TestInterrupt(t *testing.T) {
 			code = exit.ExitCode() & 255
 		}
 		codes[code]++
-		if code != 0 && code != 130 && code != 255 { // 255: ended by the first signal before it had a handler, or by the second one
+		// 255: ended by the first signal before it had a handler, or by the second one
+		if code != 0 && code != 130 && code != 255 {
 			t.Errorf("exit code %d: %s", code, out.String())
 		}
 		config, err := clientcmd.LoadFromFile(sh.kubeconfig)
@@ -213,7 +219,8 @@ func TestWatch(t *testing.T) {
 	time.Sleep(time.Second)
 	tn := borrow(t, user(t, "erik"), unique("seen"), time.Hour)
 	other := borrow(t, user(t, "alice"), unique("unseen"), time.Hour)
-	wait := exec.CommandContext(ctx, testenv.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=go", "tns/"+tn.Name, "--timeout=90s")
+	wait := exec.CommandContext(ctx, testenv.Bin("kubectl"), "wait", "--for=jsonpath={.spec.reason}=go", "tns/"+tn.Name,
+		"--timeout=90s")
 	wait.Env = cmd.Env
 	waited := make(chan error, 1)
 	go func() {
@@ -224,7 +231,8 @@ func TestWatch(t *testing.T) {
 		waited <- err
 	}()
 	time.Sleep(500 * time.Millisecond)
-	if _, err := shared.Kubectl("erik", "patch", "tns", tn.Name, "--type=merge", "-p", `{"spec":{"reason":"go"}}`); err != nil {
+	if _, err := shared.Kubectl("erik", "patch", "tns", tn.Name, "--type=merge", "-p",
+		`{"spec":{"reason":"go"}}`); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-waited; err != nil {
@@ -247,7 +255,8 @@ func TestWatch(t *testing.T) {
 	// From an unspecified version, as kubectl get NAME -w and curl request it; older
 	// versions of kube-apiserver do not know initial events.
 	for _, version := range []string{"", "0"} {
-		w, err := user(t, "alice").Watch(ctx, metav1.ListOptions{ResourceVersion: version, FieldSelector: "metadata.name=" + other.Name})
+		w, err := user(t, "alice").
+			Watch(ctx, metav1.ListOptions{ResourceVersion: version, FieldSelector: "metadata.name=" + other.Name})
 		if err != nil {
 			t.Fatalf("resourceVersion %q: %v", version, err)
 		}

@@ -109,7 +109,8 @@ func putPolicy(t *testing.T, k kubernetes.Interface, p *admissionv1.ValidatingAd
 	if now := getPolicy(t, k, p.Name); now != nil {
 		p.ResourceVersion = now.ResourceVersion
 	}
-	if _, err := k.AdmissionregistrationV1().ValidatingAdmissionPolicies().Update(t.Context(), p, metav1.UpdateOptions{}); err != nil {
+	if _, err := k.AdmissionregistrationV1().ValidatingAdmissionPolicies().
+		Update(t.Context(), p, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -134,7 +134,9 @@ func TestNoExtensionDuringDeletion(t *testing.T) {
 	if _, err := alice.Delete(t.Context(), tn.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := alice.Extend(t.Context(), tn.Name, func(*v1alpha1.TemporaryNamespace, time.Time) time.Time { return time.Now().Add(5 * time.Hour) }, "", metav1.PatchOptions{})
+	_, _, err := alice.Extend(t.Context(), tn.Name, func(*v1alpha1.TemporaryNamespace, time.Time) time.Time {
+		return time.Now().Add(5 * time.Hour)
+	}, "", metav1.PatchOptions{})
 	if reason(err) != metav1.StatusReasonConflict || !strings.Contains(err.Error(), "being deleted") {
 		t.Errorf("got %v, want a Conflict", err)
 	}
@@ -146,7 +148,8 @@ func TestNoExtensionDuringDeletion(t *testing.T) {
 		t.Error(err)
 	}
 	// The name is quarantined for others: a cached token must not open their namespace.
-	if _, err := user(t, "bob").Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
+	if _, err := user(t, "bob").
+		Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); reason(err) != metav1.StatusReasonConflict {
 		t.Errorf("bob got the name immediately: %v", err)
 	}
 	if _, err := alice.Create(t.Context(), tns(tn.Name, time.Hour), metav1.CreateOptions{}); err != nil {

@@ -29,7 +29,8 @@ func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation 
 	if err != nil {
 		t.Fatal(err)
 	}
-	class := strings.Replace(strings.Replace(string(b), "name: default", "name: moving", 1), `is-default-class: "true"`, `is-default-class: "false"`, 1)
+	class := strings.Replace(strings.Replace(string(b), "name: default", "name: moving", 1), `is-default-class: "true"`,
+		`is-default-class: "false"`, 1)
 	const dropped = "  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: old}, spec: {hard: {count/events: 500}}}\n"
 	const droppedKey = "count/leases.coordination.k8s.io"
 	revision := func() string {
@@ -46,7 +47,10 @@ func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation 
 		for range 220 {
 			tn := tns(fresh(), time.Hour)
 			tn.Spec.ClassName = "moving"
-			if err := testenv.Eventually(60*time.Second, func() error { _, err := alice.Create(ctx, tn, metav1.CreateOptions{}); return err }); err != nil {
+			if err := testenv.Eventually(60*time.Second, func() error {
+				_, err := alice.Create(ctx, tn, metav1.CreateOptions{})
+				return err
+			}); err != nil {
 				t.Fatal(err)
 			}
 			pool = append(pool, tn.Name)
@@ -117,9 +121,11 @@ func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation 
 			if err := json.Unmarshal([]byte(ns.Annotations[v1alpha1.AnnotationReserved]), &reserved); err != nil {
 				return err
 			}
-			if quota.Spec.Hard.Pods().Value() != 60 || reserved.Pods().Value() != 60 || ns.Annotations[v1alpha1.AnnotationClassRevision] != now ||
+			if quota.Spec.Hard.Pods().Value() != 60 || reserved.Pods().Value() != 60 ||
+				ns.Annotations[v1alpha1.AnnotationClassRevision] != now ||
 				!strings.Contains(binding.Annotations[v1alpha1.AnnotationGuardRails], `"pods":"60"`) {
-				return fmt.Errorf("%s is not refreshed: quota %s, reserved %s, revision %s of %s", name, quota.Spec.Hard.Pods(), reserved.Pods(), ns.Annotations[v1alpha1.AnnotationClassRevision], now)
+				return fmt.Errorf("%s is not refreshed: quota %s, reserved %s, revision %s of %s", name, quota.Spec.Hard.Pods(),
+					reserved.Pods(), ns.Annotations[v1alpha1.AnnotationClassRevision], now)
 			}
 			return nil
 		},

@@ -108,11 +108,15 @@ func TestResumeByAnotherReplica(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				r, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("https://127.96.0.10:%d%s", port-1, collection), strings.NewReader(string(body)))
+				r, err := http.NewRequestWithContext(ctx, http.MethodPost,
+					fmt.Sprintf("https://127.96.0.10:%d%s", port-1, collection), strings.NewReader(string(body)))
 				if err != nil {
 					return err
 				}
-				r.Header = http.Header{"X-Remote-User": {"alice"}, "X-Remote-Group": {"devs", "system:authenticated"}, "Content-Type": {"application/json"}, "Accept": {"application/json"}}
+				r.Header = http.Header{
+					"X-Remote-User": {"alice"}, "X-Remote-Group": {"devs", "system:authenticated"},
+					"Content-Type": {"application/json"}, "Accept": {"application/json"},
+				}
 				resp, err := second.Do(r)
 				if err != nil {
 					return err

@@ -78,7 +78,8 @@ func TestConcurrentCreates(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = alice.Delete(context.Background(), tn.Name, metav1.DeleteOptions{}) }()
-	if _, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"c"}},"spec":{"ttlSeconds":7200}}`), metav1.PatchOptions{}); err != nil {
+	if _, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType,
+		[]byte(`{"metadata":{"labels":{"a":"c"}},"spec":{"ttlSeconds":7200}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range []metav1.CreateOptions{{}, {DryRun: []string{metav1.DryRunAll}}} {
@@ -123,13 +124,25 @@ func TestRequestBodyExpansion(t *testing.T) {
 		body string
 		want metav1.StatusReason
 	}{
-		"nested copies":          {types.JSONPatchType, "[" + strings.Join(ops, ",") + "]", metav1.StatusReasonInvalid},
-		"nested objects":         {types.MergePatchType, `{"spec":` + strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9001), metav1.StatusReasonBadRequest},
-		"nested objects in YAML": {types.ApplyPatchType, "spec: " + strings.Repeat("{a: ", 9000) + "1" + strings.Repeat("}", 9000), metav1.StatusReasonBadRequest},
-		"nested aliases":         {types.ApplyPatchType, "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]\n", metav1.StatusReasonBadRequest},
+		"nested copies": {types.JSONPatchType, "[" + strings.Join(ops, ",") + "]", metav1.StatusReasonInvalid},
+		"nested objects": {
+			types.MergePatchType, `{"spec":` + strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9001),
+			metav1.StatusReasonBadRequest,
+		},
+		"nested objects in YAML": {
+			types.ApplyPatchType, "spec: " + strings.Repeat("{a: ", 9000) + "1" + strings.Repeat("}", 9000),
+			metav1.StatusReasonBadRequest,
+		},
+		"nested aliases": {
+			types.ApplyPatchType,
+			"a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d " +
+				"[*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]\n",
+			metav1.StatusReasonBadRequest,
+		},
 	} {
 		begun := time.Now()
-		_, err := alice.Patch(t.Context(), tn.Name, p.kind, []byte(p.body), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := alice.Patch(t.Context(), tn.Name, p.kind, []byte(p.body),
+			metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 		if reason(err) != p.want {
 			t.Errorf("%s: %v (%s), want %s", what, err, time.Since(begun), p.want)
 		}
@@ -148,11 +161,14 @@ func TestFullAnnotations(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = alice.Delete(context.Background(), tn.Name, metav1.DeleteOptions{}) }()
-	if _, _, err := alice.Extend(t.Context(), tn.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(3 * time.Hour) }, "", metav1.PatchOptions{}); err != nil {
+	if _, _, err := alice.Extend(t.Context(), tn.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+		return now.Add(3 * time.Hour)
+	}, "", metav1.PatchOptions{}); err != nil {
 		t.Errorf("extend: %v", err)
 	}
 	more := []byte(`{"metadata":{"annotations":{"b":"` + strings.Repeat("x", 400) + `"}}}`)
-	if _, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType, more, metav1.PatchOptions{}); reason(err) != metav1.StatusReasonRequestEntityTooLarge {
+	if _, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType, more,
+		metav1.PatchOptions{}); reason(err) != metav1.StatusReasonRequestEntityTooLarge {
 		t.Errorf("more annotations: %v, want a rejection", err)
 	}
 	// A time with a fraction is stored in seconds, and the second write changes
@@ -160,7 +176,8 @@ func TestFullAnnotations(t *testing.T) {
 	until := time.Now().Add(5*time.Hour).UTC().Format("2006-01-02T15:04:05") + ".5Z"
 	var generations []int64
 	for range 2 {
-		now, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType, []byte(`{"spec":{"extendUntil":"`+until+`"}}`), metav1.PatchOptions{})
+		now, err := alice.Patch(t.Context(), tn.Name, types.MergePatchType, []byte(`{"spec":{"extendUntil":"`+until+`"}}`),
+			metav1.PatchOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

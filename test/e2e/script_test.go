@@ -65,7 +65,9 @@ func runScripts(t *testing.T, dir, plugin string) {
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // avoids the names of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until, "setenv": setenv, "same": same, "subst": subst},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "until": until, "setenv": setenv, "same": same, "subst": subst,
+		},
 	})
 }
 

@@ -27,7 +27,8 @@ func TestStaticPolicies(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"policies/policies.yaml": policies,
-		"admission.yaml":         strings.Replace(string(config), "/etc/kubernetes/tenama", filepath.Join(dir, "policies"), 1),
+		"admission.yaml": strings.Replace(string(config), "/etc/kubernetes/tenama", filepath.Join(dir, "policies"),
+			1),
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
 			t.Fatal(err)
@@ -36,7 +37,9 @@ func TestStaticPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := testenv.StartCluster(t.Context(), filepath.Join(dir, "c"), "--feature-gates=ManifestBasedAdmissionControlConfig=true", "--admission-control-config-file="+filepath.Join(dir, "admission.yaml"))
+	c, err := testenv.StartCluster(t.Context(), filepath.Join(dir, "c"),
+		"--feature-gates=ManifestBasedAdmissionControlConfig=true",
+		"--admission-control-config-file="+filepath.Join(dir, "admission.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,12 +48,15 @@ func TestStaticPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"validatingadmissionpolicybindings", "--all"}, {"validatingadmissionpolicies", "--all"}} {
+	for _, args := range [][]string{
+		{"validatingadmissionpolicybindings", "--all"}, {"validatingadmissionpolicies", "--all"},
+	} {
 		if out, err := c.Kubectl("admin", append([]string{"delete"}, args...)...); err != nil {
 			t.Fatal(out)
 		}
 	}
-	if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicy", attack.Containment+".static.k8s.io"); err == nil || !strings.Contains(out, "NotFound") {
+	if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicy",
+		attack.Containment+".static.k8s.io"); err == nil || !strings.Contains(out, "NotFound") {
 		t.Errorf("a policy from a file was deleted through the API: %s", out)
 	}
 	start(t, c, port, "broker-0", "--inspect-interval=1h") // it verifies its containment with them
@@ -81,7 +87,8 @@ func TestNarrowPolicies(t *testing.T) {
 	if err := os.Mkdir(overlay, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte("resources: [../deploy/local]\ncomponents: [../deploy/narrow]\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"),
+		[]byte("resources: [../deploy/local]\ncomponents: [../deploy/narrow]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "-k", overlay); err != nil {

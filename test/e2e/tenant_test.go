@@ -21,7 +21,8 @@ func TestOrdinaryUse(t *testing.T) {
 	for _, class := range []struct{ name, policies string }{{"default", "false"}, {"open-network", "true"}} {
 		t.Run(class.name, func(t *testing.T) {
 			if class.name != "default" {
-				manifest := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: " + class.name + "}\nspec: {lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, networkPolicyAccess: ReadWrite}\n"
+				manifest := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: " + class.name +
+					"}\nspec: {lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, networkPolicyAccess: ReadWrite}\n"
 				if out, err := shared.KubectlIn("admin", manifest, "apply", "-f", "-"); err != nil {
 					t.Fatal(out)
 				}
@@ -37,19 +38,22 @@ func TestOrdinaryUse(t *testing.T) {
 			}
 			kubectl := func(args ...string) {
 				t.Helper()
-				if out, err := shared.Kubectl("alice", append([]string{"-n", tn.Name}, args...)...); err != nil || strings.Contains(out, "Warning") {
+				if out, err := shared.Kubectl("alice", append([]string{"-n", tn.Name}, args...)...); err != nil ||
+					strings.Contains(out, "Warning") {
 					t.Errorf("kubectl %s: %s", strings.Join(args, " "), out)
 				}
 			}
 			helm := func(args ...string) (string, error) {
 				home := t.TempDir()
 				cmd := exec.Command(testenv.Bin("tools/helm"), append(args, "-n", tn.Name)...)
-				cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig("alice"), "HOME="+home, "XDG_CACHE_HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+				cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.Kubeconfig("alice"), "HOME="+home, "XDG_CACHE_HOME="+home,
+					"XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 				out, err := cmd.CombinedOutput()
 				return string(out), err
 			}
 			for _, args := range [][]string{
-				{"install", "app", "testdata/chart", "--set", "networkPolicy=" + class.policies}, {"upgrade", "app", "testdata/chart", "--set", "networkPolicy=" + class.policies},
+				{"install", "app", "testdata/chart", "--set", "networkPolicy=" + class.policies},
+				{"upgrade", "app", "testdata/chart", "--set", "networkPolicy=" + class.policies},
 				{"rollback", "app", "1"}, {"list"}, {"uninstall", "app"},
 			} {
 				if out, err := helm(args...); err != nil {
@@ -84,7 +88,9 @@ func TestOrdinaryUse(t *testing.T) {
 			kubectl("create", "token", "default")
 			kubectl("create", "rolebinding", "mates", "--clusterrole=view", "--group=ops")
 			for _, right := range [][]string{
-				{"get", "pods/log"}, {"create", "pods/exec"}, {"create", "pods/portforward"}, {"create", "pods/attach"}, {"update", "pods/ephemeralcontainers"}, {"create", "persistentvolumeclaims"}, {"get", "resourcequotas"}, {"get", "events"},
+				{"get", "pods/log"}, {"create", "pods/exec"}, {"create", "pods/portforward"}, {"create", "pods/attach"},
+				{"update", "pods/ephemeralcontainers"}, {"create", "persistentvolumeclaims"}, {"get", "resourcequotas"},
+				{"get", "events"},
 			} {
 				kubectl(append([]string{"auth", "can-i"}, right...)...)
 			}
@@ -97,7 +103,9 @@ func TestOrdinaryUse(t *testing.T) {
 // later changes; those that others set there must stay.
 func TestUserKeys(t *testing.T) {
 	ctx := t.Context()
-	class := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: keyed}\nspec: {lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, userKeys: [team, cost.example.test/*], namespaceLabels: {tier: free}}\n"
+	class := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: keyed}\nspec: {lifetime: " +
+		"{defaultTTLSeconds: 600, maximumTTLSeconds: 600}, userKeys: [team, cost.example.test/*], namespaceLabels: " +
+		"{tier: free}}\n"
 	if out, err := shared.KubectlIn("admin", class, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
 	}
@@ -126,10 +134,16 @@ func TestUserKeys(t *testing.T) {
 			}
 		}
 	}
-	all := map[string]string{"user.tenama.dev/a": "1", "team": "x", "cost.example.test/centre": "7", "istio-injection": "enabled", "tier": "pro"}
-	check(make("default", all, all), map[string]string{"user.tenama.dev/a": "1", "team": "", "cost.example.test/centre": "", "istio-injection": "", "tier": ""})
+	all := map[string]string{
+		"user.tenama.dev/a": "1", "team": "x", "cost.example.test/centre": "7", "istio-injection": "enabled", "tier": "pro",
+	}
+	check(make("default", all, all), map[string]string{
+		"user.tenama.dev/a": "1", "team": "", "cost.example.test/centre": "", "istio-injection": "", "tier": "",
+	})
 	name := make("keyed", all, all)
-	check(name, map[string]string{"user.tenama.dev/a": "", "team": "x", "cost.example.test/centre": "7", "istio-injection": "", "tier": "free"})
+	check(name, map[string]string{
+		"user.tenama.dev/a": "", "team": "x", "cost.example.test/centre": "7", "istio-injection": "", "tier": "free",
+	})
 
 	// An operator's label, followed by a change of the user.
 	if out, err := shared.Kubectl("admin", "label", "namespace", name, "mesh=on"); err != nil {
@@ -154,11 +168,13 @@ func TestUserKeys(t *testing.T) {
 		"should match":          "userKeys: ['*']",
 		"which namespaceLabels": "userKeys: ['a.test/*'], namespaceLabels: {a.test/x: z}",
 	} {
-		manifest := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: badkeys}\nspec: {lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, " + spec + "}\n"
+		manifest := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: badkeys}\nspec: " +
+			"{lifetime: {defaultTTLSeconds: 600, maximumTTLSeconds: 600}, " + spec + "}\n"
 		out, err := shared.KubectlIn("admin", manifest, "apply", "-f", "-")
 		if err == nil { // the condition reports problems that the definition cannot detect
 			err := testenv.Eventually(60*time.Second, func() error {
-				out, _ = shared.Kubectl("admin", "get", "namespaceclass", "badkeys", "-o", "jsonpath={.status.conditions[0].message}")
+				out, _ = shared.Kubectl("admin", "get", "namespaceclass", "badkeys", "-o",
+					"jsonpath={.status.conditions[0].message}")
 				if !strings.Contains(out, what) {
 					return errOf(out)
 				}

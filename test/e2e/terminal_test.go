@@ -37,7 +37,8 @@ func TestColourOnATerminal(t *testing.T) {
 		if code != 0 || strings.Contains(out, "\x1b[32m") != c.want || !c.want && strings.Contains(out, "\x1b") {
 			t.Errorf("%s: code %d, colour wanted: %t\n%q", name, code, c.want, out)
 		}
-		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(out, ""); !regexp.MustCompile(`tmp-colour-\d+ +default +Ready +(59|60)m +tess`).MatchString(plain) {
+		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").
+			ReplaceAllString(out, ""); !regexp.MustCompile(`tmp-colour-\d+ +default +Ready +(59|60)m +tess`).MatchString(plain) {
 			t.Errorf("%s: the text differs:\n%s", name, plain)
 		}
 	}
@@ -82,7 +83,8 @@ func TestPrompt(t *testing.T) {
 	s := open(t, home, 200, nil, "delete", "--all")
 	s.until(`Delete 2 namespaces and everything in them: .*\? \[y/N\] $`)
 	s.send("\x03")
-	if code, out := s.exit(); code != 130 || !strings.Contains(out, "interrupted") || !there(first.Name) || !there(second.Name) {
+	if code, out := s.exit(); code != 130 || !strings.Contains(out, "interrupted") || !there(first.Name) ||
+		!there(second.Name) {
 		t.Errorf("Ctrl-C: exit code %d, both exist: %t, %t\n%s", code, there(first.Name), there(second.Name), out)
 	}
 	s = open(t, home, 200, nil, "delete", "--all")
@@ -99,7 +101,8 @@ func TestPrompt(t *testing.T) {
 	s.until(`Delete namespace ` + second.Name + ` and everything in it\? \[y/N\] $`)
 	s.send("y\r")
 	s.until(`waiting until namespace ` + second.Name + ` is gone`) // in a progress line
-	if code, out := s.exit(); code != 0 || !strings.HasSuffix(out, "namespace \""+second.Name+"\" deleted\r\n") || !strings.Contains(out, "\r\x1b[K") {
+	if code, out := s.exit(); code != 0 || !strings.HasSuffix(out, "namespace \""+second.Name+"\" deleted\r\n") ||
+		!strings.Contains(out, "\r\x1b[K") {
 		t.Errorf("yes: exit code %d:\n%q", code, out)
 	}
 }
@@ -147,7 +150,8 @@ func TestShell(t *testing.T) {
 	s.send("tty > /dev/null && echo a terminal in $TENAMA_NAMESPACE\r")
 	s.until(`\na terminal in tmp-shell-in`)
 	tn, err := sheila.Get(t.Context(), "tmp-shell-in")
-	if err != nil || tn.Spec.LeaseDurationSeconds == nil || time.Until(tn.Status.ExpirationTimestamp.Time) > 121*time.Second {
+	if err != nil || tn.Spec.LeaseDurationSeconds == nil ||
+		time.Until(tn.Status.ExpirationTimestamp.Time) > 121*time.Second {
 		t.Errorf("after a kill, it would exist for more than two minutes: %+v, %v", tn, err)
 	}
 	s.send("sleep 60\r")
@@ -166,7 +170,9 @@ func TestShell(t *testing.T) {
 	// Ctrl-C reaches a command once: the terminal sends it, and the plugin does not
 	// repeat it.
 	script := filepath.Join(home, "count")
-	if err := os.WriteFile(script, []byte("n=0\ntrap 'n=$((n+1))' INT\necho ready\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 0.1; done\nexit $((10 + n))\n"), 0o600); err != nil {
+	if err := os.WriteFile(script,
+		[]byte("n=0\ntrap 'n=$((n+1))' INT\necho ready\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 0.1; "+
+			"done\nexit $((10 + n))\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, home, 100, nil, "run", "--", "sh", script)

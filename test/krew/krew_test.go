@@ -31,7 +31,8 @@ func TestInstall(t *testing.T) {
 	for _, p := range r.platforms {
 		t.Run(p.String(), func(t *testing.T) {
 			u := newUser(t, "KREW_OS="+p.os(), "KREW_ARCH="+p.arch())
-			u.run(t, "kubectl", "krew", "install", "--manifest="+filepath.Join(r.dir, "tenama.yaml"), "--archive="+filepath.Join(r.dir, p.file()))
+			u.run(t, "kubectl", "krew", "install", "--manifest="+filepath.Join(r.dir, "tenama.yaml"),
+				"--archive="+filepath.Join(r.dir, p.file()))
 			store := u.krew("store", "tenama", r.version)
 			if diff := cmp.Diff([]string{"LICENSE", p.Bin}, files(t, store)); diff != "" {
 				t.Errorf("installed (-want +got):\n%s", diff)
@@ -58,7 +59,8 @@ func TestInstall(t *testing.T) {
 			if !p.isHost() {
 				return
 			}
-			if got, want := u.run(t, "kubectl", "tenama", "version", "--client"), "Client Version: "+r.version+"\n"; got != want {
+			if got, want := u.run(t, "kubectl", "tenama", "version", "--client"),
+				"Client Version: "+r.version+"\n"; got != want {
 				t.Errorf("kubectl tenama version --client: got %q, want %q", got, want)
 			}
 		})
@@ -74,7 +76,8 @@ func TestUpgrade(t *testing.T) {
 	commit := func(manifest string) {
 		u.write(t, "index/plugins/tenama.yaml", manifest)
 		u.run(t, "git", "-C", "index", "add", ".")
-		u.run(t, "git", "-C", "index", "-c", "user.name=test", "-c", "user.email=test@example.test", "commit", "-q", "-m", "tenama")
+		u.run(t, "git", "-C", "index", "-c", "user.name=test", "-c", "user.email=test@example.test", "commit", "-q", "-m",
+			"tenama")
 	}
 	runs := func(r release) {
 		t.Helper()
@@ -99,7 +102,9 @@ func TestUpgrade(t *testing.T) {
 	if out, err := u.try("kubectl", "tenama", "version", "--client"); err == nil {
 		t.Errorf("the plugin still runs: %s", out)
 	}
-	for _, dir := range []string{u.krew("bin"), u.krew("store"), u.krew("receipts"), filepath.Join(u.dir, "home"), filepath.Join(u.dir, "tmp")} {
+	for _, dir := range []string{
+		u.krew("bin"), u.krew("store"), u.krew("receipts"), filepath.Join(u.dir, "home"), filepath.Join(u.dir, "tmp"),
+	} {
 		if left := files(t, dir); len(left) != 0 {
 			t.Errorf("remaining in %s: %v", dir, left)
 		}
@@ -111,7 +116,8 @@ func TestTamperedArchive(t *testing.T) {
 	r, u := made(t), newUser(t)
 	sha := r.host(t).SHA256
 	wrong := strings.Replace(r.manifest, sha, strings.Repeat("0", len(sha)), 1)
-	out, err := u.try("kubectl", "krew", "install", "--manifest="+u.write(t, "tenama.yaml", wrong), "--archive="+filepath.Join(r.dir, r.host(t).file()))
+	out, err := u.try("kubectl", "krew", "install", "--manifest="+u.write(t, "tenama.yaml", wrong),
+		"--archive="+filepath.Join(r.dir, r.host(t).file()))
 	if err == nil || !strings.Contains(out, "checksum") {
 		t.Errorf("got %v, want a checksum error:\n%s", err, out)
 	}

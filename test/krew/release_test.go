@@ -117,7 +117,8 @@ func build(t *testing.T, version, epoch string, env ...string) release {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("sh", "-c", `umask 077; exec "$0" "$@"`, filepath.Join(root(t), "bin/tools/dist"), "-only", "host", "-version", version)
+	cmd := exec.Command("sh", "-c", `umask 077; exec "$0" "$@"`, filepath.Join(root(t), "bin/tools/dist"), "-only", "host",
+		"-version", version)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+epoch)
 	cmd.Env = append(cmd.Env, env...)

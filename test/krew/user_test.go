@@ -31,7 +31,10 @@ func newUser(t *testing.T, env ...string) *user {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for link, target := range map[string]string{"kubectl": "bin/kubectl", "kubectl-krew": "bin/tools/krew", "validate-krew-manifest": "bin/tools/validate-krew-manifest"} {
+	for link, target := range map[string]string{
+		"kubectl": "bin/kubectl", "kubectl-krew": "bin/tools/krew",
+		"validate-krew-manifest": "bin/tools/validate-krew-manifest",
+	} {
 		target = filepath.Join(root(t), target)
 		if _, err := os.Stat(target); err != nil {
 			t.Fatalf("%v: run make krew", err)
@@ -44,7 +47,8 @@ func newUser(t *testing.T, env ...string) *user {
 	u.env = append([]string{
 		"PATH=" + u.path, "HOME=" + filepath.Join(dir, "home"), "TMPDIR=" + filepath.Join(dir, "tmp"),
 		"KREW_ROOT=" + u.krew(), "KREW_NO_UPGRADE_CHECK=1", "GIT_CONFIG_NOSYSTEM=1",
-		"HTTP_PROXY=http://127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1", // no proxy answers there; this machine is reached without it
+		// No proxy listens there; connections to this machine bypass it.
+		"HTTP_PROXY=http://127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1",
 	}, env...)
 	return u
 }

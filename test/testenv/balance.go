@@ -86,8 +86,9 @@ func (r *Replicas) Port(i int) int { return r.port + 1 + i }
 // behalf of a user: with the certificate of the front proxy.
 func (r *Replicas) Direct(i int, certPEM, keyPEM []byte, user string, groups ...string) *rest.Config {
 	return &rest.Config{
-		Host:            fmt.Sprintf("https://%s", net.JoinHostPort(clusterIP, strconv.Itoa(r.Port(i)))),
-		TLSClientConfig: rest.TLSClientConfig{Insecure: true, CertData: certPEM, KeyData: keyPEM}, // callers test what the broker trusts, not its certificate
+		Host: fmt.Sprintf("https://%s", net.JoinHostPort(clusterIP, strconv.Itoa(r.Port(i)))),
+		// Callers test which clients the broker trusts, not its certificate.
+		TLSClientConfig: rest.TLSClientConfig{Insecure: true, CertData: certPEM, KeyData: keyPEM},
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(req *http.Request) (*http.Response, error) {
 				req = req.Clone(req.Context())

@@ -48,7 +48,8 @@ func (c *Cluster) Install(ctx context.Context) (int, error) {
 			time.Sleep(3 * time.Second) // 1.30 must not evaluate policies while it compiles them (docs/known-issues.md)
 		}
 	}
-	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "tenama-users", "--clusterrole=tenama:user", "--group=devs", "--group=ops"); err != nil && !strings.Contains(out, "already exists") {
+	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "tenama-users", "--clusterrole=tenama:user",
+		"--group=devs", "--group=ops"); err != nil && !strings.Contains(out, "already exists") {
 		return 0, errors.New(out)
 	}
 	client := c.Client("admin")
@@ -96,11 +97,13 @@ func (c *Cluster) Endpoints(ctx context.Context, port int, pods ...string) error
 		return err
 	}
 	// Older versions of kube-apiserver read Endpoints as well.
-	manifest := fmt.Sprintf("apiVersion: v1\nkind: Endpoints\nmetadata: {name: %s}\nsubsets: [{addresses: [{ip: 10.0.0.1}], ports: [{name: https, port: %d}]}]\n", broker, port)
+	manifest := fmt.Sprintf("apiVersion: v1\nkind: Endpoints\nmetadata: {name: %s}\nsubsets: [{addresses: [{ip: "+
+		"10.0.0.1}], ports: [{name: https, port: %d}]}]\n", broker, port)
 	if len(pods) == 0 {
 		manifest = fmt.Sprintf("apiVersion: v1\nkind: Endpoints\nmetadata: {name: %s}\n", broker)
 	}
-	if out, err := c.KubectlIn("admin", manifest, "-n", c.Home, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+	if out, err := c.KubectlIn("admin", manifest, "-n", c.Home, "apply", "--server-side", "--force-conflicts", "-f",
+		"-"); err != nil {
 		return errors.New(out)
 	}
 	return nil
@@ -149,8 +152,10 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 	}
 	defer log.Close()
 	args := []string{
-		"--kubeconfig=" + kubeconfig, "--bind-address=" + clusterIP, "--secure-port=" + strconv.Itoa(port), "--service-port=" + strconv.Itoa(port),
-		"--health-address=", "--pod-name=" + pod, "--shutdown-delay=1s", "--namespace=" + c.Home, "--service-account=" + c.Account,
+		"--kubeconfig=" + kubeconfig, "--bind-address=" + clusterIP, "--secure-port=" + strconv.Itoa(port),
+		"--service-port=" + strconv.Itoa(port),
+		"--health-address=", "--pod-name=" + pod, "--shutdown-delay=1s", "--namespace=" + c.Home,
+		"--service-account=" + c.Account,
 	}
 	b.cmd = exec.Command(Bin("tenama-broker"), append(args, flags...)...)
 	b.cmd.Stdout, b.cmd.Stderr = log, log
@@ -177,7 +182,8 @@ func (c *Cluster) WaitServed(ctx context.Context, b *Broker) error {
 			return err
 		}
 		body := []byte(`{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"generateName":"tmp-"}}`)
-		err := rc.Post().AbsPath(all).Param("dryRun", "All").SetHeader("Content-Type", "application/json").Body(body).MaxRetries(0).Do(ctx).Error()
+		err := rc.Post().AbsPath(all).Param("dryRun", "All").SetHeader("Content-Type", "application/json").Body(body).
+			MaxRetries(0).Do(ctx).Error()
 		if apierrors.IsServiceUnavailable(err) {
 			return err
 		}

@@ -33,7 +33,8 @@ func Root() string {
 		panic(err)
 	}
 	for ; ; dir = filepath.Dir(dir) {
-		if b, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && bytes.HasPrefix(b, []byte("module tenama.dev/tenama\n")) {
+		if b, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil &&
+			bytes.HasPrefix(b, []byte("module tenama.dev/tenama\n")) {
 			return dir
 		}
 		if dir == "/" {
@@ -63,7 +64,9 @@ func CheckFresh() error {
 	if err != nil {
 		return fmt.Errorf("run the control plane binary: %w; build it with: make %s", err, bin)
 	}
-	want, err := exec.Command("sh", "-c", fmt.Sprintf("cd %s && cat %s.mod %s.sum *.go build.sh | git hash-object --stdin", filepath.Join(Root(), "test", "cluster"), mod, mod)).Output()
+	want, err := exec.Command("sh", "-c",
+		fmt.Sprintf("cd %s && cat %s.mod %s.sum *.go build.sh | git hash-object --stdin",
+			filepath.Join(Root(), "test", "cluster"), mod, mod)).Output()
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,9 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 	}
 	bin, _ := controlPlane()
 	cmd := exec.Command(Bin(bin), args...)
-	c := &Cluster{Dir: dir, Home: system, Account: broker, Deploy: filepath.Join(Root(), "deploy"), done: make(chan struct{})}
+	c := &Cluster{
+		Dir: dir, Home: system, Account: broker, Deploy: filepath.Join(Root(), "deploy"), done: make(chan struct{}),
+	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -80,7 +80,8 @@ func (c *Cluster) StartProxy() (*Proxy, error) {
 	pool.AppendCertsFromPEM(ca)
 	// The certificate of kube-apiserver is valid for 127.0.0.1, where the proxy
 	// listens.
-	pair, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", "apiserver.crt"), filepath.Join(c.Dir, "pki", "apiserver.key"))
+	pair, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", "apiserver.crt"),
+		filepath.Join(c.Dir, "pki", "apiserver.key"))
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +93,10 @@ func (c *Cluster) StartProxy() (*Proxy, error) {
 	p.Cut(nil, nil)
 	p.Break(nil)
 	reverse := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 50},
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 50,
+		},
 		FlushInterval: -1,
 		ErrorLog:      log.New(nowhere{}, "", 0),
 		ModifyResponse: func(r *http.Response) error {

@@ -20,7 +20,8 @@ import (
 // Certificate issues a client certificate signed by an authority of the cluster:
 // "client" (its users), "front-proxy" or "serving".
 func (c *Cluster) Certificate(authority, user string, groups ...string) (certPEM, keyPEM []byte, err error) {
-	ca, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", authority+"-ca.crt"), filepath.Join(c.Dir, "pki", authority+"-ca.key"))
+	ca, err := tls.LoadX509KeyPair(filepath.Join(c.Dir, "pki", authority+"-ca.crt"),
+		filepath.Join(c.Dir, "pki", authority+"-ca.key"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,7 +39,8 @@ func (c *Cluster) Certificate(authority, user string, groups ...string) (certPEM
 		return nil, nil, err
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), err
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), err
 }
 
 // ConfigFor returns the client configuration of a user with a new certificate.

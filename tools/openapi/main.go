@@ -41,7 +41,9 @@ func run(args []string) error {
 		return err
 	}
 	version := crd.Spec.Versions[0].Name
-	v2, err := builder.BuildOpenAPIV2(crd, version, builder.Options{V2: true, StripValueValidation: true, StripNullable: true, AllowNonStructural: false})
+	v2, err := builder.BuildOpenAPIV2(crd, version, builder.Options{
+		V2: true, StripValueValidation: true, StripNullable: true, AllowNonStructural: false,
+	})
 	if err != nil {
 		return err
 	}

@@ -82,9 +82,10 @@ func TestArgoCD(t *testing.T) {
 	defer func() { _ = b.Stop() }()
 	_ = os.Unsetenv("KUBECONFIG")
 
-	known := cache.NewClusterCache(c.Config("admin"), cache.SetLogr(logr.Discard()), cache.SetPopulateResourceInfoHandler(func(u *unstructured.Unstructured, _ bool) (any, bool) {
-		return u.GetAnnotations()[mark], u.GetAnnotations()[mark] != ""
-	}))
+	known := cache.NewClusterCache(c.Config("admin"), cache.SetLogr(logr.Discard()),
+		cache.SetPopulateResourceInfoHandler(func(u *unstructured.Unstructured, _ bool) (any, bool) {
+			return u.GetAnnotations()[mark], u.GetAnnotations()[mark] != ""
+		}))
 	argo := engine.NewEngine(c.Config("admin"), known, engine.WithLogr(logr.Discard()))
 	stop, err := argo.Run()
 	if err != nil {
@@ -94,12 +95,14 @@ func TestArgoCD(t *testing.T) {
 	ours := func(r *cache.Resource) bool { return r.Info == "app" }
 	apply := func(when string, objects []*unstructured.Unstructured, want string, o ...sync.SyncOpt) {
 		t.Helper()
-		results, err := argo.Sync(ctx, objects, ours, "main", "default", append(o, sync.WithPrune(true), sync.WithLogr(logr.Discard()))...)
+		results, err := argo.Sync(ctx, objects, ours, "main", "default",
+			append(o, sync.WithPrune(true), sync.WithLogr(logr.Discard()))...)
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
 		for _, r := range results {
-			if !strings.HasSuffix(r.Message, want) || r.Status != common.ResultCodeSynced && r.Status != common.ResultCodePruned {
+			if !strings.HasSuffix(r.Message, want) ||
+				r.Status != common.ResultCodeSynced && r.Status != common.ResultCodePruned {
 				t.Errorf("%s: %s is %q (%s), want %q", when, r.ResourceKey, r.Message, r.Status, want)
 			}
 		}
@@ -108,11 +111,16 @@ func TestArgoCD(t *testing.T) {
 		}
 	}
 	api := dynamic.NewForConfigOrDie(c.Config("admin"))
-	tns := api.Resource(schema.GroupVersionResource{Group: "tenama.dev", Version: "v1alpha1", Resource: "temporarynamespaces"})
+	tns := api.Resource(schema.GroupVersionResource{
+		Group: "tenama.dev", Version: "v1alpha1", Resource: "temporarynamespaces",
+	})
 	same := func(when string) {
 		t.Helper()
 		for _, want := range targets(t) {
-			live, err := api.Resource(schema.GroupVersionResource{Group: want.GroupVersionKind().Group, Version: "v1alpha1", Resource: strings.ToLower(want.GetKind()) + plural(want.GetKind())}).Get(ctx, want.GetName(), metav1.GetOptions{})
+			live, err := api.Resource(schema.GroupVersionResource{
+				Group: want.GroupVersionKind().Group, Version: "v1alpha1",
+				Resource: strings.ToLower(want.GetKind()) + plural(want.GetKind()),
+			}).Get(ctx, want.GetName(), metav1.GetOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +144,8 @@ func TestArgoCD(t *testing.T) {
 	same("first")
 	apply("again", targets(t), "unchanged")
 	until := time.Now().Add(5 * time.Hour).UTC().Format(time.RFC3339)
-	if _, err := tns.Patch(ctx, "tmp-argo", types.MergePatchType, []byte(`{"spec":{"extendUntil":"`+until+`"}}`), metav1.PatchOptions{}); err != nil {
+	if _, err := tns.Patch(ctx, "tmp-argo", types.MergePatchType, []byte(`{"spec":{"extendUntil":"`+until+`"}}`),
+		metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	same("after an extension")
@@ -146,14 +155,18 @@ func TestArgoCD(t *testing.T) {
 		t.Errorf("the extension was reverted: %q, %v", got, err)
 	}
 	// Argo CD's other ways to apply.
-	apply("server-side", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
-	apply("server-side again", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
+	apply("server-side", targets(t), "serverside-applied", sync.WithServerSideApply(true),
+		sync.WithServerSideApplyManager("argocd-controller"))
+	apply("server-side again", targets(t), "serverside-applied", sync.WithServerSideApply(true),
+		sync.WithServerSideApplyManager("argocd-controller"))
 	after, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	apply("server-side once more", targets(t), "serverside-applied", sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller"))
-	if last, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{}); err != nil || last.GetResourceVersion() != after.GetResourceVersion() {
+	apply("server-side once more", targets(t), "serverside-applied", sync.WithServerSideApply(true),
+		sync.WithServerSideApplyManager("argocd-controller"))
+	if last, err := tns.Get(ctx, "tmp-argo", metav1.GetOptions{}); err != nil ||
+		last.GetResourceVersion() != after.GetResourceVersion() {
 		t.Errorf("a repeated sync wrote the object again: %v", err)
 	}
 	apply("out of Git", nil, "pruned")
