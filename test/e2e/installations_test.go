@@ -78,7 +78,7 @@ func TestSecondInstallation(t *testing.T) {
 	if err := testenv.Eventually(60*time.Second, create); err != nil {
 		t.Errorf("the first broker did not recover: %v", err)
 	}
-	if err := logged(first, `"msg":"Contained`, 2); err != nil {
+	if err := logged(first, `"msg":"Containment is proven`, 2); err != nil {
 		t.Error(err)
 	}
 }

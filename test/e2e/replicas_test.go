@@ -38,7 +38,7 @@ func TestResumeByAnotherReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := testenv.Eventually(60*time.Second, func() error {
-		return errors.Join(logged(other, `"msg":"Serving"`, 1), logged(other, `"msg":"Contained`, 1))
+		return errors.Join(logged(other, `"msg":"Serving"`, 1), logged(other, `"msg":"Containment is proven`, 1))
 	}); err != nil {
 		t.Fatal(err)
 	}
