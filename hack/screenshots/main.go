@@ -35,7 +35,7 @@ func main() {
 // environment is a cluster with the terminals of its users.
 type environment struct {
 	cluster   *testenv.Cluster
-	terminals map[string]*terminal
+	terminals map[string]*userTerminal
 }
 
 func captureAll(ctx context.Context, to string) (err error) {
@@ -44,7 +44,7 @@ func captureAll(ctx context.Context, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	st := &environment{terminals: map[string]*terminal{}}
+	st := &environment{terminals: map[string]*userTerminal{}}
 	if st.cluster, err = testenv.StartCluster(ctx, filepath.Join(dir, "cluster")); err != nil {
 		return err
 	}

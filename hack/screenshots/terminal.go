@@ -10,21 +10,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"github.com/creack/pty"
-
 	"tenama.dev/tenama/test/testenv"
+	"tenama.dev/tenama/test/testenv/terminal"
 )
 
 // defaultWidth is the width of the longest line that create prints, with a day of the week in
 // it.
 const defaultWidth = 92
 
-// terminal is the terminal of one user.
-type terminal struct {
+// userTerminal is the terminal of one user.
+type userTerminal struct {
 	env  []string
 	home string
 	cols int
@@ -34,8 +32,8 @@ type terminal struct {
 
 // newTerminal creates a home with a kubeconfig for a user. The environment of its
 // commands is the same on every machine.
-func newTerminal(c *testenv.Cluster, dir, user string) (*terminal, error) {
-	t := &terminal{home: filepath.Join(dir, user), cols: defaultWidth}
+func newTerminal(c *testenv.Cluster, dir, user string) (*userTerminal, error) {
+	t := &userTerminal{home: filepath.Join(dir, user), cols: defaultWidth}
 	config := filepath.Join(t.home, ".kube", "config")
 	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 		return nil, err
@@ -55,14 +53,14 @@ func newTerminal(c *testenv.Cluster, dir, user string) (*terminal, error) {
 }
 
 // quietly runs a command that no screenshot shows, and that must succeed.
-func (t *terminal) quietly(line string) error {
+func (t *userTerminal) quietly(line string) error {
 	if out, err := t.shell(line).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", line, err, out)
 	}
 	return nil
 }
 
-func (t *terminal) shell(line string) *exec.Cmd {
+func (t *userTerminal) shell(line string) *exec.Cmd {
 	cmd := exec.Command("sh", "-c", line)
 	cmd.Env, cmd.Dir = t.env, t.home
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -70,7 +68,7 @@ func (t *terminal) shell(line string) *exec.Cmd {
 }
 
 // prompt shows a command as if it were being typed.
-func (t *terminal) prompt(line string) {
+func (t *userTerminal) prompt(line string) {
 	lines := strings.Split(line, "\n")
 	for i, l := range lines {
 		sign := map[bool]string{true: "$", false: ">"}[i == 0]
@@ -80,14 +78,14 @@ func (t *terminal) prompt(line string) {
 
 // run runs a command and waits for its end. Commands may fail: the required content of
 // a screenshot is checked later.
-func (t *terminal) run(ctx context.Context, line string) error {
+func (t *userTerminal) run(ctx context.Context, line string) error {
 	t.prompt(line)
 	s, err := t.start(line)
 	if err != nil {
 		return err
 	}
 	select {
-	case <-s.done:
+	case <-s.Done():
 	case <-ctx.Done():
 		s.interrupt()
 		return ctx.Err()
@@ -98,58 +96,33 @@ func (t *terminal) run(ctx context.Context, line string) error {
 
 // session is a command that runs in a terminal.
 type session struct {
-	pty  *os.File
-	cmd  *exec.Cmd
+	*terminal.Session
 	cols int
 	hide *strings.Replacer
-	done chan struct{}
-
-	mu   sync.Mutex // guards sent
-	sent []byte
 }
 
 // start runs a command in a pseudo-terminal.
-func (t *terminal) start(line string) (*session, error) {
-	s := &session{cmd: t.shell(line), cols: t.cols, hide: t.hide, done: make(chan struct{})}
-	var err error
-	if s.pty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 40, Cols: uint16(t.cols)}); err != nil {
+func (t *userTerminal) start(line string) (*session, error) {
+	s, err := terminal.Start(t.shell(line), 40, t.cols)
+	if err != nil {
 		return nil, err
 	}
-	go func() {
-		buf := make([]byte, 4096)
-		for {
-			n, err := s.pty.Read(buf)
-			s.mu.Lock()
-			s.sent = append(s.sent, buf[:n]...)
-			s.mu.Unlock()
-			if err != nil { // EIO: no process has it open any more
-				break
-			}
-		}
-		_ = s.cmd.Wait()
-		_ = s.pty.Close()
-		close(s.done)
-	}()
-	return s, nil
+	return &session{s, t.cols, t.hide}, nil
 }
 
 // output returns the output of the command so far. Names of this machine are replaced
 // before the output is interpreted, so that lines break as they would with the new
 // names.
-func (s *session) output() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return []byte(s.hide.Replace(string(s.sent)))
-}
+func (s *session) output() []byte { return []byte(s.hide.Replace(s.Output())) }
 
 // interrupt sends Ctrl-C, and kills a command that ignores it.
 func (s *session) interrupt() {
-	_, _ = s.pty.Write([]byte{3})
+	_ = s.Send("\x03")
 	select {
-	case <-s.done:
+	case <-s.Done():
 	case <-time.After(20 * time.Second):
-		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
-		<-s.done
+		_ = syscall.Kill(-s.PID(), syscall.SIGKILL)
+		<-s.Done()
 	}
 }
 
@@ -171,7 +144,7 @@ func (s *session) until(ctx context.Context, d time.Duration, wanted func(*scree
 		last = string(now)
 		select {
 		case <-time.After(200 * time.Millisecond):
-		case <-s.done:
+		case <-s.Done():
 			return nil, errors.New("the command has ended")
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %v", ctx.Err(), err)

@@ -3,31 +3,25 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/test/testenv"
+	"tenama.dev/tenama/test/testenv/terminal"
 )
 
 // console is a program on a pseudo-terminal, as a user sees it.
 type console struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	tty  *os.File
-	mu   sync.Mutex
-	seen bytes.Buffer
-	end  chan error
+	t       *testing.T
+	session *terminal.Session
 }
 
 // terminalUser creates a home directory with a kubeconfig for a user at a terminal.
@@ -69,35 +63,15 @@ func open(t *testing.T, home string, cols uint16, env []string, args ...string) 
 		"PATH=" + testenv.Bin("") + ":" + os.Getenv("PATH"), "HOME=" + home, "KUBECONFIG=" + filepath.Join(home, "config"),
 		"TMPDIR=" + home, "TERM=xterm-256color", "LANG=C.UTF-8", "TZ=UTC",
 	}, env...)
-	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: cols})
+	session, err := terminal.Start(cmd, 24, int(cols))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &console{t: t, cmd: cmd, tty: tty, end: make(chan error, 1)}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		b := make([]byte, 4096)
-		for {
-			n, err := tty.Read(b)
-			s.mu.Lock()
-			s.seen.Write(b[:n])
-			s.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	go func() { err := cmd.Wait(); <-read; s.end <- err }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); tty.Close() })
-	return s
+	t.Cleanup(session.Close)
+	return &console{t, session}
 }
 
-func (s *console) screen() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen.String()
-}
+func (s *console) screen() string { return s.session.Output() }
 
 // until waits for a pattern on the screen.
 func (s *console) until(pattern string) {
@@ -113,7 +87,7 @@ func (s *console) until(pattern string) {
 
 func (s *console) send(keys string) {
 	s.t.Helper()
-	if _, err := s.tty.WriteString(keys); err != nil {
+	if err := s.session.Send(keys); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -122,8 +96,8 @@ func (s *console) send(keys string) {
 func (s *console) exit() (int, string) {
 	s.t.Helper()
 	select {
-	case <-s.end:
-		return s.cmd.ProcessState.ExitCode(), s.screen()
+	case <-s.session.Done():
+		return s.session.ExitCode(), s.screen()
 	case <-time.After(2 * time.Minute):
 		s.t.Fatalf("the program does not end:\n%q", s.screen())
 		return 0, ""

@@ -215,7 +215,7 @@ func TestInstallationNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, c, port, "broker-0", "--prefix=lent-")
-	sh := newTerminal(t, c, "alice")
+	sh := newShell(t, c, "alice")
 	for _, step := range []struct {
 		args []string
 		want string

@@ -26,13 +26,13 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// terminal is a user's shell: its own kubeconfig, and the plugin under kubectl.
-type terminal struct {
+// shell is a user's shell: its own kubeconfig, and the plugin under kubectl.
+type shell struct {
 	kubeconfig string
 	env        []string
 }
 
-func newTerminal(t *testing.T, c *testenv.Cluster, user string) *terminal {
+func newShell(t *testing.T, c *testenv.Cluster, user string) *shell {
 	t.Helper()
 	home := t.TempDir()
 	b, err := os.ReadFile(c.Kubeconfig(user))
@@ -43,12 +43,12 @@ func newTerminal(t *testing.T, c *testenv.Cluster, user string) *terminal {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &terminal{
+	return &shell{
 		path, append(os.Environ(), "HOME="+home, "KUBECONFIG="+path, "PATH="+testenv.Bin("")+":"+os.Getenv("PATH")),
 	}
 }
 
-func (s *terminal) command(args ...string) *exec.Cmd {
+func (s *shell) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(testenv.Bin("kubectl"), append([]string{"tenama"}, args...)...)
 	cmd.Env = s.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -56,7 +56,7 @@ func (s *terminal) command(args ...string) *exec.Cmd {
 }
 
 // run returns both outputs and the exit code.
-func (s *terminal) run(args ...string) (stdout, stderr string, code int) {
+func (s *shell) run(args ...string) (stdout, stderr string, code int) {
 	cmd := s.command(args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -75,7 +75,7 @@ func (s *terminal) run(args ...string) (stdout, stderr string, code int) {
 func TestPluginWithoutBroker(t *testing.T) {
 	t.Parallel()
 	c, port := own(t)
-	sh := newTerminal(t, c, "alice")
+	sh := newShell(t, c, "alice")
 	before, _ := os.ReadFile(sh.kubeconfig)
 	check := func(what, want string) {
 		t.Helper()
@@ -111,7 +111,7 @@ func TestPluginWithoutBroker(t *testing.T) {
 // After Ctrl-C at any moment, the kubeconfig must be intact, no lock may remain, and
 // namespaces whose creation had begun must be complete or gone.
 func TestInterrupt(t *testing.T) {
-	sh := newTerminal(t, shared.Cluster, "carol")
+	sh := newShell(t, shared.Cluster, "carol")
 	direct := func(args ...string) *exec.Cmd { // without kubectl, more interrupts hit the plugin itself
 		cmd := exec.Command(testenv.Bin("kubectl-tenama"), args...)
 		cmd.Env, cmd.SysProcAttr = sh.env, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -179,7 +179,7 @@ func TestInterrupt(t *testing.T) {
 // Eight pipelines that share a kubeconfig must be able to create and delete namespaces
 // at the same time.
 func TestPipelinesShareAKubeconfig(t *testing.T) {
-	sh := newTerminal(t, shared.Cluster, "dora")
+	sh := newShell(t, shared.Cluster, "dora")
 	before, _ := os.ReadFile(sh.kubeconfig)
 	var wg sync.WaitGroup
 	for i := range 8 {

@@ -194,7 +194,7 @@ func TestKilledRun(t *testing.T) {
 	}
 	s := open(t, home, 100, nil, "run", "-n", "killed", "--", "sh", "-c", "echo ready; sleep 3")
 	s.until("ready")
-	if err := s.cmd.Process.Kill(); err != nil {
+	if err := s.session.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	s.exit()
