@@ -36,11 +36,16 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	// short.
 	cfg.TickMs, cfg.ElectionMs = 10, 100
 
-	socket := func(name string) []url.URL {
-		return []url.URL{{Scheme: "unix", Path: filepath.Join(dir, name)}}
+	client, err := socketPath(dir, "etcd.sock")
+	if err != nil {
+		return nil, "", err
 	}
-	cfg.ListenClientUrls = socket("etcd.sock")
-	cfg.ListenPeerUrls = socket("etcd-peer.sock")
+	peer, err := socketPath(dir, "etcd-peer.sock")
+	if err != nil {
+		return nil, "", err
+	}
+	cfg.ListenClientUrls = []url.URL{{Scheme: "unix", Path: client}}
+	cfg.ListenPeerUrls = []url.URL{{Scheme: "unix", Path: peer}}
 	// Advertised URLs need a host and a port, but a cluster with one member dials none.
 	cfg.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "localhost:2379"}}
 	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:2380"}}
@@ -52,7 +57,7 @@ func startEtcd(dir string) (*embed.Etcd, string, error) {
 	}
 	select {
 	case <-e.Server.ReadyNotify():
-		return e, "unix://" + filepath.Join(dir, "etcd.sock"), nil
+		return e, "unix://" + client, nil
 	case <-time.After(2 * time.Minute):
 		e.Close()
 		return nil, "", errors.New("etcd was not ready within two minutes")

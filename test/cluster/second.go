@@ -7,11 +7,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -34,12 +31,7 @@ func runSecond() int {
 
 func second(dir string) error {
 	began := time.Now()
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	go func() { // ends this process when its caller dies
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		stop <- syscall.SIGTERM
-	}()
+	stop := stopSignals(true)
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -53,7 +45,11 @@ func second(dir string) error {
 	if err != nil {
 		return err
 	}
-	api, err := start(own, "kube-apiserver", apiserverFlags(dir, "unix://"+filepath.Join(dir, "etcd.sock"), addr, at)...)
+	etcd, err := socketPath(dir, "etcd.sock")
+	if err != nil {
+		return err
+	}
+	api, err := start(own, "kube-apiserver", apiserverFlags(dir, "unix://"+etcd, addr, at)...)
 	if err != nil {
 		return err
 	}

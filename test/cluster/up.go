@@ -66,14 +66,7 @@ func runUp() int {
 //	ready https://127.0.0.1:PORT DIR SECONDS
 func up(o options) error {
 	began := time.Now()
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	if o.lifeline {
-		go func() {
-			_, _ = io.Copy(io.Discard, os.Stdin)
-			stop <- syscall.SIGTERM
-		}()
-	}
+	stop := stopSignals(o.lifeline)
 	if o.dir == "" {
 		return errors.New("--dir is required")
 	}
@@ -149,6 +142,20 @@ func up(o options) error {
 			}
 		}
 	}
+}
+
+// stopSignals returns a channel that receives SIGINT and SIGTERM. With a lifeline it
+// also receives SIGTERM when standard input ends, for example because the caller died.
+func stopSignals(lifeline bool) <-chan os.Signal {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	if lifeline {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			stop <- syscall.SIGTERM
+		}()
+	}
+	return stop
 }
 
 // port returns the port that dir was made for, or else a free one.

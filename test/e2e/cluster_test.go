@@ -85,3 +85,20 @@ func TestControlPlane(t *testing.T) {
 		t.Errorf("down: %s", out)
 	}
 }
+
+// Without this test, all others could fail where TMPDIR is long: the path of a unix
+// socket, through which kube-apiserver reaches etcd, may have at most 107 bytes.
+func TestLongDirectory(t *testing.T) {
+	t.Parallel() // with its own control plane
+	c := again(t, filepath.Join(t.TempDir(), strings.Repeat("x", 120)))
+	url, stop, err := c.StartSecond(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for _, server := range []string{c.Server, url} {
+		if out, err := c.Kubectl("admin", "--server", server, "get", "namespace", "default"); err != nil {
+			t.Errorf("%s: %s", server, out)
+		}
+	}
+}
