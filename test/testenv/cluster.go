@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -86,9 +87,7 @@ type Cluster struct {
 	Home    string // namespace of the broker
 	Account string // ServiceAccount of the broker
 
-	stdin io.Closer
-	done  chan struct{}
-	out   bytes.Buffer
+	process *process
 }
 
 // StartCluster runs a control plane that keeps its data in dir.
@@ -100,78 +99,75 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 	for _, f := range flags {
 		args = append(args, "--apiserver-flag", f)
 	}
-	bin, _ := controlPlane()
-	cmd := exec.Command(Bin(bin), args...)
-	c := &Cluster{
-		Dir: dir, Home: system, Account: broker, Deploy: filepath.Join(Root(), "deploy"), done: make(chan struct{}),
-	}
-	stdin, err := cmd.StdinPipe()
+	p, url, err := startProcess(ctx, args...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start the control plane: %w", err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	cmd.Stderr = &c.out
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	c.stdin = stdin
-	ready := make(chan string, 1)
-	go func() { follow(cmd, stdout, ready, c.done) }()
-	select {
-	case c.Server = <-ready:
-		return c, nil
-	case <-c.done:
-		return nil, fmt.Errorf("start the control plane: %s", strings.TrimSpace(c.out.String()))
-	case <-ctx.Done():
-		c.Stop()
-		return nil, ctx.Err()
-	}
-}
-
-// follow reports when a command is ready and when it has ended.
-func follow(cmd *exec.Cmd, stdout io.Reader, ready chan<- string, done chan<- struct{}) {
-	s := bufio.NewScanner(stdout)
-	for s.Scan() {
-		if f := strings.Fields(s.Text()); len(f) > 1 && f[0] == "ready" {
-			ready <- f[1]
-		}
-	}
-	_ = cmd.Wait()
-	close(done)
+	return &Cluster{
+		Dir: dir, Server: url, Home: system, Account: broker, Deploy: filepath.Join(Root(), "deploy"), process: p,
+	}, nil
 }
 
 // StartSecond runs a second kube-apiserver on the same etcd and returns its URL.
 func (c *Cluster) StartSecond(ctx context.Context) (url string, stop func(), err error) {
+	p, url, err := startProcess(ctx, "second", "--dir", c.Dir)
+	if err != nil {
+		return "", nil, fmt.Errorf("start a second kube-apiserver: %w", err)
+	}
+	return url, p.stop, nil
+}
+
+// process is a command of the control plane binary that runs until its standard input
+// ends.
+type process struct {
+	stdin io.Closer
+	done  chan struct{} // closed once it has ended
+}
+
+// startProcess starts a command and waits until it prints that it is ready, and where.
+func startProcess(ctx context.Context, args ...string) (p *process, url string, err error) {
 	bin, _ := controlPlane()
-	cmd := exec.Command(Bin(bin), "second", "--dir", c.Dir)
+	cmd := exec.Command(Bin(bin), args...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return "", nil, err
+		return nil, "", err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return nil, "", err
 	}
-	var out bytes.Buffer
-	cmd.Stderr = &out
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return nil, "", err
 	}
-	ready, done := make(chan string, 1), make(chan struct{})
-	go follow(cmd, stdout, ready, done)
-	stop = func() { _ = stdin.Close(); <-done }
+	p = &process{stdin: stdin, done: make(chan struct{})}
+	ready := make(chan string, 1)
+	go func() {
+		s := bufio.NewScanner(stdout)
+		for s.Scan() {
+			if f := strings.Fields(s.Text()); len(f) > 1 && f[0] == "ready" {
+				ready <- f[1]
+			}
+		}
+		_ = cmd.Wait()
+		close(p.done)
+	}()
 	select {
 	case url = <-ready:
-		return url, stop, nil
-	case <-done:
-		return "", nil, fmt.Errorf("start a second kube-apiserver: %s", strings.TrimSpace(out.String()))
+		return p, url, nil
+	case <-p.done:
+		return nil, "", errors.New(strings.TrimSpace(errs.String()))
 	case <-ctx.Done():
-		stop()
-		return "", nil, ctx.Err()
+		p.stop()
+		return nil, "", ctx.Err()
 	}
+}
+
+// stop ends the process and waits for its end.
+func (p *process) stop() {
+	_ = p.stdin.Close()
+	<-p.done
 }
 
 // With returns the same cluster with the manifests and names of another installation.
@@ -182,10 +178,7 @@ func (c *Cluster) With(deploy, home, account string) *Cluster {
 }
 
 // Stop ends the control plane and waits for its end. Its files stay.
-func (c *Cluster) Stop() {
-	_ = c.stdin.Close()
-	<-c.done
-}
+func (c *Cluster) Stop() { c.process.stop() }
 
 // Signal sends a signal to a component: kube-apiserver or kube-controller-manager.
 func (c *Cluster) Signal(component string, sig syscall.Signal) error {
