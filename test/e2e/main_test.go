@@ -196,8 +196,10 @@ func complete(ctx context.Context, c kubernetes.Interface, name, owner string) e
 	if err != nil {
 		return err
 	}
-	if len(quota.Status.Hard) != len(quota.Spec.Hard) {
-		return fmt.Errorf("the quota of %s is not in force", name)
+	for k := range quota.Spec.Hard { // a key that was dropped stays in the status until the controller computes it again
+		if _, ok := quota.Status.Hard[k]; !ok {
+			return fmt.Errorf("the quota of %s is not in force for %s", name, k)
+		}
 	}
 	if _, err := c.CoreV1().LimitRanges(name).Get(ctx, "tenama", metav1.GetOptions{}); err != nil {
 		return err
