@@ -143,8 +143,8 @@ func (m *Manager) record(ctx context.Context, ns string, objects []runtime.RawEx
 	return nil
 }
 
-// changedFixedFields lists the fields of a class that differ from the namespace and that no refresh
-// can change, because the containment policy forbids it.
+// changedFixedFields lists the fields of a class that differ from the namespace and
+// that no refresh can change, because the containment policy forbids it.
 func changedFixedFields(ns *corev1.Namespace, class *policyv1alpha1.NamespaceClass,
 	given policyv1alpha1.Values) ([]string, error) {
 	var out []string

@@ -20,9 +20,11 @@ func TestChangedFixedFields(t *testing.T) {
 		change func(*policyv1alpha1.NamespaceClassSpec)
 		want   []string
 	}{
-		"nothing":           {func(*policyv1alpha1.NamespaceClassSpec) {}, nil},
-		"the role":          {func(s *policyv1alpha1.NamespaceClassSpec) { s.OwnerRole = "edit" }, []string{"ownerRole"}},
-		"pod security":      {func(s *policyv1alpha1.NamespaceClassSpec) { s.PodSecurity = "restricted" }, []string{"podSecurity"}},
+		"nothing":  {func(*policyv1alpha1.NamespaceClassSpec) {}, nil},
+		"the role": {func(s *policyv1alpha1.NamespaceClassSpec) { s.OwnerRole = "edit" }, []string{"ownerRole"}},
+		"pod security": {func(s *policyv1alpha1.NamespaceClassSpec) {
+			s.PodSecurity = "restricted"
+		}, []string{"podSecurity"}},
 		"the keys of users": {func(s *policyv1alpha1.NamespaceClassSpec) { s.UserKeys = nil }, []string{"userKeys"}},
 		"network policies": {func(s *policyv1alpha1.NamespaceClassSpec) {
 			s.NetworkPolicyAccess = policyv1alpha1.NetworkPolicyReadWrite

@@ -58,10 +58,14 @@ func TestReject(t *testing.T) {
 		conflict               bool
 		ready, marked, deleted bool
 	}{
-		"unchanged":            {nil, false, false, true, true},
-		"changed meanwhile":    {func(ns *corev1.Namespace) { ns.Labels["a"] = "b" }, true, false, true, true},
-		"ready by a replica":   {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationReady] = "true" }, true, true, false, false},
-		"deleted by hand":      {func(ns *corev1.Namespace) { ns.DeletionTimestamp, ns.ResourceVersion = &deleted, "8" }, true, false, false, false},
+		"unchanged":         {nil, false, false, true, true},
+		"changed meanwhile": {func(ns *corev1.Namespace) { ns.Labels["a"] = "b" }, true, false, true, true},
+		"ready by a replica": {func(ns *corev1.Namespace) {
+			ns.Annotations[v1alpha1.AnnotationReady] = "true"
+		}, true, true, false, false},
+		"deleted by hand": {func(ns *corev1.Namespace) {
+			ns.DeletionTimestamp, ns.ResourceVersion = &deleted, "8"
+		}, true, false, false, false},
 		"another of this name": {func(ns *corev1.Namespace) { ns.UID = "uid-other" }, true, false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {

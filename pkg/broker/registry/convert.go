@@ -89,8 +89,8 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 }
 
 // deletionConditions returns the conditions by which Kubernetes reports why the
-// deletion of a namespace has not finished. Its owner has lost access by then, and cannot read them
-// in the Namespace.
+// deletion of a namespace has not finished. Its owner has lost access by then, and
+// cannot read them in the Namespace.
 func deletionConditions(ns *corev1.Namespace, generation int64) []metav1.Condition {
 	var out []metav1.Condition
 	for _, c := range ns.Status.Conditions {
