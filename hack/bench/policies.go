@@ -120,14 +120,19 @@ func mean(d []time.Duration) float64 {
 // policiesAre switches the policies on or off through their bindings, and waits until
 // the change has taken effect.
 func policiesAre(ctx context.Context, c *testenv.Cluster, on bool) error {
-	bindings := c.Client("admin").AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
-	for _, name := range []string{"tenama-broker", "tenama-namespaces", "tenama-guardrails", "tenama-classes"} {
-		err := bindings.Delete(ctx, name, metav1.DeleteOptions{})
+	client := c.Client("admin").AdmissionregistrationV1()
+	bindings := client.ValidatingAdmissionPolicyBindings()
+	installed, err := client.ValidatingAdmissionPolicies().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, policy := range installed.Items { // all of them are tenama's
+		err := bindings.Delete(ctx, policy.Name, metav1.DeleteOptions{})
 		if on {
 			_, err = bindings.Create(ctx, &admissionv1.ValidatingAdmissionPolicyBinding{
-				ObjectMeta: metav1.ObjectMeta{Name: name},
+				ObjectMeta: metav1.ObjectMeta{Name: policy.Name},
 				Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-					PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit},
+					PolicyName: policy.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit},
 				},
 			}, metav1.CreateOptions{})
 		}
