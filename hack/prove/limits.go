@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
-
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -79,7 +77,7 @@ func limits(ctx context.Context, args []string) (err error) {
 	if out, err := c.KubectlIn("admin", cell, "apply", "-f", "-"); err != nil {
 		return errors.New(out)
 	}
-	other, err := elsewhere(ctx, c, second)
+	other, err := c.BrokerKubeconfig(ctx, second)
 	if err != nil {
 		return err
 	}
@@ -132,21 +130,6 @@ func limits(ctx context.Context, args []string) (err error) {
 	}
 	fmt.Println("\n# The limit was never exceeded")
 	return nil
-}
-
-// elsewhere writes a kubeconfig with the broker's identity for another API server.
-func elsewhere(ctx context.Context, c *testenv.Cluster, server string) (string, error) {
-	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
-	if err != nil {
-		return "", err
-	}
-	config, err := clientcmd.LoadFromFile(path)
-	if err != nil {
-		return "", err
-	}
-	config.Clusters["test"].Server = server
-	path += ".second"
-	return path, clientcmd.WriteToFile(*config, path)
 }
 
 // kill kills one replica after the other, and restarts it.

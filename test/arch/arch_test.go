@@ -69,17 +69,23 @@ var layers = map[string][]string{
 
 // fences lists the only packages that may import certain external packages.
 var fences = map[string][]string{
-	"github.com/spf13/cobra":             {"internal/cli"},
-	"github.com/spf13/pflag":             {"internal/cli", "pkg/broker", "cmd/broker"},
-	"github.com/charmbracelet/lipgloss":  {"internal/cli/term"},
-	"k8s.io/cli-runtime/":                {"internal/cli", "internal/cli/term", "cmd/kubectl-tenama"},
-	"github.com/creack/pty":              {"test/testenv/terminal"},
-	"github.com/gorilla/mux":             {"pkg/broker"},
-	"k8s.io/apiserver/":                  {"pkg/broker", "pkg/broker/auth", "pkg/broker/lifecycle", "pkg/broker/registry"},
-	"k8s.io/client-go/kubernetes":        {"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving", "test/attack", "test/testenv", "hack/bench", "test/e2e", "hack/prove"},
-	"k8s.io/kubernetes":                  {},
-	"github.com/rogpeppe/go-internal":    {"test/e2e"},
-	"k8s.io/client-go/tools/clientcmd":   {"pkg/client/kubeconfig", "pkg/broker", "internal/cli", "test/testenv", "test/e2e", "hack/prove"},
+	"github.com/spf13/cobra":            {"internal/cli"},
+	"github.com/spf13/pflag":            {"internal/cli", "pkg/broker", "cmd/broker"},
+	"github.com/charmbracelet/lipgloss": {"internal/cli/term"},
+	"k8s.io/cli-runtime/":               {"internal/cli", "internal/cli/term", "cmd/kubectl-tenama"},
+	"github.com/creack/pty":             {"test/testenv/terminal"},
+	"github.com/gorilla/mux":            {"pkg/broker"},
+	"k8s.io/apiserver/":                 {"pkg/broker", "pkg/broker/auth", "pkg/broker/lifecycle", "pkg/broker/registry"},
+	"k8s.io/client-go/kubernetes": {
+		"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/guardrails",
+		"pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
+		"test/attack", "test/testenv", "hack/bench", "test/e2e", "hack/prove",
+	},
+	"k8s.io/kubernetes":               {},
+	"github.com/rogpeppe/go-internal": {"test/e2e"},
+	"k8s.io/client-go/tools/clientcmd": {
+		"pkg/client/kubeconfig", "pkg/broker", "internal/cli", "test/testenv", "test/e2e",
+	},
 	"k8s.io/kube-aggregator/":            {"pkg/broker", "pkg/broker/registration"},
 	"k8s.io/client-go/plugin/pkg/client": {"internal/cli"},
 }

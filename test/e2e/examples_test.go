@@ -279,10 +279,7 @@ func TestExampleTeams(t *testing.T) {
 		t.Errorf("the broker did not restore the objects of the class: %v", err)
 	}
 	// The component widens the broker's rights exactly as documented.
-	stage, err := attack.New(ctx, c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stage := newStage(t, c)
 	allowed := map[string]bool{ // in managed namespaces, and only there
 		"bind an account of the namespace": true, "create a config map": true,
 	}

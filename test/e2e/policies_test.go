@@ -20,10 +20,7 @@ func TestAttacks(t *testing.T) {
 	t.Parallel() // with its own control plane
 	c, port := own(t)
 	start(t, c, port, "broker-0", "--inspect-interval=1h")
-	stage, err := attack.New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stage := newStage(t, c)
 	rows, stopped := attack.Rows(), map[string]int{}
 	for _, r := range rows {
 		if stop, detail := stage.Try(t.Context(), r); stop != r.Stop {
@@ -41,10 +38,7 @@ func TestAttacks(t *testing.T) {
 func TestEveryRuleStopsAnAttack(t *testing.T) {
 	c, port := own(t)
 	start(t, c, port, "broker-0", "--inspect-interval=1h")
-	stage, err := attack.New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stage := newStage(t, c)
 	rows := attack.Rows()
 	k := kubernetesFor(t, c.Config("admin"))
 	for _, name := range []string{attack.Containment, attack.Keys, attack.GuardRails} {
@@ -76,6 +70,15 @@ func TestEveryRuleStopsAnAttack(t *testing.T) {
 			})
 		}
 	}
+}
+
+func newStage(t *testing.T, c *testenv.Cluster) *attack.Stage {
+	t.Helper()
+	stage, err := attack.New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stage
 }
 
 // through returns the first attack that a policy should stop and does not.

@@ -60,10 +60,7 @@ func TestStaticPolicies(t *testing.T) {
 		t.Errorf("a policy from a file was deleted through the API: %s", out)
 	}
 	start(t, c, port, "broker-0", "--inspect-interval=1h") // it verifies its containment with them
-	stage, err := attack.New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stage := newStage(t, c)
 	for _, r := range attack.Rows() {
 		if strings.HasPrefix(r.What, "remove its own policy") {
 			continue // the API contains none to try it on
@@ -95,10 +92,7 @@ func TestNarrowPolicies(t *testing.T) {
 		t.Fatal(out)
 	}
 	start(t, c, port, "broker-0", "--inspect-interval=1h")
-	stage, err := attack.New(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stage := newStage(t, c)
 	for _, r := range attack.Rows() {
 		if r.Role == attack.BrokerAsAdmin {
 			continue // narrow policies do not restrict further rights

@@ -223,6 +223,22 @@ func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, ns, name string)
 	return path, c.writeKubeconfig(path, name, &clientcmdapi.AuthInfo{Token: t.Status.Token})
 }
 
+// BrokerKubeconfig writes a kubeconfig with the broker's identity for another server and
+// returns its path.
+func (c *Cluster) BrokerKubeconfig(ctx context.Context, server string) (string, error) {
+	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
+	if err != nil {
+		return "", err
+	}
+	config, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return "", err
+	}
+	config.Clusters["test"].Server = server
+	path += "." + server[strings.LastIndex(server, ":")+1:] // its port
+	return path, clientcmd.WriteToFile(*config, path)
+}
+
 func (c *Cluster) writeKubeconfig(path, user string, auth *clientcmdapi.AuthInfo) error {
 	config, err := clientcmd.LoadFromFile(c.Kubeconfig("admin"))
 	if err != nil {

@@ -16,8 +16,6 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
-
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Proxy stands between the broker and kube-apiserver. It lets a test intervene before a
@@ -140,17 +138,7 @@ func (p *Proxy) Close() { _ = p.server.Close() }
 // Kubeconfig writes a kubeconfig with the broker's identity that leads through the
 // proxy.
 func (p *Proxy) Kubeconfig(ctx context.Context, c *Cluster) (string, error) {
-	path, err := c.ServiceAccountKubeconfig(ctx, c.Home, c.Account)
-	if err != nil {
-		return "", err
-	}
-	config, err := clientcmd.LoadFromFile(path)
-	if err != nil {
-		return "", err
-	}
-	config.Clusters["test"].Server = p.URL
-	path += ".proxied"
-	return path, clientcmd.WriteToFile(*config, path)
+	return c.BrokerKubeconfig(ctx, p.URL)
 }
 
 // discard is a ResponseWriter that drops the response.
