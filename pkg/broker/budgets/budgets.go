@@ -113,8 +113,10 @@ func (s *Store) Run(ctx context.Context) {
 
 // report writes the status of a budget if it is outdated and this replica is the
 // reporter, or takes over.
-func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, now policyv1alpha1.NamespaceBudgetStatus, never string) error {
-	now.ObservedGeneration, now.Reporter, now.Conditions = b.Generation, b.Status.Reporter, slices.Clone(b.Status.Conditions)
+func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, now policyv1alpha1.NamespaceBudgetStatus,
+	never string) error {
+	now.ObservedGeneration, now.Reporter, now.Conditions = b.Generation, b.Status.Reporter,
+		slices.Clone(b.Status.Conditions)
 	meta.SetStatusCondition(&now.Conditions, judge(b, never))
 	if equality.Semantic.DeepEqual(now, b.Status) {
 		delete(s.outdated, b.Name)
@@ -144,11 +146,13 @@ func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, n
 
 // judge returns the Ready condition of a budget.
 func judge(b *policyv1alpha1.NamespaceBudget, never string) metav1.Condition {
-	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: b.Generation}
+	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionTrue,
+		ObservedGeneration: b.Generation}
 	switch err := b.Spec.Check(); {
 	case err != nil:
 		c.Status, c.Reason = metav1.ConditionFalse, policyv1alpha1.ReasonInvalidLimit
-		c.Message = strings.ReplaceAll(err.Error(), "\n", "; ") + "; no namespace that counts in the budget can be created until it is corrected"
+		c.Message = strings.ReplaceAll(err.Error(), "\n", "; ") +
+			"; no namespace that counts in the budget can be created until it is corrected"
 	case never != "":
 		c.Reason, c.Message = policyv1alpha1.ReasonClassesDoNotFit, "In force, but: "+never
 	default:

@@ -68,7 +68,8 @@ const reviewed = time.Minute
 // New returns a Store for a broker that runs in namespace, and creates namespaces with
 // the prefixes, and objects of further kinds in them; c is a client of group
 // policy.tenama.dev. Call Start.
-func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string, kinds policyv1alpha1.ObjectKinds, log *slog.Logger) (*Store, error) {
+func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string,
+	kinds policyv1alpha1.ObjectKinds, log *slog.Logger) (*Store, error) {
 	s := &Store{
 		client: client, namespace: namespace, prefixes: prefixes, kinds: kinds, log: log,
 		bindable: map[string]review{}, checked: map[types.UID]check{}, wake: make(chan struct{}, 1),
@@ -105,7 +106,8 @@ func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.Namespa
 		case 1:
 			name = defaults[0]
 		default:
-			return nil, field.Required(path, fmt.Sprintf("this cluster has %d default classes (%s); name one", len(defaults), strings.Join(defaults, ", ")))
+			return nil, field.Required(path, fmt.Sprintf("this cluster has %d default classes (%s); name one", len(defaults),
+				strings.Join(defaults, ", ")))
 		}
 	}
 	i := slices.IndexFunc(all, func(c *policyv1alpha1.NamespaceClass) bool { return c.Name == name })
@@ -230,7 +232,8 @@ func (s *Store) Run(ctx context.Context) {
 		for _, class := range all {
 			c := s.judge(ctx, class)
 			if c.Status == metav1.ConditionTrue && isDefault(class) && defaults > 1 {
-				c.Reason, c.Message = policyv1alpha1.ReasonSeveralDefaults, fmt.Sprintf("Usable by name only: %d classes are marked as the default.", defaults)
+				c.Reason, c.Message = policyv1alpha1.ReasonSeveralDefaults,
+					fmt.Sprintf("Usable by name only: %d classes are marked as the default.", defaults)
 			}
 			if err := s.report(ctx, class, c); err != nil && ctx.Err() == nil {
 				s.log.Warn("Updating the status of a class failed; retrying", "class", class.Name, "err", err)

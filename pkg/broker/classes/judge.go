@@ -18,14 +18,17 @@ import (
 
 // judge returns the Ready condition of a class.
 func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass) metav1.Condition {
-	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: class.Generation}
+	c := metav1.Condition{Type: policyv1alpha1.ConditionReady, Status: metav1.ConditionFalse,
+		ObservedGeneration: class.Generation}
 	if err := s.check(class).err; err != nil {
 		c.Reason, c.Message = policyv1alpha1.ReasonInvalidObject, oneLine(err)
 		return c
 	}
 	if p := class.Spec.Prefix; p != "" && !slices.Contains(s.prefixes, p) {
 		c.Reason = policyv1alpha1.ReasonPrefixNotContained
-		c.Message = fmt.Sprintf("spec.prefix %q is not a prefix of this installation: use one of %s, or add it in deploy/settings", p, strings.Join(s.prefixes, ", "))
+		c.Message = fmt.Sprintf(
+			"spec.prefix %q is not a prefix of this installation: use one of %s, or add it in deploy/settings", p,
+			strings.Join(s.prefixes, ", "))
 		return c
 	}
 	if why := s.refuses(ctx, class.Spec.OwnerRole); why != "" {
@@ -33,7 +36,8 @@ func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass)
 		c.Message = fmt.Sprintf("the broker may not bind ClusterRole %q: %s", class.Spec.OwnerRole, why)
 		return c
 	}
-	c.Status, c.Reason, c.Message = metav1.ConditionTrue, policyv1alpha1.ReasonUsable, "Namespaces of the class can be created."
+	c.Status, c.Reason, c.Message = metav1.ConditionTrue, policyv1alpha1.ReasonUsable,
+		"Namespaces of the class can be created."
 	return c
 }
 
@@ -43,8 +47,10 @@ func oneLine(err error) string {
 
 // RBAC and the policy must both name a role before the broker can bind it.
 const (
-	byRBAC   = "ClusterRole tenama:broker (deploy/base/rbac.yaml) does not allow it; use a role that it lists, or add yours there and to deploy/policies/broker.yaml"
-	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not list it; use a role that it lists, or add yours there"
+	byRBAC = "ClusterRole tenama:broker (deploy/base/rbac.yaml) does not allow it; use a role that it lists, or add " +
+		"yours there and to deploy/policies/broker.yaml"
+	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not list it; use a role " +
+		"that it lists, or add yours there"
 )
 
 // refuses returns why the broker cannot bind a ClusterRole to an owner; empty if it

@@ -77,7 +77,8 @@ func (c *Client) create(ctx context.Context, ns string, obj runtime.Object) (run
 // Get returns the object in namespace ns that has the kind and name of obj.
 func (c *Client) Get(ctx context.Context, ns string, obj runtime.Object, o metav1.GetOptions) (runtime.Object, error) {
 	if client, resource := c.typed(obj); client != nil {
-		return into(client.Get().Namespace(ns).Resource(resource).Name(nameOf(obj)).VersionedParams(&o, scheme.ParameterCodec).Do(ctx), obj)
+		return into(client.Get().Namespace(ns).Resource(resource).Name(nameOf(obj)).VersionedParams(&o,
+			scheme.ParameterCodec).Do(ctx), obj)
 	}
 	other, u, err := c.other(ns, obj)
 	if err != nil {
@@ -86,10 +87,12 @@ func (c *Client) Get(ctx context.Context, ns string, obj runtime.Object, o metav
 	return other.Get(ctx, u.GetName(), o)
 }
 
-func (c *Client) patch(ctx context.Context, ns string, obj runtime.Object, pt types.PatchType, patch []byte, o metav1.PatchOptions) (runtime.Object, error) {
+func (c *Client) patch(ctx context.Context, ns string, obj runtime.Object, pt types.PatchType, patch []byte,
+	o metav1.PatchOptions) (runtime.Object, error) {
 	o.FieldManager = v1alpha1.ManagedBy
 	if client, resource := c.typed(obj); client != nil {
-		return into(client.Patch(pt).Namespace(ns).Resource(resource).Name(nameOf(obj)).VersionedParams(&o, scheme.ParameterCodec).Body(patch).Do(ctx), obj)
+		return into(client.Patch(pt).Namespace(ns).Resource(resource).Name(nameOf(obj)).VersionedParams(&o,
+			scheme.ParameterCodec).Body(patch).Do(ctx), obj)
 	}
 	other, u, err := c.other(ns, obj)
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 type OccupiedError struct{ Kind, Name string }
 
 func (e *OccupiedError) Error() string {
-	return fmt.Sprintf("%s %q of the class already exists: another controller, such as a policy engine, creates it in every new namespace; give the object of the class another name", e.Kind, e.Name)
+	return fmt.Sprintf("%s %q of the class already exists: another controller, such as a policy engine, creates it in "+
+		"every new namespace; give the object of the class another name", e.Kind, e.Name)
 }
 
 func occupied(obj runtime.Object) error {
@@ -36,10 +37,12 @@ func RetryForbidden(ctx context.Context, do func() error) error {
 	backoff := wait.Backoff{Duration: time.Millisecond, Factor: 2, Steps: 10, Cap: 100 * time.Millisecond}
 	err := backoff.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
 		last = do()
-		return !apierrors.IsForbidden(last) || apierrors.HasStatusCause(last, corev1.NamespaceTerminatingCause) || DeniedByPolicy(last), nil
+		return !apierrors.IsForbidden(last) || apierrors.HasStatusCause(last, corev1.NamespaceTerminatingCause) ||
+			DeniedByPolicy(last), nil
 	})
 	if err != nil { // ctx is done
-		return fmt.Errorf("%w while kube-apiserver answered: %v", err, last) //nolint:errorlint // Forbidden would be permanent
+		return fmt.Errorf("%w while kube-apiserver answered: %v", err,
+			last) //nolint:errorlint // Forbidden would be permanent
 	}
 	return last
 }

@@ -17,7 +17,8 @@ import (
 // after some seconds would delete a namespace that only needed to wait.
 func TestRetryForbidden(t *testing.T) {
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "default", errors.New("no"))
-	policy := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "x", errors.New("ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: no"))
+	policy := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "x",
+		errors.New("ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: no"))
 	for name, c := range map[string]struct {
 		until time.Duration // it is forbidden
 		err   error         // then
@@ -25,9 +26,11 @@ func TestRetryForbidden(t *testing.T) {
 		want  func(error) bool
 	}{
 		"granted after 20 s": {20 * time.Second, nil, 20 * time.Second, func(err error) bool { return err == nil }},
-		"never granted":      {time.Hour, nil, 25 * time.Second, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && !apierrors.IsForbidden(err) }},
-		"another error":      {0, apierrors.NewBadRequest("no"), 0, apierrors.IsBadRequest},
-		"denied by policy":   {0, policy, 0, apierrors.IsForbidden},
+		"never granted": {time.Hour, nil, 25 * time.Second, func(err error) bool {
+			return errors.Is(err, context.DeadlineExceeded) && !apierrors.IsForbidden(err)
+		}},
+		"another error":    {0, apierrors.NewBadRequest("no"), 0, apierrors.IsBadRequest},
+		"denied by policy": {0, policy, 0, apierrors.IsForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

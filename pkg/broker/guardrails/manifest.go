@@ -32,7 +32,8 @@ func Manifest(want runtime.Object) ([]byte, error) {
 	if isPolicy {
 		spec := out["spec"].(map[string]any)
 		for _, t := range np.Spec.PolicyTypes {
-			field := map[networkingv1.PolicyType]string{networkingv1.PolicyTypeIngress: "ingress", networkingv1.PolicyTypeEgress: "egress"}[t]
+			field := map[networkingv1.PolicyType]string{networkingv1.PolicyTypeIngress: "ingress",
+				networkingv1.PolicyTypeEgress: "egress"}[t]
 			if _, set := spec[field]; !set && field != "" {
 				spec[field] = []any{}
 			}

@@ -61,7 +61,8 @@ func (c *Client) InUse(ctx context.Context, ns string, objs []runtime.Object) (s
 		}
 		for k, hard := range want.Spec.Hard {
 			if used, ok := have.Status.Used[k]; ok && used.Cmp(hard) > 0 {
-				return fmt.Sprintf("%s of %s are in use, but the class now allows %s: reduce the usage first", used.String(), k, hard.String()), nil
+				return fmt.Sprintf("%s of %s are in use, but the class now allows %s: reduce the usage first", used.String(), k,
+					hard.String()), nil
 			}
 		}
 	}

@@ -34,7 +34,8 @@ import (
 // AlreadyExists; Conflict (the name was another owner's seconds ago, or the
 // namespace is being deleted); TooManyRequests (in the queue: repeat);
 // ServerTimeout (repeat); InternalError.
-func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, o *metav1.CreateOptions) (runtime.Object, error) {
+func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc,
+	o *metav1.CreateOptions) (runtime.Object, error) {
 	tn, ok := obj.(*v1alpha1.TemporaryNamespace)
 	if !ok {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
@@ -136,7 +137,8 @@ func (r *Registry) checkQuarantine(ns *corev1.Namespace) error {
 		return nil
 	}
 	seconds := int32(wait/time.Second) + 1
-	err := apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("the name belonged to another owner until recently; it becomes free in %d s", seconds))
+	err := apierrors.NewConflict(groupResource, ns.Name,
+		fmt.Errorf("the name belonged to another owner until recently; it becomes free in %d s", seconds))
 	err.ErrStatus.Details.RetryAfterSeconds = seconds
 	return err
 }
@@ -164,7 +166,8 @@ func (r *Registry) provision(ctx context.Context, req *createRequest) (*corev1.N
 	if ns, err = r.Lifecycle.Provision(ctx, req.Request); err != nil {
 		return nil, err
 	}
-	r.Log.Info("Created", "namespace", ns.Name, "uid", ns.UID, "owner", req.Owner.GetName(), "class", req.Class.Name, "auditID", auditID(ctx))
+	r.Log.Info("Created", "namespace", ns.Name, "uid", ns.UID, "owner", req.Owner.GetName(), "class", req.Class.Name,
+		"auditID", auditID(ctx))
 	return ns, nil
 }
 

@@ -66,7 +66,8 @@ func (s *createStrategy) Validate(_ context.Context, obj runtime.Object) field.E
 		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "must not be set at creation; use ttlSeconds"))
 	}
 	if tn.Spec.RenewTime != nil && tn.Spec.LeaseDurationSeconds != nil {
-		errs = append(errs, field.Forbidden(spec.Child("renewTime"), "must not be set at creation: a lease begins with the creation"))
+		errs = append(errs, field.Forbidden(spec.Child("renewTime"),
+			"must not be set at creation: a lease begins with the creation"))
 	}
 	if s.class == nil {
 		return append(errs, s.classError)
@@ -90,7 +91,8 @@ func defaultLifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.Name
 	life := class.Spec.Lifetime
 	switch ttl := tn.Spec.TTLSeconds; {
 	case life.Type == policyv1alpha1.LifetimeUnbounded && ttl != nil:
-		return field.ErrorList{field.Invalid(path, *ttl, fmt.Sprintf("must be omitted: namespaces of class %q do not expire", class.Name))}
+		return field.ErrorList{field.Invalid(path, *ttl,
+			fmt.Sprintf("must be omitted: namespaces of class %q do not expire", class.Name))}
 	case life.Type == policyv1alpha1.LifetimeUnbounded:
 	case ttl == nil && tn.Spec.LeaseDurationSeconds != nil: // the lease ends it; the TTL must not end it before
 		tn.Spec.TTLSeconds = &life.MaximumTTLSeconds
@@ -98,7 +100,8 @@ func defaultLifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.Name
 		tn.Spec.TTLSeconds = &life.DefaultTTLSeconds
 	case *ttl > life.MaximumTTLSeconds:
 		return field.ErrorList{field.Invalid(path, *ttl,
-			fmt.Sprintf("must be at most %d (%s), the maximum of class %q", life.MaximumTTLSeconds, duration.HumanDuration(time.Duration(life.MaximumTTLSeconds)*time.Second), class.Name))}
+			fmt.Sprintf("must be at most %d (%s), the maximum of class %q", life.MaximumTTLSeconds,
+				duration.HumanDuration(time.Duration(life.MaximumTTLSeconds)*time.Second), class.Name))}
 	}
 	return nil
 }

@@ -29,8 +29,10 @@ import (
 // is the precondition: an extension either comes before the reaper's deletion,
 // which then fails, or it fails itself. Errors: NotFound, Invalid (with the
 // field), Conflict (changed meanwhile, being deleted, or expired).
-func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, validateCreate rest.ValidateObjectFunc,
-	validateUpdate rest.ValidateObjectUpdateFunc, forceAllowCreate bool, o *metav1.UpdateOptions) (runtime.Object, bool, error) {
+func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo,
+	validateCreate rest.ValidateObjectFunc,
+	validateUpdate rest.ValidateObjectUpdateFunc, forceAllowCreate bool, o *metav1.UpdateOptions) (runtime.Object,
+	bool, error) {
 	var taken error
 	for range 5 {
 		ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
