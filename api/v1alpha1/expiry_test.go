@@ -25,7 +25,7 @@ func TestExpiry(t *testing.T) {
 			ExtendUntil: born.Add(300 * time.Hour)}, 300 * time.Hour},
 		"the ceiling holds": {Lifetime{TTL: time.Hour, MaximumTTL: 10 * time.Hour,
 			ExtendUntil: born.Add(300 * time.Hour)}, 10 * time.Hour},
-		"a lease nobody renews": {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute},
+		"a lease without a renewal": {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute},
 			time.Minute},
 		"a renewed lease": {Lifetime{TTL: 10 * time.Hour, MaximumTTL: 10 * time.Hour, Lease: time.Minute,
 			Renewed: born.Add(time.Hour)}, time.Hour + time.Minute},
