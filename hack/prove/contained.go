@@ -50,7 +50,8 @@ func contained(ctx context.Context) (err error) {
 	p.attack(attack.Broker)
 
 	p.say("With the same token, bound to cluster-admin: only policies can stop it")
-	p.kubectl("create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin", "--serviceaccount=tenama-system:tenama-broker")
+	p.kubectl("create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin",
+		"--serviceaccount=tenama-system:tenama-broker")
 	p.refuses("it has the right to")
 	stage.WithToken()
 	p.attack(attack.BrokerAsAdmin)

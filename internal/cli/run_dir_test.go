@@ -61,9 +61,9 @@ func TestRemoveAbandonedRunDirs(t *testing.T) {
 		t.Error("of a directory with something else in it our files go, and the rest stays")
 	}
 	for what, path := range map[string]string{
-		"a directory that is in use":          filepath.Join(inUse, runLockFile),
-		"somebody's directory of such a name": filepath.Join(foreign, runConfigFile),
-		"a kubeconfig behind a link":          filepath.Join(kube, runConfigFile),
+		"a directory that is in use":              filepath.Join(inUse, runLockFile),
+		"another user's directory of such a name": filepath.Join(foreign, runConfigFile),
+		"a kubeconfig behind a link":              filepath.Join(kube, runConfigFile),
 	} {
 		if !there(path) {
 			t.Errorf("%s is gone", what)

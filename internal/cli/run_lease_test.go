@@ -57,7 +57,7 @@ func TestNextRenewal(t *testing.T) {
 }
 
 // TestKeptExpiry verifies how long --keep keeps a namespace: too short, and the remains
-// of a failed test are gone before somebody has looked at them.
+// of a failed test are gone before a user has looked at them.
 func TestKeptExpiry(t *testing.T) {
 	const day = 24 * time.Hour
 	synctest.Test(t, func(t *testing.T) {

@@ -20,12 +20,14 @@ const module = "tenama.dev/tenama/"
 // layers lists, for every package, the other packages of the project that it may
 // import. A new package fails the test until it is added here.
 var layers = map[string][]string{
-	"api/v1alpha1":            {},
-	"api/policy/v1alpha1":     {"api/v1alpha1"},
-	"pkg/client":              {"api/v1alpha1", "api/policy/v1alpha1"},
-	"pkg/client/kubeconfig":   {},
-	"internal/version":        {},
-	"internal/cli":            {"api/v1alpha1", "api/policy/v1alpha1", "internal/cli/term", "internal/version", "pkg/client", "pkg/client/kubeconfig"},
+	"api/v1alpha1":          {},
+	"api/policy/v1alpha1":   {"api/v1alpha1"},
+	"pkg/client":            {"api/v1alpha1", "api/policy/v1alpha1"},
+	"pkg/client/kubeconfig": {},
+	"internal/version":      {},
+	"internal/cli": {
+		"api/v1alpha1", "api/policy/v1alpha1", "internal/cli/term", "internal/version", "pkg/client", "pkg/client/kubeconfig",
+	},
 	"internal/cli/term":       {},
 	"cmd/kubectl-tenama":      {"internal/cli"},
 	"pkg/broker/admission":    {"api/v1alpha1", "api/policy/v1alpha1"},
@@ -39,8 +41,11 @@ var layers = map[string][]string{
 	"pkg/broker/nscache":      {"api/v1alpha1"},
 	"pkg/broker/guardrails":   {"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/denial"},
 	"pkg/broker/lifecycle":    {"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/guardrails", "pkg/broker/nscache"},
-	"pkg/broker/registry":     {"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/denial", "pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache"},
-	"pkg/broker/serving":      {},
+	"pkg/broker/registry": {
+		"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/denial", "pkg/broker/guardrails", "pkg/broker/lifecycle",
+		"pkg/broker/nscache",
+	},
+	"pkg/broker/serving": {},
 	"pkg/broker": {
 		"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/admission", "pkg/broker/auth", "pkg/broker/budgets",
 		"pkg/broker/classes", "pkg/broker/containment",
@@ -143,7 +148,8 @@ func TestLayerRules(t *testing.T) {
 				t.Errorf("%s is a leaf of the broker and may import %s", dir, i)
 			case strings.HasPrefix(dir, "api/"):
 				t.Errorf("%s may import %s: the API imports nothing else of the project", dir, i)
-			case strings.HasPrefix(dir, "pkg/client") && strings.HasPrefix(i, "pkg/broker"), strings.HasPrefix(dir, "pkg/broker") && strings.HasPrefix(i, "pkg/client"):
+			case strings.HasPrefix(dir, "pkg/client") && strings.HasPrefix(i, "pkg/broker"),
+				strings.HasPrefix(dir, "pkg/broker") && strings.HasPrefix(i, "pkg/client"):
 				t.Errorf("%s may import %s: the two sides share the API alone", dir, i)
 			}
 		}

@@ -63,11 +63,13 @@ type Store struct {
 func New(c rest.Interface, s *Store) (*Store, error) {
 	s.outdated = map[string]time.Time{}
 	var err error
-	s.budgets, err = policystore.New(c, policyv1alpha1.BudgetResource.Resource, func(old, now *policyv1alpha1.NamespaceBudget) {
-		if old == nil || now == nil || old.UID != now.UID || old.Generation != now.Generation { // not for a change of the status
+	onChange := func(old, now *policyv1alpha1.NamespaceBudget) {
+		// A change of the status alone is none.
+		if old == nil || now == nil || old.UID != now.UID || old.Generation != now.Generation {
 			s.setBudgets()
 		}
-	})
+	}
+	s.budgets, err = policystore.New(c, policyv1alpha1.BudgetResource.Resource, onChange)
 	return s, err
 }
 

@@ -95,7 +95,8 @@ func TestReconcile(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, elapsed := again.Sub(now), time.Since(now)
-			if c.again == 0 && !again.IsZero() || c.again > 0 && (d < c.again-2*time.Second || d > c.again+2*time.Second+elapsed) {
+			late := d < c.again-2*time.Second || d > c.again+2*time.Second+elapsed
+			if c.again == 0 && !again.IsZero() || c.again > 0 && late {
 				t.Errorf("again in %s, want %s; %s have elapsed", d, c.again, elapsed)
 			}
 			var deletions []clienttesting.DeleteActionImpl

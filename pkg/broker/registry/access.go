@@ -191,19 +191,23 @@ func (r *Registry) checkOwner(ctx context.Context, tn *v1alpha1.TemporaryNamespa
 		}
 	}
 	if g := tn.Spec.OwnerGroup; g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(u.GetGroups(), g) {
-		if admin, err := r.authorized(ctx, v1alpha1.VerbAdminister); admin || err != nil { // an administrator who adds a team need not be in it
+		// An administrator who adds a team need not be in it.
+		if admin, err := r.authorized(ctx, v1alpha1.VerbAdminister); admin || err != nil {
 			return err
 		}
-		return apierrors.NewForbidden(groupResource, tn.Name, fmt.Errorf("you are not a member of group %q and cannot make it the owner", g))
+		cause := fmt.Errorf("you are not a member of group %q and cannot make it the owner", g)
+		return apierrors.NewForbidden(groupResource, tn.Name, cause)
 	}
 	if lifecycle.Binds(u.GetName()) || tn.Spec.OwnerGroup != "" {
 		return nil
 	}
-	switch ok, err := r.Lifecycle.Allowed(ctx, u, authorizationv1.ResourceAttributes{Namespace: tn.Name, Verb: "create", Resource: "configmaps"}); {
+	access := authorizationv1.ResourceAttributes{Namespace: tn.Name, Verb: "create", Resource: "configmaps"}
+	switch ok, err := r.Lifecycle.Allowed(ctx, u, access); {
 	case err != nil:
 		return r.translate(ctx, err, tn.Name)
 	case !ok:
-		return forbidden("system user %q cannot own a temporary namespace: it gets no RoleBinding, and has no access of its own", u.GetName())
+		return forbidden("system user %q cannot own a temporary namespace: "+
+			"it gets no RoleBinding, and has no access of its own", u.GetName())
 	}
 	return nil
 }

@@ -108,7 +108,9 @@ func (r *Registry) prepare(ctx context.Context, tn *v1alpha1.TemporaryNamespace)
 }
 
 // complete names tn, completes it by its class, and validates it.
-func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace, owner user.Info) (*policyv1alpha1.NamespaceClass, error) {
+func (r *Registry) complete(
+	ctx context.Context, tn *v1alpha1.TemporaryNamespace, owner user.Info,
+) (*policyv1alpha1.NamespaceClass, error) {
 	s := &createStrategy{Scheme: typer, prefix: r.Prefixes[0]}
 	var err error
 	s.class, err = r.Classes.Class(ctx, tn.Spec.ClassName)
@@ -125,7 +127,9 @@ func (r *Registry) complete(ctx context.Context, tn *v1alpha1.TemporaryNamespace
 	err = rest.BeforeCreate(s, ctx, tn)
 	var status *apierrors.StatusError
 	if apierrors.IsInvalid(err) && tn.Name != "" && !strings.HasPrefix(tn.Name, s.prefix) && errors.As(err, &status) {
-		status.ErrStatus.Details.Causes = append(status.ErrStatus.Details.Causes, metav1.StatusCause{Type: v1alpha1.CauseNamePrefix, Field: s.prefix, Message: "the name must begin with this prefix"})
+		status.ErrStatus.Details.Causes = append(status.ErrStatus.Details.Causes, metav1.StatusCause{
+			Type: v1alpha1.CauseNamePrefix, Field: s.prefix, Message: "the name must begin with this prefix",
+		})
 	}
 	return s.class, err
 }

@@ -58,8 +58,10 @@ func (s *createStrategy) PrepareForCreate(_ context.Context, obj runtime.Object)
 func (s *createStrategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
 	tn, spec := obj.(*v1alpha1.TemporaryNamespace), field.NewPath("spec")
 	var errs field.ErrorList
-	if tn.GenerateName != "" && tn.Annotations[v1alpha1.AnnotationWait] != "" && tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
-		errs = append(errs, field.Required(field.NewPath("metadata", "annotations").Key(v1alpha1.AnnotationRequestID), "keeps the position in the queue of a request without a name"))
+	waits, id := tn.Annotations[v1alpha1.AnnotationWait] != "", tn.Annotations[v1alpha1.AnnotationRequestID]
+	if tn.GenerateName != "" && waits && id == "" {
+		errs = append(errs, field.Required(field.NewPath("metadata", "annotations").Key(v1alpha1.AnnotationRequestID),
+			"keeps the position in the queue of a request without a name"))
 	}
 	errs = append(errs, v1alpha1.Validate(tn, s.prefix)...)
 	if tn.Spec.ExtendUntil != nil {
@@ -74,7 +76,8 @@ func (s *createStrategy) Validate(_ context.Context, obj runtime.Object) field.E
 	}
 	errs = append(errs, s.errs...)
 	if rev := s.class.Status.Revision; tn.Spec.ClassRevision != "" && tn.Spec.ClassRevision != rev {
-		errs = append(errs, field.Invalid(spec.Child("classRevision"), tn.Spec.ClassRevision, fmt.Sprintf("must be omitted or %q, the current revision of the class", rev)))
+		errs = append(errs, field.Invalid(spec.Child("classRevision"), tn.Spec.ClassRevision,
+			fmt.Sprintf("must be omitted or %q, the current revision of the class", rev)))
 	}
 	return errs
 }

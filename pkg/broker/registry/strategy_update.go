@@ -75,7 +75,8 @@ func (updateStrategy) PrepareForUpdate(_ context.Context, obj, was runtime.Objec
 	} else { // whole seconds are kept: a fraction must not look like a change each time
 		tn.Spec.ExtendUntil = &metav1.Time{Time: tn.Spec.ExtendUntil.Truncate(time.Second)}
 	}
-	if id := old.Annotations[v1alpha1.AnnotationRequestID]; id != "" && tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
+	id := old.Annotations[v1alpha1.AnnotationRequestID]
+	if id != "" && tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
 		if tn.Annotations == nil {
 			tn.Annotations = map[string]string{}
 		}

@@ -41,7 +41,7 @@ func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObj
 				return nil, false, taken
 			}
 			out, err := r.createOnUpdate(ctx, info, validateCreate, o)
-			if apierrors.IsAlreadyExists(err) { // another request was faster: the namespace is to be changed, if it is the caller's
+			if apierrors.IsAlreadyExists(err) { // another request created it: update that one, if the caller owns it
 				taken = err
 				continue
 			}
@@ -84,19 +84,24 @@ type change struct {
 }
 
 // createOnUpdate creates the namespace that server-side apply did not find.
-func (r *Registry) createOnUpdate(ctx context.Context, info rest.UpdatedObjectInfo, validate rest.ValidateObjectFunc, o *metav1.UpdateOptions) (runtime.Object, error) {
+func (r *Registry) createOnUpdate(
+	ctx context.Context, info rest.UpdatedObjectInfo, validate rest.ValidateObjectFunc, o *metav1.UpdateOptions,
+) (runtime.Object, error) {
 	obj, err := info.UpdatedObject(ctx, &v1alpha1.TemporaryNamespace{})
 	if err != nil {
 		return nil, err
 	}
-	return r.Create(ctx, obj, validate, &metav1.CreateOptions{DryRun: o.DryRun, FieldManager: o.FieldManager, FieldValidation: o.FieldValidation})
+	return r.Create(ctx, obj, validate, &metav1.CreateOptions{
+		DryRun: o.DryRun, FieldManager: o.FieldManager, FieldValidation: o.FieldValidation,
+	})
 }
 
 // change computes a change, completes and validates it. Errors: Invalid; Conflict, also
 // if the preconditions of the request do not hold.
 func (r *Registry) change(ctx context.Context, ns *corev1.Namespace, info rest.UpdatedObjectInfo) (*change, error) {
 	if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil {
-		r.Log.Warn("Rejected the update of a namespace whose expiry cannot be read", "namespace", ns.Name, "err", err, "auditID", auditID(ctx))
+		r.Log.Warn("Rejected the update of a namespace whose expiry cannot be read",
+			"namespace", ns.Name, "err", err, "auditID", auditID(ctx))
 		return nil, apierrors.NewConflict(groupResource, ns.Name, errUnreadable)
 	}
 	old := fromNamespace(ns)
@@ -109,13 +114,17 @@ func (r *Registry) change(ctx context.Context, ns *corev1.Namespace, info rest.U
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("not a TemporaryNamespace: %T", obj))
 	}
 	if tn.ResourceVersion == "" { // a PUT, as for any custom resource
-		kind := schema.GroupKind{Group: groupResource.Group, Kind: groupResource.Resource} // as k8s.io/apiserver pkg/registry/generic/registry does
-		return nil, apierrors.NewInvalid(kind, ns.Name, field.ErrorList{field.Invalid(field.NewPath("metadata", "resourceVersion"), "", "must be specified for an update")})
+		// The resource in place of the kind, as in k8s.io/apiserver pkg/registry/generic/registry.
+		kind := schema.GroupKind{Group: groupResource.Group, Kind: groupResource.Resource}
+		path := field.NewPath("metadata", "resourceVersion")
+		errs := field.ErrorList{field.Invalid(path, "", "must be specified for an update")}
+		return nil, apierrors.NewInvalid(kind, ns.Name, errs)
 	}
 	if tn.ResourceVersion != old.ResourceVersion {
 		return nil, apierrors.NewConflict(groupResource, ns.Name, errChanged)
 	}
-	if pre := info.Preconditions(); tn.UID != "" && tn.UID != old.UID || pre != nil && pre.UID != nil && *pre.UID != old.UID {
+	pre := info.Preconditions()
+	if tn.UID != "" && tn.UID != old.UID || pre != nil && pre.UID != nil && *pre.UID != old.UID {
 		return nil, apierrors.NewConflict(groupResource, ns.Name, lifecycle.ErrUID)
 	}
 	if err := rest.BeforeUpdate(updateStrategy{typer, r.now()}, ctx, tn, old); err != nil {
@@ -150,7 +159,8 @@ func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1al
 	}
 	propagate(ns, c.old, c.tn)
 	if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
-		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, field.ErrorList{field.InternalError(field.NewPath("spec"), err)})
+		errs := field.ErrorList{field.InternalError(field.NewPath("spec"), err)}
+		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, errs)
 	}
 	out, err := r.Client.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: dryRun})
 	if apierrors.IsConflict(err) {
@@ -173,9 +183,11 @@ func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1al
 // logExtension logs a change that moved the expiry; a renewal of the lease is none.
 func (r *Registry) logExtension(ctx context.Context, c *change, after *v1alpha1.TemporaryNamespace) {
 	was, until := c.old.Status.ExpirationTimestamp, after.Status.ExpirationTimestamp
-	if was == nil || until == nil || until.Equal(was) || !equality.Semantic.DeepEqual(c.tn.Spec.RenewTime, c.old.Spec.RenewTime) {
+	renewed := !equality.Semantic.DeepEqual(c.tn.Spec.RenewTime, c.old.Spec.RenewTime)
+	if was == nil || until == nil || until.Equal(was) || renewed {
 		return
 	}
 	r.Log.Info("Extended", "namespace", after.Name, "uid", after.UID, "user", userName(ctx),
-		"until", until.UTC().Format(time.RFC3339), "was", was.UTC().Format(time.RFC3339), "reason", c.tn.Spec.Reason, "auditID", auditID(ctx))
+		"until", until.UTC().Format(time.RFC3339), "was", was.UTC().Format(time.RFC3339),
+		"reason", c.tn.Spec.Reason, "auditID", auditID(ctx))
 }
