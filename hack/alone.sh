@@ -25,7 +25,7 @@ for ((i = 0; i < 100; i++)); do
   sleep 0.2
 done
 if pids=$(left); then
-  echo "alone.sh: ending what ${1##*/} left running:" $pids >&2
+  echo "alone.sh: killing processes that ${1##*/} left running:" $pids >&2
   kill -KILL $pids 2>/dev/null
   [ "$status" -ne 0 ] || status=1
   sleep 0.5

@@ -24,7 +24,7 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// floor makes the same objects as the broker, with plain client-go and an
+// floor creates the same objects as the broker, with plain client-go and an
 // administrator's rights: the minimum that any implementation has to do.
 type floor struct {
 	client kubernetes.Interface
@@ -67,7 +67,7 @@ func (f *floor) namespace(name string) *corev1.Namespace {
 	}}
 }
 
-// usable makes the same objects in the same order and with the same guarantees as the
+// usable creates the same objects in the same order and with the same guarantees as the
 // broker: the quota is in force before the owner has access, the access is verified,
 // and the default ServiceAccount exists.
 func (f *floor) usable(ctx context.Context, name string) error {
@@ -107,7 +107,7 @@ func (f *floor) usable(ctx context.Context, name string) error {
 		})
 }
 
-// naive makes the namespace, then everything else at once, and waits for nothing.
+// naive creates the namespace, then everything else at once, and waits for nothing.
 func (f *floor) naive(ctx context.Context, name string) error {
 	if _, err := f.client.CoreV1().Namespaces().Create(ctx, f.namespace(name), metav1.CreateOptions{}); err != nil {
 		return err

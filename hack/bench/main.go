@@ -69,7 +69,7 @@ func main() {
 	}
 }
 
-// way is one way to make a namespace.
+// way is one way to create a namespace.
 type way struct {
 	name string
 	make func(ctx context.Context, name string) error
@@ -151,7 +151,7 @@ func stage(ctx context.Context) (c *testenv.Cluster, port int, b *testenv.Broker
 	return c, port, b, stop, err
 }
 
-// latency makes namespaces sequentially, alternating between the ways.
+// latency creates namespaces sequentially, alternating between the ways.
 func latency(ctx context.Context, ways []way, n int) error {
 	took := make([][]time.Duration, len(ways))
 	for i := range n + 20 {
@@ -176,7 +176,7 @@ func latency(ctx context.Context, ways []way, n int) error {
 	return nil
 }
 
-// throughput makes namespaces with several callers at once.
+// throughput creates namespaces with several callers at once.
 func throughput(ctx context.Context, ways []way, n, callers int) error {
 	fmt.Printf("\n%d callers, %d creates each\n", callers, n)
 	var base float64

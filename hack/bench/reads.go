@@ -66,7 +66,7 @@ func reads(ctx context.Context, among int) error {
 	return watches(ctx, users, admin, b)
 }
 
-// fill makes namespaces of other owners, in the state in which the broker would leave
+// fill creates namespaces of other owners, in the state in which the broker would leave
 // them. The policies forbid that, so fill removes the policies meanwhile.
 func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n int) error {
 	like, err := admin.CoreV1().Namespaces().Get(ctx, "tmp-r0-0", metav1.GetOptions{})
@@ -110,7 +110,7 @@ func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "policies")); err != nil {
 		return errors.New(out)
 	}
-	// The controllers make an account and a certificate in each namespace: wait for
+	// The controllers create an account and a certificate in each namespace: wait for
 	// them.
 	return testenv.Eventually(3*time.Minute, func() error {
 		_, err := admin.CoreV1().ServiceAccounts(fmt.Sprintf("tmp-o%d", n)).Get(ctx, "default", metav1.GetOptions{})

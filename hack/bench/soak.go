@@ -29,7 +29,7 @@ import (
 )
 
 // soak keeps informers and a kubectl wait on the API for a long time, while namespaces
-// are made, changed and deleted and the broker is replaced every five minutes. Once a
+// are created, changed and deleted and the broker is replaced every five minutes. Once a
 // minute it compares the state of each informer with the API.
 func soak(ctx context.Context, long time.Duration) error {
 	c, port, b, stop, err := stage(ctx)

@@ -29,7 +29,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	version := flag.String("version", "",
-		"the version, such as v1.2.3 (default: the commit's tag, or one made from the commit)")
+		"the version, such as v1.2.3 (default: the commit's tag, or one derived from the commit)")
 	url := flag.String("url", "", "where the archives will be found (default: as in plugins/krew.yaml)")
 	only := flag.String("only", "", "one platform alone, such as linux/amd64, or host")
 	flag.Parse()

@@ -143,7 +143,7 @@ func (p *proof) refuses(why string) {
 	}
 }
 
-// recovers waits until the broker makes namespaces again.
+// recovers waits until the broker creates namespaces again.
 func (p *proof) recovers() {
 	begun := time.Now()
 	out := ""

@@ -17,7 +17,7 @@ import (
 )
 
 // The committed screenshots must match the list of screenshots, be complete and small, show
-// the required content and nothing of the machine that they were made on, and use no
+// the required content and nothing of the machine that they were created on, and use no
 // other files.
 func TestCommittedScreenshots(t *testing.T) {
 	files, err := filepath.Glob("../../docs/pictures/*")

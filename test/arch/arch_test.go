@@ -100,7 +100,7 @@ func TestImports(t *testing.T) {
 	walk(t, func(dir, file string, imports []string, isTest bool) {
 		allowed, known := layers[dir]
 		if !known {
-			t.Errorf("%s: package %s has no place in layers: decide where it stands", file, dir)
+			t.Errorf("%s: package %s is not listed in layers", file, dir)
 			return
 		}
 		seen[dir] = true
@@ -113,14 +113,14 @@ func TestImports(t *testing.T) {
 			}
 			for fence, who := range fences {
 				if strings.HasPrefix(path, fence) && !slices.Contains(who, dir) && !isTest {
-					t.Errorf("%s imports %s, which is for %v alone", file, path, who)
+					t.Errorf("%s imports %s, which only %v may import", file, path, who)
 				}
 			}
 		}
 	})
 	for dir := range layers {
 		if !seen[dir] {
-			t.Errorf("layers names %s, which does not exist", dir)
+			t.Errorf("layers lists %s, which does not exist", dir)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestLedgerOfRights(t *testing.T) {
 	ledger := strings.Split(strings.TrimSpace(string(b)), "\n")
 	installed := installedRights(t)
 	if diff := cmp.Diff(ledger, installed); diff != "" {
-		t.Errorf("what deploy/ grants and exempts is not what testdata/rights.txt has (-ledger +deploy):\n%s", diff)
+		t.Errorf("the rights and exemptions in deploy/ differ from testdata/rights.txt (-ledger +deploy):\n%s", diff)
 	}
 	page, err := os.ReadFile(filepath.Join(root(t), "docs", "security.md"))
 	if err != nil {
@@ -132,7 +132,7 @@ func rights(t *testing.T, folder string, components ...string) []string {
 					plain(b.Spec.MatchResources))))
 		}
 	}
-	// The broker binds this role to itself in each namespace that it makes.
+	// The broker binds this role to itself in each namespace that it creates.
 	bindings = append(bindings, bound{"broker", "tmp-*", "ClusterRole", "tenama:namespace-manager"})
 	for _, b := range bindings {
 		where, of := "the cluster", b.kind+" /"+b.role

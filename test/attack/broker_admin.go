@@ -9,7 +9,7 @@ const (
 	managed    = "/api/v1/namespaces/$managed"
 )
 
-// ns returns a namespace like those that the broker makes, with the given metadata.
+// ns returns a namespace like those that the broker creates, with the given metadata.
 func ns(name, labels, annotations string) string {
 	return "{apiVersion: v1, kind: Namespace, metadata: {name: " + name + ", labels: {" + labels + "}, annotations: {" +
 		annotations + "}}}"

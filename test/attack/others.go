@@ -3,8 +3,8 @@
 package attack
 
 // operator lists requests of a user who manages the namespaces of a cluster. Such a
-// user may neither make temporary namespaces nor change the metadata that makes a
-// namespace temporary.
+// user may neither create temporary namespaces nor change the metadata that marks a
+// namespace as temporary.
 var operator = []Row{
 	{What: "create an ordinary namespace", Method: post, Path: namespaces, Body: ns("ordinary", "", ""), Stop: Nothing},
 	{

@@ -23,8 +23,8 @@ const (
 	username = "system:serviceaccount:" + home + ":" + sa
 )
 
-// props are the objects of a stage that the broker does not make; the broker's own are
-// made under its identity.
+// props are the objects of a stage that the broker does not create; the broker's own
+// are created under its identity.
 const props = `
 apiVersion: v1
 kind: Namespace
@@ -203,7 +203,7 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 		return nil, err
 	}
 	s.names = strings.NewReplacer(append(names, "$jobpod", pod)...)
-	// Namespaces that only a different broker would make.
+	// Namespaces that only a different broker would create.
 	const ready = `, tenama.dev/ready: "true", tenama.dev/pod-security: baseline, tenama.dev/owner-role: edit, ` +
 		`tenama.dev/ttl-seconds: "3600", tenama.dev/max-ttl-seconds: "3600"`
 	for name, owner := range map[string]string{
@@ -218,7 +218,7 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 		// The broker could not create some of them.
 		out, err := c.KubectlIn("admin", ns(name, goodLabels, owner+ready), "create", "-f", "-")
 		if err != nil && !strings.Contains(out, "already exists") {
-			return nil, fmt.Errorf("make %s: %s", name, out)
+			return nil, fmt.Errorf("create %s: %s", name, out)
 		}
 	}
 	if out, err := c.Kubectl("admin", "-n", "tmp-stage", "patch", "resourcequota", "tenama", "--type=merge", "-p",
@@ -232,7 +232,7 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	return s, nil
 }
 
-// podOf returns the name of the pod that the Job controller made for a Job.
+// podOf returns the name of the pod that the Job controller created for a Job.
 func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name string, err error) {
 	err = testenv.Eventually(time.Minute, func() error {
 		pods, err := kube.CoreV1().Pods(ns).

@@ -8,7 +8,7 @@ import (
 )
 
 // controllers lists the controllers that the life of a namespace needs, the one that
-// checks the types of admission policies, and those that make pods. There are no nodes,
+// checks the types of admission policies, and those that create pods. There are no nodes,
 // so the pods stay pending.
 const controllers = "namespace-controller,serviceaccount-controller,serviceaccount-token-controller," +
 	"root-ca-certificate-publisher-controller,resourcequota-controller,clusterrole-aggregation-controller," +

@@ -40,7 +40,7 @@ func (l *flagList) Set(s string) error { *l = append(*l, s); return nil }
 func runUp() int {
 	var o options
 	fs := flag.NewFlagSet("up", flag.ContinueOnError)
-	fs.StringVar(&o.dir, "dir", "", "data directory, made if absent")
+	fs.StringVar(&o.dir, "dir", "", "data directory, created if absent")
 	fs.IntVar(&o.port, "port", 0, "port to serve on at 127.0.0.1; 0 takes a free one")
 	fs.BoolVar(&o.lifeline, "lifeline", false,
 		"stop when standard input ends, so that no death of the caller leaves anything running")
@@ -158,7 +158,7 @@ func stopSignals(lifeline bool) <-chan os.Signal {
 	return stop
 }
 
-// port returns the port that dir was made for, or else a free one.
+// port returns the port that dir was created for, or else a free one.
 func port(dir, addr string) (int, error) {
 	if b, err := os.ReadFile(filepath.Join(dir, "pki", "server")); err == nil {
 		if _, p, err := net.SplitHostPort(strings.TrimPrefix(string(b), "https://")); err == nil {

@@ -43,7 +43,7 @@ func doubling(n int) string {
 	return "[" + strings.Join(ops, ",") + "]"
 }
 
-// Creates makes Main and two other objects.
+// Creates creates Main and two other objects.
 var Creates = []Exchange{
 	{
 		Name: "create", Method: "POST", Path: "?fieldManager=conform",
@@ -73,7 +73,7 @@ var Creates = []Exchange{
 			`"name":"tmp-conform-c","labels":{"tier":"b"}},"spec":{"className":"default","ttlSeconds":3600,"bogus":1}}`,
 	},
 	{
-		Name: "create, validated as there is not", Method: "POST", Path: "?fieldValidation=Somewhat",
+		Name: "create, an unknown validation", Method: "POST", Path: "?fieldValidation=Somewhat",
 		Body: head + `"name":"tmp-conform-x"` + spec,
 	},
 	{
@@ -86,7 +86,7 @@ var Creates = []Exchange{
 		Body: `{"apiVersion":"$GROUP/v9","kind":"TemporaryNamespace","metadata":{"name":"tmp-conform-x"}}`,
 	},
 	{Name: "create nothing", Method: "POST", Content: "application/json"},
-	{Name: "create from half of an object", Method: "POST", Body: `{"apiVersion":`},
+	{Name: "create from a truncated object", Method: "POST", Body: `{"apiVersion":`},
 	{
 		Name: "create a list", Method: "POST",
 		Body: `{"apiVersion":"$GROUP/v1alpha1","kind":"TemporaryNamespaceList","items":[]}`, Differs: otherKind,
@@ -100,18 +100,18 @@ var Creates = []Exchange{
 	{Name: "create from CBOR", Method: "POST", Content: "application/cbor", Body: "\xd9\xd9\xf7\xa0"},
 	{Name: "create from text", Method: "POST", Content: "text/plain", Body: "hello"},
 	{Name: "create without a name", Method: "POST", Body: head + spec},
-	{Name: "create with a name that cannot be", Method: "POST", Body: head + `"name":"tmp-Conform_X"` + spec},
+	{Name: "create with an invalid name", Method: "POST", Body: head + `"name":"tmp-Conform_X"` + spec},
 	{
-		Name: "create with a type that cannot be", Method: "POST",
+		Name: "create with an invalid type", Method: "POST",
 		Body: head + `"name":"tmp-conform-x"},"spec":{"ttlSeconds":"long"}}`, Differs: wrongType,
 		Is: "400 Failure BadRequest",
 	},
 	{
-		Name: "create with a label that cannot be", Method: "POST",
+		Name: "create with an invalid label", Method: "POST",
 		Body: head + `"name":"tmp-conform-x","labels":{"a b":"c"}` + spec,
 	},
 	{
-		Name: "create with an annotation that cannot be", Method: "POST",
+		Name: "create with an invalid annotation", Method: "POST",
 		Body: head + `"name":"tmp-conform-x","annotations":{"a b":"c"}` + spec,
 	},
 	{
@@ -120,7 +120,7 @@ var Creates = []Exchange{
 			spec,
 	},
 	{
-		Name: "create with half an owner", Method: "POST",
+		Name: "create with an incomplete owner", Method: "POST",
 		Body: head + `"name":"tmp-conform-x","ownerReferences":[{"apiVersion":"v1","kind":"Node"}]` + spec,
 	},
 	{
@@ -137,7 +137,7 @@ var Creates = []Exchange{
 		Body: head + `"name":"tmp-conform-x","resourceVersion":"1"` + spec, Differs: asClient, Is: "400 Failure BadRequest",
 	},
 	{
-		Name: "create with what the server sets", Method: "POST", Path: "?dryRun=All",
+		Name: "create with fields that the server sets", Method: "POST", Path: "?dryRun=All",
 		Body: head +
 			`"name":"tmp-conform-x","uid":"u","generation":7,"creationTimestamp":"2020-01-01T00:00:00Z",` +
 			`"deletionTimestamp":"2020-01-01T00:00:00Z"` + spec,
@@ -147,7 +147,7 @@ var Creates = []Exchange{
 		Body: head + `"generateName":"tmp-conform-"` + spec,
 	},
 	{
-		Name: "create with a generated name that cannot be", Method: "POST",
+		Name: "create with an invalid generated name", Method: "POST",
 		Body: head + `"name":"tmp-conform-x","generateName":"tmp-Conform_"` + spec,
 	},
 	{
@@ -156,11 +156,14 @@ var Creates = []Exchange{
 			`"name":"tmp-conform-x"},"status":{"phase":"Ready","owner":"root"},` +
 			`"spec":{"className":"default","ttlSeconds":3600}}`,
 	},
-	{Name: "create dry", Method: "POST", Path: "?dryRun=All", Body: head + `"name":"tmp-conform-x"` + spec},
-	{Name: "what was dry is not there", Path: "/tmp-conform-x"},
-	{Name: "create half dry", Method: "POST", Path: "?dryRun=Some", Body: head + `"name":"tmp-conform-x"` + spec},
+	{Name: "create, dry run", Method: "POST", Path: "?dryRun=All", Body: head + `"name":"tmp-conform-x"` + spec},
+	{Name: "get after the dry run", Path: "/tmp-conform-x"},
 	{
-		Name: "create by a manager that cannot be", Method: "POST", Path: "?fieldManager=%00",
+		Name: "create, an invalid dry run", Method: "POST", Path: "?dryRun=Some",
+		Body: head + `"name":"tmp-conform-x"` + spec,
+	},
+	{
+		Name: "create by an invalid manager", Method: "POST", Path: "?fieldManager=%00",
 		Body: head + `"name":"tmp-conform-x"` + spec,
 	},
 	{
@@ -172,11 +175,11 @@ var Creates = []Exchange{
 		Differs: noStatus, Is: "404 Failure NotFound",
 	},
 	{
-		Name: "create, answered as a table", Method: "POST", Path: "?dryRun=All", Accept: table,
+		Name: "create, returned as a table", Method: "POST", Path: "?dryRun=All", Accept: table,
 		Body: head + `"name":"tmp-conform-x"` + spec,
 	},
 	{
-		Name: "create, answered as metadata", Method: "POST", Path: "?dryRun=All", Accept: metadata,
+		Name: "create, returned as metadata", Method: "POST", Path: "?dryRun=All", Accept: metadata,
 		Body: head + `"name":"tmp-conform-x"` + spec,
 	},
 }
@@ -204,7 +207,7 @@ var Updates = []Exchange{
 	},
 	{Name: "put without a name", Method: "PUT", Path: "/" + Main, Body: head + `"resourceVersion":"$RV"` + spec},
 	{
-		Name: "put what is not there", Method: "PUT", Path: "/tmp-conform-absent",
+		Name: "put, absent", Method: "PUT", Path: "/tmp-conform-absent",
 		Body: head + `"name":"tmp-conform-absent","resourceVersion":"1"` + spec,
 	},
 	{
@@ -217,11 +220,11 @@ var Updates = []Exchange{
 			`,"resourceVersion":"$RV"},"status":{"owner":"root"},"spec":{"className":"default","ttlSeconds":7200}}`,
 	},
 	{
-		Name: "put what the server sets", Method: "PUT", Path: "/" + Main + "?fieldManager=conform",
+		Name: "put fields that the server sets", Method: "PUT", Path: "/" + Main + "?fieldManager=conform",
 		Body: head + itself + `,"resourceVersion":"$RV","generation":99,"creationTimestamp":"2020-01-01T00:00:00Z"` + more,
 	},
 	{
-		Name: "put dry", Method: "PUT", Path: "/" + Main + "?dryRun=All&fieldManager=conform",
+		Name: "put, dry run", Method: "PUT", Path: "/" + Main + "?dryRun=All&fieldManager=conform",
 		Body: head + itself + `,"resourceVersion":"$RV","labels":{"dry":"1"}` + more,
 	},
 	{Name: "get after", Path: "/" + Main},
@@ -235,7 +238,7 @@ var Updates = []Exchange{
 		Body: `{"metadata":{"labels":{"merged":"1"}}}`,
 	},
 	{
-		Name: "merge it away", Method: "PATCH", Path: "/" + Main + "?fieldManager=conform", Content: merge,
+		Name: "merge a removal", Method: "PATCH", Path: "/" + Main + "?fieldManager=conform", Content: merge,
 		Body: `{"metadata":{"labels":{"merged":null}}}`,
 	},
 	{
@@ -267,12 +270,12 @@ var Updates = []Exchange{
 		Path: "/" + Main + "?fieldValidation=Warn&fieldManager=conform", Content: merge, Body: `{"spec":{"bogus":1}}`,
 	},
 	{
-		Name: "merge a type that cannot be", Method: "PATCH", Path: "/" + Main, Content: merge,
+		Name: "merge an invalid type", Method: "PATCH", Path: "/" + Main, Content: merge,
 		Body: `{"spec":{"ttlSeconds":"long"}}`,
 		Differs: "As for built-in types: a patch that changes the type of a field is rejected as a whole (422); for a " +
 			"custom resource the error names the field.", Is: "422 Failure Invalid",
 	},
-	{Name: "merge half a patch", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{"metadata":`},
+	{Name: "merge a truncated patch", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{"metadata":`},
 	{
 		Name: "merge a deletion", Method: "PATCH", Path: "/" + Main, Content: merge,
 		Body: `{"metadata":{"deletionTimestamp":"2020-01-01T00:00:00Z"}}`,
@@ -283,7 +286,7 @@ var Updates = []Exchange{
 	},
 	{Name: "merge nothing", Method: "PATCH", Path: "/" + Main, Content: merge, Body: `{}`},
 	{
-		Name: "merge what is not there", Method: "PATCH", Path: "/tmp-conform-absent", Content: merge,
+		Name: "merge, absent", Method: "PATCH", Path: "/tmp-conform-absent", Content: merge,
 		Body: `{"metadata":{"labels":{"a":"b"}}}`,
 	},
 	{
@@ -296,15 +299,15 @@ var Updates = []Exchange{
 		Body: `[{"op":"test","path":"/metadata/name","value":"x"}]`,
 	},
 	{
-		Name: "JSON patch of what is not there", Method: "PATCH", Path: "/" + Main, Content: jsonPatch,
+		Name: "JSON patch of an absent field", Method: "PATCH", Path: "/" + Main, Content: jsonPatch,
 		Body: `[{"op":"remove","path":"/spec/nothing"}]`,
 	},
-	{Name: "JSON patch that is none", Method: "PATCH", Path: "/" + Main, Content: jsonPatch, Body: `{"op":"remove"}`},
+	{Name: "JSON patch, invalid", Method: "PATCH", Path: "/" + Main, Content: jsonPatch, Body: `{"op":"remove"}`},
 	{
 		Name: "strategic merge patch", Method: "PATCH", Path: "/" + Main, Content: strategic,
 		Body: `{"metadata":{"labels":{"a":"b"}}}`,
 	},
-	{Name: "patch of no type", Method: "PATCH", Path: "/" + Main, Content: "application/json", Body: `{}`},
+	{Name: "patch of an unknown type", Method: "PATCH", Path: "/" + Main, Content: "application/json", Body: `{}`},
 	{
 		Name: "patch the collection", Method: "PATCH", Content: merge, Body: `{}`, Differs: noMethod,
 		Is: "405 Failure MethodNotAllowed",
@@ -324,7 +327,7 @@ var Updates = []Exchange{
 		Body: head + itself + `,"labels":{"applied":"1"}}}`,
 	},
 	{
-		Name: "apply what another has", Method: "PATCH", Path: "/" + Main + "?fieldManager=two", Content: apply,
+		Name: "apply a field of another manager", Method: "PATCH", Path: "/" + Main + "?fieldManager=two", Content: apply,
 		Body: head + itself + `,"labels":{"applied":"2"}}}`,
 	},
 	{
@@ -356,24 +359,24 @@ var Updates = []Exchange{
 		Body: head + `"name":"tmp-conform-x"` + spec,
 	},
 	{
-		Name: "apply, with a resourceVersion, what is not there", Method: "PATCH",
+		Name: "apply, absent, with a resourceVersion", Method: "PATCH",
 		Path: "/tmp-conform-x?fieldManager=one&dryRun=All", Content: apply,
 		Body: head + `"name":"tmp-conform-x","resourceVersion":"7"` + spec,
 	},
 	{
-		Name: "apply, of a UID, what is not there", Method: "PATCH", Path: "/tmp-conform-x?fieldManager=one&dryRun=All",
+		Name: "apply, absent, with a UID", Method: "PATCH", Path: "/tmp-conform-x?fieldManager=one&dryRun=All",
 		Content: apply, Body: head + `"name":"tmp-conform-x","uid":"u"` + spec, Differs: otherUID, Is: "409 Failure Conflict",
 	},
 	{
 		Name: "apply a status", Method: "PATCH", Path: "/" + Main + "?fieldManager=one", Content: apply,
 		Body: head + itself + `},"status":{"owner":"root"}}`,
 	},
-	{Name: "get what was applied", Path: "/" + Main},
+	{Name: "get after apply", Path: "/" + Main},
 }
 
 // Deletes deletes all three objects.
 var Deletes = []Exchange{
-	{Name: "delete what is not there", Method: "DELETE", Path: "/tmp-conform-absent"},
+	{Name: "delete, absent", Method: "DELETE", Path: "/tmp-conform-absent"},
 	{
 		Name: "delete another one", Method: "DELETE", Path: "/" + Main,
 		Body: `{"preconditions":{"uid":"00000000-0000-0000-0000-000000000000"}}`, Differs: oneKind,
@@ -383,11 +386,11 @@ var Deletes = []Exchange{
 		Name: "delete an old version", Method: "DELETE", Path: "/" + Main, Body: `{"preconditions":{"resourceVersion":"1"}}`,
 		Differs: oneKind, Rewrite: replaced("kind=TemporaryNamespace", "kind=temporarynamespaces"),
 	},
-	{Name: "delete dry", Method: "DELETE", Hold: true, Path: "/" + Main + "?dryRun=All"},
-	{Name: "delete half dry", Method: "DELETE", Path: "/" + Main + "?dryRun=Some"},
-	{Name: "delete as cannot be", Method: "DELETE", Path: "/" + Main + "?propagationPolicy=Sideways"},
+	{Name: "delete, dry run", Method: "DELETE", Hold: true, Path: "/" + Main + "?dryRun=All"},
+	{Name: "delete, an invalid dry run", Method: "DELETE", Path: "/" + Main + "?dryRun=Some"},
+	{Name: "delete with an invalid policy", Method: "DELETE", Path: "/" + Main + "?propagationPolicy=Sideways"},
 	{
-		Name: "delete in two ways", Method: "DELETE", Path: "/" + Main,
+		Name: "delete with two policies", Method: "DELETE", Path: "/" + Main,
 		Body: `{"propagationPolicy":"Background","orphanDependents":true}`,
 	},
 	{
@@ -399,10 +402,10 @@ var Deletes = []Exchange{
 		Name: "delete with options of another kind", Method: "DELETE", Path: "/" + Main,
 		Body: `{"apiVersion":"v1","kind":"Secret"}`,
 	},
-	{Name: "delete half an option", Method: "DELETE", Path: "/" + Main, Body: `{"preconditions":`},
-	{Name: "delete none of many", Method: "DELETE", Path: "?labelSelector=tier%3Dz"},
-	{Name: "delete many, dry", Method: "DELETE", Path: "?labelSelector=tier%3Db&dryRun=All"},
-	{Name: "what was deleted dry is there", Path: "?labelSelector=tier"},
+	{Name: "delete with truncated options", Method: "DELETE", Path: "/" + Main, Body: `{"preconditions":`},
+	{Name: "delete a collection, none", Method: "DELETE", Path: "?labelSelector=tier%3Dz"},
+	{Name: "delete a collection, dry run", Method: "DELETE", Path: "?labelSelector=tier%3Db&dryRun=All"},
+	{Name: "list after the dry run", Path: "?labelSelector=tier"},
 	{
 		Name: "delete", Method: "DELETE", Hold: true, Path: "/" + Main,
 		Body: `{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"$UID","resourceVersion":"$RV"},` +
@@ -410,24 +413,24 @@ var Deletes = []Exchange{
 	},
 	{Name: "delete it again", Method: "DELETE", Path: "/" + Main},
 	{
-		Name: "delete an old version of what is being deleted", Method: "DELETE", Path: "/" + Main,
+		Name: "delete an old version during the deletion", Method: "DELETE", Path: "/" + Main,
 		Body: `{"preconditions":{"resourceVersion":"1"}}`, Differs: oneKind,
 		Rewrite: replaced("kind=TemporaryNamespace", "kind=temporarynamespaces"),
 	},
-	{Name: "get what is being deleted", Path: "/" + Main},
+	{Name: "get during the deletion", Path: "/" + Main},
 	{
-		Name: "label what is being deleted", Method: "PATCH", Path: "/" + Main + "?dryRun=All", Content: merge,
+		Name: "label during the deletion", Method: "PATCH", Path: "/" + Main + "?dryRun=All", Content: merge,
 		Body:    `{"metadata":{"labels":{"late":"1"}}}`,
 		Differs: "A namespace that is being deleted cannot be changed (409): an extension would have no effect.",
 		Is:      `409 Failure Conflict "tmp-conform-main" kind=temporarynamespaces group=$GROUP causes=[] retry=true`,
 	},
 	{
-		Name: "create what is being deleted", Method: "POST", Body: head + itself + spec,
+		Name: "create during the deletion", Method: "POST", Body: head + itself + spec,
 		Differs: "Conflict, with the time to wait, instead of AlreadyExists: the name becomes free within seconds.",
 		Is:      `409 Failure Conflict "tmp-conform-main" kind=temporarynamespaces group=$GROUP causes=[] retry=true`,
 	},
 	{
-		Name: "delete as a dependent may want", Method: "DELETE", Hold: true,
+		Name: "delete in the foreground", Method: "DELETE", Hold: true,
 		Path: "/tmp-conform-b?propagationPolicy=Foreground",
 	},
 	{Name: "delete the rest", Method: "DELETE", Path: "?labelSelector=tier"},

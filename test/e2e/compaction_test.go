@@ -126,7 +126,7 @@ func TestCompactionWhileTheWatchLags(t *testing.T) {
 
 	// The broker has not missed a change: deleted namespaces are gone or terminating
 	// (how fast depends on the namespace controller, which backs off while an API does
-	// not answer), expired ones get deleted, and it can make new ones.
+	// not answer), expired ones get deleted, and it can create new ones.
 	if err := testenv.Eventually(60*time.Second, func() error {
 		list, err := alice.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 		if err == nil && (alive(list, "tmp-conform-c") || !alive(list, "tmp-conform-b")) {

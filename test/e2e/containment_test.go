@@ -39,7 +39,7 @@ func kubernetesFor(t *testing.T, c *rest.Config) *kubernetes.Clientset {
 }
 
 // A stolen broker token must not let an attacker change objects that the broker did not
-// make.
+// create.
 func TestBrokerTokenIsContained(t *testing.T) {
 	ctx := t.Context()
 	path, err := shared.ServiceAccountKubeconfig(ctx, "tenama-system", "tenama-broker")

@@ -151,7 +151,7 @@ func drained[T any](ch <-chan T) <-chan struct{} {
 	return done
 }
 
-// deletion makes and deletes a namespace that is not tenama's, whose deletion the API
+// deletion creates and deletes a namespace that is not tenama's, whose deletion the API
 // must not delay.
 func deletion(t *testing.T, kube kubernetes.Interface, name string) {
 	t.Helper()
@@ -164,7 +164,7 @@ func deletion(t *testing.T, kube kubernetes.Interface, name string) {
 	}
 }
 
-// endOf makes and deletes a namespace. It returns the duration of the deletion, and
+// endOf creates and deletes a namespace. It returns the duration of the deletion, and
 // whether discovery blocked it (condition NamespaceDeletionDiscoveryFailure).
 func endOf(ctx context.Context, kube kubernetes.Interface, name string) (took time.Duration, blocked bool, err error) {
 	if _, err := kube.CoreV1().Namespaces().

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// If a namespace ends while it is being made, because of a short TTL on a slow cluster
+// If a namespace is deleted while it is being created, because of a short TTL on a slow cluster
 // or because an administrator deletes it, the broker loses its rights in it. The error
 // must tell the owner that the namespace is being deleted, rather than blame the
 // broker.

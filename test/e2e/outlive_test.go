@@ -39,7 +39,7 @@ func TestTenantCannotOutliveExpiry(t *testing.T) {
 				kubectl(fmt.Sprintf(replicasOf, kind, finalizers), "create", "-f", "-")
 			}
 			kubectl(fmt.Sprintf(jobOf, "", finalizers), "create", "-f", "-")
-			time.Sleep(time.Second) // for the controllers to make pods, if they can
+			time.Sleep(time.Second) // for the controllers to create pods, if they can
 		},
 		"owner": func(kubectl func(string, ...string) string, pod func() string) {
 			kubectl(fmt.Sprintf(jobOf, "", ""), "create", "-f", "-")

@@ -18,7 +18,7 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// Retries with the same request ID must make only one namespace, also if they are
+// Retries with the same request ID must create only one namespace, also if they are
 // concurrent and without a name.
 func TestRequestID(t *testing.T) {
 	alice := user(t, "alice")
