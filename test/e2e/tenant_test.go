@@ -164,7 +164,7 @@ func TestUserKeys(t *testing.T) {
 
 	for what, spec := range map[string]string{
 		"reserved":              "userKeys: [istio.kubernetes.io/x]",
-		"reserved, but for":     "userKeys: ['tenama.dev/*']",
+		"reserved, except for":  "userKeys: ['tenama.dev/*']",
 		"should match":          "userKeys: ['*']",
 		"which namespaceLabels": "userKeys: ['a.test/*'], namespaceLabels: {a.test/x: z}",
 	} {
