@@ -132,19 +132,6 @@ type NamespaceClassSpec struct {
 	Objects []runtime.RawExtension `json:"objects,omitempty"`
 }
 
-// These are the valid lifetime types of a class.
-const (
-	// LifetimeFixed counts the maximum from the creation: it limits the total lifetime,
-	// including extensions.
-	LifetimeFixed = v1alpha1.LifetimeFixed
-	// LifetimeRenewable counts the maximum from the time of each extension: a namespace
-	// can live indefinitely if its owner keeps extending it.
-	LifetimeRenewable = v1alpha1.LifetimeRenewable
-	// LifetimeUnbounded means that namespaces end only by deletion, for example those
-	// of customers or permanent teams.
-	LifetimeUnbounded = v1alpha1.LifetimeUnbounded
-)
-
 // Lifetime limits how long a namespace lives, in seconds.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'Unbounded' || has(self.defaultTTLSeconds) && has(self.maximumTTLSeconds)",message="defaultTTLSeconds and maximumTTLSeconds are required, unless type is Unbounded"

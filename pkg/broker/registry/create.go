@@ -67,7 +67,7 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	defer release()
 	wanted := req.Namespace
 	ns, err := r.provision(ctx, req)
-	if req.wait != "" && apierrors.IsForbidden(err) { // another replica created the APIService at the same time
+	if req.wait != "" && apierrors.IsForbidden(err) { // another replica filled the budget first
 		if position := r.Admission.Requeue(wanted, queueID(wanted)); position != nil {
 			err = position
 		}
@@ -121,6 +121,7 @@ func (r *Registry) complete(
 		s.prefix = s.class.Spec.Prefix
 	}
 	if tn.Name == "" && tn.GenerateName != "" {
+		s.generated = true
 		tn.Name = r.generateName(tn, owner)
 	}
 	rest.FillObjectMetaSystemFields(tn)

@@ -86,10 +86,10 @@ func (r *Registry) buildNamespace(tn *v1alpha1.TemporaryNamespace, class *policy
 
 // setLifetime records the bounds on the lifetime of a namespace of a class.
 func setLifetime(annotations map[string]string, life policyv1alpha1.Lifetime) {
-	if life.Type != policyv1alpha1.LifetimeFixed {
+	if life.Type != v1alpha1.LifetimeFixed {
 		setOrDelete(annotations, v1alpha1.AnnotationLifetime, string(life.Type))
 	}
-	if life.Type != policyv1alpha1.LifetimeUnbounded {
+	if life.Type != v1alpha1.LifetimeUnbounded {
 		annotations[v1alpha1.AnnotationMaximumTTL] = strconv.FormatInt(life.MaximumTTLSeconds, 10)
 	}
 	if n := life.MaximumExtensions; n != nil {

@@ -33,6 +33,7 @@ type createStrategy struct {
 	class      *policyv1alpha1.NamespaceClass // nil if there is none that can be used
 	classError *field.Error                   // says why
 	prefix     string                         // of the names of the class
+	generated  bool                           // the name was completed from generateName
 	errs       field.ErrorList                // found by PrepareForCreate
 }
 
@@ -59,7 +60,7 @@ func (s *createStrategy) Validate(_ context.Context, obj runtime.Object) field.E
 	tn, spec := obj.(*v1alpha1.TemporaryNamespace), field.NewPath("spec")
 	var errs field.ErrorList
 	waits, id := tn.Annotations[v1alpha1.AnnotationWait] != "", tn.Annotations[v1alpha1.AnnotationRequestID]
-	if tn.GenerateName != "" && waits && id == "" {
+	if s.generated && waits && id == "" {
 		errs = append(errs, field.Required(field.NewPath("metadata", "annotations").Key(v1alpha1.AnnotationRequestID),
 			"keeps the position in the queue of a request without a name"))
 	}
@@ -93,10 +94,10 @@ func defaultLifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.Name
 	path := field.NewPath("spec", "ttlSeconds")
 	life := class.Spec.Lifetime
 	switch ttl := tn.Spec.TTLSeconds; {
-	case life.Type == policyv1alpha1.LifetimeUnbounded && ttl != nil:
+	case life.Type == v1alpha1.LifetimeUnbounded && ttl != nil:
 		return field.ErrorList{field.Invalid(path, *ttl,
 			fmt.Sprintf("must be omitted: namespaces of class %q do not expire", class.Name))}
-	case life.Type == policyv1alpha1.LifetimeUnbounded:
+	case life.Type == v1alpha1.LifetimeUnbounded:
 	case ttl == nil && tn.Spec.LeaseDurationSeconds != nil: // the lease ends it; the TTL must not end it before
 		tn.Spec.TTLSeconds = &life.MaximumTTLSeconds
 	case ttl == nil:

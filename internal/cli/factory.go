@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"tenama.dev/tenama/internal/cli/term"
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/pkg/client/kubeconfig"
+)
+
+// factory creates the client, the kubeconfig files and the renderers of all commands, on
+// demand.
+type factory struct {
+	genericiooptions.IOStreams
+	flags     *genericclioptions.ConfigFlags
+	colour    string // auto, always or never
+	tokenFile string
+
+	format      string          // value of -o of the running command
+	firstClient *client.Client  // the first client created
+	warnings    *warningHandler // server warnings
+	skipPrune   bool            // the command handles stale kubeconfig entries: do not prune
+}
+
+func newFactory(streams genericiooptions.IOStreams) *factory {
+	return &factory{
+		IOStreams: streams,
+		flags:     genericclioptions.NewConfigFlags(true),
+		colour:    "auto",
+		warnings:  newWarningHandler(streams.ErrOut),
+	}
+}
+
+// validateGlobalFlags rejects invalid global flags before a command runs.
+func (f *factory) validateGlobalFlags(cmd *cobra.Command, _ []string) error {
+	if slices.Contains(formatsOf(cmd), "json") {
+		f.format = cmd.Flags().Lookup("output").Value.String()
+	}
+	if f.colour != "auto" && f.colour != "always" && f.colour != "never" {
+		return fmt.Errorf("--color %q: use auto, always or never", f.colour)
+	}
+	if f.tokenFile == "" {
+		return nil
+	}
+	if *f.flags.BearerToken != "" {
+		return errors.New("--token and --token-file cannot be used together")
+	}
+	if b, err := os.ReadFile(f.tokenFile); err != nil {
+		return fmt.Errorf("--token-file: %w", err)
+	} else if len(bytes.TrimSpace(b)) == 0 {
+		return fmt.Errorf("--token-file %q is empty", f.tokenFile)
+	}
+	return nil
+}
+
+// client returns a client for the cluster of the context in use.
+func (f *factory) client() (*client.Client, error) {
+	config, err := f.config()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(config)
+	if f.firstClient == nil {
+		f.firstClient = c
+	}
+	return c, err
+}
+
+// config returns the REST config for the cluster of the context in use.
+func (f *factory) config() (*rest.Config, error) {
+	loader := f.flags.ToRawKubeConfigLoader()
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	config, err := loader.ClientConfig()
+	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" &&
+		strings.Contains(config.Host, "localhost:8080") {
+		return nil, fmt.Errorf("no cluster is configured in %s: set KUBECONFIG or use --kubeconfig",
+			strings.Join(f.paths(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	if f.tokenFile != "" { // replaces all other credentials
+		own := rest.AnonymousClientConfig(config)
+		own.BearerTokenFile, own.Impersonate = f.tokenFile, config.Impersonate
+		config = own
+	}
+	config.WarningHandler = f.warnings
+	return config, nil
+}
+
+// renderer returns the renderer for w.
+func (f *factory) renderer(w io.Writer) term.Renderer { return term.NewRenderer(w, f.colour) }
+
+// progress reports a slow operation on stderr until done is called.
+func (f *factory) progress(action string) (done func()) {
+	return f.renderer(f.ErrOut).Progress(f.ErrOut, action)
+}
+
+func (f *factory) paths() []string {
+	if *f.flags.KubeConfig != "" {
+		return []string{*f.flags.KubeConfig}
+	}
+	return clientcmd.NewDefaultClientConfigLoadingRules().GetLoadingPrecedence()
+}
+
+// server returns the URL of the API server in use.
+func (f *factory) server() string {
+	config, err := f.flags.ToRESTConfig()
+	if err != nil {
+		return ""
+	}
+	return config.Host
+}
+
+// files returns the kubeconfig files in use.
+func (f *factory) files() *kubeconfig.Files { return kubeconfig.Find(*f.flags.KubeConfig) }
+
+// maxOneName rejects more than one argument.
+func maxOneName(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("expected one NAME, got %q and %q", args[0], args[1])
+	}
+	return nil
+}
+
+// targetName returns the namespace named by the argument or by -n, and rejects a conflict.
+func (f *factory) targetName(args []string) (string, error) {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if n := *f.flags.Namespace; n != "" {
+		if name != "" && withPrefix(name) != withPrefix(n) {
+			return "", fmt.Errorf("NAME %q and --namespace %q differ: use only one of them", name, n)
+		}
+		name = n
+	}
+	if len(args) > 0 && args[0] == "" {
+		return "", errors.New("NAME is empty")
+	}
+	return name, nil
+}
