@@ -41,8 +41,8 @@ func RetryForbidden(ctx context.Context, do func() error) error {
 			DeniedByPolicy(last), nil
 	})
 	if err != nil { // ctx is done
-		return fmt.Errorf("%w while kube-apiserver answered: %v", err,
-			last) //nolint:errorlint // Forbidden would be permanent
+		// Not %w for last: Forbidden would be permanent.
+		return fmt.Errorf("%w while kube-apiserver answered: %v", err, last)
 	}
 	return last
 }

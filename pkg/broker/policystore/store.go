@@ -36,22 +36,28 @@ type Store[T any, P Object[T]] struct {
 }
 
 // New returns a Store of a resource; c is a client of group policy.tenama.dev. onChange
-// is called after each change: old is nil for a new object, and now for a deleted one.
+// is called after each change: old is nil for a new object, and now for a deleted one,
+// of which the last state may be unknown, and old nil, too.
 // Call Start.
 func New[T any, P Object[T]](c rest.Interface, resource string, onChange func(old, now P)) (*Store[T, P], error) {
 	all := cache.NewListWatchFromClient(c, resource, metav1.NamespaceAll, fields.Everything())
 	s := &Store[T, P]{c, resource, cache.NewSharedIndexInformer(all, P(new(T)), 0, cache.Indexers{})}
-	_, err := s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	_, err := s.informer.AddEventHandler(handler(onChange))
+	return s, err
+}
+
+func handler[T any, P Object[T]](onChange func(old, now P)) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { onChange(nil, o.(P)) },
 		UpdateFunc: func(old, o any) { onChange(old.(P), o.(P)) },
 		DeleteFunc: func(o any) {
 			if unknown, ok := o.(cache.DeletedFinalStateUnknown); ok {
 				o = unknown.Obj
 			}
-			onChange(o.(P), nil)
+			old, _ := o.(P) // the last known state may be missing
+			onChange(old, nil)
 		},
-	})
-	return s, err
+	}
 }
 
 // Start watches until ctx is done, and returns once all objects are known.
