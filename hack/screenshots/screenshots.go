@@ -34,7 +34,8 @@ var screenshots = []screenshot{
 		want: []string{
 			`^namespace/tmp-mr-42 created$`, `added to ~/\.kube/config and made current \(was "dev"\)\.$`, `^Expires in 2h \(`,
 			`^deployment.apps/web created$`, `^\* +tmp-mr-42 +default +Ready +119m +alice`, `^namespace/tmp-mr-42 extended$`,
-			`^Expires in 3h \(.*; extendable until `, `^Context "tenama-tmp-mr-42" removed; current context is "dev" again\.$`, `^namespace "tmp-mr-42" deleted$`,
+			`^Expires in 3h \(.*; extendable until `, `^Context "tenama-tmp-mr-42" removed; current context is "dev" again\.$`,
+			`^namespace "tmp-mr-42" deleted$`,
 		},
 	},
 	{
@@ -60,16 +61,20 @@ var screenshots = []screenshot{
 			"kubectl tenama create soak --ttl 3w",
 		},
 		want: []string{
-			`^error: budget "large" is full: 16 of 16 requests\.cpu taken`, `^hint: there is capacity for class default: kubectl tenama create --class default$`,
-			`^error: invalid argument "2hours" for "--ttl" flag: use a duration such as`, `^Error from server \(Invalid\): .*must be at most 604800`,
+			`^error: budget "large" is full: 16 of 16 requests\.cpu taken`,
+			`^hint: there is capacity for class default: kubectl tenama create --class default$`,
+			`^error: invalid argument "2hours" for "--ttl" flag: use a duration such as`,
+			`^Error from server \(Invalid\): .*must be at most 604800`,
 		},
 	},
 	{
 		name: "doctor", title: "Find problems and their remedies", user: "dora",
 		lines: []string{"kubectl tenama doctor"},
 		want: []string{
-			`^ok +plugin `, `^ok +kubeconfig +contexts are written to ~/\.kube/config$`, `^warning +completion `, `^ +-> run: kubectl tenama completion install$`,
-			`^ok +cluster +https://cluster\.example\.test v1\.`, `^ok +containment `, `^ok +create +would work now, with class default$`, `^ok +your namespaces +6, none stuck$`,
+			`^ok +plugin `, `^ok +kubeconfig +contexts are written to ~/\.kube/config$`, `^warning +completion `,
+			`^ +-> run: kubectl tenama completion install$`,
+			`^ok +cluster +https://cluster\.example\.test v1\.`, `^ok +containment `,
+			`^ok +create +would work now, with class default$`, `^ok +your namespaces +6, none stuck$`,
 		},
 	},
 	{

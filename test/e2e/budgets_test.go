@@ -259,17 +259,21 @@ func other(ctx context.Context, who *client.Client, name, cpu string) error {
 // the refusal of a create that is subject to the budget.
 func TestInvalidBudgets(t *testing.T) {
 	for name, c := range map[string]struct{ spec, want string }{
-		"nothing":           {"{}", "at least one of total, perUser and groups is required"},
-		"an unknown key":    {"{total: {cores: 4}}", `Kubernetes has no quota "cores": use requests.cpu`},
-		"namespaces":        {"{total: {namespaces: 4}}", `Kubernetes has no quota "namespaces": use count/temporarynamespaces`},
-		"count/namespaces":  {"{perUser: {count/namespaces: 4}}", "use count/temporarynamespaces"},
-		"negative":          {"{total: {pods: -1}}", "negative"},
-		"overflowing":       {"{total: {requests.memory: 9999999999999E}}", "more than 1E"},
-		"no quantity":       {"{total: {pods: many}}", "spec.total"},
-		"user above total":  {"{total: {pods: 1}, perUser: {pods: 2}}", "above that of spec.total"},
-		"group above total": {"{total: {requests.cpu: 1}, groups: [{name: g, hard: {requests.cpu: 1001m}}]}", "above that of spec.total"},
-		"a group twice":     {"{groups: [{name: g, hard: {pods: 1}}, {name: g, hard: {pods: 2}}]}", "Duplicate value"},
-		"an empty limit":    {"{total: {}}", "limits nothing"},
+		"nothing":        {"{}", "at least one of total, perUser and groups is required"},
+		"an unknown key": {"{total: {cores: 4}}", `Kubernetes has no quota "cores": use requests.cpu`},
+		"namespaces": {
+			"{total: {namespaces: 4}}", `Kubernetes has no quota "namespaces": use count/temporarynamespaces`,
+		},
+		"count/namespaces": {"{perUser: {count/namespaces: 4}}", "use count/temporarynamespaces"},
+		"negative":         {"{total: {pods: -1}}", "negative"},
+		"overflowing":      {"{total: {requests.memory: 9999999999999E}}", "more than 1E"},
+		"no quantity":      {"{total: {pods: many}}", "spec.total"},
+		"user above total": {"{total: {pods: 1}, perUser: {pods: 2}}", "above that of spec.total"},
+		"group above total": {
+			"{total: {requests.cpu: 1}, groups: [{name: g, hard: {requests.cpu: 1001m}}]}", "above that of spec.total",
+		},
+		"a group twice":  {"{groups: [{name: g, hard: {pods: 1}}, {name: g, hard: {pods: 2}}]}", "Duplicate value"},
+		"an empty limit": {"{total: {}}", "limits nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if out, err := shared.KubectlIn("admin", budget("bad", c.spec), "apply", "-f", "-"); err == nil ||
@@ -281,8 +285,14 @@ func TestInvalidBudgets(t *testing.T) {
 	apply(t, shared.Cluster, strings.Replace(metered, "name: metered", "name: doubtful", 1))
 	defer func() { _, _ = shared.Kubectl("admin", "delete", "namespaceclass,namespacebudget", "doubtful") }()
 	for name, c := range map[string]struct{ spec, message string }{
-		"more than is allowed": {"{classNames: [doubtful], total: {pods: 5}}", `a namespace of class "doubtful" takes 10 of pods, but budget "doubtful" allows only 5: none can ever be created`},
-		"without a quota":      {"{classNames: [doubtful], perUser: {requests.memory: 5}}", `class "doubtful" has no quota on requests.memory, which budget "doubtful" for each user limits`},
+		"more than is allowed": {
+			"{classNames: [doubtful], total: {pods: 5}}",
+			`a namespace of class "doubtful" takes 10 of pods, but budget "doubtful" allows only 5: none can ever be created`,
+		},
+		"without a quota": {
+			"{classNames: [doubtful], perUser: {requests.memory: 5}}",
+			`class "doubtful" has no quota on requests.memory, which budget "doubtful" for each user limits`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			apply(t, shared.Cluster, budget("doubtful", c.spec))

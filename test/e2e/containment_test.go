@@ -227,18 +227,35 @@ func TestInvalidClasses(t *testing.T) {
 	const life = "  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 600}\n"
 	object := func(o string) string { return class(life + "  objects:\n  - " + o + "\n") }
 	for name, c := range map[string]struct{ manifest, want string }{
-		"maximum below default":          {class("  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 6}\n"), "maximumTTLSeconds must not be below defaultTTLSeconds"},
-		"no lifetime":                    {class("  description: x\n"), "spec.lifetime"},
-		"zero TTL":                       {class("  lifetime: {defaultTTLSeconds: 0, maximumTTLSeconds: 600}\n"), "greater than or equal to 1"},
-		"privileged pods":                {class(life + "  podSecurity: privileged\n"), `"baseline", "restricted"`},
-		"unknown quota key":              {object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"), `Kubernetes has no quota "cores"`},
-		"a cluster-scoped object":        {object("{apiVersion: v1, kind: Namespace, metadata: {name: q}}"), "v1/Namespace is not a guard rail"},
-		"a secret":                       {object("{apiVersion: v1, kind: Secret, metadata: {name: q}}"), "v1/Secret is not a guard rail"},
-		"an object without name":         {object("{apiVersion: v1, kind: ServiceAccount, metadata: {}}"), "metadata.name"},
-		"an object in another namespace": {object("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a, namespace: kube-system}}"), "metadata.namespace must be empty"},
-		"reserved labels":                {class(life + "  namespaceLabels: {pod-security.kubernetes.io/enforce: privileged}\n"), "reserved"},
-		"reserved annotations":           {class(life + "  namespaceAnnotations: {tenama.dev/owner: me}\n"), "reserved"},
-		"a dotted name":                  {strings.Replace(class(life), "name: bad", "name: a.b", 1), "DNS-1123 label"},
+		"maximum below default": {
+			class("  lifetime: {defaultTTLSeconds: 60, maximumTTLSeconds: 6}\n"),
+			"maximumTTLSeconds must not be below defaultTTLSeconds",
+		},
+		"no lifetime": {class("  description: x\n"), "spec.lifetime"},
+		"zero TTL": {
+			class("  lifetime: {defaultTTLSeconds: 0, maximumTTLSeconds: 600}\n"), "greater than or equal to 1",
+		},
+		"privileged pods": {class(life + "  podSecurity: privileged\n"), `"baseline", "restricted"`},
+		"unknown quota key": {
+			object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"),
+			`Kubernetes has no quota "cores"`,
+		},
+		"a cluster-scoped object": {
+			object("{apiVersion: v1, kind: Namespace, metadata: {name: q}}"), "v1/Namespace is not a guard rail",
+		},
+		"a secret": {
+			object("{apiVersion: v1, kind: Secret, metadata: {name: q}}"), "v1/Secret is not a guard rail",
+		},
+		"an object without name": {object("{apiVersion: v1, kind: ServiceAccount, metadata: {}}"), "metadata.name"},
+		"an object in another namespace": {
+			object("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a, namespace: kube-system}}"),
+			"metadata.namespace must be empty",
+		},
+		"reserved labels": {
+			class(life + "  namespaceLabels: {pod-security.kubernetes.io/enforce: privileged}\n"), "reserved",
+		},
+		"reserved annotations": {class(life + "  namespaceAnnotations: {tenama.dev/owner: me}\n"), "reserved"},
+		"a dotted name":        {strings.Replace(class(life), "name: bad", "name: a.b", 1), "DNS-1123 label"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := shared.KubectlIn("admin", c.manifest, "apply", "-f", "-")

@@ -55,7 +55,8 @@ func TestOwnerGroupOfOthers(t *testing.T) {
 	}
 	// It waits for the access of the group, and not for the caller's, who never gets
 	// access.
-	if log, err := shared.broker.Output(); err != nil || strings.Contains(log, `access of the owner was not observed in time","namespace":"`+first.Name) {
+	late := `access of the owner was not observed in time","namespace":"` + first.Name
+	if log, err := shared.broker.Output(); err != nil || strings.Contains(log, late) {
 		t.Errorf("the request waited for an access that is never granted (%v)", err)
 	}
 	if again, err := adder.Create(ctx, want("one"), metav1.CreateOptions{}); err != nil || again.UID != first.UID {

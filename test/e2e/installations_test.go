@@ -38,7 +38,8 @@ func TestSecondInstallation(t *testing.T) {
 		t.Fatal(out)
 	}
 	if err := testenv.Eventually(60*time.Second, func() error {
-		if err := create(); !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), `lacks the rights of ClusterRole "tenama:broker": check that deploy/ is installed completely`) {
+		const want = `lacks the rights of ClusterRole "tenama:broker": check that deploy/ is installed completely`
+		if err := create(); !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), want) {
 			return fmt.Errorf("create: got %v, want ServiceUnavailable", err)
 		}
 		return nil
@@ -107,7 +108,8 @@ func TestRoleMissingFromPolicy(t *testing.T) {
 	if out, err := shared.KubectlIn("admin", class, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
 	}
-	const want = `the broker may not bind ClusterRole "half": ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not list it`
+	const want = `the broker may not bind ClusterRole "half": ` +
+		`ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not list it`
 	if err := testenv.Eventually(60*time.Second, func() error {
 		out, _ := shared.Kubectl("admin", "get", "namespaceclass", "half", "-o",
 			"jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}")

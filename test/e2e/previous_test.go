@@ -24,7 +24,8 @@ func TestPreviousPlugin(t *testing.T) {
 func previousPlugin(t *testing.T) string {
 	t.Helper()
 	revision := "HEAD~1"
-	if err := exec.CommandContext(t.Context(), "git", "-C", testenv.Root(), "rev-parse", "--verify", "--quiet", revision).Run(); err != nil {
+	parse := exec.CommandContext(t.Context(), "git", "-C", testenv.Root(), "rev-parse", "--verify", "--quiet", revision)
+	if err := parse.Run(); err != nil {
 		t.Log("the checkout has no commit before HEAD")
 		revision = "HEAD"
 	}

@@ -62,7 +62,8 @@ func TestOrdinaryUse(t *testing.T) {
 			}
 			if class.policies == "false" { // one clear line, and nothing that uninstall cannot remove
 				out, err := helm("install", "app", "testdata/chart", "--set", "networkPolicy=true")
-				if err == nil || !strings.Contains(out, "the class of this namespace does not allow tenants to write network policies") {
+				const want = "the class of this namespace does not allow tenants to write network policies"
+				if err == nil || !strings.Contains(out, want) {
 					t.Errorf("a chart with a network policy: %s", out)
 				}
 				if out, err := helm("uninstall", "app"); err != nil {

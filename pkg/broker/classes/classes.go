@@ -136,7 +136,7 @@ func (s *Store) Like() (labels, annotations map[string]string) {
 	if like == nil {
 		return labels, annotations
 	}
-	values := policyv1alpha1.Given(s.prefixes[0]+"proof", "nobody", like.Spec.Defaults())
+	values := policyv1alpha1.Given(s.prefixes[0]+"proof", "probe", like.Spec.Defaults())
 	l, err := like.Spec.Labels(values)
 	if err != nil {
 		return labels, annotations
