@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build unix
+
 package cli
 
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -13,9 +14,6 @@ import (
 // no directory that is in use, belongs to another user or is reached through a link,
 // which could lead to a kubeconfig.
 func TestRemoveAbandonedRunDirs(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("a file that is open cannot be removed there")
-	}
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := func(name string, files ...string) string {
 		t.Helper()

@@ -132,18 +132,46 @@ func TestUncontained(t *testing.T) {
 		restore string
 		want    []string
 	}{
-		{"the policy is deleted", remove("validatingadmissionpolicy", attack.Containment), pristine, []string{"create a namespace outside of its prefix", `"tenama-broker" is missing, not bound, or edited`}},
-		{"half-installed: the binding is missing", remove("validatingadmissionpolicybinding", attack.Containment), bindingOf(attack.Containment), []string{`"tenama-broker" is missing, not bound`}},
-		{"half-installed: what protects namespaces is missing", remove("validatingadmissionpolicybinding", attack.Keys), bindingOf(attack.Keys), []string{`"tenama-namespaces" is missing, not bound`}},
-		{"half-installed: what holds tenants is missing", remove("validatingadmissionpolicybinding", attack.GuardRails), bindingOf(attack.GuardRails), []string{`"tenama-guardrails" is missing, not bound`}},
+		{
+			"the policy is deleted", remove("validatingadmissionpolicy", attack.Containment), pristine,
+			[]string{"create a namespace outside of its prefix", `"tenama-broker" is missing, not bound, or edited`},
+		},
+		{
+			"half-installed: the binding is missing", remove("validatingadmissionpolicybinding", attack.Containment),
+			bindingOf(attack.Containment), []string{`"tenama-broker" is missing, not bound`},
+		},
+		{
+			"half-installed: what protects namespaces is missing", remove("validatingadmissionpolicybinding", attack.Keys),
+			bindingOf(attack.Keys), []string{`"tenama-namespaces" is missing, not bound`},
+		},
+		{
+			"half-installed: what holds tenants is missing", remove("validatingadmissionpolicybinding", attack.GuardRails),
+			bindingOf(attack.GuardRails), []string{`"tenama-guardrails" is missing, not bound`},
+		},
 		{"it only warns", func() {
 			apply(strings.Replace(bindingOf(attack.Containment), "[Deny, Audit]", "[Warn]", 1))
 		}, bindingOf(attack.Containment), []string{`"tenama-broker" is missing, not bound, or edited`}},
-		{"it is of another release", edit(attack.Containment, replace("policy set 3", "policy set 0")), pristine, []string{"is not of policy set 3", "policy set 0"}},
-		{"it is edited: deletion is free", edit(attack.Containment, replace(`request.operation != "DELETE" ||`, `true ||`)), pristine, []string{"delete the namespace that it runs in"}},
-		{"it is edited: binding is free", edit(attack.Containment, replace("|| variables.inManaged", "|| true")), pristine, []string{"give itself access to the namespace that it runs in"}},
-		{"it has the prefix of another installation", edit(attack.Containment, replace("'tmp-'", "'lend-'")), pristine, []string{"must have the same release and prefixes"}},
-		{"it holds the broker of another installation", edit(attack.Containment, replace("tenama-system:tenama-broker", "lending:lender")), pristine, []string{"create a namespace outside of its prefix"}},
+		{
+			"it is of another release", edit(attack.Containment, replace("policy set 3", "policy set 0")), pristine,
+			[]string{"is not of policy set 3", "policy set 0"},
+		},
+		{
+			"it is edited: deletion is free", edit(attack.Containment, replace(`request.operation != "DELETE" ||`, `true ||`)),
+			pristine, []string{"delete the namespace that it runs in"},
+		},
+		{
+			"it is edited: binding is free", edit(attack.Containment, replace("|| variables.inManaged", "|| true")), pristine,
+			[]string{"give itself access to the namespace that it runs in"},
+		},
+		{
+			"it has the prefix of another installation", edit(attack.Containment, replace("'tmp-'", "'lend-'")), pristine,
+			[]string{"must have the same release and prefixes"},
+		},
+		{
+			"it holds the broker of another installation",
+			edit(attack.Containment, replace("tenama-system:tenama-broker", "lending:lender")), pristine,
+			[]string{"create a namespace outside of its prefix"},
+		},
 		{"the broker may do everything", func() {
 			if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin",
 				"--serviceaccount=tenama-system:tenama-broker"); err != nil {
@@ -223,15 +251,19 @@ func TestAllowUncontained(t *testing.T) {
 	if out, err := c.Kubectl("admin", "delete", "validatingadmissionpolicybinding", attack.Containment); err != nil {
 		t.Fatal(out)
 	}
-	time.Sleep(time.Second) // kube-apiserver takes a moment to notice
 	b := start(t, c, port, "broker-0", "--containment-interval=1s", "--allow-uncontained")
-	out, err := c.KubectlIn("alice",
-		"apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: tmp-risky}\n", "create", "-f", "-")
-	if err != nil ||
-		!strings.Contains(out,
-			"Warning: the broker is not contained, and runs with --allow-uncontained: it could make a namespace "+
-				"outside of its prefix") {
-		t.Errorf("create: %v: %s", err, out)
+	const manifest = "apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: tmp-risky}\n"
+	const want = "Warning: the broker is not contained, and runs with --allow-uncontained: " +
+		"it could create a namespace outside of its prefix"
+	// kube-apiserver takes a moment to notice that the binding is gone.
+	if err := testenv.Eventually(60*time.Second, func() error {
+		out, err := c.KubectlIn("alice", manifest, "apply", "-f", "-")
+		if err != nil || !strings.Contains(out, want) {
+			return fmt.Errorf("apply: %v: %s", err, out)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 	if err := logged(b, `"msg":"DANGEROUS: --allow-uncontained`, 1); err != nil {
 		t.Error(err)

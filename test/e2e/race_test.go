@@ -73,12 +73,27 @@ func TestExtendRacesExpiry(t *testing.T) {
 		until   time.Time
 	}
 	outcomes := make([]outcome, n)
+	// All creations must end long before the first expiry, on any machine: a few at a
+	// time, and the TTL by how long one takes beside others.
 	var wg sync.WaitGroup
+	slots := make(chan struct{}, 4)
+	create := func(name string, ttl time.Duration) (*v1alpha1.TemporaryNamespace, time.Duration, error) {
+		slots <- struct{}{}
+		defer func() { <-slots }()
+		begun := time.Now()
+		tn, err := alice.Create(t.Context(), tns(name, ttl), metav1.CreateOptions{})
+		return tn, time.Since(begun), err
+	}
+	first, took, err := create(unique("race"), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = alice.Delete(context.Background(), first.Name, metav1.DeleteOptions{}) }()
+	ttl := (20*time.Second + n*took).Round(time.Second)
 	for i := range n {
 		wg.Go(func() {
 			name := fmt.Sprintf("%s-%d", unique("race"), i)
-			// Much longer than all the creations take, on any machine.
-			tn, err := alice.Create(t.Context(), tns(name, 30*time.Second), metav1.CreateOptions{})
+			tn, _, err := create(name, ttl)
 			if err != nil {
 				t.Error(err)
 				return
@@ -87,7 +102,7 @@ func TestExtendRacesExpiry(t *testing.T) {
 			// earlier, for machines where requests take long to reach the broker.
 			before := time.Duration(n/2-i) * 2 * time.Millisecond
 			if i%4 == 0 {
-				before = time.Duration(n-i) * 50 * time.Millisecond
+				before = time.Duration(n-i) * max(50*time.Millisecond, took/4)
 			}
 			time.Sleep(time.Until(tn.Status.ExpirationTimestamp.Add(-before)))
 			_, after, err := alice.Extend(t.Context(), name, func(tn *v1alpha1.TemporaryNamespace, _ time.Time) time.Time {

@@ -154,8 +154,8 @@ func TestShell(t *testing.T) {
 		time.Until(tn.Status.ExpirationTimestamp.Time) > 121*time.Second {
 		t.Errorf("after a kill, it would exist for more than two minutes: %+v, %v", tn, err)
 	}
-	s.send("sleep 60\r")
-	time.Sleep(300 * time.Millisecond)
+	s.send("sh -c 'echo a$((1))sleep; exec sleep 600'\r") // the process that prints is the one to end
+	s.until(`a1sleep`)
 	s.send("\x03") // ends the sleep, but neither the shell nor its namespace
 	s.send("echo still $((40 + 2))\r")
 	s.until(`still 42`)
