@@ -149,7 +149,7 @@ func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
 		o.ok("containment", "the broker has verified its admission policies")
 		o.ok("create", "would work now, with class "+created.Spec.ClassName)
 	case apierrors.HasStatusCause(err, v1alpha1.CauseNotContained):
-		o.fail("containment", err.Error(), "ask an administrator to run: kubectl apply -k deploy/policies")
+		o.fail("containment", err.Error(), "ask an administrator to run: kubectl apply -k deploy/default")
 	case budget != "":
 		o.ok("containment", "the broker has verified its admission policies")
 		o.warn("create", err.Error(), "wait for capacity: kubectl tenama create --wait-for-capacity 30m")
@@ -189,7 +189,7 @@ func (o *doctorOptions) checkAPIService(ctx context.Context, c *client.Client) {
 		return // only administrators may read it; the next checks suffice
 	case apierrors.IsNotFound(err):
 		o.fail("APIService", name+" is not registered: the broker is not installed, or not running",
-			"ask an administrator to install it with kubectl apply -k deploy/base, "+
+			"ask an administrator to install it with kubectl apply -k deploy/default, "+
 				"or to check: kubectl -n tenama-system get pods")
 	case err != nil:
 		o.fail("APIService", errorMessage(err), "")
