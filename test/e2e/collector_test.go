@@ -66,31 +66,47 @@ func TestGarbageCollector(t *testing.T) {
 	// The collector looks for new APIs every 30 s. It knows this one once it deletes a
 	// dependent of a temporary namespace that never existed. Until then it retries
 	// looking up owners; docs/known-issues.md describes the possible consequences.
-	const dangling = "dangling"
-	_, err = kube.CoreV1().ConfigMaps("default").
-		Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: dangling, OwnerReferences: []metav1.OwnerReference{
-			{APIVersion: owner.APIVersion, Kind: owner.Kind, Name: "tmp-never", UID: "00000000-0000-0000-0000-000000000001"},
-		}}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := testenv.Eventually(3*time.Minute, func() error {
-		if _, err := kube.CoreV1().ConfigMaps("default").Get(ctx, dangling, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("the collector does not know the API: %v", err)
+	dangling := func(name string) {
+		t.Helper()
+		absent := metav1.OwnerReference{
+			APIVersion: owner.APIVersion, Kind: owner.Kind, Name: "tmp-never", UID: "00000000-0000-0000-0000-000000000001",
 		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+		meta := metav1.ObjectMeta{Name: name, OwnerReferences: []metav1.OwnerReference{absent}}
+		if _, err := kube.CoreV1().ConfigMaps("default").
+			Create(ctx, &corev1.ConfigMap{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	collected := func(name string) {
+		t.Helper()
+		if err := testenv.Eventually(3*time.Minute, func() error {
+			_, err := kube.CoreV1().ConfigMaps("default").Get(ctx, name, metav1.GetOptions{})
+			if !apierrors.IsNotFound(err) {
+				return fmt.Errorf("the collector has not looked up the owner of %s: %v", name, err)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dangling("known")
+	collected("known")
 	depend("a")
 	time.Sleep(2 * time.Second)
 	there("up", "a")
 	b.Kill()
+	killed := time.Now()
 	depend("b") // while no server answers for the owner
+	dangling("undecided")
 	time.Sleep(3 * time.Second)
 	there("killed", "a", "b")
 	b = start(t, c, port, "broker-0")
-	time.Sleep(2 * time.Second)
+	// The collector must have looked up the owner of b before the API is withdrawn. Its
+	// delays double from the creation of b on, so the next try comes within the time that
+	// the broker was away.
+	away := time.Since(killed)
+	collected("undecided")
+	time.Sleep(away + 2*time.Second)
 	there("restarted", "a", "b")
 	if err := b.Stop(); err != nil {
 		t.Error(err)
