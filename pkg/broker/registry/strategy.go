@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -65,6 +67,10 @@ func (s *createStrategy) Validate(_ context.Context, obj runtime.Object) field.E
 			"keeps the position in the queue of a request without a name"))
 	}
 	errs = append(errs, v1alpha1.Validate(tn, s.prefix)...)
+	meta := field.NewPath("metadata") // rest.BeforeCreate would report these alone, after the others
+	errs = append(errs, metav1validation.ValidateLabels(tn.Labels, meta.Child("labels"))...)
+	errs = append(errs, apivalidation.ValidateAnnotations(tn.Annotations, meta.Child("annotations"))...)
+	errs = append(errs, apivalidation.ValidateOwnerReferences(tn.OwnerReferences, meta.Child("ownerReferences"))...)
 	if tn.Spec.ExtendUntil != nil {
 		errs = append(errs, field.Forbidden(spec.Child("extendUntil"), "must not be set at creation; use ttlSeconds"))
 	}

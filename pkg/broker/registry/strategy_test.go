@@ -57,6 +57,9 @@ func TestCreateStrategy(t *testing.T) {
 		"extendUntil": {func(tn *v1alpha1.TemporaryNamespace) {
 			tn.Spec.ExtendUntil = &metav1.Time{Time: time.Now()}
 		}, false, []string{"spec.extendUntil"}},
+		"an invalid label, and another error": {func(tn *v1alpha1.TemporaryNamespace) {
+			tn.Labels, tn.Spec.ClassRevision = map[string]string{"-": "x"}, "r1"
+		}, false, []string{"metadata.labels", "spec.classRevision"}},
 		"an invalid label": {func(tn *v1alpha1.TemporaryNamespace) {
 			tn.Labels = map[string]string{"-": "x"}
 		}, false, []string{"metadata.labels"}},
