@@ -33,7 +33,7 @@ var layers = map[string][]string{
 	"pkg/broker/admission":    {"api/v1alpha1", "api/policy/v1alpha1"},
 	"pkg/broker/auth":         {},
 	"pkg/broker/budgets":      {"api/policy/v1alpha1", "pkg/broker/policystore"},
-	"pkg/broker/classes":      {"api/policy/v1alpha1", "pkg/broker/policystore"},
+	"pkg/broker/classes":      {"api/policy/v1alpha1", "pkg/broker/denial", "pkg/broker/policystore"},
 	"pkg/broker/containment":  {"api/v1alpha1", "pkg/broker/denial"},
 	"pkg/broker/denial":       {},
 	"pkg/broker/policystore":  {},

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/denial"
 )
 
 // judge returns the Ready condition of a class.
@@ -55,8 +56,9 @@ const (
 
 // refuses returns why the broker cannot bind a ClusterRole to an owner; empty if it
 // can. It sends a dry-run request in the broker's own namespace: RBAC and the policy
-// judge the role before the policy denies the namespace. Without an answer it assumes
-// that the broker can bind it: the real request will fail otherwise.
+// judge the role before the policy denies the namespace. The reason tells them apart:
+// the policy's is Invalid for a role, and Forbidden for a namespace. Without an answer
+// it assumes that the broker can bind it: the real request will fail otherwise.
 func (s *Store) refuses(ctx context.Context, role string) string {
 	s.mu.Lock()
 	known, ok := s.bindable[role]
@@ -73,13 +75,15 @@ func (s *Store) refuses(ctx context.Context, role string) string {
 	refused := ""
 	switch {
 	case err == nil: // the broker is not contained; package containment reports that
-	case !apierrors.IsForbidden(err):
+	case denial.By(err) != "":
+		if apierrors.IsInvalid(err) {
+			refused = byPolicy
+		}
+	case apierrors.IsForbidden(err):
+		refused = byRBAC
+	default:
 		s.log.Warn("Trying to bind a role failed", "role", role, "err", err)
 		return ""
-	case strings.Contains(err.Error(), "may not bind the role"):
-		refused = byPolicy
-	case !strings.Contains(err.Error(), "ValidatingAdmissionPolicy"):
-		refused = byRBAC
 	}
 	s.mu.Lock()
 	s.bindable[role] = review{refused, time.Now()}
