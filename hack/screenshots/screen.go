@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// look is the appearance of a character; colour is 0 for the default, or else 1 plus
-// one of the sixteen colours.
+// look is the appearance of a character; color is 0 for the default, or else 1 plus
+// one of the sixteen colors.
 type look struct {
-	colour      int
+	color       int
 	bold, faint bool
 }
 
@@ -142,11 +142,11 @@ func (s *screen) render(n int) bool {
 	case n == 22:
 		s.look.bold, s.look.faint = false, false
 	case n >= 30 && n <= 37:
-		s.look.colour = n - 30 + 1
+		s.look.color = n - 30 + 1
 	case n >= 90 && n <= 97:
-		s.look.colour = n - 90 + 9
+		s.look.color = n - 90 + 9
 	case n == 39:
-		s.look.colour = 0
+		s.look.color = 0
 	default:
 		return false
 	}

@@ -20,7 +20,7 @@ func TestInterpret(t *testing.T) {
 		{"erase below", "a\r\nb\r\nc\r\n\x1b[2A\r\x1b[Jx", "a|x"},
 		{"up moves one line by default, and stops at the top", "a\r\nb\x1b[A\x1b[9Ac", "ac|b"},
 		{"a view that is redrawn", "\x1b[?25la\r\nb\r\n\x1b[2A\r\x1b[Jc\r\n\x1b[?25h", "c"},
-		{"colours have no width", "\x1b[1;31mno\x1b[0m \x1b[2mx\x1b[22m\x1b[39m", "no x"},
+		{"colors have no width", "\x1b[1;31mno\x1b[0m \x1b[2mx\x1b[22m\x1b[39m", "no x"},
 		{"characters outside ASCII", "█░é", "█░é"},
 	} {
 		s, err := interpret([]byte(c.sent), 8)

@@ -126,9 +126,9 @@ func TestContrast(t *testing.T) {
 
 func contrast(t *testing.T, a, b string) float64 {
 	t.Helper()
-	luminance := func(colour string) float64 {
+	luminance := func(color string) float64 {
 		var rgb [3]uint8
-		if _, err := fmt.Sscanf(colour, "#%02x%02x%02x", &rgb[0], &rgb[1], &rgb[2]); err != nil {
+		if _, err := fmt.Sscanf(color, "#%02x%02x%02x", &rgb[0], &rgb[1], &rgb[2]); err != nil {
 			t.Fatal(err)
 		}
 		sum := 0.0

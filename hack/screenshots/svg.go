@@ -29,7 +29,7 @@ const (
 	faint      = "#9ea7b3"
 )
 
-// palette contains the sixteen colours, each readable on the background.
+// palette contains the sixteen colors, each readable on the background.
 var palette = [16]string{
 	"#8b949e", "#ff7b72", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#d0d7de",
 	"#9ea7b3", "#ffa198", "#7ee787", "#f2cc60", "#a5d6ff", "#e2c5ff", "#76e3ea", "#f0f6fc",
@@ -37,8 +37,8 @@ var palette = [16]string{
 
 func (l look) fill() string {
 	switch {
-	case l.colour > 0:
-		return palette[l.colour-1]
+	case l.color > 0:
+		return palette[l.color-1]
 	case l.faint:
 		return faint
 	}

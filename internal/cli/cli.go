@@ -148,7 +148,7 @@ var visibleFlags = map[string]bool{
 
 func addGlobalFlags(f *factory, fs *pflag.FlagSet) {
 	f.flags.AddFlags(fs)
-	fs.StringVar(&f.colour, "color", "auto", "when to use colors: auto, always or never")
+	fs.StringVar(&f.color, "color", "auto", "when to use colors: auto, always or never")
 	fs.StringVar(&f.tokenFile, "token-file", "",
 		"file that contains the bearer token; unlike --token, it is not visible in the process list")
 	trace := flag.NewFlagSet("klog", flag.ContinueOnError)

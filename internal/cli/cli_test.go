@@ -124,8 +124,8 @@ func TestOtherPrefix(t *testing.T) {
 	}
 }
 
-// Colour is for terminals; a pipe, NO_COLOR and a dumb terminal get none.
-func TestNoColourInAPipe(t *testing.T) {
+// Color is for terminals; a pipe, NO_COLOR and a dumb terminal get none.
+func TestNoColorInAPipe(t *testing.T) {
 	var out bytes.Buffer
 	tn := v1alpha1.TemporaryNamespace{
 		ObjectMeta: metav1.ObjectMeta{Name: "tmp-a"},
@@ -150,7 +150,7 @@ func TestNoColourInAPipe(t *testing.T) {
 	out.Reset()
 	print()
 	if !strings.Contains(out.String(), "\x1b[") || strings.Contains(out.String(), "\x1b[2J") {
-		t.Errorf("forced colour: %q", out.String())
+		t.Errorf("forced color: %q", out.String())
 	}
 	t.Setenv("NO_COLOR", "")
 	out.Reset()

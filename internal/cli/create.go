@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
@@ -76,18 +77,17 @@ changed, and a separate file is written with a credential for this namespace onl
 			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("output") && o.credential.file == "-" {
-				return errors.New("--kubeconfig-output - and --output cannot be used together: both write to stdout")
-			}
-			if cmd.Flags().Changed("role") && o.credential.file == "" {
-				return errors.New("--role requires --kubeconfig-output")
-			}
-			if err := o.validate(cmd.Flags().Changed("switch-context")); err != nil {
+			if err := o.validate(cmd.Flags()); err != nil {
 				return err
 			}
 			return o.run(cmd.Context())
 		},
 	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+func (o *createOptions) addFlags(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	o.createRequest.addFlags(cmd)
 	fs.BoolVar(&o.ifNotExists, "if-not-exists", false,
@@ -104,11 +104,14 @@ changed, and a separate file is written with a credential for this namespace onl
 	completeFlag(cmd, "timeout", completeDurations)
 	completeFlag(cmd, "context-name", cobra.NoFileCompletions)
 	completeFlag(cmd, "dry-run", fixedCompletions("none", "server"))
-	return cmd
 }
 
-func (o *createOptions) validate(switchGiven bool) error {
+func (o *createOptions) validate(fs *pflag.FlagSet) error {
 	switch {
+	case fs.Changed("output") && o.credential.file == "-":
+		return errors.New("--kubeconfig-output - and --output cannot be used together: both write to stdout")
+	case fs.Changed("role") && o.credential.file == "":
+		return errors.New("--role requires --kubeconfig-output")
 	case o.dryRunFlag != "none" && o.dryRunFlag != "server":
 		return fmt.Errorf("--dry-run %q: use none or server", o.dryRunFlag)
 	case !o.wait && !o.ifNotExists:
@@ -117,7 +120,7 @@ func (o *createOptions) validate(switchGiven bool) error {
 		return errors.New("--if-not-exists requires NAME")
 	case o.ifNotExists && o.dryRunFlag == "server":
 		return errors.New("--if-not-exists and --dry-run cannot be used together")
-	case o.credential.file != "" && (o.contextName != "" || switchGiven):
+	case o.credential.file != "" && (o.contextName != "" || fs.Changed("switch-context")):
 		return errors.New("--context-name and --switch-context cannot be used with --kubeconfig-output")
 	}
 	o.dryRun = o.dryRunFlag == "server"

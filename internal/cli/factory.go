@@ -27,7 +27,7 @@ import (
 type factory struct {
 	genericiooptions.IOStreams
 	flags     *genericclioptions.ConfigFlags
-	colour    string // auto, always or never
+	color     string // auto, always or never
 	tokenFile string
 
 	format      string          // value of -o of the running command
@@ -40,7 +40,7 @@ func newFactory(streams genericiooptions.IOStreams) *factory {
 	return &factory{
 		IOStreams: streams,
 		flags:     genericclioptions.NewConfigFlags(true),
-		colour:    "auto",
+		color:     "auto",
 		warnings:  newWarningHandler(streams.ErrOut),
 	}
 }
@@ -50,8 +50,8 @@ func (f *factory) validateGlobalFlags(cmd *cobra.Command, _ []string) error {
 	if slices.Contains(formatsOf(cmd), "json") {
 		f.format = cmd.Flags().Lookup("output").Value.String()
 	}
-	if f.colour != "auto" && f.colour != "always" && f.colour != "never" {
-		return fmt.Errorf("--color %q: use auto, always or never", f.colour)
+	if f.color != "auto" && f.color != "always" && f.color != "never" {
+		return fmt.Errorf("--color %q: use auto, always or never", f.color)
 	}
 	if f.tokenFile == "" {
 		return nil
@@ -106,7 +106,7 @@ func (f *factory) config() (*rest.Config, error) {
 }
 
 // renderer returns the renderer for w.
-func (f *factory) renderer(w io.Writer) term.Renderer { return term.NewRenderer(w, f.colour) }
+func (f *factory) renderer(w io.Writer) term.Renderer { return term.NewRenderer(w, f.color) }
 
 // progress reports a slow operation on stderr until done is called.
 func (f *factory) progress(action string) (done func()) {

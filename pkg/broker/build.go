@@ -69,14 +69,15 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		return nil, err
 	}
 	s.budgets, err = budgets.New(c.policies,
-		&budgets.Store{View: tracker, Reserved: s.classes.Reserved, Full: measureBudgets, Replica: o.Pod, Log: log})
+		&budgets.Store{Tracker: tracker, Reserved: s.classes.Reserved, Full: measureBudgets, Replica: o.Pod, Log: log})
 	if err != nil {
 		return nil, err
 	}
 	s.prover = containment.New(&containment.Prover{
 		Client: c.kube, Prefix: o.Prefixes[0], Namespace: o.Namespace, ServiceAccount: o.ServiceAccount,
-		SampleNames: func() []string { return s.cache.SampleNames(5, o.Prefixes) }, TemplateMetadata: s.classes.Like,
-		Interval: o.ContainmentInterval, Log: log,
+		SampleNames:      func() []string { return s.cache.SampleNames(5, o.Prefixes) },
+		TemplateMetadata: s.classes.TemplateMetadata,
+		Interval:         o.ContainmentInterval, Log: log,
 	})
 	s.prover.Count = func(result string) { recordProof(result, s.prover.Proof()) }
 	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained}

@@ -14,10 +14,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Colour must appear only on terminals that want it, and words must say the same.
-func TestColourOnATerminal(t *testing.T) {
+// Color must appear only on terminals that want it, and words must say the same.
+func TestColorOnATerminal(t *testing.T) {
 	t.Parallel()
-	borrow(t, person(t, "tess"), unique("colour"), time.Hour)
+	borrow(t, person(t, "tess"), unique("color"), time.Hour)
 	home := terminalUser(t, "tess")
 	for name, c := range map[string]struct {
 		env  []string
@@ -35,10 +35,10 @@ func TestColourOnATerminal(t *testing.T) {
 	} {
 		code, out := open(t, home, 120, c.env, append([]string{"list"}, c.args...)...).exit()
 		if code != 0 || strings.Contains(out, "\x1b[32m") != c.want || !c.want && strings.Contains(out, "\x1b") {
-			t.Errorf("%s: code %d, colour wanted: %t\n%q", name, code, c.want, out)
+			t.Errorf("%s: code %d, color wanted: %t\n%q", name, code, c.want, out)
 		}
 		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").
-			ReplaceAllString(out, ""); !regexp.MustCompile(`tmp-colour-\d+ +default +Ready +(59|60)m +tess`).MatchString(plain) {
+			ReplaceAllString(out, ""); !regexp.MustCompile(`tmp-color-\d+ +default +Ready +(59|60)m +tess`).MatchString(plain) {
 			t.Errorf("%s: the text differs:\n%s", name, plain)
 		}
 	}

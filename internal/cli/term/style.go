@@ -13,7 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
-// Style is the meaning of a colour.
+// Style is the meaning of a color.
 type Style int
 
 // The styles; the zero value is unstyled text.
@@ -34,7 +34,7 @@ type Renderer struct {
 	styles map[Style]lipgloss.Style
 }
 
-// NewRenderer returns the renderer for w. With color "auto", colour needs a capable
+// NewRenderer returns the renderer for w. With color "auto", color needs a capable
 // terminal and no NO_COLOR, as in kubectl; CLICOLOR_FORCE replaces the terminal. "always"
 // and "never" override all of it.
 func NewRenderer(w io.Writer, color string) Renderer {

@@ -15,7 +15,7 @@ type Cell struct {
 }
 
 // Table prints as kubectl's: upper-case headings, three spaces between columns, no
-// borders. Cells are padded before they are coloured. On a narrow terminal columns are
+// borders. Cells are padded before they are colored. On a narrow terminal columns are
 // dropped rather than lines wrapped.
 type Table struct {
 	Head []string

@@ -4,7 +4,7 @@ package term
 
 import "testing"
 
-// Text from others must not move the cursor, colour the screen or break lines.
+// Text from others must not move the cursor, color the screen or break lines.
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain": "plain", "a\x1b[31mb": "a\uFFFD[31mb", "a\nb\tc": "a b c", "\u202Egnp": "\uFFFDgnp", "a\x00b": "a\uFFFDb",

@@ -184,7 +184,7 @@ func (t *Tracker) enqueue(u *usage, id string) (*ticket, error) {
 	return w, nil
 }
 
-// ahead returns the number of requests ahead of p that wait for the same resources.
+// ahead returns the number of requests ahead of w that wait for the same resources.
 func (t *Tracker) ahead(w *ticket) int {
 	n := 0
 	for _, other := range t.queue.tickets {
@@ -215,7 +215,7 @@ func (t *Tracker) graceLeft(u *usage) time.Duration {
 	return time.Until(until)
 }
 
-// queuedError returns an error that states the position of p in the queue.
+// queuedError returns an error that states the position of w in the queue.
 func (t *Tracker) queuedError(w *ticket) error {
 	name := "room"
 	if len(w.usage.waitsFor) > 0 {

@@ -28,15 +28,15 @@ import (
 )
 
 const (
-	// every is the minimum time between two writes of a status.
-	every = time.Second
-	// patience is how long a replica waits for the last reporter to update an outdated
+	// writeInterval is the minimum time between two writes of a status.
+	writeInterval = time.Second
+	// reporterTimeout is how long a replica waits for the last reporter to update an outdated
 	// status, before it writes the status itself.
-	patience = 3 * time.Second
+	reporterTimeout = 3 * time.Second
 )
 
-// View computes the usage of the budgets.
-type View interface {
+// Tracker computes the usage of the budgets.
+type Tracker interface {
 	SetBudgets(all []*policyv1alpha1.NamespaceBudget)
 	// Usage returns the status of each budget by name, without conditions, and the
 	// used share of its limit that is nearest to exhaustion.
@@ -48,7 +48,7 @@ type View interface {
 
 // Store watches the budgets of the cluster. All exported fields are required.
 type Store struct {
-	View     View
+	Tracker  Tracker
 	Reserved func() map[string]corev1.ResourceList // amounts that a namespace of each class reserves
 	Full     func(shares map[string]float64)       // called with the used share of each budget
 	Replica  string
@@ -85,12 +85,12 @@ func (s *Store) Start(ctx context.Context) error {
 func (s *Store) setBudgets() {
 	s.enforce.Lock()
 	defer s.enforce.Unlock()
-	s.View.SetBudgets(s.budgets.List())
+	s.Tracker.SetBudgets(s.budgets.List())
 }
 
 // Run updates the status of the budgets until ctx is done.
 func (s *Store) Run(ctx context.Context) {
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(writeInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -99,12 +99,12 @@ func (s *Store) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		budgets := s.budgets.List()
-		usage, full := s.View.Usage()
+		usage, full := s.Tracker.Usage()
 		s.Full(full)
 		if len(budgets) == 0 {
 			continue
 		}
-		never := s.View.NeverFit(s.Reserved())
+		never := s.Tracker.NeverFit(s.Reserved())
 		for _, b := range budgets {
 			if err := s.report(ctx, b, usage[b.Name], never[b.Name]); err != nil && ctx.Err() == nil {
 				s.Log.Warn("Updating the status of a budget failed; retrying", "budget", b.Name, "err", err)
@@ -129,7 +129,7 @@ func (s *Store) report(ctx context.Context, b *policyv1alpha1.NamespaceBudget, n
 		if !ok {
 			s.outdated[b.Name] = time.Now()
 		}
-		if !ok || time.Since(since) < patience {
+		if !ok || time.Since(since) < reporterTimeout {
 			return nil
 		}
 	}

@@ -123,25 +123,25 @@ func (s *Store) Class(ctx context.Context, name string) (*policyv1alpha1.Namespa
 	return &out, nil
 }
 
-// Like returns the labels and annotations that the default class, or else the first
+// TemplateMetadata returns the labels and annotations that the default class, or else the first
 // valid class, sets on its namespaces.
-func (s *Store) Like() (labels, annotations map[string]string) {
+func (s *Store) TemplateMetadata() (labels, annotations map[string]string) {
 	labels, annotations = map[string]string{}, map[string]string{}
-	var like *policyv1alpha1.NamespaceClass
+	var class *policyv1alpha1.NamespaceClass
 	for _, c := range s.classes.List() {
-		if (like == nil || isDefault(c)) && s.check(c).err == nil {
-			like = c
+		if (class == nil || isDefault(c)) && s.check(c).err == nil {
+			class = c
 		}
 	}
-	if like == nil {
+	if class == nil {
 		return labels, annotations
 	}
-	values := policyv1alpha1.Given(s.prefixes[0]+"proof", "probe", like.Spec.Defaults())
-	l, err := like.Spec.Labels(values)
+	values := policyv1alpha1.Given(s.prefixes[0]+"proof", "probe", class.Spec.Defaults())
+	l, err := class.Spec.Labels(values)
 	if err != nil {
 		return labels, annotations
 	}
-	a, err := like.Spec.Annotations(values)
+	a, err := class.Spec.Annotations(values)
 	if err != nil {
 		return labels, annotations
 	}
