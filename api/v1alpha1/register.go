@@ -39,6 +39,9 @@ const (
 	// CauseBudgetImpossible means that a budget can never admit the namespace, until an
 	// administrator changes the configuration. Its field is the name of the budget.
 	CauseBudgetImpossible metav1.CauseType = "BudgetImpossible"
+	// CauseOwnNamespace accompanies CauseBudgetExceeded. Its field is the name of a
+	// namespace of the caller that counts in the budget and is not being deleted.
+	CauseOwnNamespace metav1.CauseType = "OwnNamespace"
 	// CauseInLine means that the request waits in the queue of a budget. Its message
 	// contains the position in the queue.
 	CauseInLine metav1.CauseType = "InLine"

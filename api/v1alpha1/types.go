@@ -128,6 +128,13 @@ const (
 	// its deletion begins.
 	ConditionReady = "Ready"
 
+	// ConditionAccessRevoked is true if the deletion of the namespace has taken so long
+	// that the broker removed all RoleBindings and ServiceAccounts from it. It is absent
+	// otherwise.
+	ConditionAccessRevoked = "AccessRevoked"
+
+	ReasonDeletionOverdue = "DeletionOverdue"
+
 	ReasonProvisioning = "Provisioning"
 	ReasonProvisioned  = "Provisioned"
 	ReasonTerminating  = "Terminating"
@@ -197,7 +204,8 @@ type TemporaryNamespaceStatus struct {
 	// Conditions are the current conditions of the namespace; Ready is always present.
 	// While the namespace is being deleted, they include the conditions of the
 	// Namespace that explain why its deletion has not finished, such as
-	// NamespaceFinalizersRemaining.
+	// NamespaceFinalizersRemaining; and AccessRevoked once the broker has removed all
+	// access because the deletion takes too long.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -78,6 +78,9 @@ const (
 	AnnotationReason = "tenama.dev/reason"
 	// AnnotationReady is "true" once the owner can use the namespace.
 	AnnotationReady = "tenama.dev/ready"
+	// AnnotationAccessRevoked is the time, RFC 3339 in UTC, at which the broker revoked all
+	// access to a namespace whose deletion hangs.
+	AnnotationAccessRevoked = "tenama.dev/access-revoked"
 	// AnnotationCreator is the name of the broker replica that creates the namespace.
 	AnnotationCreator = "tenama.dev/creator"
 	// AnnotationObject holds the metadata of the TemporaryNamespace that its clients

@@ -80,14 +80,14 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Interval:         o.ContainmentInterval, Log: log,
 	})
 	s.prover.Count = func(result string) { recordProof(result, s.prover.Proof()) }
-	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained}
 	s.lifecycle = &lifecycle.Manager{
 		Client: c.kube, GuardRails: &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds},
 		Cache: s.cache, Classes: s.classes, Admission: tracker, Log: log, Replica: o.Pod,
 		Self:       rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
-		ServerTime: c.clock.now, Contained: s.contained,
+		ServerTime: c.clock.now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
+	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained, overdue: s.lifecycle.Overdue}
 	s.queue = lifecycle.NewQueue(s.lifecycle, log)
 	s.router, err = routes(&registry.Registry{
 		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: tracker,

@@ -22,6 +22,7 @@ type health struct {
 	stopping         atomic.Bool
 	contained        func() error // returns nil while the broker is contained
 	allowUncontained bool         // allow changes while the broker is not contained
+	overdue          func() int   // returns how many deletions take too long
 }
 
 func (h *health) handler() http.Handler {
@@ -33,7 +34,11 @@ func (h *health) handler() http.Handler {
 		_, _ = fmt.Fprintln(w, text)
 	}
 	m := http.NewServeMux()
-	m.Handle("GET /metrics", legacyregistry.Handler())
+	metrics := legacyregistry.Handler()
+	m.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		metricOverdue.Set(float64(h.overdue()))
+		metrics.ServeHTTP(w, r)
+	})
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		switch err := h.contained(); {

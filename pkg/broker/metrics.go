@@ -24,13 +24,19 @@ var (
 	}, []string{"kind", "was", "became"})
 )
 
+var metricOverdue = metrics.NewGauge(&metrics.GaugeOpts{
+	Name:           "tenama_deletions_overdue",
+	Help:           "Number of temporary namespaces whose deletion takes longer than --revoke-access-after.",
+	StabilityLevel: metrics.ALPHA,
+})
+
 var metricBudgets = metrics.NewGaugeVec(&metrics.GaugeOpts{
 	Name: "tenama_budget_full_ratio", Help: "Highest used/hard ratio among the limits of a NamespaceBudget.",
 	StabilityLevel: metrics.ALPHA,
 }, []string{"budget"})
 
 func init() {
-	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift, metricBudgets)
+	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift, metricOverdue, metricBudgets)
 }
 
 // measureBudgets sets the metrics of budgets.

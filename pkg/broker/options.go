@@ -40,6 +40,7 @@ type Options struct {
 	ContainmentInterval time.Duration
 	AllowUncontained    bool
 	InspectInterval     time.Duration
+	RevokeAccessAfter   time.Duration
 }
 
 // NewOptions returns the defaults, which fit deploy/base.
@@ -49,6 +50,7 @@ func NewOptions() *Options {
 		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
 		Pod: os.Getenv("POD_NAME"), Prefixes: []string{v1alpha1.DefaultPrefix}, ShutdownDelay: 15 * time.Second,
 		ContainmentInterval: 2 * time.Minute, InspectInterval: 5 * time.Minute,
+		RevokeAccessAfter: 11 * time.Minute,
 	}
 }
 
@@ -78,6 +80,9 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 		"DANGEROUS: change namespaces even if the admission policies do not contain the broker")
 	fs.DurationVar(&o.InspectInterval, "inspect-interval", o.InspectInterval,
 		"how often to compare the guard rails of each namespace with their record (at most 10 namespaces per second)")
+	fs.DurationVar(&o.RevokeAccessAfter, "revoke-access-after", o.RevokeAccessAfter,
+		"how long the deletion of a namespace may take before all RoleBindings and ServiceAccounts in it are deleted; "+
+			"the longest grace period of a pod is 10m")
 }
 
 var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`)
@@ -118,6 +123,9 @@ func (o *Options) Validate() error {
 		if d < 100*time.Millisecond || d > time.Hour {
 			bad(flag, d.String(), "from 100ms to 1h")
 		}
+	}
+	if o.RevokeAccessAfter < time.Second || o.RevokeAccessAfter > 24*time.Hour {
+		bad("revoke-access-after", o.RevokeAccessAfter.String(), "from 1s to 24h")
 	}
 	if o.ShutdownDelay < 0 {
 		bad("shutdown-delay", o.ShutdownDelay.String(), "zero or more")

@@ -42,6 +42,20 @@ spec: {ports: [{port: 80}]}
 ---
 apiVersion: v1
 kind: Namespace
+metadata: {name: leaving}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: theirs, namespace: leaving}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: theirs, namespace: leaving}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: frank}]
+---
+apiVersion: v1
+kind: Namespace
 metadata: {name: tmp-manual}
 ---
 apiVersion: v1
@@ -141,6 +155,10 @@ metadata: {name: theirs}
 spec: {hard: {count/leases.coordination.k8s.io: 100}}
 ---
 apiVersion: v1
+kind: ConfigMap
+metadata: {name: theirs}
+---
+apiVersion: v1
 kind: Event
 metadata: {name: theirs}
 involvedObject: {kind: Pod, namespace: $ns, name: x}
@@ -178,9 +196,12 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	names := []string{"$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual",
 		"$grouped", "tmp-stage-grouped",
 		"$piped", "tmp-stage-piped", "$lax", "tmp-stage-lax", "$selfowned", "tmp-stage-selfowned", "$noded",
-		"tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$home", home, "$sa", sa, "$soon", soon, "$late", late}
+		"tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$ending", "tmp-stage-ending", "$leaving", "leaving",
+		"$home", home, "$sa", sa, "$soon", soon, "$late", late}
 
-	for name, class := range map[string]string{"tmp-stage": "default", "tmp-stage-open": "open"} {
+	for name, class := range map[string]string{
+		"tmp-stage": "default", "tmp-stage-open": "open", "tmp-stage-ending": "default",
+	} {
 		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: "+
 			"{className: %s}\n", name, class)
 		err := testenv.Eventually(10*time.Second, func() error { // the broker may not have seen the class yet
@@ -197,6 +218,13 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 			"-"); err != nil {
 			return nil, fmt.Errorf("fill %s: %s", name, out)
 		}
+	}
+	err = end(c, "tmp-stage-ending", "rolebinding/tenama:broker", "resourcequota/theirs", "configmap/theirs")
+	if err != nil {
+		return nil, err
+	}
+	if err := end(c, "leaving"); err != nil {
+		return nil, err
 	}
 	pod, err := podOf(ctx, kubernetes.NewForConfigOrDie(admin), "tmp-stage", "theirs")
 	if err != nil {
@@ -232,6 +260,21 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	return s, nil
 }
 
+// end deletes a namespace. Its deletion hangs, because some of its objects have
+// finalizers: a binding, an account and further ones.
+func end(c *testenv.Cluster, ns string, objects ...string) error {
+	for _, object := range append(objects, "rolebinding/theirs", "serviceaccount/theirs") {
+		if out, err := c.Kubectl("admin", "-n", ns, "patch", object, "--type=merge", "-p",
+			`{"metadata":{"finalizers":["x.test/theirs"]}}`); err != nil {
+			return fmt.Errorf("put a finalizer on %s in %s: %s", object, ns, out)
+		}
+	}
+	if out, err := c.Kubectl("admin", "delete", "namespace", ns, "--wait=false"); err != nil {
+		return fmt.Errorf("delete %s: %s", ns, out)
+	}
+	return nil
+}
+
 // podOf returns the name of the pod that the Job controller created for a Job.
 func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name string, err error) {
 	err = testenv.Eventually(time.Minute, func() error {
@@ -255,7 +298,11 @@ func request(config *rest.Config) requester {
 	config.WarningHandler = rest.NoWarnings{}
 	client := kubernetes.NewForConfigOrDie(config).Discovery().RESTClient()
 	return func(ctx context.Context, method, path, as, contentType string, body []byte) error {
+		path, query, _ := strings.Cut(path, "?")
 		r := client.Verb(method).AbsPath(path).MaxRetries(0)
+		if key, value, ok := strings.Cut(query, "="); ok {
+			r = r.Param(key, value)
+		}
 		if as != "" {
 			r = r.SetHeader("Impersonate-User", as)
 		}

@@ -4,11 +4,17 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -16,12 +22,46 @@ import (
 // before must work with this broker, for what people do every day.
 func TestPreviousPlugin(t *testing.T) {
 	t.Parallel()
-	runScripts(t, "testdata/previous", previousPlugin(t))
+	runScripts(t, "testdata/previous", previous(t, "kubectl-tenama"))
 }
 
-// previousPlugin builds the plugin of the commit before HEAD, with the flags of the other
-// programs, and returns its path. A checkout without history has none; there HEAD is built.
-func previousPlugin(t *testing.T) string {
+// The policies are updated before the brokers are, and a broker may not come up: the
+// broker of the commit before must work with the new rights and policies, not become
+// read-only.
+func TestPreviousBroker(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c, port := own(t)
+	c.Broker = previous(t, "broker")
+	start(t, c, port, "broker-0")
+	alice := as(t, c.Config("alice"))
+	if _, err := alice.Create(ctx, tns("tmp-before", time.Hour), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := complete(ctx, c.Client("admin"), "tmp-before", "alice"); err != nil {
+		t.Error(err)
+	}
+	later := func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(90 * time.Minute) }
+	if _, _, err := alice.Extend(ctx, "tmp-before", later, "", metav1.PatchOptions{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := alice.Create(ctx, tns("tmp-expires", time.Second), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := testenv.Eventually(time.Minute, func() error {
+		_, err := c.Client("admin").CoreV1().Namespaces().Get(ctx, "tmp-expires", metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("it has not expired: %v", err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// previous builds a program of the commit before HEAD, with the flags of the others, and
+// returns its path. A checkout without history has none; there HEAD is built.
+func previous(t *testing.T, program string) string {
 	t.Helper()
 	revision := "HEAD~1"
 	parse := exec.CommandContext(t.Context(), "git", "-C", testenv.Root(), "rev-parse", "--verify", "--quiet", revision)
@@ -43,11 +83,11 @@ func previousPlugin(t *testing.T) string {
 	if out, err := unpack.CombinedOutput(); err != nil {
 		t.Fatalf("unpack: %v: %s", err, out)
 	}
-	plugin := filepath.Join(bin, "kubectl-tenama")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", plugin, "./cmd/kubectl-tenama")
+	path := filepath.Join(bin, program)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/"+program)
 	build.Dir = source
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the plugin of %s: %v: %s", revision, err, strings.TrimSpace(string(out)))
+		t.Fatalf("build %s of %s: %v: %s", program, revision, err, strings.TrimSpace(string(out)))
 	}
-	return plugin
+	return path
 }

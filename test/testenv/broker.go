@@ -157,7 +157,7 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 		"--health-address=", "--pod-name=" + pod, "--shutdown-delay=1s", "--namespace=" + c.Home,
 		"--service-account=" + c.Account,
 	}
-	b.cmd = exec.Command(Bin("tenama-broker"), append(args, flags...)...)
+	b.cmd = exec.Command(c.Broker, append(args, flags...)...)
 	b.cmd.Stdout, b.cmd.Stderr = log, log
 	if err := child(b.cmd); err != nil {
 		return nil, err

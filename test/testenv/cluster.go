@@ -87,6 +87,8 @@ type Cluster struct {
 	Home    string // namespace of the broker
 	Account string // ServiceAccount of the broker
 
+	Broker string // path of the broker's binary
+
 	process *process
 }
 
@@ -104,7 +106,8 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 		return nil, fmt.Errorf("start the control plane: %w", err)
 	}
 	return &Cluster{
-		Dir: dir, Server: url, Home: system, Account: broker, Deploy: filepath.Join(Root(), "deploy"), process: p,
+		Dir: dir, Server: url, Home: system, Account: broker, Deploy: filepath.Join(Root(), "deploy"),
+		Broker: Bin("tenama-broker"), process: p,
 	}, nil
 }
 

@@ -21,9 +21,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Set names the policy set that this broker requires; deploy/policies/broker.yaml
-// states it in its first message.
-const Set = "policy set 3"
+// Set names the policy set that this broker requires. deploy/policies/broker.yaml
+// lists the sets that it serves, so that policies can be updated before the brokers: a
+// broker looks for its own set among them. Sets:
+//
+//   - 3: the rules of the first releases.
+//   - 4: the broker may end the access to a namespace whose deletion hangs.
+const Set = "policy set 4"
 
 const (
 	// maxStaleRounds is how many intervals a proof stays valid while all rounds are

@@ -29,7 +29,7 @@ func ending() error {
 // A wrong judgement of a probe would make the broker believe that it is contained,
 // or cause a needless outage.
 func TestJudge(t *testing.T) {
-	a := probe{action: "do harm", policy: policyBroker, message: Set}
+	a := probe{action: "do harm", policy: policyBroker, namesSet: true}
 	p := &Prover{Namespace: "tenama-system", ServiceAccount: "tenama-broker"}
 	for name, c := range map[string]struct {
 		err    error
@@ -48,6 +48,15 @@ func TestJudge(t *testing.T) {
 		"denied by one of another set": {
 			forbiddenBy(
 				"ValidatingAdmissionPolicy 'tenama-broker' with binding 'tenama-broker' denied request: policy set 0: no"), false,
+			true, "is not of " + Set},
+		"denied by one of several sets": {
+			forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'x' denied request: policy set 0, " + Set +
+				", policy set 99: no"), true, false, ""},
+		"denied by one of a set with a longer number": {
+			forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'x' denied request: " + Set + "0: no"), false,
+			true, "is not of " + Set},
+		"denied by one that mentions the set elsewhere": {
+			forbiddenBy("ValidatingAdmissionPolicy 'tenama-broker' with binding 'x' denied request: no: " + Set + ": no"), false,
 			true, "is not of " + Set},
 		"denied by another of ours": {
 			forbiddenBy("ValidatingAdmissionPolicy 'tenama-namespaces' with binding 'x' denied request: no"), false, true,

@@ -67,6 +67,9 @@ type Manager struct {
 	// ServerTime is kube-apiserver's clock, exact to two seconds; zero if it is not
 	// known.
 	ServerTime func() time.Time
+	// RevokeAfter is how long the deletion of a namespace may take before all access to
+	// it is revoked.
+	RevokeAfter time.Duration
 	// Contained is nil while the policies are known to contain the broker.
 	Contained func() error
 	// Drifted is called for each guard rail that differed from its record, with its

@@ -31,11 +31,12 @@ const (
 )
 
 // Due returns when a namespace needs the broker next: at its expiry, or before
-// that, to be completed, if it is not ready. Zero is never. A namespace whose
-// expiry cannot be read is never due: it is kept.
+// that, to be completed, if it is not ready; or, if its deletion hangs, to revoke the
+// access to it. Zero is never. A namespace whose expiry cannot be read is never due: it
+// is kept.
 func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 	if ns.DeletionTimestamp != nil {
-		return time.Time{}, nil
+		return m.revokeDue(ns), nil
 	}
 	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
 	if err != nil {
@@ -52,9 +53,10 @@ func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 	return at, nil
 }
 
-// Reconcile deletes a namespace that has expired, and completes one that its creator
-// left incomplete. It returns when to call it again; zero is never. It decides by the
-// cache; the preconditions of its writes make a stale cache harmless.
+// Reconcile deletes a namespace that has expired, completes one that its creator left
+// incomplete, and revokes the access to one whose deletion hangs. It returns when to
+// call it again; zero is never. It decides by the cache; the preconditions of its
+// writes make a stale cache harmless.
 func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error) {
 	ns := m.Cache.Get(name)
 	if ns == nil || !v1alpha1.IsManaged(ns) {
@@ -70,6 +72,12 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 	if m.Contained() != nil {
 		return time.Now().Add(uncontainedRetry), nil
 	}
+	if ns.DeletionTimestamp != nil {
+		if early, err := m.early(ctx, ns, at); err != nil || early > 0 {
+			return time.Now().Add(min(early, time.Minute)), err
+		}
+		return m.revoke(ctx, ns)
+	}
 	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
 	if err != nil {
 		return time.Time{}, nil
@@ -78,42 +86,49 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 		return time.Time{}, m.Discard(ctx, ns, errors.New("it did not fit into a budget"))
 	}
 	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !time.Now().Before(expiry) {
-		// Both clocks must agree: a clock that jumps ahead must not delete everything.
-		if early := m.early(expiry); early > 0 {
-			// Read the time again: a machine that was suspended has an old one.
-			if _, err := m.Client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil &&
-				!apierrors.IsNotFound(err) {
-				return time.Time{}, fmt.Errorf("read the time of kube-apiserver: %w", err)
-			}
-			if early = m.early(expiry); early > 0 {
-				m.Log.Warn("Not deleted: the namespace has not expired by the clock of kube-apiserver", "namespace", ns.Name,
-					"expiry", expiry.UTC().Format(time.RFC3339), "early", early.String())
-				return time.Now().Add(min(early, time.Minute)), nil
-			}
+		if early, err := m.early(ctx, ns, expiry); err != nil || early > 0 {
+			return time.Now().Add(min(early, time.Minute)), err
 		}
 		return time.Time{}, m.expire(ctx, ns, expiry)
 	}
 	return m.resume(ctx, ns)
 }
 
-// early returns how long before the expiry it is by kube-apiserver's clock; zero if
-// the expiry has passed, or the clock is not known.
-func (m *Manager) early(expiry time.Time) time.Duration {
-	server := m.ServerTime()
-	if server.IsZero() || expiry.Sub(server) <= clockError {
-		return 0
+// early returns how long before the given time it is by kube-apiserver's clock; zero
+// if the time has passed, or the clock is not known. Both clocks must agree: a clock
+// that jumps ahead must not delete everything.
+func (m *Manager) early(ctx context.Context, ns *corev1.Namespace, at time.Time) (time.Duration, error) {
+	remaining := func() time.Duration {
+		server := m.ServerTime()
+		if server.IsZero() || at.Sub(server) <= clockError {
+			return 0
+		}
+		return at.Sub(server)
 	}
-	return expiry.Sub(server)
+	if remaining() == 0 {
+		return 0, nil
+	}
+	// Read the time again: a machine that was suspended has an old one.
+	_, err := m.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return 0, fmt.Errorf("read the time of kube-apiserver: %w", err)
+	}
+	early := remaining()
+	if early > 0 {
+		m.Log.Warn("Nothing was deleted: by the clock of kube-apiserver it is too early", "namespace", ns.Name,
+			"due", at.UTC().Format(time.RFC3339), "early", early.String())
+	}
+	return early, nil
 }
 
-// expire deletes the version of the namespace that was seen to have expired. An
-// extension meanwhile makes it fail with a Conflict; the event of the extension
-// brings a new time.
+// expire deletes the version of the namespace that was seen to have expired. If it was
+// extended or changed meanwhile, or another replica was faster, nothing is deleted: the
+// event of that change brings a new time.
 func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time) error {
 	lag := time.Since(at)
 	err := m.deleteExact(ctx, ns)
 	switch {
-	case apierrors.IsNotFound(err):
+	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // by another replica, or an event follows
 		return nil
 	case err != nil:
 		return fmt.Errorf("delete expired namespace %q: %w", ns.Name, err)

@@ -58,7 +58,7 @@ func TestReconcile(t *testing.T) {
 		"extended": {func(ns *corev1.Namespace) {
 			ns.Annotations[v1alpha1.AnnotationExtendUntil] = now.Add(30 * time.Minute).Format(time.RFC3339)
 		}, now, false, 30 * time.Minute},
-		"being deleted": {func(ns *corev1.Namespace) { ns.DeletionTimestamp = &deleting }, now, false, 0},
+		"being deleted": {func(ns *corev1.Namespace) { ns.DeletionTimestamp = &deleting }, now, false, 11 * time.Minute},
 		"unbounded": {func(ns *corev1.Namespace) {
 			ns.Annotations[v1alpha1.AnnotationLifetime] = "Unbounded"
 		}, now, false, 0},
@@ -89,7 +89,7 @@ func TestReconcile(t *testing.T) {
 			seen := cache.Get("tmp-a").ResourceVersion
 			m := &Manager{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Contained: func() error {
 				return nil
-			}, ServerTime: func() time.Time { return c.server }}
+			}, ServerTime: func() time.Time { return c.server }, RevokeAfter: 11 * time.Minute}
 			again, err := m.Reconcile(t.Context(), "tmp-a")
 			if err != nil {
 				t.Fatal(err)

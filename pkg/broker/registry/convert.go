@@ -89,10 +89,18 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 }
 
 // deletionConditions returns the conditions by which Kubernetes reports why the
-// deletion of a namespace has not finished. Its owner has lost access by then, and
-// cannot read them in the Namespace.
+// deletion of a namespace has not finished, and whether the access was revoked because
+// of that. Its owner cannot read them in the Namespace.
 func deletionConditions(ns *corev1.Namespace, generation int64) []metav1.Condition {
 	var out []metav1.Condition
+	if at, err := time.Parse(time.RFC3339, ns.Annotations[v1alpha1.AnnotationAccessRevoked]); err == nil {
+		out = append(out, metav1.Condition{
+			Type: v1alpha1.ConditionAccessRevoked, Status: metav1.ConditionTrue, ObservedGeneration: generation,
+			LastTransitionTime: metav1.NewTime(at), Reason: v1alpha1.ReasonDeletionOverdue,
+			Message: "The deletion takes too long, so all access to the namespace was removed. " +
+				"An administrator has to find what prevents it, such as a pod that does not end.",
+		})
+	}
 	for _, c := range ns.Status.Conditions {
 		if c.Status == corev1.ConditionTrue && strings.HasPrefix(string(c.Type), "Namespace") {
 			out = append(out, metav1.Condition{
