@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -157,7 +158,7 @@ func (o *doctorOptions) checkNamespace(ctx context.Context) error {
 		o.ok(tn.Name, fmt.Sprintf("status is %s; expires: %s", status, expires))
 		return nil
 	}
-	o.reportTerminating(tn, c)
+	o.reportTerminating(tn, c.Now(), func() ([]corev1.Pod, error) { return c.Pods(ctx, tn.Name) })
 	return nil
 }
 
@@ -173,7 +174,7 @@ func (o *doctorOptions) checkTerminating(ctx context.Context, c *client.Client) 
 	before := len(o.findings)
 	for i := range list.Items {
 		if tn := &list.Items[i]; tn.DeletionTimestamp != nil && !o.isProgressing(tn, c) {
-			o.reportTerminating(tn, c)
+			o.reportTerminating(tn, c.Now(), func() ([]corev1.Pod, error) { return c.Pods(ctx, tn.Name) })
 		}
 	}
 	if len(o.findings) == before {

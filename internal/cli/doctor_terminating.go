@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
@@ -34,9 +36,11 @@ var (
 
 // reportTerminating reports what blocks the deletion of a namespace and how to resolve it. It never
 // advises force: removing a finalizer by hand leaves behind the resources that it was
-// to clean up.
-func (o *doctorOptions) reportTerminating(tn *v1alpha1.TemporaryNamespace, c *client.Client) {
-	since := c.Now().Sub(tn.DeletionTimestamp.Time)
+// to clean up. pods requests the pods of the namespace, with the user's permissions.
+func (o *doctorOptions) reportTerminating(
+	tn *v1alpha1.TemporaryNamespace, now time.Time, pods func() ([]corev1.Pod, error),
+) {
+	since := now.Sub(tn.DeletionTimestamp.Time)
 	found := false
 	for _, cond := range tn.Status.Conditions {
 		message := strings.TrimSpace(cond.Message)
@@ -83,13 +87,9 @@ func (o *doctorOptions) reportTerminating(tn *v1alpha1.TemporaryNamespace, c *cl
 	case since < normalDeletionTime:
 		o.ok(tn.Name,
 			fmt.Sprintf("being deleted for %s; check again in a minute if it still exists", term.FormatDuration(since)))
-	case remaining(tn) != "":
-		o.reportBlocked(tn.Name, since,
-			fmt.Sprintf("being deleted for %s; remaining: %s", term.FormatDuration(since), remaining(tn)),
-			"pods end within their grace period; other objects wait for their controllers")
 	default:
-		o.warn(tn.Name, fmt.Sprintf("being deleted for %s; the cluster reports no reason", term.FormatDuration(since)),
-			"ask an administrator to check that kube-controller-manager is running")
+		left, err := pods()
+		o.reportRemaining(tn, since, left, err)
 	}
 }
 

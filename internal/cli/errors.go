@@ -161,8 +161,11 @@ func explain(err error) (line, hint string, code int) {
 	}
 	s := status.Status()
 	if budget, wait := client.IsOverBudget(err); wait {
-		return "error: " + s.Message, "delete a namespace with kubectl tenama delete NAME, " +
-			"or wait for capacity: kubectl tenama create --wait-for-capacity 30m", exitBudget
+		hint := "wait for capacity: kubectl tenama create --wait-for-capacity 30m"
+		if own := client.OwnNamespaces(err); len(own) > 0 {
+			hint = fmt.Sprintf("delete a namespace, for example: kubectl tenama delete %s; or %s", own[0], hint)
+		}
+		return "error: " + s.Message, hint, exitBudget
 	} else if budget != "" {
 		return "error: " + s.Message, "", exitBudget
 	}

@@ -79,7 +79,14 @@ func (o *refreshOptions) run(ctx context.Context, args []string) error {
 	}
 	after, err := c.Refresh(ctx, tn, revision, opts)
 	if _, wait := client.IsOverBudget(err); wait {
-		return withHint(err, "delete another namespace with kubectl tenama delete NAME, and try again")
+		hint := "try again when there is room"
+		for _, other := range client.OwnNamespaces(err) {
+			if other != tn.Name {
+				hint = fmt.Sprintf("delete another namespace, for example: kubectl tenama delete %s; or %s", other, hint)
+				break
+			}
+		}
+		return withHint(err, hint)
 	}
 	if err != nil {
 		return err

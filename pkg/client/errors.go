@@ -47,6 +47,20 @@ func IsOverBudget(err error) (budget string, wait bool) {
 	return "", false
 }
 
+// OwnNamespaces returns the names of namespaces of the caller that take up the budget
+// that err reports as exhausted, and that are not being deleted.
+func OwnNamespaces(err error) []string {
+	var names []string
+	if status := cause(err, v1alpha1.CauseBudgetExceeded); status != nil {
+		for _, c := range status.Details.Causes {
+			if c.Type == v1alpha1.CauseOwnNamespace {
+				names = append(names, c.Field)
+			}
+		}
+	}
+	return names
+}
+
 func cause(err error, causeType metav1.CauseType) *metav1.Status {
 	var api apierrors.APIStatus
 	if !errors.As(err, &api) {

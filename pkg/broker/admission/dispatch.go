@@ -73,7 +73,7 @@ func (t *Tracker) serve(w *ticket, now time.Time) (stays bool, again time.Time) 
 	retries := w.ready != nil || now.Sub(w.lastSeen) <= retryWindow
 	existing := t.usages[w.usage.name] // the namespace of an earlier grant that lost its race
 	switch {
-	case existing != nil && (existing.rejected || existing.terminating):
+	case existing != nil && (existing.rejected || existing.terminating()):
 		retries = false
 	case len(w.usage.waitsFor) > 0:
 		w.notBefore = time.Time{}

@@ -80,39 +80,58 @@ func (t *Tracker) exceededError(u *usage, s limitKey) error {
 	if s.key != policyv1alpha1.ResourceTemporaryNamespaces {
 		fmt.Fprintf(b, ", and class %q takes %s", u.class, want.String())
 	}
-	if own := t.ownNamespaces(u, s); own != "" {
-		fmt.Fprintf(b, "; yours: %s", own)
+	at := t.freeAt(s, want)
+	if n := s.limit.forecast.terminating; n > 0 {
+		fmt.Fprintf(b, "; %d of the namespaces are being deleted", n)
+	}
+	own := t.ownNamespaces(u, s)
+	if len(own) > 0 {
+		fmt.Fprintf(b, "; yours: %s", listNamespaces(own))
 	}
 	if n := t.queue.countWaiting(s); n > 0 {
 		fmt.Fprintf(b, "; %d queued", n)
 	}
-	if at := t.freeAt(s, want); !at.IsZero() {
+	if !at.IsZero() {
 		fmt.Fprintf(b, "; room at %s at the latest", at.UTC().Format(time.RFC3339))
 	}
-	return forbidden(u.name, v1alpha1.CauseBudgetExceeded, s.limit.budget.name, b.String())
+	err := forbidden(u.name, v1alpha1.CauseBudgetExceeded, s.limit.budget.name, b.String())
+	own = slices.DeleteFunc(own, (*usage).terminating)
+	for _, m := range own[:min(len(own), maxShown)] {
+		err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes,
+			metav1.StatusCause{Type: v1alpha1.CauseOwnNamespace, Field: m.name})
+	}
+	return err
 }
 
-// ownNamespaces returns the names of the caller's namespaces that count in the limit.
-func (t *Tracker) ownNamespaces(u *usage, s limitKey) string {
-	var mine []*usage
+// ownNamespaces returns the caller's namespaces that count in the limit, by name.
+func (t *Tracker) ownNamespaces(u *usage, s limitKey) []*usage {
+	var own []*usage
 	for _, other := range t.owners[u.owner] {
 		if _, counts := other.reserved[s.key]; counts && !other.rejected && slices.Contains(t.limits(other), s.limit) {
-			mine = append(mine, other)
+			own = append(own, other)
 		}
 	}
-	slices.SortFunc(mine, func(a, b *usage) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(own, func(a, b *usage) int { return strings.Compare(a.name, b.name) })
+	return own
+}
+
+// listNamespaces returns the names of namespaces, and when each of them ends.
+func listNamespaces(own []*usage) string {
 	var out []string
-	for _, m := range mine[:min(len(mine), maxShown)] {
+	for _, m := range own[:min(len(own), maxShown)] {
 		switch {
-		case m.terminating:
-			out = append(out, m.name+" (being deleted)")
+		case m.heldBy != "":
+			out = append(out, fmt.Sprintf("%s (being deleted since %s, held by %s)", m.name,
+				m.deleted.UTC().Format(time.RFC3339), m.heldBy))
+		case m.terminating():
+			out = append(out, fmt.Sprintf("%s (being deleted since %s)", m.name, m.deleted.UTC().Format(time.RFC3339)))
 		case m.expires.IsZero():
 			out = append(out, m.name)
 		default:
 			out = append(out, fmt.Sprintf("%s (until %s)", m.name, m.expires.UTC().Format(time.RFC3339)))
 		}
 	}
-	if more := len(mine) - maxShown; more > 0 {
+	if more := len(own) - maxShown; more > 0 {
 		out = append(out, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(out, ", ")
@@ -122,14 +141,16 @@ func (t *Tracker) ownNamespaces(u *usage, s limitKey) string {
 // namespace, and rejected clients retry often. While one result is cached, for a
 // second, the time for any other resource or amount is unknown.
 type forecast struct {
-	key      corev1.ResourceName
-	want     string
-	at       time.Time // zero: unknown
-	computed time.Time
+	key         corev1.ResourceName
+	want        string
+	at          time.Time // zero: unknown
+	terminating int       // namespaces in the limit that are being deleted
+	computed    time.Time
 }
 
 // freeAt returns when enough will have expired, if no namespace is extended or created
-// in between; zero if that is unknown.
+// in between; zero if that is unknown. Namespaces that are being deleted are left out:
+// a finalizer can delay a deletion without limit.
 func (t *Tracker) freeAt(s limitKey, want resource.Quantity) time.Time {
 	f := &s.limit.forecast
 	if time.Since(f.computed) < time.Second {
@@ -143,22 +164,20 @@ func (t *Tracker) freeAt(s limitKey, want resource.Quantity) time.Time {
 	left.Sub(s.limit.used[s.key])
 	var counted []*usage
 	for _, u := range t.usages {
-		if _, counts := u.reserved[s.key]; counts && !u.rejected && (u.terminating || !u.expires.IsZero()) &&
-			slices.Contains(t.limits(u), s.limit) {
+		if _, counts := u.reserved[s.key]; !counts || u.rejected || !slices.Contains(t.limits(u), s.limit) {
+			continue
+		}
+		if u.terminating() {
+			f.terminating++
+		} else if !u.expires.IsZero() {
 			counted = append(counted, u)
 		}
 	}
-	end := func(u *usage) time.Time {
-		if u.terminating {
-			return f.computed
-		}
-		return u.expires
-	}
-	slices.SortFunc(counted, func(a, b *usage) int { return end(a).Compare(end(b)) })
+	slices.SortFunc(counted, func(a, b *usage) int { return a.expires.Compare(b.expires) })
 	for _, u := range counted {
 		left.Add(u.reserved[s.key])
 		if left.Cmp(want) >= 0 {
-			f.at = end(u)
+			f.at = u.expires
 			break
 		}
 	}
@@ -167,7 +186,7 @@ func (t *Tracker) freeAt(s limitKey, want resource.Quantity) time.Time {
 
 // forbidden returns the rejection of a request that a budget does not allow. Its
 // cause names the budget, so that it does not look like a missing right.
-func forbidden(name string, cause metav1.CauseType, budget, why string) error {
+func forbidden(name string, cause metav1.CauseType, budget, why string) *apierrors.StatusError {
 	err := apierrors.NewForbidden(groupResource, name, errors.New(why))
 	err.ErrStatus.Message = why
 	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: cause, Field: budget, Message: why}}

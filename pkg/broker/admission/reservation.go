@@ -58,7 +58,7 @@ func (t *Tracker) reserve(u *usage, amounts corev1.ResourceList) (func(), error)
 	// If the name exists, kube-apiserver decides: the request may be a retry, whose
 	// namespace is charged already.
 	if existing := t.usages[u.name]; existing != nil && existing.uid != u.uid && !existing.rejected &&
-		!existing.terminating {
+		!existing.terminating() {
 		return func() {}, nil
 	}
 	limits := t.limits(u)

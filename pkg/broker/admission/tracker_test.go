@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -162,6 +163,36 @@ func TestChargedUntilGone(t *testing.T) {
 	tracker.OnDelete(ending)
 	if err := create(t, tracker, next); err != nil {
 		t.Errorf("beside one that was refused: %v", err)
+	}
+}
+
+// A namespace that hangs in its deletion keeps what it takes. The rejection has to say
+// so, and must not promise when there is room.
+func TestRejectionNamesDeletions(t *testing.T) {
+	tracker := New()
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+		policyv1alpha1.NamespaceBudgetSpec{PerUser: amounts("count/temporarynamespaces", "2")})})
+	deleted := metav1.Date(2026, 1, 2, 14, 2, 0, 0, time.UTC)
+	for _, name := range []string{"tmp-held", "tmp-slow"} {
+		if err := create(t, tracker, wanted(name, "ann", "default", nil)); err != nil {
+			t.Fatal(err)
+		}
+		ns := made(wanted(name, "ann", "default", nil), "uid-"+name)
+		ns.DeletionTimestamp = &deleted
+		if name == "tmp-held" {
+			ns.Status.Conditions = []corev1.NamespaceCondition{{
+				Type: corev1.NamespaceFinalizersRemaining, Status: corev1.ConditionTrue,
+				Message: "Some content in the namespace has finalizers remaining: x.test/x in 1 resource instances",
+			}}
+		}
+		tracker.OnUpdate(ns)
+	}
+	const want = `budget "b" for each user is full: 2 of 2 count/temporarynamespaces taken; 2 of the namespaces ` +
+		`are being deleted; yours: tmp-held (being deleted since 2026-01-02T14:02:00Z, held by x.test/x in 1 resource ` +
+		`instances), tmp-slow (being deleted since 2026-01-02T14:02:00Z)`
+	err := create(t, tracker, wanted("tmp-next", "ann", "default", nil))
+	if cause(err) != v1alpha1.CauseBudgetExceeded || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 

@@ -4,6 +4,7 @@ package admission
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,15 +17,16 @@ import (
 
 // usage is the amounts that one namespace reserves from the budgets.
 type usage struct {
-	name        string
-	uid         types.UID
-	owner       string
-	groups      []string
-	class       string
-	reserved    corev1.ResourceList
-	rejected    bool
-	terminating bool
-	expires     time.Time // zero: never
+	name     string
+	uid      types.UID
+	owner    string
+	groups   []string
+	class    string
+	reserved corev1.ResourceList
+	rejected bool
+	expires  time.Time // zero: never
+	deleted  time.Time // when its deletion began; zero: it is not being deleted
+	heldBy   string    // the finalizers that its deletion waits for, as Kubernetes reports them
 
 	fits   bool // all namespaces fitted at the event that created or increased this one
 	listed bool // created or increased by a list: its position in the order is unknown
@@ -38,7 +40,10 @@ func usageOf(ns *corev1.Namespace) *usage {
 	a := ns.Annotations
 	u := &usage{
 		name: ns.Name, uid: ns.UID, owner: a[v1alpha1.AnnotationOwner], class: ns.Labels[v1alpha1.LabelClass],
-		rejected: a[v1alpha1.AnnotationRefused] != "", terminating: ns.DeletionTimestamp != nil,
+		rejected: a[v1alpha1.AnnotationRefused] != "",
+	}
+	if ns.DeletionTimestamp != nil {
+		u.deleted, u.heldBy = ns.DeletionTimestamp.Time, heldBy(ns)
 	}
 	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationGroups]), &u.groups)
 	if json.Unmarshal([]byte(a[v1alpha1.AnnotationReserved]), &u.reserved) != nil || u.reserved == nil {
@@ -50,6 +55,21 @@ func usageOf(ns *corev1.Namespace) *usage {
 	}
 	return u
 }
+
+// heldBy returns the finalizers that the deletion of a namespace waits for; empty if
+// Kubernetes reports none.
+func heldBy(ns *corev1.Namespace) string {
+	for _, c := range ns.Status.Conditions {
+		if c.Type == corev1.NamespaceFinalizersRemaining && c.Status == corev1.ConditionTrue {
+			_, finalizers, _ := strings.Cut(c.Message, ": ") // namespaced_resources_deleter.go of Kubernetes
+			return strings.TrimSpace(finalizers)
+		}
+	}
+	return ""
+}
+
+// terminating reports whether the namespace is being deleted.
+func (u *usage) terminating() bool { return !u.deleted.IsZero() }
 
 // increased reports whether u reserves more of any resource than before.
 func (u *usage) increased(before *usage) bool {
