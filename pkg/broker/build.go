@@ -83,12 +83,12 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	s.lifecycle = &lifecycle.Manager{
 		Client: c.kube, GuardRails: &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds},
 		Cache: s.cache, Classes: s.classes, Admission: tracker, Log: log, Replica: o.Pod,
-		Self:       rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
-		ServerTime: c.clock.now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
+		Self: rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
+		Now:  c.clock.Now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
 	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained, overdue: s.lifecycle.Overdue}
-	s.queue = lifecycle.NewQueue(s.lifecycle, log)
+	s.queue = lifecycle.NewQueue(s.lifecycle, c.clock.Now, log)
 	s.router, err = routes(&registry.Registry{
 		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: tracker,
 		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,

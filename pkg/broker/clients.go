@@ -3,9 +3,6 @@
 package broker
 
 import (
-	"net/http"
-	"sync/atomic"
-
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/dynamic"
@@ -23,7 +20,7 @@ type clients struct {
 	dynamic    dynamic.Interface
 	policies   rest.Interface // of group policy.tenama.dev
 	aggregator aggregator.Interface
-	clock      serverClock
+	clock      *serverClock
 }
 
 func newClients(o *Options) (*clients, error) {
@@ -31,8 +28,8 @@ func newClients(o *Options) (*clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clients{clock: serverClock{last: &atomic.Pointer[reading]{}}}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return serverClock{next, c.clock.last} })
+	c := &clients{clock: newServerClock()}
+	config.Wrap(c.clock.Wrap)
 	if c.kube, err = kubernetes.NewForConfig(protobuf(config)); err != nil {
 		return nil, err
 	}

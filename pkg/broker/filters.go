@@ -28,11 +28,12 @@ const requestDeadline = 30 * time.Second
 // filter returns a handler that passes every request through the filters, outermost
 // first, to the router.
 func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Authorizer, state *health,
-	log *slog.Logger) http.Handler {
+	now func() time.Time, log *slog.Logger) http.Handler {
 	info := &request.RequestInfoFactory{APIPrefixes: sets.NewString("api", "apis"),
 		GrouplessAPIPrefixes: sets.NewString("api")}
 	h := router
 	for _, f := range slices.Backward([]func(http.Handler) http.Handler{
+		func(h http.Handler) http.Handler { return withDate(h, now) },
 		filters.WithAuditInit,
 		func(h http.Handler) http.Handler { return withPanicRecovery(h, log) },
 		filters.WithRequestReceivedTimestamp,
@@ -58,6 +59,15 @@ func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Author
 }
 
 func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.Verb == "watch" }
+
+// withDate sets the Date header to the time of kube-apiserver, which forwards the header
+// to clients: they compare it with the expiry.
+func withDate(next http.Handler, now func() time.Time) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
+		next.ServeHTTP(w, r)
+	})
+}
 
 // withAuthorization repeats the authorization that kube-apiserver did before it proxied
 // the request. It differs from filters.WithAuthorization if the authorizer fails: then

@@ -18,6 +18,9 @@ import (
 	"tenama.dev/tenama/pkg/broker/serving"
 )
 
+// logInterval is how often a failure that continues is logged.
+const logInterval = 30 * time.Second
+
 // workers is how many namespaces are reconciled at once. Expiries come in bursts,
 // because creation times have whole seconds.
 const workers = 16
@@ -60,10 +63,11 @@ func (s *server) serve(ctx, work context.Context) error {
 	requests, endRequests := context.WithCancel(work)
 	defer endRequests()
 	api := &http.Server{
-		Handler: filter(s.router, proxy, s.authz, s.health, s.log), TLSConfig: cert.TLS(),
+		Handler: filter(s.router, proxy, s.authz, s.health, s.clients.clock.Now, s.log), TLSConfig: cert.TLS(),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 40 * time.Second, IdleTimeout: 90 * time.Second,
-		MaxHeaderBytes: 64 << 10,
+		// As kube-apiserver, which forwards the groups of a user as headers.
+		MaxHeaderBytes: http.DefaultMaxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.background.Go(func() { s.failed <- api.ServeTLS(listener, "", "") })
@@ -86,6 +90,7 @@ func (s *server) serve(ctx, work context.Context) error {
 	case <-ctx.Done():
 	case err := <-s.failed:
 		failure = fmt.Errorf("serve: %w", err)
+	case failure = <-proxy.Shared:
 	}
 	s.log.Info("Stopping")
 	s.health.stopping.Store(true)
@@ -134,12 +139,16 @@ func (s *server) startWork(ctx, work context.Context) error {
 // retryStart calls start until it succeeds, ctx is done, or the front-proxy CA is
 // shared with users, which no retry can fix.
 func retryStart(ctx context.Context, log *slog.Logger, start func() error) error {
-	for {
+	var logged time.Time
+	for last := ""; ; {
 		err := start()
 		if err == nil || ctx.Err() != nil || errors.Is(err, auth.ErrSharedCA) {
 			return err
 		}
-		log.Warn("Start failed; retrying", "err", err)
+		if err.Error() != last || time.Since(logged) > logInterval {
+			last, logged = err.Error(), time.Now()
+			log.Warn("Start failed; retrying", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -14,13 +14,10 @@ package auth
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
@@ -29,7 +26,6 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/util/cert"
 )
 
 // The ConfigMap in which kube-apiserver publishes how it authenticates itself,
@@ -39,7 +35,8 @@ const (
 	configName      = "extension-apiserver-authentication"
 )
 
-// ErrSharedCA reports that the front proxy cannot be distinguished from users.
+// ErrSharedCA reports that the front proxy cannot be distinguished from users. The broker
+// then authenticates no request.
 var ErrSharedCA = errors.New("the front proxy cannot be distinguished from users")
 
 // FrontProxy authenticates requests that kube-apiserver forwards.
@@ -51,14 +48,21 @@ type FrontProxy struct {
 	Headers *authenticatorfactory.RequestHeaderConfig
 	// CA verifies the front proxy's certificate; it follows the ConfigMap.
 	CA *dynamiccertificates.ConfigMapCAController
+	// Shared receives once if the CA becomes shared with users while Run is running.
+	Shared <-chan error
 
 	headers *headerrequest.RequestHeaderAuthRequestController
+	config  *configWatch
 }
 
 // NewFrontProxy reads the ConfigMap and returns an authenticator that follows it once
 // Run is called. It fails if the ConfigMap cannot be read, or if it would let any
 // holder of a client certificate claim any identity.
 func NewFrontProxy(ctx context.Context, client kubernetes.Interface) (*FrontProxy, error) {
+	watch, err := newConfigWatch(ctx, client)
+	if err != nil {
+		return nil, err
+	}
 	ca, err := dynamiccertificates.NewDynamicCAFromConfigMapController("front-proxy", configNamespace, configName,
 		"requestheader-client-ca-file", client)
 	if err != nil {
@@ -69,9 +73,6 @@ func NewFrontProxy(ctx context.Context, client kubernetes.Interface) (*FrontProx
 		"requestheader-extra-headers-prefix", "requestheader-allowed-names")
 	if err := errors.Join(ca.RunOnce(ctx), headers.RunOnce(ctx)); err != nil {
 		return nil, fmt.Errorf("read ConfigMap \"%s/%s\": %w", configNamespace, configName, err)
-	}
-	if err := checkSeparateCA(ctx, client); err != nil {
-		return nil, err
 	}
 	config := &authenticatorfactory.RequestHeaderConfig{
 		CAContentProvider:   ca,
@@ -86,12 +87,14 @@ func NewFrontProxy(ctx context.Context, client kubernetes.Interface) (*FrontProx
 	if err != nil {
 		return nil, err
 	}
-	return &FrontProxy{Authenticator: a, Headers: config, CA: ca, headers: headers}, nil
+	return &FrontProxy{Authenticator: watch.guard(a), Headers: config, CA: ca, Shared: watch.shared, headers: headers,
+		config: watch}, nil
 }
 
 // Run follows the ConfigMap until ctx is done.
 func (f *FrontProxy) Run(ctx context.Context) {
 	go f.headers.Run(ctx, 1)
+	go f.config.run(ctx)
 	f.CA.Run(ctx, 1)
 }
 
@@ -106,50 +109,6 @@ func (f *FrontProxy) Wait(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// checkSeparateCA rejects a front-proxy CA that also signs user certificates, unless
-// the names of the front proxy are listed: with an empty list every certificate of the
-// CA authenticates as the front proxy, so every user could claim any identity.
-func checkSeparateCA(ctx context.Context, client kubernetes.Interface) error {
-	cm, err := client.CoreV1().ConfigMaps(configNamespace).Get(ctx, configName, metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("read ConfigMap \"%s/%s\": %w", configNamespace, configName, err)
-	}
-	var names []string
-	if s := cm.Data["requestheader-allowed-names"]; s != "" {
-		if err := json.Unmarshal([]byte(s), &names); err != nil {
-			return fmt.Errorf("read requestheader-allowed-names: %w", err)
-		}
-	}
-	if len(names) > 0 || cm.Data["client-ca-file"] == "" {
-		return nil
-	}
-	users, err := cert.ParseCertsPEM([]byte(cm.Data["client-ca-file"]))
-	if err != nil {
-		return fmt.Errorf("read client-ca-file: %w", err)
-	}
-	proxies, err := cert.ParseCertsPEM([]byte(cm.Data["requestheader-client-ca-file"]))
-	if err != nil {
-		return fmt.Errorf("read requestheader-client-ca-file: %w", err)
-	}
-	if shareCertificate(users, proxies) {
-		return fmt.Errorf("%w: the front-proxy CA is also the CA of user certificates, and --requestheader-allowed-names "+
-			"of kube-apiserver is empty, so any user could claim any identity: set that flag, or give the front proxy its "+
-			"own CA", ErrSharedCA)
-	}
-	return nil
-}
-
-func shareCertificate(a, b []*x509.Certificate) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x.Equal(y) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // NewAuthorizer returns an authorizer that asks kube-apiserver, caches the answer for

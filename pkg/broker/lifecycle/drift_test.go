@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -132,9 +133,10 @@ func TestInspectPodSecurity(t *testing.T) {
 				})
 			}
 			var reports []string
-			m := &Manager{Client: client, Log: slog.New(slog.DiscardHandler), Drifted: func(kind, was, became string) {
+			m := &Manager{Client: client, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+			m.Drifted = func(kind, was, became string) {
 				reports = append(reports, kind+" "+was+" "+became)
-			}}
+			}
 			if err := m.inspectPodSecurity(t.Context(), ns); err != nil {
 				t.Fatal(err)
 			}

@@ -64,9 +64,8 @@ type Manager struct {
 	Log        *slog.Logger
 	Replica    string         // this process, among the replicas of the broker
 	Self       rbacv1.Subject // the ServiceAccount that the broker runs as
-	// ServerTime is kube-apiserver's clock, exact to two seconds; zero if it is not
-	// known.
-	ServerTime func() time.Time
+	// Now is kube-apiserver's clock. It decides when a namespace expires.
+	Now func() time.Time
 	// RevokeAfter is how long the deletion of a namespace may take before all access to
 	// it is revoked.
 	RevokeAfter time.Duration

@@ -22,18 +22,20 @@ type Reconciler interface {
 // be early, late or stale. Nothing is polled.
 type Queue struct {
 	reconciler Reconciler
+	now        func() time.Time // the clock by which namespaces expire
 	log        *slog.Logger
 	queue      workqueue.TypedRateLimitingInterface[string]
 }
 
-// NewQueue returns a queue. AddAt may be called at once; Run does the work.
-func NewQueue(r Reconciler, log *slog.Logger) *Queue {
+// NewQueue returns a queue whose times are those of the clock now. AddAt may be called at
+// once; Run does the work.
+func NewQueue(r Reconciler, now func() time.Time, log *slog.Logger) *Queue {
 	backoff := workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 30*time.Second)
-	return &Queue{reconciler: r, log: log, queue: workqueue.NewTypedRateLimitingQueue(backoff)}
+	return &Queue{reconciler: r, now: now, log: log, queue: workqueue.NewTypedRateLimitingQueue(backoff)}
 }
 
 // AddAt schedules a namespace for the given time, or for now if that has passed.
-func (q *Queue) AddAt(name string, at time.Time) { q.queue.AddAfter(name, time.Until(at)) }
+func (q *Queue) AddAt(name string, at time.Time) { q.queue.AddAfter(name, at.Sub(q.now())) }
 
 // Run works with the given number of workers until ctx is done.
 func (q *Queue) Run(ctx context.Context, workers int) {

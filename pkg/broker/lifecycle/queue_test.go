@@ -61,7 +61,7 @@ func TestQueue(t *testing.T) {
 				if c.answer != nil {
 					k.answer = c.answer(k.begun)
 				}
-				q := NewQueue(k, slog.New(slog.DiscardHandler))
+				q := NewQueue(k, time.Now, slog.New(slog.DiscardHandler))
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan struct{})
 				go func() { q.Run(ctx, 2); close(done) }()

@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
@@ -19,8 +18,6 @@ const (
 	// takeoverAfter is how long a namespace that is not ready is left to the replica that
 	// created it, and to repeated requests.
 	takeoverAfter = 60 * time.Second
-	// clockError is how exactly kube-apiserver's clock is known.
-	clockError = 2 * time.Second
 	// uncontainedRetry is the requeue delay while containment is not proven.
 	uncontainedRetry = 5 * time.Second
 	// rejectedFor is how long a rejected namespace is left to the replica that rejected
@@ -66,16 +63,13 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 	if err != nil || at.IsZero() {
 		return time.Time{}, nil // an unreadable expiry was reported when it was seen
 	}
-	if time.Now().Before(at) {
+	if m.Now().Before(at) {
 		return at, nil
 	}
 	if m.Contained() != nil {
-		return time.Now().Add(uncontainedRetry), nil
+		return m.Now().Add(uncontainedRetry), nil
 	}
 	if ns.DeletionTimestamp != nil {
-		if early, err := m.early(ctx, ns, at); err != nil || early > 0 {
-			return time.Now().Add(min(early, time.Minute)), err
-		}
 		return m.revoke(ctx, ns)
 	}
 	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
@@ -85,47 +79,17 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 	if ns.Annotations[v1alpha1.AnnotationRefused] != "" {
 		return time.Time{}, m.Discard(ctx, ns, errors.New("it did not fit into a budget"))
 	}
-	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !time.Now().Before(expiry) {
-		if early, err := m.early(ctx, ns, expiry); err != nil || early > 0 {
-			return time.Now().Add(min(early, time.Minute)), err
-		}
+	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !m.Now().Before(expiry) {
 		return time.Time{}, m.expire(ctx, ns, expiry)
 	}
 	return m.resume(ctx, ns)
-}
-
-// early returns how long before the given time it is by kube-apiserver's clock; zero
-// if the time has passed, or the clock is not known. Both clocks must agree: a clock
-// that jumps ahead must not delete everything.
-func (m *Manager) early(ctx context.Context, ns *corev1.Namespace, at time.Time) (time.Duration, error) {
-	remaining := func() time.Duration {
-		server := m.ServerTime()
-		if server.IsZero() || at.Sub(server) <= clockError {
-			return 0
-		}
-		return at.Sub(server)
-	}
-	if remaining() == 0 {
-		return 0, nil
-	}
-	// Read the time again: a machine that was suspended has an old one.
-	_, err := m.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return 0, fmt.Errorf("read the time of kube-apiserver: %w", err)
-	}
-	early := remaining()
-	if early > 0 {
-		m.Log.Warn("Nothing was deleted: by the clock of kube-apiserver it is too early", "namespace", ns.Name,
-			"due", at.UTC().Format(time.RFC3339), "early", early.String())
-	}
-	return early, nil
 }
 
 // expire deletes the version of the namespace that was seen to have expired. If it was
 // extended or changed meanwhile, or another replica was faster, nothing is deleted: the
 // event of that change brings a new time.
 func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time) error {
-	lag := time.Since(at)
+	lag := m.Now().Sub(at)
 	err := m.deleteExact(ctx, ns)
 	switch {
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // by another replica, or an event follows
@@ -164,7 +128,7 @@ func (m *Manager) resume(ctx context.Context, ns *corev1.Namespace) (time.Time, 
 		_, err = m.complete(ctx, Request{Namespace: ns, Class: class, Manifests: manifests, Owner: ownerInfo(ns)})
 	}
 	if err != nil {
-		if permanent(err) || time.Since(ns.CreationTimestamp.Time) > giveUpAfter {
+		if permanent(err) || m.Now().Sub(ns.CreationTimestamp.Time) > giveUpAfter {
 			return time.Time{}, m.Discard(ctx, ns, err)
 		}
 		return time.Time{}, fmt.Errorf("complete namespace %q: %w", ns.Name, err)

@@ -5,7 +5,6 @@ package lifecycle
 import (
 	"context"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +37,7 @@ func (m *Manager) report(ctx context.Context, ns *corev1.Namespace, d drift) {
 	if d.where != "" {
 		what += " in " + d.where
 	}
-	now := metav1.NewTime(time.Now())
+	now := metav1.NewTime(m.Now())
 	e := &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "tenama-", Namespace: ns.Name}, InvolvedObject: d.object,
 		Type: corev1.EventTypeNormal, Reason: "GuardRailRestored", Action: "Restore",

@@ -30,7 +30,7 @@ func (m *Manager) Overdue() int {
 	all, _ := m.Cache.List()
 	n := 0
 	for _, ns := range all {
-		if ns.DeletionTimestamp != nil && time.Since(ns.DeletionTimestamp.Add(m.RevokeAfter)) > 0 {
+		if ns.DeletionTimestamp != nil && m.Now().After(ns.DeletionTimestamp.Add(m.RevokeAfter)) {
 			n++
 		}
 	}
@@ -69,12 +69,12 @@ func (m *Manager) revoke(ctx context.Context, ns *corev1.Namespace) (again time.
 	if apierrors.IsForbidden(err) && !guardrails.DeniedByPolicy(err) {
 		// Before version 1.33 the namespace controller does not wait for pods: it has deleted
 		// the bindings, the broker's own among them.
-		return time.Now().Add(revokeRetry), nil
+		return m.Now().Add(revokeRetry), nil
 	}
 	if err != nil {
 		return time.Time{}, err
 	}
-	at := time.Now().UTC().Format(time.RFC3339)
+	at := m.Now().UTC().Format(time.RFC3339)
 	_, err = m.mutate(ctx, now, func(ns *corev1.Namespace) error {
 		if ns.Annotations[v1alpha1.AnnotationAccessRevoked] != "" { // by another replica
 			return errUnchanged

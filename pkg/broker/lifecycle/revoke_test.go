@@ -33,14 +33,14 @@ func TestRevoke(t *testing.T) {
 		contained error
 		fails     error // each deletion
 		revoked   bool
-		again     time.Duration // from now; 0 is never
+		again     time.Duration // by the server's clock; 0 is never
 	}{
-		"the deletion hangs":           {deleted: ago(12 * time.Minute), server: now, revoked: true},
-		"the server's time is unknown": {deleted: ago(12 * time.Minute), revoked: true},
-		"the deletion has just begun":  {deleted: ago(time.Second), server: now, again: 11*time.Minute - time.Second},
+		"the deletion hangs":          {deleted: ago(12 * time.Minute), server: now, revoked: true},
+		"the deletion has just begun": {deleted: ago(time.Second), server: now, again: 11*time.Minute - time.Second},
 		"our clock is ahead": {deleted: ago(12 * time.Minute), server: now.Add(-5 * time.Minute),
-			again: time.Minute},
-		"not contained": {deleted: ago(12 * time.Minute), server: now, contained: ErrDeleting, again: uncontainedRetry},
+			again: 4 * time.Minute},
+		"our clock is behind": {deleted: ago(time.Minute), server: now.Add(11 * time.Minute), revoked: true},
+		"not contained":       {deleted: ago(12 * time.Minute), server: now, contained: ErrDeleting, again: uncontainedRetry},
 		"it was created again": {deleted: ago(12 * time.Minute), server: now, live: func(ns *corev1.Namespace) {
 			ns.UID, ns.DeletionTimestamp = "other", nil
 		}},
@@ -74,13 +74,13 @@ func TestRevoke(t *testing.T) {
 				})
 			}
 			m := &Manager{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler),
-				Contained: func() error { return c.contained }, ServerTime: func() time.Time { return c.server },
+				Contained: func() error { return c.contained }, Now: func() time.Time { return c.server },
 				RevokeAfter: 11 * time.Minute}
 			again, err := m.Reconcile(t.Context(), "tmp-a")
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, elapsed := again.Sub(now), time.Since(now)
+			d, elapsed := again.Sub(c.server), time.Since(now)
 			late := d < c.again-2*time.Second || d > c.again+2*time.Second+elapsed
 			if c.again == 0 && !again.IsZero() || c.again > 0 && late {
 				t.Errorf("again in %s, want %s", d, c.again)

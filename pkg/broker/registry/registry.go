@@ -86,8 +86,8 @@ func (r *Registry) GetSingularName() string { return v1alpha1.Singular }
 // Destroy does nothing: the caller stops the parts of the Registry.
 func (r *Registry) Destroy() {}
 
-// now returns the present time.
-func (r *Registry) now() time.Time { return time.Now() }
+// now returns the present time by kube-apiserver's clock.
+func (r *Registry) now() time.Time { return r.Lifecycle.Now() }
 
 // Get returns one TemporaryNamespace as kube-apiserver has it now, or no older than
 // the resourceVersion of o. Errors: NotFound, also for a namespace that the caller
