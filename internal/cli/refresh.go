@@ -68,7 +68,10 @@ func (o *refreshOptions) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	revision := class.Spec.Revision() // computed from the spec: the status may lag
+	revision := class.Status.Revision
+	if class.Status.ObservedGeneration != class.Generation { // the broker has not seen this generation yet
+		revision = class.Spec.Revision()
+	}
 	if revision == tn.Status.ClassRevision {
 		return o.printObject(o.output, tn, "unchanged")
 	}

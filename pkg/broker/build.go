@@ -3,11 +3,12 @@
 package broker
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 
-	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -48,8 +49,11 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if o.Pod == "" { // identifies this process among the replicas
-		o.Pod = uuid.NewString()
+	if o.Pod == "" { // Kubernetes gives a pod its name as its host name
+		var err error
+		if o.Pod, err = os.Hostname(); err != nil {
+			return nil, fmt.Errorf("find the name of the pod (set --pod-name): %w", err)
+		}
 	}
 	kinds, err := o.kinds()
 	if err != nil {
@@ -65,7 +69,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	}
 	tracker := admission.New()
 	s.cache = nscache.New(c.kube, tracker)
-	if s.classes, err = classes.New(c.policies, c.kube, o.Namespace, o.Prefixes, kinds, log); err != nil {
+	if s.classes, err = classes.New(c.policies, c.kube, o.Pod, o.Namespace, o.Prefixes, kinds, log); err != nil {
 		return nil, err
 	}
 	s.budgets, err = budgets.New(c.policies,

@@ -66,7 +66,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount of the broker")
 	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
 	fs.IntVar(&o.ServicePort, "service-port", o.ServicePort, "port of that Service")
-	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME)")
+	fs.StringVar(&o.Pod, "pod-name", o.Pod, "name of this replica's pod (default: $POD_NAME, or else the host name)")
 	fs.StringSliceVar(&o.Prefixes, "prefix", o.Prefixes, "comma-separated name prefixes of temporary namespaces; the "+
 		"first is the default of classes without a prefix; must match the admission policies")
 	fs.StringSliceVar(&o.ObjectKinds, "object-kinds", o.ObjectKinds, "comma-separated kinds that classes may contain "+

@@ -98,6 +98,32 @@ var brokerAsAdminElsewhere = []Row{
 			"x.test, version: v1, groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: false, caBundle: YQ==, " +
 			"service: {namespace: $home, name: tenama-broker}}}", Stop: Containment,
 	},
+	{
+		What: "put a finalizer on its registration", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev",
+		Body: metadata("finalizers: [x.test/stay]"), Stop: Containment,
+	},
+	{
+		What: "give its registration another owner", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev",
+		Body: metadata(owners("{apiVersion: v1, kind: Namespace, name: default, uid: x}")), Stop: Containment,
+	},
+	{
+		What: "let its registration block the deletion of its ClusterRole", Method: patch,
+		Path: apiservices + "/v1alpha1.tenama.dev",
+		Body: metadata(owners("{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, name: tenama:broker, uid: x, " +
+			"blockOwnerDeletion: true}")), Stop: Containment,
+	},
+	{
+		What: "let its registration survive the uninstallation", Method: patch, Path: apiservices + "/v1alpha1.tenama.dev",
+		Body: metadata("ownerReferences: null"), Stop: Containment,
+	},
+	{
+		What: "put a finalizer on its certificate", Method: patch, Path: namespaces + "/$home/secrets/tenama-serving-cert",
+		Body: metadata("finalizers: [x.test/stay]"), Stop: Containment,
+	},
+	{
+		What: "give its certificate an owner", Method: patch, Path: namespaces + "/$home/secrets/tenama-serving-cert",
+		Body: metadata(owners("{apiVersion: v1, kind: Namespace, name: default, uid: x}")), Stop: Containment,
+	},
 	{What: "remove another API", Method: del, Path: apiservices + "/v1.apps", Stop: Containment},
 	{
 		What: "reach a Service through the proxy", Method: get, Path: namespaces + "/$plain/services/x:80/proxy/",

@@ -282,3 +282,51 @@ func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 	}
 	return c.With(dir, "lending", "lender")
 }
+
+// Replicas with other flags or rights judge a class differently while a change is rolled
+// out, or for as long as the rollout is stuck. They must not overwrite each other's
+// status without a pause: each write reaches every client that watches classes.
+func TestReplicasThatDisagree(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c, port := own(t)
+	start(t, c, port, "broker-0")
+	second, err := c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1), "--prefix=tmp-,lab-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(second.Kill)
+	class := "apiVersion: policy.tenama.dev/v1alpha1\nkind: NamespaceClass\nmetadata: {name: lab}\nspec: {lifetime: " +
+		"{defaultTTLSeconds: 60, maximumTTLSeconds: 60}, prefix: lab-}\n"
+	if out, err := c.KubectlIn("admin", class, "apply", "-f", "-"); err != nil {
+		t.Fatal(out)
+	}
+	version := func() (v string) {
+		t.Helper()
+		if err := testenv.Eventually(time.Minute, func() error {
+			out, err := c.Kubectl("admin", "get", "namespaceclass", "lab", "-o",
+				"jsonpath={.metadata.resourceVersion} {.status.observedGeneration} {.status.reporter}")
+			var judged bool
+			if v, judged = strings.CutSuffix(strings.TrimSpace(out), " 1 broker-0"); err != nil || !judged {
+				if v, judged = strings.CutSuffix(strings.TrimSpace(out), " 1 broker-1"); err != nil || !judged {
+					return errOf(out)
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	if err := testenv.Eventually(time.Minute, func() error { return logged(second, `"msg":"Serving"`, 1) }); err != nil {
+		t.Fatal(err)
+	}
+	versions := map[string]bool{}
+	for range 40 {
+		versions[version()] = true
+		time.Sleep(250 * time.Millisecond)
+	}
+	if len(versions) > 3 { // within ten seconds; the replicas take turns each minute
+		t.Errorf("the status of a class was written %d times in ten seconds", len(versions)-1)
+	}
+}

@@ -172,11 +172,16 @@ func KeyPasses(userKeys []string, key string) bool {
 // descriptive, affect only new namespaces, or are fixed in each namespace at its
 // creation.
 func (s *NamespaceClassSpec) Revision() string {
-	what := *s
-	what.Description, what.Lifetime, what.Prefix, what.Parameters = "", Lifetime{}, "", nil
-	b, err := json.Marshal(what)
-	if err != nil {
+	b, err := json.Marshal(s)
+	var fields map[string]any
+	if err != nil || json.Unmarshal(b, &fields) != nil {
 		return "" // unreachable: the spec was decoded from JSON
+	}
+	for _, k := range []string{"description", "lifetime", "prefix", "parameters"} {
+		delete(fields, k)
+	}
+	if b, err = json.Marshal(fields); err != nil {
+		return ""
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:5])

@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -80,6 +81,15 @@ func TestGuardRails(t *testing.T) {
 	}
 }
 
+func specOf(t *testing.T, manifest string) *NamespaceClassSpec {
+	t.Helper()
+	out := &NamespaceClassSpec{}
+	if err := json.Unmarshal([]byte(manifest), out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 func TestRevision(t *testing.T) {
 	a, b := spec(), spec()
 	if a.Revision() != b.Revision() || len(a.Revision()) != 10 {
@@ -95,5 +105,19 @@ func TestRevision(t *testing.T) {
 	b.OwnerRole = "edit"
 	if a.Revision() == b.Revision() {
 		t.Error("another content has the same revision")
+	}
+	// A release that computes another revision would make all namespaces look outdated. So
+	// a new field is optional, and omitted if it is not set.
+	whole := specOf(t, `{"description":"d","lifetime":{"defaultTTLSeconds":60,"maximumTTLSeconds":60},
+		"ownerRole":"admin","podSecurity":"baseline","namespaceLabels":{"a":"b"},"userKeys":["user.tenama.dev/*"],
+		"objects":[{"kind":"ResourceQuota","apiVersion":"v1","metadata":{"name":"q"},"spec":{"hard":{"pods":"5"}}}]}`)
+	if got := whole.Revision(); got != "303a361a31" {
+		t.Errorf("the revision of a class has changed to %s", got)
+	}
+	reordered := specOf(t, `{"objects":[{"apiVersion":"v1","kind":"ResourceQuota",
+		"spec":{"hard":{"pods":"5"}},"metadata":{"name":"q"}}],"userKeys":["user.tenama.dev/*"],"podSecurity":"baseline",
+		"namespaceLabels":{"a":"b"},"ownerRole":"admin"}`)
+	if reordered.Revision() != whole.Revision() {
+		t.Error("the order of fields changes the revision")
 	}
 }

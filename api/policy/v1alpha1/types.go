@@ -266,6 +266,11 @@ type NamespaceClassStatus struct {
 	// +optional
 	Reserved corev1.ResourceList `json:"reserved,omitempty"`
 
+	// Reporter is the replica of the broker that wrote the status. Another replica takes
+	// over if the status is outdated for a while.
+	// +optional
+	Reporter string `json:"reporter,omitempty"`
+
 	// Conditions are the current conditions of the class; Ready reports whether
 	// namespaces of the class can be created.
 	// +optional

@@ -11,7 +11,6 @@
 package classes
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,8 +20,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -47,6 +44,9 @@ type Store struct {
 	bindable map[string]review // by role
 	checked  map[types.UID]check
 	wake     chan struct{}
+
+	replica  string
+	outdated map[types.UID]time.Time // since when the status that another replica wrote is outdated
 }
 
 // check is the result of validating one generation of a class.
@@ -62,20 +62,39 @@ type review struct {
 	at      time.Time
 }
 
-// reviewed is how long the answer to "may the broker bind this role" is cached.
-const reviewed = time.Minute
+const (
+	// reviewed is how long the answer that the broker may bind a role is cached.
+	reviewed = time.Minute
+	// refusedFor is how long the answer that it may not is cached: an administrator who
+	// grants the right tries again at once.
+	refusedFor = 5 * time.Second
+	// writeInterval is the minimum time between two rounds of updates.
+	writeInterval = time.Second
+	// reporterTimeout is how long a replica waits for the reporter of a class to judge a
+	// new generation, before it takes over.
+	reporterTimeout = 3 * time.Second
+	// disagreementTimeout is how long a replica waits before it replaces the status that
+	// another one wrote about the same generation. Replicas disagree while a release or a
+	// change of rights is rolled out; each of them rejects what it cannot create.
+	disagreementTimeout = time.Minute
+)
 
-// New returns a Store for a broker that runs in namespace, and creates namespaces with
-// the prefixes, and objects of further kinds in them; c is a client of group
-// policy.tenama.dev. Call Start.
-func New(c rest.Interface, client kubernetes.Interface, namespace string, prefixes []string,
+// New returns a Store for a replica of the broker that runs in namespace, and creates
+// namespaces with the prefixes, and objects of further kinds in them; c is a client of
+// group policy.tenama.dev. Call Start.
+func New(c rest.Interface, client kubernetes.Interface, replica, namespace string, prefixes []string,
 	kinds policyv1alpha1.ObjectKinds, log *slog.Logger) (*Store, error) {
 	s := &Store{
-		client: client, namespace: namespace, prefixes: prefixes, kinds: kinds, log: log,
+		client: client, replica: replica, namespace: namespace, prefixes: prefixes, kinds: kinds, log: log,
+		outdated: map[types.UID]time.Time{},
 		bindable: map[string]review{}, checked: map[types.UID]check{}, wake: make(chan struct{}, 1),
 	}
 	var err error
-	s.classes, err = policystore.New(c, policyv1alpha1.Resource.Resource, func(_, _ *policyv1alpha1.NamespaceClass) {
+	s.classes, err = policystore.New(c, policyv1alpha1.Resource.Resource, func(old, now *policyv1alpha1.NamespaceClass) {
+		if old != nil && now != nil && old.UID == now.UID && old.Generation == now.Generation &&
+			isDefault(old) == isDefault(now) {
+			return // a change of the status alone
+		}
 		select {
 		case s.wake <- struct{}{}:
 		default:
@@ -206,60 +225,4 @@ func (s *Store) Outdated(name, revision string) string {
 		return "current"
 	}
 	return "outdated"
-}
-
-// Run updates the status of the classes until ctx is done.
-func (s *Store) Run(ctx context.Context) {
-	var retry <-chan time.Time
-	again := time.NewTicker(reviewed) // rights and policies change without a watch event of a class
-	defer again.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.wake:
-		case <-retry:
-		case <-again.C:
-		}
-		retry = nil
-		all := s.classes.List()
-		defaults := 0
-		for _, c := range all {
-			if isDefault(c) {
-				defaults++
-			}
-		}
-		for _, class := range all {
-			c := s.judge(ctx, class)
-			if c.Status == metav1.ConditionTrue && isDefault(class) && defaults > 1 {
-				c.Reason, c.Message = policyv1alpha1.ReasonSeveralDefaults,
-					fmt.Sprintf("Usable by name only: %d classes are marked as the default.", defaults)
-			}
-			if err := s.report(ctx, class, c); err != nil && ctx.Err() == nil {
-				s.log.Warn("Updating the status of a class failed; retrying", "class", class.Name, "err", err)
-				retry = time.After(10 * time.Second)
-			}
-		}
-	}
-}
-
-// report writes the condition into the status of class, unless it is current.
-func (s *Store) report(ctx context.Context, class *policyv1alpha1.NamespaceClass, c metav1.Condition) error {
-	before := class.Status
-	class = class.DeepCopy()
-	meta.SetStatusCondition(&class.Status.Conditions, c)
-	class.Status.ObservedGeneration, class.Status.Revision = class.Generation, s.check(class).revision
-	class.Status.Prefix, class.Status.Reserved = cmp.Or(class.Spec.Prefix, s.prefixes[0]), s.check(class).reserved
-	if equality.Semantic.DeepEqual(before, class.Status) {
-		return nil
-	}
-	written, err := s.classes.UpdateStatus(ctx, class)
-	if err != nil {
-		return fmt.Errorf("update status of class %q: %w", class.Name, err)
-	}
-	if !written {
-		return nil
-	}
-	s.log.Info("Updated class status", "class", class.Name, "ready", c.Status, "reason", c.Reason, "message", c.Message)
-	return nil
 }

@@ -63,7 +63,7 @@ func (s *Store) refuses(ctx context.Context, role string) string {
 	s.mu.Lock()
 	known, ok := s.bindable[role]
 	s.mu.Unlock()
-	if ok && time.Since(known.at) < reviewed {
+	if ok && (known.refused == "" && time.Since(known.at) < reviewed || time.Since(known.at) < refusedFor) {
 		return known.refused
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

@@ -31,10 +31,13 @@ import (
 // Name is the name of the APIService.
 var Name = v1alpha1.GroupVersion.Version + "." + v1alpha1.GroupVersion.Group
 
+// logAfter is how long Run waits for the endpoint before it says so, and how often.
+const logAfter = 30 * time.Second
+
 // OwnerRole is the name of the ClusterRole that owns the APIService.
 const OwnerRole = "tenama:broker"
 
-// Registration maintains the APIService. All fields but Pod are required.
+// Registration maintains the APIService. All fields are required.
 type Registration struct {
 	Client      kubernetes.Interface
 	APIServices apiregistrationclient.APIServiceInterface
@@ -108,13 +111,18 @@ func (o *otherInstallation) Error() string {
 // awaitEndpoint returns once this replica is an endpoint of the Service, so that the
 // API is reachable as soon as it is registered.
 func (r *Registration) awaitEndpoint(ctx context.Context) {
-	for r.Pod != "" && ctx.Err() == nil {
-		self, _, err := r.endpoints(ctx)
+	var logged time.Time
+	begun := time.Now()
+	for ctx.Err() == nil {
+		self, others, err := r.endpoints(ctx)
 		if self {
 			return
 		}
-		if err != nil {
-			r.Log.Warn("Reading the endpoints of the Service failed; retrying", "err", err)
+		if now := time.Now(); now.Sub(begun) > logAfter && now.Sub(logged) > logAfter {
+			logged = now
+			r.Log.Warn("Not registered yet: waiting until the Service has the pod of this replica as a ready endpoint; the pod "+
+				"name comes from $POD_NAME or --pod-name", "namespace", r.Namespace, "service", r.Service, "pod", r.Pod,
+				"otherEndpoints", others, "err", err)
 		}
 		select {
 		case <-ctx.Done():

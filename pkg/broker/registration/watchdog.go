@@ -43,6 +43,7 @@ func (g *Guard) Run(ctx context.Context) error {
 	changes, latest := watchAPIService(ctx, g.APIServices)
 	act := time.NewTimer(0)
 	defer act.Stop()
+	var stuck string      // resourceVersion of an APIService that finalizers hold, and that was logged
 	var down time.Time    // when it was first seen unavailable; zero if it is available
 	var which metav1.Time // the transition time to which down belongs
 	for {
@@ -54,6 +55,14 @@ func (g *Guard) Run(ctx context.Context) error {
 		}
 		now := latest()
 		since := unavailableSince(now)
+		if now != nil && now.DeletionTimestamp != nil && len(now.Finalizers) > 0 {
+			if stuck != now.ResourceVersion {
+				stuck = now.ResourceVersion
+				g.Log.Error("The APIService is being deleted and has finalizers; until it is gone, no namespace of the cluster can "+
+					"be deleted: remove them", "apiservice", Name, "finalizers", now.Finalizers)
+			}
+			continue
+		}
 		switch {
 		case since == nil || !isOwn(now, g.Namespace, g.Service):
 			down = time.Time{}
