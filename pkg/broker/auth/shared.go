@@ -58,8 +58,8 @@ func newConfigWatch(ctx context.Context, client kubernetes.Interface) (*configWa
 			return client.CoreV1().ConfigMaps(configNamespace).Watch(ctx, o)
 		},
 	}
-	w.informer = cache.NewSharedIndexInformer(cache.ToListWatcherWithWatchListSemantics(one, client), &corev1.ConfigMap{}, 0,
-		cache.Indexers{})
+	w.informer = cache.NewSharedIndexInformer(cache.ToListWatcherWithWatchListSemantics(one, client),
+		&corev1.ConfigMap{}, 0, cache.Indexers{})
 	_, err = w.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    w.check,
 		UpdateFunc: func(_, now any) { w.check(now) },

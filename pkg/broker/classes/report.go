@@ -96,7 +96,8 @@ func (s *Store) report(ctx context.Context, class *policyv1alpha1.NamespaceClass
 }
 
 // awaitReporter returns how long to wait before this replica replaces an outdated status.
-func (s *Store) awaitReporter(uid types.UID, generation int64, status policyv1alpha1.NamespaceClassStatus) time.Duration {
+func (s *Store) awaitReporter(uid types.UID, generation int64,
+	status policyv1alpha1.NamespaceClassStatus) time.Duration {
 	if status.Reporter == "" || status.Reporter == s.replica {
 		return 0
 	}

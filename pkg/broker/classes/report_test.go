@@ -15,15 +15,16 @@ import (
 // Replicas that judge a class differently must not overwrite each other's status all the
 // time, and a status must not stay outdated when its reporter is gone.
 func TestAwaitReporter(t *testing.T) {
+	type status = policyv1alpha1.NamespaceClassStatus
 	for name, c := range map[string]struct {
-		status policyv1alpha1.NamespaceClassStatus
+		status status
 		want   time.Duration
 	}{
-		"a new class":                   {policyv1alpha1.NamespaceClassStatus{}, 0},
-		"its own status":                {policyv1alpha1.NamespaceClassStatus{Reporter: "a", ObservedGeneration: 2}, 0},
-		"its own, of before a change":   {policyv1alpha1.NamespaceClassStatus{Reporter: "a", ObservedGeneration: 1}, 0},
-		"another's, of before a change": {policyv1alpha1.NamespaceClassStatus{Reporter: "b", ObservedGeneration: 1}, 3 * time.Second},
-		"another's opinion":             {policyv1alpha1.NamespaceClassStatus{Reporter: "b", ObservedGeneration: 2}, time.Minute},
+		"a new class":                   {status{}, 0},
+		"its own status":                {status{Reporter: "a", ObservedGeneration: 2}, 0},
+		"its own, of before a change":   {status{Reporter: "a", ObservedGeneration: 1}, 0},
+		"another's, of before a change": {status{Reporter: "b", ObservedGeneration: 1}, 3 * time.Second},
+		"another's opinion":             {status{Reporter: "b", ObservedGeneration: 2}, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

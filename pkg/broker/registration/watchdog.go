@@ -58,8 +58,8 @@ func (g *Guard) Run(ctx context.Context) error {
 		if now != nil && now.DeletionTimestamp != nil && len(now.Finalizers) > 0 {
 			if stuck != now.ResourceVersion {
 				stuck = now.ResourceVersion
-				g.Log.Error("The APIService is being deleted and has finalizers; until it is gone, no namespace of the cluster can "+
-					"be deleted: remove them", "apiservice", Name, "finalizers", now.Finalizers)
+				g.Log.Error("The APIService is being deleted and has finalizers; until it is gone, no namespace of the cluster "+
+					"can be deleted: remove them", "apiservice", Name, "finalizers", now.Finalizers)
 			}
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
 
 // kubectl prints these cells. A namespace that never expires must not look expired, and
@@ -43,7 +44,7 @@ func TestTimesInTable(t *testing.T) {
 // A client with --no-headers gets no columns, and a list keeps the token to continue:
 // without it, kubectl would print the first page alone.
 func TestConvertToTable(t *testing.T) {
-	r := &Registry{Classes: outdated("current")}
+	r := &Registry{Lifecycle: &lifecycle.Manager{Now: time.Now}, Classes: outdated("current")}
 	one := fromNamespace(sampleNamespace("tmp-a", nil))
 	list := &v1alpha1.TemporaryNamespaceList{ListMeta: metav1.ListMeta{ResourceVersion: "9", Continue: "more"},
 		Items: []v1alpha1.TemporaryNamespace{*one, *one}}
