@@ -171,7 +171,7 @@ func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
 	switch {
 	case len(names) == 0:
 		o.fail("classes", "no classes found, so no namespace can be created",
-			"ask an administrator to run: kubectl apply -k deploy/classes")
+			"ask an administrator to run: kubectl create -k deploy/classes")
 	case !hasDefault:
 		o.warn("classes", strings.Join(names, ", ")+"; none is the default",
 			"choose one with --class, or ask an administrator to set the annotation "+policyv1alpha1.AnnotationDefaultClass)

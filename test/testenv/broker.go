@@ -32,14 +32,15 @@ const (
 	clusterIP = "127.96.0.10"
 )
 
-// Install applies deploy/local, creates a Service that leads to this machine, and
+// Install applies deploy/local and the default class without its budget, which is too
+// small for tests, creates a Service that leads to this machine, and
 // allows the groups devs and ops to use tenama. It returns the port of the Service.
 // From then on, each etcd write takes as long as the variable SLOW_WRITES says.
 func (c *Cluster) Install(ctx context.Context) (int, error) {
 	for i, args := range [][]string{
 		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")},
 		{"wait", "--for=condition=Established", "--timeout=20s", "crd/namespaceclasses.policy.tenama.dev"},
-		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "classes")},
+		{"apply", "--server-side", "-f", filepath.Join(c.Deploy, "classes", "default.yaml")},
 	} {
 		if out, err := c.Kubectl("admin", args...); err != nil {
 			return 0, fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), out)
