@@ -16,6 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// clockTolerance is by how much an extension may exceed a maximum that is counted from
+// now: the client computes it by its own clock, with a precision of some seconds.
+const clockTolerance = 5 * time.Second
+
 // Maximum lengths of fields that clients set.
 const (
 	maxReason    = 256
@@ -175,15 +179,17 @@ func validateLifetime(tn, old *TemporaryNamespace, now time.Time) field.ErrorLis
 		return errs
 	}
 	created := old.CreationTimestamp.Time
+	tolerance := time.Duration(0)
 	latest, allows := time.Time{}, fmt.Sprintf("the maximum of class %q", old.Spec.ClassName)
 	switch {
 	case old.Status.MaximumExpirationTimestamp != nil:
 		latest = old.Status.MaximumExpirationTimestamp.Time
 	case old.Status.MaximumTTLSeconds != nil:
 		most := time.Duration(*old.Status.MaximumTTLSeconds) * time.Second
+		tolerance = clockTolerance
 		latest, allows = now.Add(most), fmt.Sprintf("%s from now, %s", most, allows)
 	}
-	if until != nil && !latest.IsZero() && until.After(latest) && !until.Equal(before) {
+	if until != nil && !latest.IsZero() && until.After(latest.Add(tolerance)) && !until.Equal(before) {
 		errs = append(errs, field.Invalid(spec.Child("extendUntil"), text(until),
 			fmt.Sprintf("must not be after %s, %s", latest.UTC().Format(time.RFC3339), allows)))
 	}

@@ -118,8 +118,11 @@ func TestValidateUpdate(t *testing.T) {
 		"renewed": {renewable, func(tn *TemporaryNamespace) {
 			tn.Spec.ExtendUntil = at(7 * time.Hour)
 		}, ""},
+		"renewed by a clock that is ahead": {renewable, func(tn *TemporaryNamespace) {
+			tn.Spec.ExtendUntil = at(7*time.Hour + clockTolerance)
+		}, ""},
 		"renewed too far": {renewable, func(tn *TemporaryNamespace) {
-			tn.Spec.ExtendUntil = at(7*time.Hour + time.Second)
+			tn.Spec.ExtendUntil = at(7*time.Hour + clockTolerance + time.Second)
 		}, "spec.extendUntil"},
 		"renewed by TTL": {renewable, func(tn *TemporaryNamespace) {
 			tn.Spec.TTLSeconds = seconds(7201)

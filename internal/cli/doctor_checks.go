@@ -12,6 +12,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilversion "k8s.io/apimachinery/pkg/util/version"
 
@@ -165,10 +166,18 @@ func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
 	var names []string
 	hasDefault := false
 	for i := range classes.Items {
-		names = append(names, classes.Items[i].Name)
+		name := classes.Items[i].Name
+		if ready := meta.FindStatusCondition(classes.Items[i].Status.Conditions,
+			policyv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
+			o.warn("class "+name, "it cannot be used: "+ready.Message, "ask an administrator to correct the class")
+			continue
+		}
+		names = append(names, name)
 		hasDefault = hasDefault || isDefault(&classes.Items[i])
 	}
 	switch {
+	case len(classes.Items) > 0 && len(names) == 0:
+		o.fail("classes", "no class can be used, so no namespace can be created", "ask an administrator to correct one")
 	case len(names) == 0:
 		o.fail("classes", "no classes found, so no namespace can be created",
 			"ask an administrator to run: kubectl create -k deploy/classes")

@@ -240,6 +240,20 @@ func TestInvalidClasses(t *testing.T) {
 			object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"),
 			`Kubernetes has no quota "cores"`,
 		},
+		"two unknown quota keys": {
+			object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4, ram: 4Gi, pods: 5}}}"),
+			`no quota "cores": use requests.cpu; Kubernetes has no quota "ram": use requests.memory`,
+		},
+		"amounts with a foreign unit": {
+			object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {requests.cpu: 2 cores, " +
+				"requests.memory: 4GB, pods: 5}}}"),
+			`requests.cpu: "2 cores", requests.memory: "4GB": not a quantity: use a number`,
+		},
+		"a limit with a foreign unit": {
+			object("{apiVersion: v1, kind: LimitRange, metadata: {name: q}, spec: {limits: [{type: Container, default: " +
+				"{memory: 4GB}}]}}"),
+			`memory: "4GB": not a quantity`,
+		},
 		"a cluster-scoped object": {
 			object("{apiVersion: v1, kind: Namespace, metadata: {name: q}}"), "v1/Namespace is not a guard rail",
 		},

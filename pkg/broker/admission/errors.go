@@ -30,9 +30,10 @@ func (t *Tracker) checkPossible(u *usage) error {
 					b.name, strings.ReplaceAll(b.invalid.Error(), "\n", "; "), u.class))
 		}
 	}
-	for _, l := range t.limits(u) {
+	limits := t.limits(u)
+	defer dropUnused(limits)
+	for _, l := range limits {
 		if why := l.neverFits(u.class, u.reserved); why != "" {
-			dropUnused([]*limit{l})
 			return forbidden(u.name, v1alpha1.CauseBudgetImpossible, l.budget.name, why)
 		}
 	}

@@ -280,3 +280,30 @@ func BenchmarkDecision(b *testing.B) {
 		}
 	})
 }
+
+// Pipelines have a different user in every job. A limit for each of them must not stay in
+// memory once the request has been answered.
+func TestUserLimitsAreDropped(t *testing.T) {
+	tracker := New()
+	tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b", policyv1alpha1.NamespaceBudgetSpec{
+		PerUser: amounts("count/temporarynamespaces", "1"), Total: amounts("count/temporarynamespaces", "2")})})
+	if err := create(t, tracker, wanted("tmp-a", "ann", "default", nil)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		user := fmt.Sprint("job-", i)
+		if release, err := tracker.Reserve(t.Context(), wanted("tmp-a", user, "default", nil)); err != nil { // it exists
+			t.Error(err)
+		} else {
+			release()
+		}
+		if release, err := tracker.Reserve(t.Context(), wanted("tmp-b", user, "default", nil)); err != nil {
+			t.Error(err)
+		} else {
+			release()
+		}
+	}
+	if n := len(tracker.budgets[0].users); n != 1 {
+		t.Errorf("there are limits of %d users, want those of ann alone", n)
+	}
+}

@@ -49,12 +49,13 @@ func (m *Manager) Refresh(ctx context.Context, ns *corev1.Namespace, class *poli
 		warnings = append(warnings, fmt.Sprintf("%s is no longer part of the class, and remains in namespace %q",
 			id, ns.Name))
 	}
-	for _, obj := range left {
-		b, err := guardrails.Manifest(obj)
-		if err != nil {
-			return nil, nil, err
-		}
-		manifests.Raw, manifests.Objects = append(manifests.Raw, runtime.RawExtension{Raw: b}), append(manifests.Objects, obj)
+	forgotten, err := manifests.addLeft(left)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, id := range forgotten {
+		warnings = append(warnings, fmt.Sprintf("%s remains in namespace %q, and is no longer restored if it is changed: "+
+			"the broker cannot record more objects", id, ns.Name))
 	}
 	if err := m.record(ctx, ns.Name, manifests.Raw); err != nil {
 		return nil, nil, err

@@ -3,10 +3,14 @@
 package lifecycle
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
@@ -69,5 +73,29 @@ func TestChangedFixedFields(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What classes dropped over time must not make a record that is too large to be read:
+// every later refresh and inspection would fail.
+func TestAddLeft(t *testing.T) {
+	large := func(name string) runtime.Object {
+		return &corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{"a": strings.Repeat("x", 50<<10)}}}
+	}
+	m := &Manifests{Raw: []runtime.RawExtension{{Raw: []byte(`{"kind":"ResourceQuota","apiVersion":"v1","metadata":` +
+		`{"name":"q"},"spec":{"hard":{"pods":"5"}}}`)}}}
+	forgotten, err := m.addLeft([]runtime.Object{large("a"), large("b"), large("c"), large("d")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{`ServiceAccount "c"`, `ServiceAccount "d"`}; !slices.Equal(forgotten, want) {
+		t.Errorf("not recorded: %q, want %q", forgotten, want)
+	}
+	if len(m.Objects) != 4 {
+		t.Errorf("%d objects are changed, want 4", len(m.Objects))
+	}
+	if objs, err := policyv1alpha1.DecodeGuardRails(m.Raw, nil); err != nil || len(objs) != 3 {
+		t.Errorf("the record has %d objects, %v", len(objs), err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/guardrails"
 )
 
 // Manifests are the objects that a class puts into a namespace: as they are
@@ -30,6 +31,30 @@ func (m *Manager) Render(class *policyv1alpha1.NamespaceClass, values policyv1al
 		return nil, fmt.Errorf("decode class %q: %w", class.Name, err)
 	}
 	return &Manifests{raw, objs}, nil
+}
+
+// addLeft adds objects that a class no longer contains. It returns the identities of
+// those that cannot be recorded, because the record would become too large: such a
+// record could not be read.
+func (m *Manifests) addLeft(left []runtime.Object) (forgotten []string, _ error) {
+	size := 0
+	for _, raw := range m.Raw {
+		size += len(raw.Raw)
+	}
+	for _, obj := range left {
+		b, err := guardrails.Manifest(obj)
+		if err != nil {
+			return nil, err
+		}
+		m.Objects = append(m.Objects, obj)
+		if size += len(b); size > policyv1alpha1.MaxObjectsBytes {
+			size -= len(b)
+			forgotten = append(forgotten, guardrails.Identity(obj))
+			continue
+		}
+		m.Raw = append(m.Raw, runtime.RawExtension{Raw: b})
+	}
+	return forgotten, nil
 }
 
 // Values returns the values of $(NAME) in the objects of the class of ns.

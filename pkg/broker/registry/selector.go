@@ -22,7 +22,7 @@ const FieldOwner = "status.owner"
 
 // maxOwners bounds the label selector for the owners of a user. For a user in more
 // groups, all namespaces are read and filtered.
-const maxOwners = 100
+const maxOwners = 1000
 
 // Fields accepts the field selectors of the resource. It is a field label conversion
 // function of runtime.Scheme.
