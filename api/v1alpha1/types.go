@@ -93,7 +93,7 @@ type TemporaryNamespaceSpec struct {
 }
 
 // TemporaryNamespacePhase is the phase of the lifecycle of a TemporaryNamespace.
-// +kubebuilder:validation:Enum=Pending;Ready;Terminating
+// +kubebuilder:validation:Enum=Pending;Ready;NoAccess;Terminating
 type TemporaryNamespacePhase string
 
 // These are the valid phases of a TemporaryNamespace.
@@ -103,6 +103,9 @@ const (
 	PhasePending TemporaryNamespacePhase = "Pending"
 	// PhaseReady means that the owner can use the namespace.
 	PhaseReady TemporaryNamespacePhase = "Ready"
+	// PhaseNoAccess means that the namespace is complete, but its owner has no access: an
+	// administrator removed the owner's RoleBinding, or restored the namespace without it.
+	PhaseNoAccess TemporaryNamespacePhase = "NoAccess"
 	// PhaseTerminating means that the namespace and all its contents are being deleted.
 	PhaseTerminating TemporaryNamespacePhase = "Terminating"
 )
@@ -137,13 +140,14 @@ const (
 
 	ReasonProvisioning = "Provisioning"
 	ReasonProvisioned  = "Provisioned"
+	ReasonOwnerAccess  = "OwnerAccessMissing"
 	ReasonTerminating  = "Terminating"
 	ReasonRefused      = "Refused"
 )
 
 // TemporaryNamespaceStatus is the state that was granted to a TemporaryNamespace.
 type TemporaryNamespaceStatus struct {
-	// Phase is the phase of the namespace: Pending, Ready or Terminating.
+	// Phase is the phase of the namespace: Pending, Ready, NoAccess or Terminating.
 	// +optional
 	Phase TemporaryNamespacePhase `json:"phase,omitempty"`
 

@@ -78,6 +78,9 @@ const (
 	AnnotationReason = "tenama.dev/reason"
 	// AnnotationReady is "true" once the owner can use the namespace.
 	AnnotationReady = "tenama.dev/ready"
+	// AnnotationOwnerAccess is OwnerAccessMissing while the owner has no access to the
+	// namespace, although it is complete.
+	AnnotationOwnerAccess = "tenama.dev/owner-access"
 	// AnnotationAccessRevoked is the time, RFC 3339 in UTC, at which the broker revoked all
 	// access to a namespace whose deletion hangs.
 	AnnotationAccessRevoked = "tenama.dev/access-revoked"
@@ -87,6 +90,9 @@ const (
 	// set (labels, annotations, managed fields), as JSON.
 	AnnotationObject = "tenama.dev/object"
 )
+
+// OwnerAccessMissing is the value of AnnotationOwnerAccess.
+const OwnerAccessMissing = "Missing"
 
 // DefaultPrefix is the prefix of the names of all temporary namespaces, unless the
 // installation sets another one.

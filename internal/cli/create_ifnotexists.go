@@ -141,6 +141,10 @@ func (o *createOptions) waitReady(
 			return nil, err
 		}
 	}
+	if existing.Status.Phase == v1alpha1.PhaseNoAccess {
+		return nil, fmt.Errorf("you own namespace %q, but have no access to it: an administrator removed your RoleBinding",
+			existing.Name)
+	}
 	return existing, nil
 }
 

@@ -113,6 +113,8 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 		expires, style = "-", term.Dim
 	case tn.Status.Phase == v1alpha1.PhasePending:
 		style = term.Warning
+	case tn.Status.Phase == v1alpha1.PhaseNoAccess:
+		style = term.Bad
 	case v1alpha1.Held(tn): // it ends with the command that holds it
 		status, style = "Held", term.Good
 		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {

@@ -15,10 +15,16 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
+// quotaConflict is a conflict of quota admission. It comes without any fault of the
+// caller, on a machine with many requests at a time.
+const quotaConflict = "a conflict of quota"
+
 // faults are the failures of kube-apiserver, or of the connection to it, that any call
 // may meet.
 var faults = map[string]testenv.Fault{
-	"a conflict":                {Code: 409, Body: status(409, "Conflict")},
+	"a conflict": {Code: 409, Body: status(409, "Conflict")},
+	quotaConflict: {Code: 409, Body: `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"injected",` +
+		`"reason":"Conflict","code":409,"details":{"kind":"resourcequotas","name":"tenama"}}`},
 	"too many requests":         {Code: 429, Body: status(429, "TooManyRequests"), Retry: true},
 	"an internal error":         {Code: 500, Body: status(500, "InternalError")},
 	"unavailable":               {Code: 503, Body: status(503, "ServiceUnavailable")},

@@ -143,6 +143,11 @@ func TestFaults(t *testing.T) {
 					defer func() { <-places }()
 					where := fmt.Sprintf("%s: %s at %s, time %d", op.name, what, at.what, at.nth)
 					err := op.try(name)
+					counted := strings.HasPrefix(at.what, "POST ") && (strings.Contains(at.what, "rolebindings") ||
+						strings.Contains(at.what, "serviceaccounts") || strings.Contains(at.what, "resourcequotas"))
+					if err != nil && what == quotaConflict && counted { // what quotas count
+						t.Errorf("%s: %v", where, err)
+					}
 					if op.holds != nil {
 						if herr := op.holds(name, err); herr != nil {
 							t.Errorf("%s (%v): %v", where, err, herr)

@@ -159,6 +159,27 @@ func TestDrift(t *testing.T) {
 		}
 	})
 
+	t.Run("a namespace whose owner has no access is not ready", func(t *testing.T) {
+		phase := func(want string) {
+			t.Helper()
+			if err := testenv.Eventually(60*time.Second, func() error {
+				if got := field("tns", ns, `{.status.phase} {.status.conditions[?(@.type=="Ready")].reason}`); got != want {
+					return errOf(got)
+				}
+				return nil
+			}); err != nil {
+				t.Errorf("want %q: %v", want, err)
+			}
+		}
+		phase("NoAccess OwnerAccessMissing") // its binding was deleted above
+		if _, errs, code := newShell(t, c, "alice").run("create", ns, "--if-not-exists"); code != 1 ||
+			!strings.Contains(errs, "have no access to it") {
+			t.Errorf("create --if-not-exists: exit code %d, %s", code, errs)
+		}
+		do("create", "rolebinding", "tenama:owner", "--clusterrole=admin", "--user=alice")
+		phase("Ready Provisioned")
+	})
+
 	t.Run("a namespace keeps the content of its class revision", func(t *testing.T) {
 		if out, err := c.Kubectl("admin", "patch", "namespaceclass", "default", "--type=json", "-p",
 			`[{"op":"replace","path":"/spec/objects/0/spec/hard/pods","value":"1"}]`); err != nil {

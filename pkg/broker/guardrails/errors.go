@@ -4,6 +4,7 @@ package guardrails
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,15 +31,39 @@ func occupied(obj runtime.Object) error {
 
 // RetryForbidden repeats do while kube-apiserver answers Forbidden: a binding of the
 // broker that was created a moment ago has to reach its RBAC cache, and how long that
-// takes depends on the machine. It returns the last error of do. When ctx is done, its
-// error wraps that of ctx, which is transient.
+// takes depends on the machine. It also repeats do as RetryConflict does. It returns the
+// last error of do. When ctx is done, its error wraps that of ctx, which is transient.
 func RetryForbidden(ctx context.Context, do func() error) error {
+	return retry(ctx, do, func(err error) bool {
+		return isQuotaConflict(err) || apierrors.IsForbidden(err) &&
+			!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) && !DeniedByPolicy(err)
+	})
+}
+
+// RetryConflict repeats do while the quota admission of kube-apiserver could not count
+// the object, because the quota was changed at the same time.
+func RetryConflict(ctx context.Context, do func() error) error {
+	return retry(ctx, do, isQuotaConflict)
+}
+
+// isQuotaConflict reports whether err is the conflict with which quota admission gives up
+// after some tries (k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go).
+func isQuotaConflict(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsConflict(err) || !errors.As(err, &status) {
+		return false
+	}
+	d := status.Status().Details
+	return d != nil && d.Kind == "resourcequotas"
+}
+
+// retry repeats do while its error is one that may pass, until ctx is done.
+func retry(ctx context.Context, do func() error, mayPass func(error) bool) error {
 	var last error
 	backoff := wait.Backoff{Duration: time.Millisecond, Factor: 2, Steps: 10, Cap: 100 * time.Millisecond}
 	err := backoff.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
 		last = do()
-		return !apierrors.IsForbidden(last) || apierrors.HasStatusCause(last, corev1.NamespaceTerminatingCause) ||
-			DeniedByPolicy(last), nil
+		return !mayPass(last), nil
 	})
 	if err != nil { // ctx is done
 		// Not %w for last: Forbidden would be permanent.

@@ -32,7 +32,7 @@ func (m *Manager) Inspect(ctx context.Context, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, CreateTimeout)
 	defer cancel()
-	err := m.inspectPodSecurity(ctx, ns)
+	err := errors.Join(m.inspectPodSecurity(ctx, ns), m.inspectAccess(ctx, ns))
 	raw, unknown := m.recorded(ctx, ns)
 	if unknown != nil {
 		return errors.Join(err, unknown)

@@ -133,11 +133,14 @@ func (m *Manager) bindSelf(ctx context.Context, ns string, objects []runtime.Raw
 
 func (m *Manager) bind(ctx context.Context, ns, name, role string, subject rbacv1.Subject,
 	annotations map[string]string) (made bool, _ error) {
-	_, err := m.Client.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns, Labels: guardrails.OwnLabels(), Annotations: annotations},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
-		Subjects:   []rbacv1.Subject{subject},
-	}, metav1.CreateOptions{})
+	err := guardrails.RetryConflict(ctx, func() error {
+		_, err := m.Client.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns, Labels: guardrails.OwnLabels(), Annotations: annotations},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{subject},
+		}, metav1.CreateOptions{})
+		return err
+	})
 	if apierrors.IsAlreadyExists(err) {
 		return false, nil
 	}

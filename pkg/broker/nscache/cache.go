@@ -6,10 +6,12 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -28,6 +30,10 @@ type Handler interface {
 	// OnDelete receives the last known state of a deleted namespace.
 	OnDelete(ns *corev1.Namespace)
 }
+
+// resume is how soon a watch that broke is resumed. A creation waits for the event of its
+// namespace, so the delay is shorter than client-go's, which grows to half a minute.
+var resume = wait.Backoff{Duration: 10 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: time.Second}
 
 // byOwner is the index by LabelOwner.
 const byOwner = "owner"
@@ -58,7 +64,7 @@ func New(client kubernetes.Interface, handler Handler) *Cache {
 		},
 	}
 	c.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), &corev1.Namespace{},
-		(*store)(c), cache.ReflectorOptions{Name: "namespaces"})
+		(*store)(c), cache.ReflectorOptions{Name: "namespaces", Backoff: &resume})
 	return c
 }
 

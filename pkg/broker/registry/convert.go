@@ -81,7 +81,7 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 		tn.DeletionGracePeriodSeconds = new(int64)
 	}
 	tn.Status.ObservedGeneration = tn.Generation
-	setPhase(tn, a[v1alpha1.AnnotationReady] == "true", a[v1alpha1.AnnotationRefused] != "")
+	setPhase(tn, a)
 	if ns.DeletionTimestamp != nil {
 		tn.Status.Conditions = append(tn.Status.Conditions, deletionConditions(ns, tn.Generation)...)
 	}
@@ -142,7 +142,9 @@ func setLifetimeStatus(tn *v1alpha1.TemporaryNamespace, l v1alpha1.Lifetime) {
 	}
 }
 
-func setPhase(tn *v1alpha1.TemporaryNamespace, ready, refused bool) {
+// setPhase sets the phase and the condition Ready, given the annotations of the Namespace.
+func setPhase(tn *v1alpha1.TemporaryNamespace, annotations map[string]string) {
+	ready := annotations[v1alpha1.AnnotationReady] == "true"
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: tn.Generation,
 		LastTransitionTime: tn.CreationTimestamp,
@@ -152,11 +154,15 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, ready, refused bool) {
 		tn.Status.Phase = v1alpha1.PhaseTerminating
 		c.Reason, c.Message = v1alpha1.ReasonTerminating, "The namespace and everything in it is being deleted."
 		c.LastTransitionTime = *tn.DeletionTimestamp
+	case ready && annotations[v1alpha1.AnnotationOwnerAccess] != "":
+		tn.Status.Phase = v1alpha1.PhaseNoAccess
+		c.Reason, c.Message = v1alpha1.ReasonOwnerAccess, fmt.Sprintf("The owner has no access: RoleBinding %q is missing "+
+			"or was changed, by an administrator or by the restoration of a backup.", v1alpha1.RoleBindingOwner)
 	case ready:
 		tn.Status.Phase = v1alpha1.PhaseReady
 		c.Status = metav1.ConditionTrue
 		c.Reason, c.Message = v1alpha1.ReasonProvisioned, "The owner can use the namespace."
-	case refused:
+	case annotations[v1alpha1.AnnotationRefused] != "":
 		tn.Status.Phase = v1alpha1.PhasePending
 		c.Reason, c.Message = v1alpha1.ReasonRefused,
 			"The namespace does not fit into the budgets of the cluster and is about to be deleted."

@@ -81,6 +81,9 @@ func TestPhases(t *testing.T) {
 			delete(ns.Annotations, v1alpha1.AnnotationReady)
 		}, v1alpha1.PhasePending, metav1.ConditionFalse},
 		"ready": {nil, v1alpha1.PhaseReady, metav1.ConditionTrue},
+		"its owner has no access": {func(ns *corev1.Namespace) {
+			ns.Annotations[v1alpha1.AnnotationOwnerAccess] = v1alpha1.OwnerAccessMissing
+		}, v1alpha1.PhaseNoAccess, metav1.ConditionFalse},
 		"going": {func(ns *corev1.Namespace) {
 			ns.DeletionTimestamp = &now
 		}, v1alpha1.PhaseTerminating, metav1.ConditionFalse},
