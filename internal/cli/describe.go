@@ -123,14 +123,15 @@ func guardRails(rails *client.GuardRails) string {
 	return strings.Join(out, ", ")
 }
 
-// quotas prints the usage of each quota, near-full resources highlighted; unused ones
-// are only counted, except those in shownUnused.
+// quotas prints the usage of each quota, near-full resources highlighted, and the
+// resource that is nearest to its limit; unused ones are only counted, except those in
+// shownUnused.
 func (o *describeOptions) quotas(rails *client.GuardRails) {
 	for i := range rails.Quotas.Items {
 		q := &rails.Quotas.Items[i]
 		fmt.Fprintf(o.Out, "\nQuota %s\n", term.Clean(q.Name))
 		t := &term.Table{Head: []string{"RESOURCE", "USED", "HARD"}}
-		unused := 0
+		unused, nearest, highest := 0, "", 0.0
 		for _, k := range sortedNames(q.Spec.Hard) {
 			used, hard := q.Status.Used[k], q.Spec.Hard[k]
 			if used.IsZero() && !shownUnused[k] {
@@ -138,16 +139,23 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 				continue
 			}
 			style := term.Plain
-			if share := usageRatio(used, hard); share >= 1 {
+			share := usageRatio(used, hard)
+			if share >= 1 {
 				style = term.Bad
 			} else if share >= 0.8 {
 				style = term.Warning
+			}
+			if share > highest {
+				nearest, highest = fmt.Sprintf("%s, %s of %s", k, used.String(), hard.String()), share
 			}
 			t.Rows = append(t.Rows, []term.Cell{{Text: string(k)}, {Text: used.String(), Style: style}, {Text: hard.String()}})
 		}
 		_ = t.Print(o.Out, o.renderer(o.Out))
 		if unused > 0 {
 			fmt.Fprintf(o.Out, "and %d more, all unused\n", unused)
+		}
+		if nearest != "" {
+			fmt.Fprintf(o.Out, "Nearest to its limit: %s\n", nearest)
 		}
 	}
 }

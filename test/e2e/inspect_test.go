@@ -74,7 +74,7 @@ func TestDrift(t *testing.T) {
 			}},
 		{"a limit range is deleted", func() { do("delete", "limitrange", tenama) }, "LimitRange",
 			`LimitRange "tenama" was missing`, func() error {
-				if got := field("limitrange", tenama, `{.spec.limits[0].default.cpu}`); got != "1" {
+				if got := field("limitrange", tenama, `{.spec.limits[0].max.cpu}`); got != "4" {
 					return errOf(got)
 				}
 				return nil
@@ -83,7 +83,7 @@ func TestDrift(t *testing.T) {
 			do("patch", "limitrange", tenama, "--type=merge", "-p",
 				`{"spec":{"limits":[{"type":"Container","default":{"cpu":"64","memory":"512Mi"}}]}}`)
 		}, "LimitRange", `LimitRange "tenama" was changed in spec.limits`, func() error {
-			if got := field("limitrange", tenama, `{.spec.limits[0].default.cpu}`); got != "1" {
+			if got := field("limitrange", tenama, `{.spec.limits[0].max.cpu}`); got != "4" {
 				return errOf(got)
 			}
 			return nil
@@ -91,7 +91,8 @@ func TestDrift(t *testing.T) {
 		{"the network is opened", func() {
 			do("patch", "networkpolicy", tenama, "--type=json", "-p", `[{"op":"add","path":"/spec/ingress/-","value":{}}]`)
 		}, "NetworkPolicy", `NetworkPolicy "tenama" was changed in spec`, func() error {
-			if got := field("networkpolicy", tenama, `{.spec.ingress}`); got != `[{"from":[{"podSelector":{}}]}]` {
+			if got := field("networkpolicy", tenama, `{.spec.ingress}`); got != `[{"from":[{"podSelector":{}},`+
+				`{"namespaceSelector":{"matchLabels":{"policy.tenama.dev/ingress-controller":"true"}}}]}]` {
 				return errOf(got)
 			}
 			return nil
