@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"tenama.dev/tenama/api/v1alpha1"
@@ -91,6 +93,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Now:  c.clock.Now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
+	s.classes.TryObjects(s.tryObjects)
 	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained, overdue: s.lifecycle.Overdue}
 	s.queue = lifecycle.NewQueue(s.lifecycle, c.clock.Now, log)
 	s.router, err = routes(&registry.Registry{
@@ -98,6 +101,15 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
 	}, s.authz)
 	return s, err
+}
+
+// tryObjects asks kube-apiserver whether it accepts the objects of a class. A namespace
+// that was lent is needed for that: the broker has no such right anywhere else.
+func (s *server) tryObjects(ctx context.Context, objs []runtime.Object) (tried bool, _ error) {
+	for _, ns := range s.cache.SampleNames(1, s.options.Prefixes) {
+		return true, s.lifecycle.GuardRails.Try(ctx, ns, objs)
+	}
+	return false, nil
 }
 
 // contained returns nil while the broker may change namespaces.

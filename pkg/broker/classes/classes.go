@@ -45,6 +45,8 @@ type Store struct {
 	checked  map[types.UID]check
 	wake     chan struct{}
 
+	tryObjects func(context.Context, []runtime.Object) (tried bool, _ error)
+
 	replica  string
 	outdated map[types.UID]time.Time // since when the status that another replica wrote is outdated
 }
@@ -55,6 +57,8 @@ type check struct {
 	err        error
 	revision   string
 	reserved   corev1.ResourceList
+	objects    []runtime.Object // with the defaults of the parameters
+	tried      bool             // kube-apiserver accepts the objects
 }
 
 type review struct {
@@ -95,12 +99,24 @@ func New(c rest.Interface, client kubernetes.Interface, replica, namespace strin
 			isDefault(old) == isDefault(now) {
 			return // a change of the status alone
 		}
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.wakeUp()
 	})
 	return s, err
+}
+
+// TryObjects sets a function that asks kube-apiserver, by dry run in a namespace of the
+// broker, whether it accepts objects. The function reports whether there was a namespace
+// to ask about, and returns an error about an object that is not accepted.
+func (s *Store) TryObjects(try func(context.Context, []runtime.Object) (tried bool, _ error)) {
+	s.tryObjects = try
+}
+
+// wakeUp makes Run judge all classes.
+func (s *Store) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Start watches the classes until ctx is done, and returns once all are known.
@@ -194,7 +210,7 @@ func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 	if found.err == nil {
 		var objs []runtime.Object
 		objs, found.err = class.Spec.GuardRails(policyv1alpha1.Given(s.prefixes[0]+"x", "x", class.Spec.Defaults()), s.kinds)
-		found.reserved = policyv1alpha1.Reserved(objs)
+		found.reserved, found.objects = policyv1alpha1.Reserved(objs), objs
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,6 +218,43 @@ func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 		s.checked = map[types.UID]check{class.UID: found}
 	}
 	return found
+}
+
+// Refuse records that kube-apiserver did not accept an object of this generation of a
+// class, which only a creation, or a dry run in a namespace, shows. It returns the error
+// that Class returns from then on.
+func (s *Store) Refuse(class *policyv1alpha1.NamespaceClass, err error) *field.Error {
+	found := s.check(class)
+	s.mu.Lock()
+	if found.err == nil && found.generation == class.Generation {
+		found.err = err
+		s.checked[class.UID] = found
+	}
+	s.mu.Unlock()
+	s.wakeUp()
+	return field.Invalid(field.NewPath("spec", "className"), class.Name, "the class cannot be used: "+oneLine(err))
+}
+
+// try asks kube-apiserver, once for each generation, whether it accepts the objects of a
+// class.
+func (s *Store) try(ctx context.Context, class *policyv1alpha1.NamespaceClass) {
+	found := s.check(class)
+	if found.err != nil || found.tried || s.tryObjects == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	tried, err := s.tryObjects(ctx, found.objects)
+	if err != nil {
+		s.Refuse(class, err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now, ok := s.checked[class.UID]; ok && now.generation == found.generation {
+		now.tried = tried
+		s.checked[class.UID] = now
+	}
 }
 
 // Reserved returns the amounts that a namespace of each class reserves from the budgets.

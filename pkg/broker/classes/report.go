@@ -48,6 +48,7 @@ func (s *Store) reportAll(ctx context.Context) time.Duration {
 		}
 	}
 	for _, class := range all {
+		s.try(ctx, class)
 		c := s.judge(ctx, class)
 		if c.Status == metav1.ConditionTrue && isDefault(class) && defaults > 1 {
 			c.Reason, c.Message = policyv1alpha1.ReasonSeveralDefaults,

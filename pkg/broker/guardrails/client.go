@@ -63,15 +63,17 @@ func (c *Client) other(ns string, obj runtime.Object) (dynamic.ResourceInterface
 	return c.Dynamic.Resource(kind.GroupVersion().WithResource(kind.Resource)).Namespace(ns), u, nil
 }
 
-func (c *Client) create(ctx context.Context, ns string, obj runtime.Object) (runtime.Object, error) {
+func (c *Client) create(ctx context.Context, ns string, obj runtime.Object,
+	o metav1.CreateOptions) (runtime.Object, error) {
 	if client, resource := c.typed(obj); client != nil {
-		return into(client.Post().Namespace(ns).Resource(resource).Body(obj).Do(ctx), obj)
+		return into(client.Post().Namespace(ns).Resource(resource).VersionedParams(&o,
+			scheme.ParameterCodec).Body(obj).Do(ctx), obj)
 	}
 	other, u, err := c.other(ns, obj)
 	if err != nil {
 		return nil, err
 	}
-	return other.Create(ctx, u, metav1.CreateOptions{})
+	return other.Create(ctx, u, o)
 }
 
 // Get returns the object in namespace ns that has the kind and name of obj.

@@ -33,14 +33,35 @@ func (c *Client) Create(ctx context.Context, ns string, obj runtime.Object) erro
 		if quota, ok := obj.(*corev1.ResourceQuota); ok {
 			return c.createQuota(ctx, quota)
 		}
-		_, err := c.create(ctx, ns, obj)
+		_, err := c.create(ctx, ns, obj, metav1.CreateOptions{})
 		return err
 	})
 	if apierrors.IsAlreadyExists(err) {
 		return c.accept(ctx, ns, obj)
 	}
+	if apierrors.IsInvalid(err) {
+		return &InvalidError{err}
+	}
 	if err != nil {
 		return fmt.Errorf("create %s: %w", Identity(obj), err)
+	}
+	return nil
+}
+
+// Try reports, as an *InvalidError, which of the objects kube-apiserver would not accept
+// in a namespace of the broker, by dry run. Every other answer says nothing about an
+// object: it may exist there already, a quota may be full, a webhook may not support dry
+// run.
+func (c *Client) Try(ctx context.Context, ns string, objs []runtime.Object) error {
+	for _, obj := range objs {
+		obj = obj.DeepCopyObject()
+		m := metaOf(obj)
+		m.SetNamespace(ns)
+		m.SetLabels(withOwnLabels(m.GetLabels()))
+		_, err := c.create(ctx, ns, obj, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsInvalid(err) && !DeniedByPolicy(err) {
+			return &InvalidError{err}
+		}
 	}
 	return nil
 }

@@ -25,6 +25,16 @@ func (e *OccupiedError) Error() string {
 		"every new namespace; give the object of the class another name", e.Kind, e.Name)
 }
 
+// InvalidError reports that kube-apiserver does not accept an object of the class, which
+// therefore cannot be used. It wraps the error of kube-apiserver, which names the object
+// and the field.
+type InvalidError struct{ err error }
+
+func (e *InvalidError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error of kube-apiserver.
+func (e *InvalidError) Unwrap() error { return e.err }
+
 func occupied(obj runtime.Object) error {
 	return &OccupiedError{obj.GetObjectKind().GroupVersionKind().Kind, nameOf(obj)}
 }

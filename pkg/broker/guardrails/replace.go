@@ -119,7 +119,7 @@ func (c *Client) recreate(ctx context.Context, ns string, want runtime.Object) e
 	q = q.DeepCopy()
 	q.Namespace, q.Labels = ns, withOwnLabels(q.Labels)
 	return RetryForbidden(ctx, func() error {
-		_, err := c.create(ctx, ns, q)
+		_, err := c.create(ctx, ns, q, metav1.CreateOptions{})
 		return err
 	})
 }

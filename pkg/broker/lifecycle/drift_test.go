@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -25,6 +26,8 @@ import (
 
 // oneClass is a Classes with a single class.
 type oneClass policyv1alpha1.NamespaceClass
+
+func (c *oneClass) Refuse(*policyv1alpha1.NamespaceClass, error) *field.Error { return nil }
 
 func (c *oneClass) Class(context.Context, string) (*policyv1alpha1.NamespaceClass, error) {
 	return (*policyv1alpha1.NamespaceClass)(c), nil

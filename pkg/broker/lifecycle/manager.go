@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/kubernetes"
 
@@ -43,6 +44,9 @@ type Classes interface {
 	// default class. An error about the class itself is a *field.Error of
 	// spec.className.
 	Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error)
+	// Refuse reports that kube-apiserver did not accept an object of a class, and returns
+	// the error that Class returns from then on.
+	Refuse(class *policyv1alpha1.NamespaceClass, err error) *field.Error
 }
 
 // Admission decides whether a namespace fits into the budgets.

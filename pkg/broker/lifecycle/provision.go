@@ -17,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/user"
 
@@ -46,7 +47,8 @@ type Request struct {
 
 // Provision completes a namespace that was just created, or rejects and deletes it if
 // it does not fit into the budgets. It returns the namespace when its owner can use it.
-// Errors: Forbidden (a budget is full), Conflict (it is being deleted), ServerTimeout,
+// Errors: Forbidden (a budget is full), Conflict (it is being deleted), Invalid (the
+// class cannot be used: kube-apiserver does not accept one of its objects), ServerTimeout,
 // *guardrails.OccupiedError, and those of kube-apiserver.
 func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace, error) {
 	ns := req.Namespace
@@ -76,6 +78,11 @@ func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace
 		return nil, apierrors.NewConflict(groupResource, ns.Name, ErrDeleting)
 	}
 	m.rollBack(ctx, ns, err)
+	var invalid *guardrails.InvalidError
+	if errors.As(err, &invalid) { // what only a creation shows
+		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name,
+			field.ErrorList{m.Classes.Refuse(req.Class, invalid)})
+	}
 	return nil, err
 }
 
