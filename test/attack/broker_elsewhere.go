@@ -9,6 +9,9 @@ const (
 	classes     = "/apis/policy.tenama.dev/v1alpha1/namespaceclasses"
 )
 
+// itsOwner is the owner that the registration of the broker must have.
+var itsOwner = owners("{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, name: tenama:broker, uid: x}")
+
 // Outside of namespaces the broker may write its certificate, its registration and the
 // status of classes and budgets.
 var brokerAsAdminElsewhere = []Row{
@@ -94,8 +97,9 @@ var brokerAsAdminElsewhere = []Row{
 	},
 	{
 		What: "register another API at its Service", Method: post, Path: apiservices,
-		Body: "{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.x.test}, spec: {group: " +
-			"x.test, version: v1, groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: false, caBundle: YQ==, " +
+		Body: "{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.x.test, " + itsOwner + "}, " +
+			"spec: {group: x.test, version: v1, groupPriorityMinimum: 1, versionPriority: 1, insecureSkipTLSVerify: false, " +
+			"caBundle: YQ==, " +
 			"service: {namespace: $home, name: tenama-broker}}}", Stop: Containment,
 	},
 	{

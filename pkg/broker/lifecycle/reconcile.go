@@ -20,6 +20,8 @@ const (
 	takeoverAfter = 60 * time.Second
 	// uncontainedRetry is the requeue delay while containment is not proven.
 	uncontainedRetry = 5 * time.Second
+	// conflictRetry is the requeue delay after a deletion that another change prevented.
+	conflictRetry = 2 * time.Second
 	// rejectedFor is how long a rejected namespace is left to the replica that rejected
 	// it.
 	rejectedFor = 10 * time.Second
@@ -80,26 +82,28 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 		return time.Time{}, m.Discard(ctx, ns, errors.New("it did not fit into a budget"))
 	}
 	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !m.Now().Before(expiry) {
-		return time.Time{}, m.expire(ctx, ns, expiry)
+		return m.expire(ctx, ns, expiry)
 	}
 	return m.resume(ctx, ns)
 }
 
 // expire deletes the version of the namespace that was seen to have expired. If it was
 // extended or changed meanwhile, or another replica was faster, nothing is deleted: the
-// event of that change brings a new time.
-func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time) error {
+// event of that change brings a new time. It returns when to look again without one.
+func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time) (again time.Time, _ error) {
 	lag := m.Now().Sub(at)
 	err := m.deleteExact(ctx, ns)
 	switch {
-	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // by another replica, or an event follows
-		return nil
+	case apierrors.IsNotFound(err):
+		return time.Time{}, nil
+	case apierrors.IsConflict(err):
+		return m.Now().Add(conflictRetry), nil
 	case err != nil:
-		return fmt.Errorf("delete expired namespace %q: %w", ns.Name, err)
+		return time.Time{}, fmt.Errorf("delete expired namespace %q: %w", ns.Name, err)
 	}
 	m.Log.Info("Expired", "namespace", ns.Name, "uid", ns.UID, "owner", ns.Annotations[v1alpha1.AnnotationOwner], "expiry",
 		at.UTC().Format(time.RFC3339), "lagMilliseconds", lag.Milliseconds())
-	return nil
+	return time.Time{}, nil
 }
 
 // resume completes a namespace that its creator left incomplete, or deletes it if
