@@ -44,7 +44,7 @@ func refreshes(t *testing.T, c *testenv.Cluster, fresh func() string) operation 
 	var now string
 	fill := func() {
 		apply(t, c, strings.Replace(class, "  objects:\n", "  objects:\n"+dropped, 1))
-		for range 220 {
+		for range 260 { // a namespace for each fault in each call
 			tn := tns(fresh(), time.Hour)
 			tn.Spec.ClassName = "moving"
 			if err := testenv.Eventually(60*time.Second, func() error {
