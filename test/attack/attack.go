@@ -58,6 +58,7 @@ type Row struct {
 	Body   string // YAML
 	As     string // user to impersonate
 	Stop   string
+	Oldest string // what stops it on the oldest supported Kubernetes, if that differs
 }
 
 // Rows returns all attacks.

@@ -138,6 +138,7 @@ var tenantExpiry = []Row{
 	{
 		What: "create a Job that is managed by another controller", Method: post, Path: batch + "/jobs",
 		Body: workload("batch/v1", "Job", "", "", "managedBy: x.test/x"), Stop: GuardRails,
+		Oldest: Nothing, // 1.30 drops the field (KEP-4368)
 	},
 	{
 		What: "create a CronJob of Jobs managed by another controller", Method: post, Path: batch + "/cronjobs",
@@ -281,7 +282,7 @@ var controllersExpiry = []Row{
 	{
 		What: "create a CronJob's Job managed by another controller", Method: post, Path: batch + "/jobs",
 		Body: workload("batch/v1", "Job", "", "", "managedBy: x.test/x"), As: controller("cronjob-controller"),
-		Stop: GuardRails,
+		Stop: GuardRails, Oldest: Nothing,
 	},
 	{
 		What: "mark a pod as failed", Method: patch, Path: managed + "/pods/theirs/status", Body: "{status: {phase: Failed}}",
