@@ -33,6 +33,7 @@ type moment struct {
 	uid   types.UID
 	cores int
 	kind  watch.EventType
+	ready bool
 }
 
 // watchOrder watches all namespaces of the class.
@@ -62,7 +63,8 @@ func (o *order) saw(kind watch.EventType, ns *corev1.Namespace) {
 	cores := reserved["requests.cpu"]
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.events = append(o.events, moment{time.Now(), ns.UID, int(cores.Value()), kind})
+	o.events = append(o.events, moment{time.Now(), ns.UID, int(cores.Value()), kind,
+		ns.Annotations["tenama.dev/ready"] == "true"})
 	if ns.Annotations["tenama.dev/ready"] == "true" {
 		o.ready[ns.UID] = true
 		o.now[ns.UID] = int(cores.Value())
@@ -90,12 +92,20 @@ func (o *order) stop() {
 }
 
 // account replays the events. It returns the highest number of cores that admitted
-// namespaces ever held, from their creation until they were gone; the number of
+// namespaces ever held, from their creation until they were gone (a namespace that did
+// not fit when it was created, whose replica was killed before it could reject it, and
+// that a later try found when there was room, holds them from the moment when it is
+// ready, which must not exceed the limit either); the number of
 // admitted namespaces; the number of events at which the budget was too full for the
 // largest request; the number of all events; and the number of creations that found no
 // room, with the longest time since the budget was full.
 func (o *order) account() (most, let, atLimit, events, races int, latest time.Duration) {
 	taken, sum := map[types.UID]int{}, 0
+	hold := func(e moment) {
+		taken[e.uid] = e.cores
+		sum += e.cores
+		let++
+	}
 	since := map[int]time.Time{} // by cores: since when there is no room for so many
 	for _, e := range o.events {
 		switch e.kind {
@@ -107,9 +117,13 @@ func (o *order) account() (most, let, atLimit, events, races int, latest time.Du
 				}
 				continue
 			}
-			taken[e.uid] = e.cores
-			sum += e.cores
-			let++
+			if sum+e.cores <= limit {
+				hold(e)
+			}
+		case watch.Modified:
+			if _, held := taken[e.uid]; e.ready && !held {
+				hold(e)
+			}
 		case watch.Deleted:
 			sum -= taken[e.uid]
 			delete(taken, e.uid)
