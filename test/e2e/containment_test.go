@@ -218,6 +218,13 @@ func TestTenantCannotLiftGuardRails(t *testing.T) {
 	}
 }
 
+const (
+	unknownKeys = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4, ram: 4Gi, " +
+		"pods: 5}}}"
+	foreignUnits = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {requests.cpu: 2 cores, " +
+		"requests.memory: 4GB, pods: 5}}}"
+)
+
 // Classes that cannot work must be refused with the reason, or be reported as not
 // ready.
 func TestInvalidClasses(t *testing.T) {
@@ -240,15 +247,12 @@ func TestInvalidClasses(t *testing.T) {
 			object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4}}}"),
 			`Kubernetes has no quota "cores"`,
 		},
-		"two unknown quota keys": {
-			object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {cores: 4, ram: 4Gi, pods: 5}}}"),
-			`no quota "cores": use requests.cpu; Kubernetes has no quota "ram": use requests.memory`,
-		},
-		"amounts with a foreign unit": {
-			object("{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {requests.cpu: 2 cores, " +
-				"requests.memory: 4GB, pods: 5}}}"),
-			`requests.cpu: "2 cores", requests.memory: "4GB": not a quantity: use a number`,
-		},
+		// All of them are named, in no order: a policy cannot sort.
+		"two unknown quota keys, the first": {object(unknownKeys), `no quota "cores": use requests.cpu`},
+		"two unknown quota keys, the other": {object(unknownKeys), `no quota "ram": use requests.memory`},
+		"two foreign units, the first":      {object(foreignUnits), `requests.cpu: "2 cores"`},
+		"two foreign units, the other":      {object(foreignUnits), `requests.memory: "4GB"`},
+		"two foreign units, the remedy":     {object(foreignUnits), "not a quantity: use a number"},
 		"a limit with a foreign unit": {
 			object("{apiVersion: v1, kind: LimitRange, metadata: {name: q}, spec: {limits: [{type: Container, default: " +
 				"{memory: 4GB}}]}}"),
