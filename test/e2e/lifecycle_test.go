@@ -321,8 +321,8 @@ func TestPodsWithoutRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := out.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU]; got.Cmp(resource.MustParse("100m")) != 0 {
-		t.Errorf("the request is %s, want the class's 100m", got.String())
+	if got := out.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU]; got.Cmp(resource.MustParse("50m")) != 0 {
+		t.Errorf("the request is %s, want the class's 50m", got.String())
 	}
 	pod.Name, pod.Spec.HostNetwork = "host", true
 	if _, err := kube.CoreV1().Pods(tn.Name).Create(t.Context(), pod, metav1.CreateOptions{}); err == nil ||
