@@ -107,7 +107,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 // that was lent is needed for that: the broker has no such right anywhere else.
 func (s *server) tryObjects(ctx context.Context, objs []runtime.Object) (tried bool, _ error) {
 	for _, ns := range s.cache.SampleNames(1, s.options.Prefixes) {
-		return true, s.lifecycle.GuardRails.Try(ctx, ns, objs)
+		return s.lifecycle.GuardRails.Try(ctx, ns, objs)
 	}
 	return false, nil
 }

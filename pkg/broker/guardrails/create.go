@@ -49,10 +49,11 @@ func (c *Client) Create(ctx context.Context, ns string, obj runtime.Object) erro
 }
 
 // Try reports, as an *InvalidError, which of the objects kube-apiserver would not accept
-// in a namespace of the broker, by dry run. Every other answer says nothing about an
-// object: it may exist there already, a quota may be full, a webhook may not support dry
-// run.
-func (c *Client) Try(ctx context.Context, ns string, objs []runtime.Object) error {
+// in a namespace of the broker, by dry run. tried is false if one of them got another
+// answer, which says nothing about it: the namespace may be gone, a quota full, or a
+// webhook without support for dry run.
+func (c *Client) Try(ctx context.Context, ns string, objs []runtime.Object) (tried bool, _ error) {
+	tried = true
 	for _, obj := range objs {
 		obj = obj.DeepCopyObject()
 		m := metaOf(obj)
@@ -60,10 +61,13 @@ func (c *Client) Try(ctx context.Context, ns string, objs []runtime.Object) erro
 		m.SetLabels(withOwnLabels(m.GetLabels()))
 		_, err := c.create(ctx, ns, obj, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if apierrors.IsInvalid(err) && !DeniedByPolicy(err) {
-			return &InvalidError{err}
+			return true, &InvalidError{err}
+		}
+		if err != nil && !apierrors.IsAlreadyExists(err) { // checked after the object is validated
+			tried = false
 		}
 	}
-	return nil
+	return tried, nil
 }
 
 // accept returns an *OccupiedError if an object that exists already is not the
