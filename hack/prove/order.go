@@ -92,13 +92,14 @@ func (o *order) stop() {
 }
 
 // account replays the events. It returns the highest number of cores that admitted
-// namespaces ever held, from their creation until they were gone (a namespace that did
-// not fit when it was created, whose replica was killed before it could reject it, and
-// that a later try found when there was room, holds them from the moment when it is
-// ready, which must not exceed the limit either); the number of
+// namespaces ever held, from their creation until they were gone; the number of
 // admitted namespaces; the number of events at which the budget was too full for the
 // largest request; the number of all events; and the number of creations that found no
 // room, with the longest time since the budget was full.
+//
+// A namespace that did not fit when it was created, and was admitted when another one had
+// gone before its own decision, holds its cores from the moment when it is ready: until
+// then no user has access, and the broker counts it against all later ones.
 func (o *order) account() (most, let, atLimit, events, races int, latest time.Duration) {
 	taken, sum := map[types.UID]int{}, 0
 	hold := func(e moment) {

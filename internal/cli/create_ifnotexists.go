@@ -142,8 +142,8 @@ func (o *createOptions) waitReady(
 		}
 	}
 	if existing.Status.Phase == v1alpha1.PhaseNoAccess {
-		return nil, fmt.Errorf("you own namespace %q, but have no access to it: an administrator removed your RoleBinding",
-			existing.Name)
+		return nil, withHint(fmt.Errorf("you own namespace %q, but have no access to it: your RoleBinding was removed",
+			existing.Name), "ask an administrator to restore it, or run: kubectl tenama delete "+existing.Name)
 	}
 	return existing, nil
 }

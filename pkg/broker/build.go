@@ -3,7 +3,6 @@
 package broker
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"tenama.dev/tenama/api/v1alpha1"
@@ -71,7 +69,10 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	}
 	tracker := admission.New()
 	s.cache = nscache.New(c.kube, tracker)
-	if s.classes, err = classes.New(c.policies, c.kube, o.Pod, o.Namespace, o.Prefixes, kinds, log); err != nil {
+	rails := &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds}
+	s.classes, err = classes.New(c.policies, c.kube, o.Pod, o.Namespace, o.Prefixes, kinds,
+		&trier{rails, s.cache, o.Prefixes}, log)
+	if err != nil {
 		return nil, err
 	}
 	s.budgets, err = budgets.New(c.policies,
@@ -87,13 +88,12 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	})
 	s.prover.Count = func(result string) { recordProof(result, s.prover.Proof()) }
 	s.lifecycle = &lifecycle.Manager{
-		Client: c.kube, GuardRails: &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds},
+		Client: c.kube, GuardRails: rails,
 		Cache: s.cache, Classes: s.classes, Admission: tracker, Log: log, Replica: o.Pod,
 		Self: rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
 		Now:  c.clock.Now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
-	s.classes.TryObjects(s.tryObjects)
 	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained, overdue: s.lifecycle.Overdue}
 	s.queue = lifecycle.NewQueue(s.lifecycle, c.clock.Now, log)
 	s.router, err = routes(&registry.Registry{
@@ -103,13 +103,19 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	return s, err
 }
 
-// tryObjects asks kube-apiserver whether it accepts the objects of a class. A namespace
-// that was lent is needed for that: the broker has no such right anywhere else.
-func (s *server) tryObjects(ctx context.Context, objs []runtime.Object) (tried bool, _ error) {
-	for _, ns := range s.cache.SampleNames(1, s.options.Prefixes) {
-		return s.lifecycle.GuardRails.Try(ctx, ns, objs)
+// trier asks kube-apiserver about the objects of classes in a namespace that was lent: the
+// broker has no such right anywhere else.
+type trier struct {
+	*guardrails.Client
+	cache    *nscache.Cache
+	prefixes []string
+}
+
+func (t *trier) SampleNamespace() string {
+	for _, ns := range t.cache.SampleNames(1, t.prefixes) {
+		return ns
 	}
-	return false, nil
+	return ""
 }
 
 // contained returns nil while the broker may change namespaces.

@@ -22,7 +22,7 @@ func TestRejectedObjects(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
-	start(t, c, port, "broker-0")
+	first := start(t, c, port, "broker-0")
 	alice := as(t, c.Config("alice"))
 	objects := map[string]struct{ object, field string }{
 		"default-over-max": {"{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [{type: Container, " +
@@ -77,7 +77,7 @@ func TestRejectedObjects(t *testing.T) {
 			!strings.Contains(err.Error(), o.field) {
 			t.Errorf("%s: got %v, want Invalid with %s", name, err, o.field)
 		}
-		if err := condition(name, "InvalidObject", o.field); err != nil {
+		if err := condition(name, "RejectedObject", o.field); err != nil {
 			t.Errorf("%s: the class: %v", name, err)
 		}
 		if err := create("tmp-"+name+"-dry", name, metav1.DryRunAll); !apierrors.IsInvalid(err) ||
@@ -102,13 +102,49 @@ func TestRejectedObjects(t *testing.T) {
 	}
 	for name, o := range objects {
 		apply("late-"+name, o.object)
-		if err := condition("late-"+name, "InvalidObject", o.field); err != nil {
+		if err := condition("late-"+name, "RejectedObject", o.field); err != nil {
 			t.Errorf("late-%s: %v", name, err)
 		}
 	}
 	apply("fine", "{apiVersion: v1, kind: ServiceAccount, metadata: {name: ci}}")
 	if err := condition("fine", "Usable", ""); err != nil {
 		t.Error(err)
+	}
+
+	// What is invalid for one owner only does not disable the class for others.
+	apply("by-owner", "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}, spec: {podSelector: "+
+		"{matchLabels: {owner: $(owner)}}}}")
+	if err := condition("by-owner", "Usable", ""); err != nil {
+		t.Error(err)
+	}
+	odd, err := c.ConfigFor("mal@lory", "devs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tn := tns("tmp-odd", time.Minute)
+	tn.Spec.ClassName = "by-owner"
+	if _, err := as(t, odd).Create(ctx, tn, metav1.CreateOptions{}); !apierrors.IsInvalid(err) ||
+		!strings.Contains(err.Error(), "or by this owner") {
+		t.Errorf("an owner whose name is no label: %v", err)
+	}
+	if err := create("tmp-even", "by-owner"); err != nil {
+		t.Error(err)
+	}
+
+	// A replica that has tried nothing knows the rejections from the status.
+	if out, err := c.Kubectl("alice", "delete", "tns", "--all"); err != nil {
+		t.Fatal(out)
+	}
+	if err := first.Stop(); err != nil {
+		t.Error(err)
+	}
+	start(t, c, port, "broker-1")
+	if err := create("tmp-again", "port"); !apierrors.IsInvalid(err) ||
+		!strings.Contains(err.Error(), "spec.ingress[0].ports[0].port") {
+		t.Errorf("after a restart: %v", err)
+	}
+	if ns, err := c.Client("admin").CoreV1().Namespaces().Get(ctx, "tmp-again", metav1.GetOptions{}); err == nil {
+		t.Errorf("namespace %s was created to find out", ns.Name)
 	}
 
 	// An administrator corrects the class.

@@ -233,6 +233,9 @@ const (
 	// broker to create namespaces with spec.prefix; the message lists the allowed
 	// prefixes.
 	ReasonPrefixNotContained = "PrefixNotContained"
+	// ReasonRejectedObject means that kube-apiserver does not accept an entry of
+	// spec.objects, with the defaults of the parameters; the message is its own.
+	ReasonRejectedObject = "RejectedObject"
 	// ReasonInvalidObject means that an entry of spec.objects is invalid; the message
 	// says which one and why.
 	ReasonInvalidObject = "InvalidObject"

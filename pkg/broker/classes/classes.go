@@ -5,9 +5,10 @@
 //
 // CEL rules reject most errors at `kubectl apply` (deploy/policies/classes.yaml, and
 // the CustomResourceDefinition). This package checks the rest: whether the objects
-// decode, whether the broker may bind the role, whether there is one default. The
-// status depends only on the class and the broker's rights, so any replica may write
-// it and none leads.
+// decode, whether kube-apiserver accepts them, whether the broker may bind the role,
+// whether there is one default. Any replica may write the status; the one that did
+// reports, and another takes over when it is outdated. A rejection of kube-apiserver is
+// kept in the status, so that all replicas, and restarted ones, know it.
 package classes
 
 import (
@@ -45,7 +46,7 @@ type Store struct {
 	checked  map[types.UID]check
 	wake     chan struct{}
 
-	tryObjects func(context.Context, []runtime.Object) (tried bool, _ error)
+	trier Trier
 
 	replica  string
 	outdated map[types.UID]time.Time // since when the status that another replica wrote is outdated
@@ -58,7 +59,8 @@ type check struct {
 	revision   string
 	reserved   corev1.ResourceList
 	objects    []runtime.Object // with the defaults of the parameters
-	tried      bool             // kube-apiserver accepts the objects
+	accepted   bool             // kube-apiserver accepts the objects
+	rejected   error            // why it does not
 }
 
 type review struct {
@@ -87,9 +89,9 @@ const (
 // namespaces with the prefixes, and objects of further kinds in them; c is a client of
 // group policy.tenama.dev. Call Start.
 func New(c rest.Interface, client kubernetes.Interface, replica, namespace string, prefixes []string,
-	kinds policyv1alpha1.ObjectKinds, log *slog.Logger) (*Store, error) {
+	kinds policyv1alpha1.ObjectKinds, trier Trier, log *slog.Logger) (*Store, error) {
 	s := &Store{
-		client: client, replica: replica, namespace: namespace, prefixes: prefixes, kinds: kinds, log: log,
+		client: client, replica: replica, namespace: namespace, prefixes: prefixes, kinds: kinds, trier: trier, log: log,
 		outdated: map[types.UID]time.Time{},
 		bindable: map[string]review{}, checked: map[types.UID]check{}, wake: make(chan struct{}, 1),
 	}
@@ -102,13 +104,6 @@ func New(c rest.Interface, client kubernetes.Interface, replica, namespace strin
 		s.wakeUp()
 	})
 	return s, err
-}
-
-// TryObjects sets a function that asks kube-apiserver, by dry run in a namespace of the
-// broker, whether it accepts objects. The function reports whether there was a namespace
-// to ask about, and returns an error about an object that is not accepted.
-func (s *Store) TryObjects(try func(context.Context, []runtime.Object) (tried bool, _ error)) {
-	s.tryObjects = try
 }
 
 // wakeUp makes Run judge all classes.
@@ -218,43 +213,6 @@ func (s *Store) check(class *policyv1alpha1.NamespaceClass) check {
 		s.checked = map[types.UID]check{class.UID: found}
 	}
 	return found
-}
-
-// Refuse records that kube-apiserver did not accept an object of this generation of a
-// class, which only a creation, or a dry run in a namespace, shows. It returns the error
-// that Class returns from then on.
-func (s *Store) Refuse(class *policyv1alpha1.NamespaceClass, err error) *field.Error {
-	found := s.check(class)
-	s.mu.Lock()
-	if found.err == nil && found.generation == class.Generation {
-		found.err = err
-		s.checked[class.UID] = found
-	}
-	s.mu.Unlock()
-	s.wakeUp()
-	return field.Invalid(field.NewPath("spec", "className"), class.Name, "the class cannot be used: "+oneLine(err))
-}
-
-// try asks kube-apiserver, once for each generation, whether it accepts the objects of a
-// class.
-func (s *Store) try(ctx context.Context, class *policyv1alpha1.NamespaceClass) {
-	found := s.check(class)
-	if found.err != nil || found.tried || s.tryObjects == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	tried, err := s.tryObjects(ctx, found.objects)
-	if err != nil {
-		s.Refuse(class, err)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now, ok := s.checked[class.UID]; ok && now.generation == found.generation {
-		now.tried = tried
-		s.checked[class.UID] = now
-	}
 }
 
 // Reserved returns the amounts that a namespace of each class reserves from the budgets.

@@ -25,6 +25,10 @@ func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass)
 		c.Reason, c.Message = policyv1alpha1.ReasonInvalidObject, oneLine(err)
 		return c
 	}
+	if why := s.rejection(class); why != "" {
+		c.Reason, c.Message = policyv1alpha1.ReasonRejectedObject, why
+		return c
+	}
 	if p := class.Spec.Prefix; p != "" && !slices.Contains(s.prefixes, p) {
 		c.Reason = policyv1alpha1.ReasonPrefixNotContained
 		c.Message = fmt.Sprintf(

@@ -39,7 +39,7 @@ func (s *Store) Run(ctx context.Context) {
 
 // reportAll updates the status of all classes, and returns when to do it again.
 func (s *Store) reportAll(ctx context.Context) time.Duration {
-	again := reviewed
+	again, sample := reviewed, s.trier.SampleNamespace()
 	all := s.classes.List()
 	defaults := 0
 	for _, c := range all {
@@ -48,7 +48,7 @@ func (s *Store) reportAll(ctx context.Context) time.Duration {
 		}
 	}
 	for _, class := range all {
-		s.try(ctx, class)
+		_ = s.try(ctx, class, sample) // judge reports its result
 		c := s.judge(ctx, class)
 		if c.Status == metav1.ConditionTrue && isDefault(class) && defaults > 1 {
 			c.Reason, c.Message = policyv1alpha1.ReasonSeveralDefaults,

@@ -39,7 +39,7 @@ func (c *Client) Create(ctx context.Context, ns string, obj runtime.Object) erro
 	if apierrors.IsAlreadyExists(err) {
 		return c.accept(ctx, ns, obj)
 	}
-	if apierrors.IsInvalid(err) {
+	if isRejected(err) {
 		return &InvalidError{err}
 	}
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *Client) Try(ctx context.Context, ns string, objs []runtime.Object) (tri
 		m.SetNamespace(ns)
 		m.SetLabels(withOwnLabels(m.GetLabels()))
 		_, err := c.create(ctx, ns, obj, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if apierrors.IsInvalid(err) && !DeniedByPolicy(err) {
+		if isRejected(err) {
 			return true, &InvalidError{err}
 		}
 		if err != nil && !apierrors.IsAlreadyExists(err) { // checked after the object is validated

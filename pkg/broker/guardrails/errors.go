@@ -35,6 +35,11 @@ func (e *InvalidError) Error() string { return e.err.Error() }
 // Unwrap returns the error of kube-apiserver.
 func (e *InvalidError) Unwrap() error { return e.err }
 
+// isRejected reports whether kube-apiserver itself found an object invalid. The denial of
+// a ValidatingAdmissionPolicy has the same reason, unless the policy names another one,
+// and may depend on the namespace.
+func isRejected(err error) bool { return apierrors.IsInvalid(err) && denial.By(err) == "" }
+
 func occupied(obj runtime.Object) error {
 	return &OccupiedError{obj.GetObjectKind().GroupVersionKind().Kind, nameOf(obj)}
 }

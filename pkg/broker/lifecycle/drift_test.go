@@ -27,7 +27,9 @@ import (
 // oneClass is a Classes with a single class.
 type oneClass policyv1alpha1.NamespaceClass
 
-func (c *oneClass) Refuse(*policyv1alpha1.NamespaceClass, error) *field.Error { return nil }
+func (c *oneClass) Refuse(context.Context, *policyv1alpha1.NamespaceClass, string, error) *field.Error {
+	return nil
+}
 
 func (c *oneClass) Class(context.Context, string) (*policyv1alpha1.NamespaceClass, error) {
 	return (*policyv1alpha1.NamespaceClass)(c), nil

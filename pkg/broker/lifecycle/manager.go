@@ -44,9 +44,9 @@ type Classes interface {
 	// default class. An error about the class itself is a *field.Error of
 	// spec.className.
 	Class(ctx context.Context, name string) (*policyv1alpha1.NamespaceClass, error)
-	// Refuse reports that kube-apiserver did not accept an object of a class, and returns
-	// the error that Class returns from then on.
-	Refuse(class *policyv1alpha1.NamespaceClass, err error) *field.Error
+	// Refuse returns the error for a request with which kube-apiserver did not accept an
+	// object of a class in namespace ns.
+	Refuse(ctx context.Context, class *policyv1alpha1.NamespaceClass, ns string, err error) *field.Error
 }
 
 // Admission decides whether a namespace fits into the budgets.

@@ -77,12 +77,13 @@ func (m *Manager) Provision(ctx context.Context, req Request) (*corev1.Namespace
 	if m.deleting(ctx, ns) {
 		return nil, apierrors.NewConflict(groupResource, ns.Name, ErrDeleting)
 	}
-	m.rollBack(ctx, ns, err)
 	var invalid *guardrails.InvalidError
-	if errors.As(err, &invalid) { // what only a creation shows
-		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name,
-			field.ErrorList{m.Classes.Refuse(req.Class, invalid)})
+	if errors.As(err, &invalid) { // what only a creation shows; asked while the namespace exists
+		refusal := m.Classes.Refuse(ctx, req.Class, ns.Name, invalid)
+		m.rollBack(ctx, ns, err)
+		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, field.ErrorList{refusal})
 	}
+	m.rollBack(ctx, ns, err)
 	return nil, err
 }
 
