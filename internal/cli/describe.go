@@ -154,7 +154,7 @@ func (o *describeOptions) quotas(rails *client.GuardRails) {
 		if unused > 0 {
 			fmt.Fprintf(o.Out, "and %d more, all unused\n", unused)
 		}
-		if nearest != "" {
+		if highest >= 0.5 { // below, it says nothing
 			fmt.Fprintf(o.Out, "Nearest to its limit: %s\n", nearest)
 		}
 	}

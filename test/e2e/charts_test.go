@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -68,25 +66,6 @@ func TestChartHabits(t *testing.T) {
 				pods(c.replicas + (c.replicas+3)/4)
 			}
 		})
-	}
-}
-
-// The example classes must fit the same habits, in their sizes.
-func TestExamplesHaveNoDefaultLimits(t *testing.T) {
-	for _, f := range []string{
-		"deploy/classes/default.yaml", "examples/tiers/freemium.yaml", "examples/tiers/pro.yaml",
-		"examples/tiers/enterprise.yaml", "examples/teams/class.yaml",
-	} {
-		b, err := os.ReadFile(filepath.Join(testenv.Root(), f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, part := range []string{" default: {", "limits.cpu", "limits.memory"} {
-			if strings.Contains(string(b), part) {
-				t.Errorf("%s contains %q: a default limit is the maximum for a pod that states requests only, and a quota on "+
-					"limits counts that maximum", f, part)
-			}
-		}
 	}
 }
 

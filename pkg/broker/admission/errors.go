@@ -83,7 +83,7 @@ func (t *Tracker) exceededError(u *usage, s limitKey) error {
 	}
 	at := t.freeAt(s, want)
 	if n := s.limit.forecast.terminating; n > 0 {
-		fmt.Fprintf(b, "; %d of the namespaces are being deleted", n)
+		fmt.Fprintf(b, "; being deleted: %d", n)
 	}
 	own := t.ownNamespaces(u, s)
 	if len(own) > 0 {

@@ -187,8 +187,8 @@ func TestRejectionNamesDeletions(t *testing.T) {
 		}
 		tracker.OnUpdate(ns)
 	}
-	const want = `budget "b" for each user is full: 2 of 2 count/temporarynamespaces taken; 2 of the namespaces ` +
-		`are being deleted; yours: tmp-held (being deleted since 2026-01-02T14:02:00Z, held by x.test/x in 1 resource ` +
+	const want = `budget "b" for each user is full: 2 of 2 count/temporarynamespaces taken; ` +
+		`being deleted: 2; yours: tmp-held (being deleted since 2026-01-02T14:02:00Z, held by x.test/x in 1 resource ` +
 		`instances), tmp-slow (being deleted since 2026-01-02T14:02:00Z)`
 	err := create(t, tracker, wanted("tmp-next", "ann", "default", nil))
 	if cause(err) != v1alpha1.CauseBudgetExceeded || err.Error() != want {

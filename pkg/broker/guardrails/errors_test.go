@@ -5,6 +5,7 @@ package guardrails
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,5 +49,31 @@ func TestRetryForbidden(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Quota admission gives up after some tries on a busy cluster. A creation must not fail for
+// that, and a conflict about another object must not be repeated: its object has changed.
+func TestRetryConflict(t *testing.T) {
+	quota := apierrors.NewConflict(schema.GroupResource{Resource: "resourcequotas"}, "tenama", errors.New("modified"))
+	other := apierrors.NewConflict(schema.GroupResource{Resource: "rolebindings"}, "tenama", errors.New("modified"))
+	for name, c := range map[string]struct {
+		errs []error // of each call
+		want error
+	}{
+		"quota":      {[]error{quota, quota, quota, nil}, nil},
+		"then other": {[]error{quota, other}, other},
+		"other":      {[]error{other}, other},
+		"wrapped":    {[]error{fmt.Errorf("bind: %w", quota), nil}, nil},
+	} {
+		for _, retry := range []func(context.Context, func() error) error{RetryConflict, RetryForbidden} {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				err := retry(t.Context(), func() error { calls++; return c.errs[calls-1] })
+				if !errors.Is(err, c.want) || calls != len(c.errs) {
+					t.Errorf("%s: got %v after %d calls, want %v after %d", name, err, calls, c.want, len(c.errs))
+				}
+			})
+		}
 	}
 }
