@@ -42,7 +42,8 @@ func newListCommand(f *factory) *cobra.Command {
 
 The namespace of the current context is marked with a star. STATUS is Pending (being
 created), Ready, Expiring (expires soon), Held (in use by "kubectl tenama run", and
-deleted when its command ends, at the latest at EXPIRES) or Terminating.
+deleted when its command ends, at the latest at EXPIRES), NoAccess (an administrator
+removed your access) or Terminating.
 
 With --watch, list shows changes until it is interrupted: on a terminal by updating the
 list in place, elsewhere by printing a line for each change.`,

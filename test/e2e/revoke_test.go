@@ -28,6 +28,12 @@ func TestHardEnd(t *testing.T) {
 	c, port := own(t)
 	health := free(t)
 	start(t, c, port, "broker-0", "--revoke-access-after=10s", fmt.Sprintf("--health-address=127.0.0.1:%d", health))
+	second, err := c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1),
+		"--revoke-access-after=10s") // does the same at the same time
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(second.Kill)
 	alice := as(t, c.Config("alice"))
 	do := func(who, stdin string, args ...string) string {
 		t.Helper()
@@ -104,6 +110,10 @@ func TestHardEnd(t *testing.T) {
 	}
 	if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_deletions_overdue 1\n") {
 		t.Error("/metrics does not count the deletion that hangs")
+	}
+
+	if err := logged(second, `"msg":"Reconcile failed; retrying"`, 1); err == nil {
+		t.Error("the second replica failed at what the first one did")
 	}
 
 	// The plugin says what hangs, with the rights of its user; it calls a deletion slow after
