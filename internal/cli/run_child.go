@@ -24,7 +24,11 @@ import (
 )
 
 const (
-	renewEvery = 30 * time.Second
+	// renewEvery is how often the lease is renewed. Each renewal writes the Namespace, and
+	// everything in the cluster that watches namespaces is told.
+	renewEvery = 5 * time.Minute
+	// checkEvery is how often the namespace is read, so that its user learns that it is gone.
+	checkEvery = 30 * time.Second
 	retryEvery = 5 * time.Second
 	// childTokenLifetime is the lifetime of the token of a command. It is renewed at half of
 	// that, so that a leaked token is soon worthless.

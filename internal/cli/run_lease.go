@@ -18,19 +18,24 @@ import (
 // keepLease renews the lease and the token until ctx is done or the namespace is gone.
 func (h *leaseHolder) keepLease(ctx context.Context) {
 	warned := false
-	next := h.nextRenewal()
+	renewed := h.c.Now() // by its creation
+	next := h.nextCheck()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(next):
 		}
-		next = h.nextRenewal()
+		next = h.nextCheck()
 		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
 		if !h.asMe && h.tokenExpiry.Sub(h.c.Now()) < childTokenLifetime/2 && h.writeCredential(attempt) != nil {
 			next = retryEvery
 		}
-		tn, err := h.c.Renew(attempt, h.tn, h.c.Now())
+		renews := h.c.Now().Sub(renewed) >= renewEvery
+		tn, err := h.read(attempt)
+		if renews && !client.IsGone(err) {
+			tn, err = h.c.Renew(attempt, h.tn, h.c.Now())
+		}
 		switch {
 		case ctx.Err() != nil:
 		case client.IsGone(err), apierrors.IsConflict(err) && h.isOver(attempt):
@@ -41,7 +46,9 @@ func (h *leaseHolder) keepLease(ctx context.Context) {
 		case err != nil:
 			next = retryEvery
 		default:
-			h.tn = tn
+			if h.tn = tn; renews {
+				renewed = h.c.Now()
+			}
 			h.extendDeadline(attempt, tn)
 			if at := v1alpha1.DeadlineOf(tn); !warned && !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning &&
 				tn.Status.MaximumTTLSeconds == nil {
@@ -54,19 +61,29 @@ func (h *leaseHolder) keepLease(ctx context.Context) {
 	}
 }
 
-// nextRenewal returns the delay until the next renewal: renewEvery, or until just after
-// the deadline, which renewals do not move.
-func (h *leaseHolder) nextRenewal() time.Duration {
+// nextCheck returns the delay until the next check: checkEvery, or until just after the
+// deadline, which renewals do not move.
+func (h *leaseHolder) nextCheck() time.Duration {
 	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
-		return min(renewEvery, max(at.Sub(h.c.Now())+2*time.Second, retryEvery))
+		return min(checkEvery, max(at.Sub(h.c.Now())+2*time.Second, retryEvery))
 	}
-	return renewEvery
+	return checkEvery
+}
+
+// read returns the namespace as it is now. Errors: NotFound, also if it is being deleted or
+// was replaced by another one of the name, and those of the broker.
+func (h *leaseHolder) read(ctx context.Context) (*v1alpha1.TemporaryNamespace, error) {
+	now, err := h.c.Get(ctx, h.tn.Name)
+	if err == nil && (now.UID != h.tn.UID || now.DeletionTimestamp != nil) {
+		return nil, apierrors.NewNotFound(v1alpha1.Resource.GroupResource(), h.tn.Name)
+	}
+	return now, err
 }
 
 // isOver reports whether the namespace is gone or being deleted.
 func (h *leaseHolder) isOver(ctx context.Context) bool {
-	now, err := h.c.Get(ctx, h.tn.Name)
-	return client.IsGone(err) || err == nil && (now.UID != h.tn.UID || now.DeletionTimestamp != nil)
+	_, err := h.read(ctx)
+	return client.IsGone(err)
 }
 
 // extendDeadline extends a namespace with a renewable lifetime: its class limits each
@@ -108,7 +125,7 @@ func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	if keep {
 		kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
 		if err != nil {
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in two minutes: %s\n", h.tn.Name,
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in 15 minutes or less: %s\n", h.tn.Name,
 				term.Clean(err.Error()))
 			return
 		}
@@ -121,7 +138,7 @@ func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	}
 	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
 	if err != nil && !client.IsGone(err) {
-		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in two minutes: %s\n", h.tn.Name,
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in 15 minutes or less: %s\n", h.tn.Name,
 			term.Clean(err.Error()))
 	}
 }

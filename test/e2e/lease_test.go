@@ -96,7 +96,7 @@ func TestLeaseEndsWithLifetime(t *testing.T) {
 }
 
 // Extending a namespace that a command holds must not end the lease: renewals must
-// still count, and after a kill two minutes must remain, rather than the extension.
+// still count, and after a kill the lease must remain, rather than the extension.
 func TestExtendDuringLease(t *testing.T) {
 	t.Parallel()
 	alice := user(t, "alice")
