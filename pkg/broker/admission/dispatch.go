@@ -17,7 +17,7 @@ func (t *Tracker) dispatch() {
 	if len(q.tickets) == 0 {
 		return
 	}
-	q.contended = map[limitKey]bool{}
+	q.contended = map[limitKey]time.Time{}
 	q.sortByTurn()
 	next := now.Add(time.Minute)
 	left := q.tickets[:0]
@@ -63,7 +63,7 @@ func (t *Tracker) serve(w *ticket, now time.Time) (stays bool, again time.Time) 
 		}
 		again = w.lastSeen.Add(ticketTTL)
 	}
-	w.usage.waitsFor = t.exceeded(limits, w.usage.reserved)
+	w.usage.waitsFor = t.exceeded(limits, w.usage.reserved, w.usage.expires)
 	// A request at its user's own limit cannot be granted by amounts that others
 	// free, so it must not block others.
 	atOwnLimit := slices.ContainsFunc(w.usage.waitsFor, func(s limitKey) bool { return s.limit.scope == user })
@@ -93,9 +93,10 @@ func (t *Tracker) serve(w *ticket, now time.Time) (stays bool, again time.Time) 
 		}
 	}
 	for _, s := range w.usage.waitsFor {
-		if retries && (!atOwnLimit || s.limit.scope == user) {
-			t.queue.contended[s] = true
+		if _, kept := t.queue.contended[s]; kept || !retries || atOwnLimit && s.limit.scope != user {
+			continue
 		}
+		t.queue.contended[s] = t.freeAt(s, w.usage.reserved[s.key])
 	}
 	return true, again
 }

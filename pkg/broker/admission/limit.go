@@ -135,8 +135,9 @@ type limitKey struct {
 }
 
 // exceeded returns the resources of which the amounts, added to usage and reservations,
-// would exceed a limit, or for which a request is queued.
-func (t *Tracker) exceeded(limits []*limit, amounts corev1.ResourceList) []limitKey {
+// would exceed a limit, or which are kept for a queued request. Until there is room for that
+// one, its share is lent to what expires before; ends is zero for what does not expire.
+func (t *Tracker) exceeded(limits []*limit, amounts corev1.ResourceList, ends time.Time) []limitKey {
 	var out []limitKey
 	// The user's own limits come first: only the user can free those.
 	for _, l := range slices.SortedStableFunc(slices.Values(limits), func(a, b *limit) int {
@@ -150,8 +151,10 @@ func (t *Tracker) exceeded(limits []*limit, amounts corev1.ResourceList) []limit
 			sum := l.used[k].DeepCopy()
 			sum.Add(want)
 			sum.Add(l.reserved[k])
-			if sum.Cmp(l.hard[k]) > 0 || t.queue.contended[limitKey{l, k}] {
-				out = append(out, limitKey{l, k})
+			key := limitKey{l, k}
+			roomAt, kept := t.queue.contended[key]
+			if sum.Cmp(l.hard[k]) > 0 || kept && (ends.IsZero() || ends.After(roomAt)) {
+				out = append(out, key)
 			}
 		}
 	}

@@ -52,9 +52,9 @@ const (
 // take turns: a grant moves the owner's other requests behind those already queued.
 type queue struct {
 	tickets    []*ticket
-	lastGrant  map[string]time.Time // by owner
-	granted    map[string]*ticket   // by owner and id: granted recently, may have lost a race
-	contended  map[limitKey]bool    // a queued request waits for these
+	lastGrant  map[string]time.Time   // by owner
+	granted    map[string]*ticket     // by owner and id: granted recently, may have lost a race
+	contended  map[limitKey]time.Time // what a queued request waits for, and when there is room; zero: unknown
 	timer      *time.Timer
 	timerAt    time.Time // when the timer fires
 	dispatched time.Time
@@ -203,7 +203,7 @@ func (t *Tracker) ahead(w *ticket) int {
 func (t *Tracker) graceLeft(u *usage) time.Duration {
 	limits := t.limits(u)
 	defer dropUnused(limits)
-	if len(t.exceeded(limits, u.reserved)) > 0 {
+	if len(t.exceeded(limits, u.reserved, u.expires)) > 0 {
 		return 0
 	}
 	var until time.Time

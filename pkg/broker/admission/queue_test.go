@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
@@ -174,6 +175,49 @@ func TestNobodyShutsABudgetForOthers(t *testing.T) {
 		}
 		if err := ns("tmp-a", "alice", cpu(49)); err != nil {
 			t.Errorf("alice is kept from what is free: %v", err)
+		}
+	})
+}
+
+// While a large request waits, what it waits for must not lie idle: it is lent to what
+// expires before there is room for the large one, and to nothing else.
+func TestBackfill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker := New()
+		tracker.SetBudgets([]*policyv1alpha1.NamespaceBudget{budgetOf("b",
+			policyv1alpha1.NamespaceBudgetSpec{Total: amounts("requests.cpu", "100")})})
+		cpu := func(name, n, ttl string) *corev1.Namespace {
+			ns := wanted(name, name, "default", amounts("requests.cpu", n))
+			if ns.Annotations[v1alpha1.AnnotationTTL] = ttl; ttl == "" {
+				ns.Annotations[v1alpha1.AnnotationLifetime] = string(v1alpha1.LifetimeUnbounded)
+				delete(ns.Annotations, v1alpha1.AnnotationMaximumTTL)
+			}
+			return ns
+		}
+		if err := create(t, tracker, cpu("tmp-zed", "60", "3000")); err != nil {
+			t.Fatal(err)
+		}
+		large := cpu("tmp-large", "80", "3600")
+		if _, err := tracker.Wait(t.Context(), large, "large"); cause(err) != v1alpha1.CauseInLine {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			ns   *corev1.Namespace
+			fits bool
+		}{
+			{cpu("tmp-later", "1", "3300"), false},
+			{cpu("tmp-forever", "1", ""), false},
+			{cpu("tmp-short", "30", "2400"), true},
+			{cpu("tmp-too-much", "20", "2400"), false},
+			{cpu("tmp-rest", "10", "60"), true},
+		} {
+			if err := create(t, tracker, c.ns); (err == nil) != c.fits {
+				t.Errorf("%s: %v", c.ns.Name, err)
+			}
+			// the client of the large request is still there
+			if _, err := tracker.Wait(t.Context(), large, "large"); cause(err) != v1alpha1.CauseInLine {
+				t.Fatal(err)
+			}
 		}
 	})
 }

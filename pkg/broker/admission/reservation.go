@@ -62,7 +62,7 @@ func (t *Tracker) reserve(u *usage, amounts corev1.ResourceList) (func(), error)
 		return func() {}, nil
 	}
 	limits := t.limits(u)
-	if over := t.exceeded(limits, amounts); len(over) > 0 {
+	if over := t.exceeded(limits, amounts, u.expires); len(over) > 0 {
 		for _, s := range over {
 			s.limit.rejectedAt = time.Now()
 		}

@@ -50,8 +50,12 @@ func usageOf(ns *corev1.Namespace) *usage {
 		u.reserved = corev1.ResourceList{}
 	}
 	u.reserved[policyv1alpha1.ResourceTemporaryNamespaces] = resource.MustParse("1")
-	if life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil && !ns.CreationTimestamp.IsZero() {
-		u.expires = life.Expiry(ns.CreationTimestamp.Time)
+	if life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil {
+		created := ns.CreationTimestamp.Time
+		if created.IsZero() { // it is about to be
+			created = time.Now()
+		}
+		u.expires = life.Expiry(created)
 	}
 	return u
 }
