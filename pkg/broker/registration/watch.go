@@ -4,6 +4,7 @@ package registration
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,18 +52,11 @@ func watchAPIService(ctx context.Context, apiServices apiregistrationclient.APIS
 	}
 }
 
-// unavailableSince returns when the APIService became unavailable; nil if it is available,
-// or does not exist.
-func unavailableSince(s *apiregistrationv1.APIService) *metav1.Time {
-	if s == nil {
-		return nil
-	}
-	for _, c := range s.Status.Conditions {
-		if c.Type == apiregistrationv1.Available && c.Status == apiregistrationv1.ConditionFalse {
-			return &c.LastTransitionTime
-		}
-	}
-	return nil
+// isUnavailable reports whether kube-apiserver says that the APIService is unavailable.
+func isUnavailable(s *apiregistrationv1.APIService) bool {
+	return slices.ContainsFunc(s.Status.Conditions, func(c apiregistrationv1.APIServiceCondition) bool {
+		return c.Type == apiregistrationv1.Available && c.Status == apiregistrationv1.ConditionFalse
+	})
 }
 
 // isOwn reports whether the APIService names the Service of this installation.
@@ -73,7 +67,7 @@ func isOwn(s *apiregistrationv1.APIService, namespace, service string) bool {
 // backoff delays the registration of a broker that serves but cannot be reached: each
 // time that the guard deletes the APIService, the broker recreates it later.
 type backoff struct {
-	failed bool // the APIService was unavailable when last seen
+	outage outage
 	pause  time.Duration
 	until  time.Time
 }
@@ -84,13 +78,15 @@ const maxBackoff = 2 * time.Minute
 // its latest version s.
 func (b *backoff) delay(s *apiregistrationv1.APIService, now time.Time) time.Duration {
 	switch {
-	case s == nil && b.failed:
-		b.failed, b.pause = false, min(max(2*b.pause, 5*time.Second), maxBackoff)
+	case s == nil && b.outage.down:
+		b.outage = outage{}
+		b.pause = min(max(2*b.pause, 5*time.Second), maxBackoff)
 		b.until = now.Add(b.pause)
-	case s != nil && unavailableSince(s) != nil:
-		b.failed = true
 	case s != nil && len(s.Status.Conditions) > 0:
-		*b = backoff{}
+		if since := b.outage.since; !since.IsZero() && now.Sub(since) >= settled {
+			b.pause = 0
+		}
+		b.outage.observe(isUnavailable(s), now)
 	}
 	return max(0, b.until.Sub(now))
 }

@@ -39,7 +39,10 @@ func TestPatience(t *testing.T) {
 		{10 * time.Second, fails, 0},
 		{0, nil, 20 * time.Second},
 		{20 * time.Second, works, 0},
-		{0, fails, 0},
+		{10 * time.Second, fails, 0},
+		{0, nil, 40 * time.Second}, // it worked for a moment only
+		{40 * time.Second, works, 0},
+		{time.Minute, fails, 0},
 		{0, nil, 5 * time.Second}, // it had worked: start from the shortest pause
 	} {
 		now = now.Add(step.pass)

@@ -20,7 +20,7 @@ type Guard struct {
 	APIServices apiregistrationclient.APIServiceInterface
 	Namespace   string // of the Service
 	Service     string
-	After       time.Duration // minimum duration of unavailability
+	After       time.Duration // how long it may be unavailable, in one piece or in several
 	Log         *slog.Logger
 }
 
@@ -43,9 +43,8 @@ func (g *Guard) Run(ctx context.Context) error {
 	changes, latest := watchAPIService(ctx, g.APIServices)
 	act := time.NewTimer(0)
 	defer act.Stop()
-	var stuck string      // resourceVersion of an APIService that finalizers hold, and that was logged
-	var down time.Time    // when it was first seen unavailable; zero if it is available
-	var which metav1.Time // the transition time to which down belongs
+	var stuck string // resourceVersion of an APIService that finalizers hold, and that was logged
+	var down outage
 	for {
 		select {
 		case <-ctx.Done():
@@ -54,7 +53,6 @@ func (g *Guard) Run(ctx context.Context) error {
 		case <-act.C:
 		}
 		now := latest()
-		since := unavailableSince(now)
 		if now != nil && now.DeletionTimestamp != nil && len(now.Finalizers) > 0 {
 			if stuck != now.ResourceVersion {
 				stuck = now.ResourceVersion
@@ -63,14 +61,15 @@ func (g *Guard) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		switch {
-		case since == nil || !isOwn(now, g.Namespace, g.Service):
-			down = time.Time{}
+		if now == nil || !isOwn(now, g.Namespace, g.Service) {
+			down = outage{}
 			continue
-		case down.IsZero() || !since.Equal(&which):
-			down, which = time.Now(), *since
 		}
-		if left := time.Until(down.Add(g.After)); left > 0 {
+		lasted := down.observe(isUnavailable(now), time.Now())
+		if !down.down {
+			continue
+		}
+		if left := g.After - lasted; left > 0 {
 			act.Reset(left)
 			continue
 		}
@@ -79,7 +78,7 @@ func (g *Guard) Run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			g.Log.Warn("Deleted the APIService: no broker answered, which blocks the deletion of namespaces", "apiservice", Name,
-				"unavailable", time.Since(down).Round(time.Second).String())
+				"unavailable", lasted.Round(time.Second).String())
 		case !apierrors.IsNotFound(err):
 			g.Log.Error("Deleting the APIService failed; retrying", "err", fmt.Errorf("delete APIService %q: %w", Name, err))
 			act.Reset(time.Second)
