@@ -20,7 +20,7 @@ ONLY    :=
 # Tests that take minutes and that a change seldom breaks: a policy without each
 # of its rules, a fault in every call, interrupted targets. CONTRIBUTING.md lists
 # the targets and the reasons.
-LONG    := ^(TestEveryRuleStopsAnAttack|TestFaults|TestExampleGatekeeper|TestInterruptedTargets)$$
+LONG    := ^(TestEveryRuleStopsAnAttack|TestSkewedReplica|TestFaults|TestExampleGatekeeper|TestInterruptedTargets)$$
 # Tests that depend on Kubernetes, for the oldest version. Tests that change policies
 # repeatedly are left out: such changes can crash kube-apiserver 1.30
 # (docs/known-issues.md). Races and the plugin do not depend on the version.
@@ -28,7 +28,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat krew demo pictures prove-contained prove-limits bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat krew demo pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit t
 
 test: check e2e demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long compat krew e2e-oldest prove-contained prove-limits ## Run these and all others: before a release, and before an issue is resolved
+test-all: test e2e-long compat krew e2e-oldest prove-contained prove-limits prove-memory ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -104,6 +104,9 @@ prove-contained: cluster $(PROGRAMS) ## Attack with the broker's own token, and 
 
 prove-limits: cluster $(PROGRAMS) ## Compete for a budget with 200 users, three replicas and kill -9; count the admitted
 	@$(ALONE) $(GO) run ./hack/prove limits $(ARGS)
+
+prove-memory: cluster $(PROGRAMS) ## Read 10,000 large namespaces 64 times at once; print the peak of the broker's memory
+	@$(ALONE) $(GO) run ./hack/prove memory $(ARGS)
 
 times: ## Print the time of each target and each test; COLD=1 with an empty build cache first
 	@$(GO) run ./hack/times

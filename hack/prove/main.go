@@ -5,6 +5,7 @@
 //
 //	prove contained         the broker and its tenants are contained
 //	prove limits [FLAGS]    budgets are never exceeded, even under load
+//	prove memory [FLAGS]    the broker needs no more memory than its pod has
 package main
 
 import (
@@ -28,8 +29,10 @@ func main() {
 		err = contained(ctx)
 	case len(args) > 0 && args[0] == "limits":
 		err = limits(ctx, args[1:])
+	case len(args) > 0 && args[0] == "memory":
+		err = memory(ctx, args[1:])
 	default:
-		err = fmt.Errorf("usage: prove contained|limits")
+		err = fmt.Errorf("usage: prove contained|limits|memory")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "prove:", err)

@@ -99,6 +99,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	s.router, err = routes(&registry.Registry{
 		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: tracker,
 		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
+		Restores: make(chan struct{}, maxRestores),
 	}, s.authz)
 	return s, err
 }

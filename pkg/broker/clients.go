@@ -3,7 +3,10 @@
 package broker
 
 import (
-	"k8s.io/apimachinery/pkg/runtime"
+	"fmt"
+	"runtime"
+
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -29,6 +32,14 @@ func newClients(o *Options) (*clients, error) {
 		return nil, err
 	}
 	c := &clients{clock: newServerClock()}
+	transport, err := rest.TransportFor(config) // the one that all clients share
+	if err != nil {
+		return nil, fmt.Errorf("connect to kube-apiserver: %w", err)
+	}
+	defer runtime.KeepAlive(transport) // client-go forgets a transport that is not in use
+	if err := withReceiveWindow(transport); err != nil {
+		return nil, err
+	}
 	config.Wrap(c.clock.Wrap)
 	if c.kube, err = kubernetes.NewForConfig(protobuf(config)); err != nil {
 		return nil, err
@@ -45,13 +56,13 @@ func newClients(o *Options) (*clients, error) {
 
 func protobuf(c *rest.Config) *rest.Config {
 	c = rest.CopyConfig(c)
-	c.ContentType = runtime.ContentTypeProtobuf
-	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	c.ContentType = apiruntime.ContentTypeProtobuf
+	c.AcceptContentTypes = apiruntime.ContentTypeProtobuf + "," + apiruntime.ContentTypeJSON
 	return c
 }
 
 func policyClient(c *rest.Config) (rest.Interface, error) {
-	s := runtime.NewScheme()
+	s := apiruntime.NewScheme()
 	if err := policyv1alpha1.AddToScheme(s); err != nil {
 		return nil, err
 	}
@@ -59,6 +70,6 @@ func policyClient(c *rest.Config) (rest.Interface, error) {
 	c.APIPath = "/apis"
 	c.GroupVersion = &policyv1alpha1.GroupVersion
 	c.NegotiatedSerializer = serializer.NewCodecFactory(s).WithoutConversion()
-	c.ContentType, c.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	c.ContentType, c.AcceptContentTypes = apiruntime.ContentTypeJSON, apiruntime.ContentTypeJSON
 	return rest.RESTClientFor(c)
 }

@@ -41,7 +41,7 @@ func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Author
 		filters.WithLatencyTrackers,
 		filters.WithCacheControl,
 		func(h http.Handler) http.Handler {
-			return filters.WithRequestDeadline(h, nil, nil, longRunning, codecs, requestDeadline)
+			return filters.WithRequestDeadline(h, nil, nil, setsOwnDeadline, codecs, requestDeadline)
 		},
 		filters.WithWarningRecorder,
 		func(h http.Handler) http.Handler {
@@ -59,6 +59,11 @@ func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Author
 }
 
 func longRunning(_ *http.Request, info *request.RequestInfo) bool { return info.Verb == "watch" }
+
+// setsOwnDeadline reports whether the handler of a request bounds its duration.
+func setsOwnDeadline(r *http.Request, info *request.RequestInfo) bool {
+	return longRunning(r, info) || info.Verb == "list"
+}
 
 // withDate sets the Date header to the time of kube-apiserver, which forwards the header
 // to clients: they compare it with the expiry.

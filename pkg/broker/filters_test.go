@@ -62,6 +62,7 @@ func TestInFlightLimit(t *testing.T) {
 		"discovery":                        {by("user-0", "get", false), http.StatusOK},
 		"a watch, which has its own slots": {by("user-0", "watch", true), http.StatusOK},
 		"a list, which has its own slots":  {by("user-0", "list", true), http.StatusOK},
+		"the garbage collector":            {by("system:kube-controller-manager", "get", true), http.StatusOK},
 	} {
 		if code, _ := status(h, c.r); code != c.want {
 			t.Errorf("%s: %d, want %d", what, code, c.want)
@@ -75,11 +76,11 @@ func TestInFlightLimit(t *testing.T) {
 }
 
 // One greedy user cannot occupy all slots.
-func TestPlaces(t *testing.T) {
+func TestSlots(t *testing.T) {
 	p := slots{max: 10, maxPerUser: 4}
 	take := func(user string, want bool) {
 		t.Helper()
-		if why := p.acquire(user); (why == "") != want {
+		if why := p.acquire(user, 1); (why == "") != want {
 			t.Errorf("%s: %q", user, why)
 		}
 	}
@@ -88,7 +89,7 @@ func TestPlaces(t *testing.T) {
 	}
 	take("greedy", false)
 	take("modest", true)
-	p.release("greedy")
+	p.release("greedy", 1)
 	take("greedy", true)
 	take("greedy", false)
 	for _, user := range []string{"a", "b", "c", "d", "e"} {
@@ -96,10 +97,10 @@ func TestPlaces(t *testing.T) {
 	}
 	take("late", false)
 	for range 4 {
-		p.release("greedy")
+		p.release("greedy", 1)
 	}
 	for _, user := range []string{"modest", "a", "b", "c", "d", "e"} {
-		p.release(user)
+		p.release(user, 1)
 	}
 	if p.inUse != 0 || len(p.byUser) != 0 {
 		t.Errorf("%d slots are left over: %v", p.inUse, p.byUser)

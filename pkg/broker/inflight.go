@@ -7,10 +7,12 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/registry"
 )
 
 // Limits of concurrent requests, in total and per user. Priority and fairness in
@@ -20,7 +22,17 @@ const (
 	maxRequests, maxRequestsPerUser = 400, 100 // a create occupies a slot until it returns
 	maxLists, maxListsPerUser       = 64, 16
 	maxWatches, maxWatchesPerUser   = 2000, 100 // each needs some 55 KiB, and the memory of the pod is limited
+	maxRestores                     = 4         // resumed watches that read what their client has
+
+	listBytes, listBytesPerUser = 12 * registry.PageBytes, 4 * registry.PageBytes
+	leastListBytes              = 64 << 10               // an empty list needs memory, too
+	longListBytes               = 3 * registry.PageBytes // so few of them at once come to an end in time
 )
+
+// controllers are the users of kube-controller-manager that are never refused: to the
+// garbage collector, an owner that it cannot read is an owner that is gone.
+var controllers = sets.New("system:kube-controller-manager",
+	"system:serviceaccount:kube-system:generic-garbage-collector")
 
 // withInFlightLimit answers requests beyond these limits with 429.
 func withInFlightLimit(next http.Handler) http.Handler {
@@ -28,9 +40,10 @@ func withInFlightLimit(next http.Handler) http.Handler {
 		maxPerUser: maxListsPerUser}, slots{max: maxWatches, maxPerUser: maxWatchesPerUser}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := &requests
+		user, exempt := requester(r)
 		if info, ok := request.RequestInfoFrom(r.Context()); ok {
 			switch {
-			case !info.IsResourceRequest: // discovery: a 429 would make the API unavailable to all users
+			case !info.IsResourceRequest || exempt: // discovery: a 429 would make the API unavailable to all users
 				next.ServeHTTP(w, r)
 				return
 			case longRunning(r, info):
@@ -39,20 +52,24 @@ func withInFlightLimit(next http.Handler) http.Handler {
 				kind = &lists
 			}
 		}
-		user := ""
-		if u, ok := request.UserFrom(r.Context()); ok {
-			user = u.GetName()
-		}
-		if why := kind.acquire(user); why != "" {
+		if why := kind.acquire(user, 1); why != "" {
 			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
-		defer kind.release(user)
+		defer kind.release(user, 1)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// slots counts the slots that running requests occupy.
+// requester returns the user of a request, and reports whether no limit applies to it.
+func requester(r *http.Request) (name string, exempt bool) {
+	if u, ok := request.UserFrom(r.Context()); ok {
+		name = u.GetName()
+	}
+	return name, controllers.Has(name)
+}
+
+// slots counts what running requests occupy of something limited.
 type slots struct {
 	max, maxPerUser int
 
@@ -61,29 +78,29 @@ type slots struct {
 	byUser map[string]int
 }
 
-// acquire occupies a slot for user, or returns why none is free.
-func (s *slots) acquire(user string) (why string) {
+// acquire occupies n for user, or returns why that is not possible.
+func (s *slots) acquire(user string, n int) (why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.inUse >= s.max:
+	case s.inUse+n > s.max:
 		return "the broker is busy; try again"
-	case s.byUser[user] >= s.maxPerUser:
+	case s.byUser[user]+n > s.maxPerUser:
 		return "you have too many concurrent requests of this kind; try again"
 	}
 	if s.byUser == nil {
 		s.byUser = map[string]int{}
 	}
-	s.inUse++
-	s.byUser[user]++
+	s.inUse += n
+	s.byUser[user] += n
 	return ""
 }
 
-func (s *slots) release(user string) {
+func (s *slots) release(user string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inUse--
-	if s.byUser[user]--; s.byUser[user] == 0 {
+	s.inUse -= n
+	if s.byUser[user] -= n; s.byUser[user] == 0 {
 		delete(s.byUser, user)
 	}
 }

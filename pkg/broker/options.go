@@ -156,6 +156,7 @@ func (o *Options) restConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("load the identity of the broker: %w", err)
 	}
 	c.QPS = -1
+	c.DisableCompression = true // it costs more than the network in a cluster
 	c.UserAgent = guardrails.Agent
 	return c, nil
 }

@@ -65,7 +65,7 @@ func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, 
 	r.Handle(pathOpenAPIV2, static("application/json", openAPIV2)).Methods(read...)
 	r.Handle(pathOpenAPIV3, static("application/json", openAPIIndex())).Methods(read...)
 	r.Handle(pathOpenAPIGroup, static("application/json", openAPIV3)).Methods(read...)
-	r.HandleFunc(pathAll, handlers.ListResource(tns, tns, scope, false, maxWatch)).Methods(read...)
+	r.Handle(pathAll, newLists(handlers.ListResource(tns, tns, scope, false, maxWatch), tns)).Methods(read...)
 	r.HandleFunc(pathAll, handlers.CreateResource(tns, scope, none)).Methods(http.MethodPost)
 	r.HandleFunc(pathAll, handlers.DeleteCollection(tns, true, scope, none)).Methods(http.MethodDelete)
 	r.HandleFunc(pathOne, handlers.GetResource(tns, scope)).Methods(read...)

@@ -65,7 +65,7 @@ var layers = map[string][]string{
 	"hack/demo":             {"test/testenv"},
 	"test/krew":             {},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
-	"hack/prove":            {"test/attack", "test/testenv"},
+	"hack/prove":            {"api/v1alpha1", "pkg/client", "test/attack", "test/testenv"},
 	"test/e2e": {
 		"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/testenv", "test/testenv/terminal",
 		"test/conformance",

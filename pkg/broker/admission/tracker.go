@@ -25,13 +25,16 @@ type Tracker struct {
 	budgets      []*budget
 	reservations map[string][]*reservation // by name of the namespace to create
 	queue        queue
+	amounts      map[string]corev1.ResourceList // of namespaces, by their annotation
 }
 
 // New returns a Tracker without namespaces and budgets.
 func New() *Tracker {
-	return &Tracker{usages: map[string]*usage{}, owners: map[string]map[string]*usage{},
-		reservations: map[string][]*reservation{}, queue: queue{lastGrant: map[string]time.Time{},
-			granted: map[string]*ticket{}}}
+	return &Tracker{
+		usages: map[string]*usage{}, owners: map[string]map[string]*usage{}, reservations: map[string][]*reservation{},
+		amounts: map[string]corev1.ResourceList{},
+		queue:   queue{lastGrant: map[string]time.Time{}, granted: map[string]*ticket{}},
+	}
 }
 
 // SetBudgets replaces the budgets in force with all.
@@ -117,7 +120,7 @@ func (t *Tracker) Groups(of []string) []string {
 func (t *Tracker) OnUpdate(ns *corev1.Namespace) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.upsert(usageOf(ns), false) {
+	if t.upsert(t.shared(ns), false) {
 		t.signal()
 	}
 }
@@ -198,7 +201,7 @@ func (t *Tracker) OnList(all []*corev1.Namespace) {
 		}
 	}
 	for _, ns := range all {
-		t.upsert(usageOf(ns), true)
+		t.upsert(t.shared(ns), true)
 	}
 	t.dispatch()
 }

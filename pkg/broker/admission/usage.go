@@ -60,6 +60,25 @@ func usageOf(ns *corev1.Namespace) *usage {
 	return u
 }
 
+// maxShared bounds the number of different amounts that are shared.
+const maxShared = 1000
+
+// shared is usageOf, with the amounts in common with all namespaces that have the same ones,
+// as those of a class do: a map of ten quantities takes several KiB.
+func (t *Tracker) shared(ns *corev1.Namespace) *usage {
+	u := usageOf(ns)
+	key := ns.Annotations[v1alpha1.AnnotationReserved]
+	if same, ok := t.amounts[key]; ok {
+		u.reserved = same
+		return u
+	}
+	if len(t.amounts) >= maxShared { // of classes and parameters that are long gone
+		clear(t.amounts)
+	}
+	t.amounts[key] = u.reserved
+	return u
+}
+
 // heldBy returns the finalizers that the deletion of a namespace waits for; empty if
 // Kubernetes reports none.
 func heldBy(ns *corev1.Namespace) string {

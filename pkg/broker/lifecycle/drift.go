@@ -97,6 +97,9 @@ func (m *Manager) fromClass(ctx context.Context, ns *corev1.Namespace) ([]runtim
 	if class.Status.Revision != ns.Annotations[v1alpha1.AnnotationClassRevision] {
 		return nil, fmt.Errorf("class %q has changed since", class.Name)
 	}
+	if ns, err = m.read(ctx, ns); err != nil { // for its parameters
+		return nil, err
+	}
 	chosen, errs := class.Spec.Choose(v1alpha1.ParametersOf(ns), field.NewPath("parameters"))
 	if err := errs.ToAggregate(); err != nil {
 		return nil, err
@@ -110,11 +113,17 @@ func (m *Manager) inspectPodSecurity(ctx context.Context, ns *corev1.Namespace) 
 	if want == "" || ns.Labels[v1alpha1.LabelPodSecurity] == want {
 		return nil
 	}
-	now := ns.DeepCopy()
-	now.Labels[v1alpha1.LabelPodSecurity] = want
-	if _, err := m.Client.CoreV1().Namespaces().Update(ctx, now, metav1.UpdateOptions{}); apierrors.IsConflict(err) {
-		return nil // the next round sees it
-	} else if err != nil {
+	_, err := m.mutate(ctx, ns, func(ns *corev1.Namespace) error {
+		if ns.Labels[v1alpha1.LabelPodSecurity] == want { // by another replica
+			return errUnchanged
+		}
+		metav1.SetMetaDataLabel(&ns.ObjectMeta, v1alpha1.LabelPodSecurity, want)
+		return nil
+	})
+	switch {
+	case errors.Is(err, errUnchanged), errors.Is(err, ErrUID):
+		return nil
+	case err != nil:
 		return fmt.Errorf("restore the pod security of %q: %w", ns.Name, err)
 	}
 	m.report(ctx, ns, drift{object: corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: ns.Name,

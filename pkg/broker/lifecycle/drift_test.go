@@ -90,11 +90,12 @@ func TestFromClass(t *testing.T) {
 		"a later revision":             {"2", `{"cpu":"4"}`, "has changed since"},
 		"a value that is gone from it": {"1", `{"cpu":"8"}`, "cpu"},
 	} {
-		m := &Manager{Classes: quotaClass(c.revision)}
 		ns := sampleNamespace(func(ns *corev1.Namespace) {
 			ns.Annotations[v1alpha1.AnnotationClassRevision] = "1"
 			ns.Annotations[v1alpha1.AnnotationParameters] = c.parameters
 		})
+		m := &Manager{Classes: quotaClass(c.revision), Client: fake.NewClientset(ns.DeepCopy())}
+		delete(ns.Annotations, v1alpha1.AnnotationParameters) // the cache does not hold them
 		objs, err := m.fromClass(t.Context(), ns)
 		if c.want == "" && (err != nil || len(objs) != 1 || !strings.Contains(string(objs[0].Raw), `"4"`)) ||
 			c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -104,19 +105,19 @@ func TestFromClass(t *testing.T) {
 }
 
 // A pod security level that was lowered must come back, and nothing else about the
-// namespace may change. Without a record of the level there is nothing to restore, and
-// another write in between is left to the next round.
+// namespace may change: neither what the cache does not hold, nor what is written
+// meanwhile. Without a record of the level there is nothing to restore.
 func TestInspectPodSecurity(t *testing.T) {
 	for name, c := range map[string]struct {
 		recorded, label string
-		fail            error
+		conflicts       bool
 		reports         int
 	}{
-		"as recorded":       {"restricted", "restricted", nil, 0},
-		"lowered":           {"restricted", "privileged", nil, 1},
-		"removed":           {"baseline", "", nil, 1},
-		"without a record":  {"", "privileged", nil, 0},
-		"written meanwhile": {"restricted", "privileged", apierrors.NewConflict(namespaces, "tmp-a", nil), 0},
+		"as recorded":       {"restricted", "restricted", false, 0},
+		"lowered":           {"restricted", "privileged", false, 1},
+		"removed":           {"baseline", "", false, 1},
+		"without a record":  {"", "privileged", false, 0},
+		"written meanwhile": {"restricted", "privileged", true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := sampleNamespace(func(ns *corev1.Namespace) {
@@ -127,14 +128,18 @@ func TestInspectPodSecurity(t *testing.T) {
 					ns.Annotations[v1alpha1.AnnotationPodSecurity] = c.recorded
 				}
 			})
-			want := ns.DeepCopy()
+			whole := ns.DeepCopy()
+			whole.Annotations[v1alpha1.AnnotationObject] = "what the owner wrote"
+			want := whole.DeepCopy()
 			if c.reports > 0 {
 				want.Labels[v1alpha1.LabelPodSecurity] = c.recorded
 			}
-			client := fake.NewClientset(ns)
-			if c.fail != nil {
+			client := fake.NewClientset(whole)
+			if c.conflicts {
 				client.PrependReactor("update", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
-					return true, nil, c.fail
+					now := c.conflicts
+					c.conflicts = false
+					return now, nil, apierrors.NewConflict(namespaces, "tmp-a", nil)
 				})
 			}
 			var reports []string

@@ -77,13 +77,14 @@ func TestMarkReady(t *testing.T) {
 		"rejected": {func(ns *corev1.Namespace) { ns.Annotations[v1alpha1.AnnotationRefused] = "true" },
 			func(*corev1.Namespace) { t.Error("a rejected namespace is marked as ready") }, apierrors.IsServerTimeout},
 	} {
-		client := fake.NewClientset()
+		ns := sampleNamespace(c.seen)
+		client := fake.NewClientset(ns)
 		client.PrependReactor("update", "namespaces", func(a clienttesting.Action) (bool, runtime.Object, error) {
 			ns := a.(clienttesting.UpdateAction).GetObject().(*corev1.Namespace).DeepCopy()
 			c.answer(ns)
 			return true, ns, nil
 		})
-		if _, err := (&Manager{Client: client}).markReady(t.Context(), sampleNamespace(c.seen)); !c.want(err) {
+		if _, err := (&Manager{Client: client}).markReady(t.Context(), ns); !c.want(err) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

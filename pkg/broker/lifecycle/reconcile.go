@@ -111,6 +111,16 @@ func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time
 func (m *Manager) resume(ctx context.Context, ns *corev1.Namespace) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, CreateTimeout)
 	defer cancel()
+	seen := ns.ResourceVersion
+	ns, err := m.read(ctx, ns)
+	switch {
+	case apierrors.IsNotFound(err), errors.Is(err, ErrUID):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("complete a namespace: %w", err)
+	case ns.ResourceVersion != seen: // it may be complete, or needed no longer
+		return m.Now().Add(conflictRetry), nil
+	}
 	class, err := m.Classes.Class(ctx, ns.Labels[v1alpha1.LabelClass])
 	if err == nil && class.Status.Revision != ns.Annotations[v1alpha1.AnnotationClassRevision] {
 		err = fmt.Errorf("class %q has changed since", class.Name)

@@ -25,7 +25,7 @@ type Inspector interface {
 
 // Names returns the namespaces that are complete and not being deleted.
 func (m *Manager) Names() []string {
-	all, _ := m.Cache.List()
+	all := m.Cache.List()
 	var names []string
 	for _, ns := range all {
 		if v1alpha1.IsReady(ns) {

@@ -27,7 +27,7 @@ const revokeRetry = 10 * time.Minute
 
 // Overdue returns how many deletions have taken longer than RevokeAfter.
 func (m *Manager) Overdue() int {
-	all, _ := m.Cache.List()
+	all := m.Cache.List()
 	n := 0
 	for _, ns := range all {
 		if ns.DeletionTimestamp != nil && m.Now().After(ns.DeletionTimestamp.Add(m.RevokeAfter)) {
@@ -56,13 +56,13 @@ func (m *Manager) revokeDue(ns *corev1.Namespace) time.Time {
 func (m *Manager) revoke(ctx context.Context, ns *corev1.Namespace) (again time.Time, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, CreateTimeout)
 	defer cancel()
-	now, err := m.Client.CoreV1().Namespaces().Get(ctx, ns.Name, metav1.GetOptions{})
+	now, err := m.read(ctx, ns)
 	switch {
-	case apierrors.IsNotFound(err):
+	case apierrors.IsNotFound(err), errors.Is(err, ErrUID):
 		return time.Time{}, nil
 	case err != nil:
 		return time.Time{}, fmt.Errorf("read namespace %q: %w", ns.Name, err)
-	case now.UID != ns.UID || m.revokeDue(now).IsZero():
+	case m.revokeDue(now).IsZero():
 		return time.Time{}, nil
 	}
 	err = m.deleteAccess(ctx, ns.Name)

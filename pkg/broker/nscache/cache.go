@@ -9,10 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
@@ -51,26 +48,14 @@ type Cache struct {
 // New returns a cache that passes its events to handler. Call Start.
 func New(client kubernetes.Interface, handler Handler) *Cache {
 	c := newCache(handler)
-	managed := func(o metav1.ListOptions) metav1.ListOptions {
-		o.LabelSelector = v1alpha1.LabelManaged + "=true"
-		return o
-	}
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return client.CoreV1().Namespaces().List(ctx, managed(o))
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return client.CoreV1().Namespaces().Watch(ctx, managed(o))
-		},
-	}
-	c.reflector = cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), &corev1.Namespace{},
-		(*store)(c), cache.ReflectorOptions{Name: "namespaces", Backoff: &resume})
+	c.reflector = cache.NewReflectorWithOptions(feed{client}.listWatch(), &entry{}, (*store)(c), cache.ReflectorOptions{
+		Name: "namespaces", TypeDescription: "*v1.Namespace", Backoff: &resume})
 	return c
 }
 
 func newCache(handler Handler) *Cache {
 	indexer := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{byOwner: func(o any) ([]string, error) {
-		return []string{o.(*corev1.Namespace).Labels[v1alpha1.LabelOwner]}, nil
+		return []string{o.(*entry).Labels[v1alpha1.LabelOwner]}, nil
 	}})
 	return &Cache{handler: handler, synced: make(chan struct{}), indexer: indexer, waiters: newWaiters()}
 }
@@ -89,23 +74,38 @@ func (c *Cache) Start(ctx context.Context, onChange func(*corev1.Namespace)) err
 	}
 }
 
-// Get returns a namespace, or nil.
+// Get returns a namespace, or nil. As everywhere in the package, it is a reduced one.
 func (c *Cache) Get(name string) *corev1.Namespace {
 	if o, ok, err := c.indexer.GetByKey(name); ok && err == nil {
-		return o.(*corev1.Namespace)
+		return &o.(*entry).Namespace
 	}
 	return nil
 }
 
 // List returns the namespaces of some owners, by their LabelOwner, or all
-// namespaces if no owner is given, in no order; and a resourceVersion that is not
-// newer than any of them.
-func (c *Cache) List(owners ...string) ([]*corev1.Namespace, string) {
-	version := c.reflector.LastSyncResourceVersion() // first: the listed namespaces may be newer, never older
-	return c.list(owners...), version
+// namespaces if no owner is given, in no order.
+func (c *Cache) List(owners ...string) []*corev1.Namespace {
+	entries := c.entries(owners...)
+	out := make([]*corev1.Namespace, len(entries))
+	for i, e := range entries {
+		out[i] = &e.Namespace
+	}
+	return out
 }
 
-func (c *Cache) list(owners ...string) []*corev1.Namespace {
+// Size is how many bytes kube-apiserver sends for some namespaces.
+type Size struct{ Count, Total, Largest int }
+
+// Size returns the size of the namespaces of some owners, or of all.
+func (c *Cache) Size(owners ...string) Size {
+	var s Size
+	for _, e := range c.entries(owners...) {
+		s.Count, s.Total, s.Largest = s.Count+1, s.Total+e.bytes, max(s.Largest, e.bytes)
+	}
+	return s
+}
+
+func (c *Cache) entries(owners ...string) []*entry {
 	var objects []any
 	if len(owners) == 0 {
 		objects = c.indexer.List()
@@ -114,9 +114,9 @@ func (c *Cache) list(owners ...string) []*corev1.Namespace {
 		of, _ := c.indexer.ByIndex(byOwner, owner) // its error is that there is no such index
 		objects = append(objects, of...)
 	}
-	out := make([]*corev1.Namespace, len(objects))
+	out := make([]*entry, len(objects))
 	for i, o := range objects {
-		out[i] = o.(*corev1.Namespace)
+		out[i] = o.(*entry)
 	}
 	return out
 }
@@ -125,7 +125,7 @@ func (c *Cache) list(owners ...string) []*corev1.Namespace {
 // being deleted, and begin with one of the prefixes; other names at each call.
 func (c *Cache) SampleNames(n int, prefixes []string) []string {
 	var out []string
-	for _, ns := range c.list() { // in the random order of a map
+	for _, ns := range c.List() { // in the random order of a map
 		if v1alpha1.IsReady(ns) && slices.ContainsFunc(prefixes, func(p string) bool {
 			return strings.HasPrefix(ns.Name, p)
 		}) {

@@ -17,9 +17,10 @@ func (s *store) Add(o any) error { return s.Update(o) }
 
 // Update implements cache.ReflectorStore.
 func (s *store) Update(o any) error {
-	ns := dropManagedFields(o)
+	e := o.(*entry)
+	ns := &e.Namespace
 	s.handler.OnUpdate(ns) // first: a caller that finds it in the cache may ask whether it is admitted
-	if err := s.indexer.Update(ns); err != nil {
+	if err := s.indexer.Update(e); err != nil {
 		return err
 	}
 	s.waiters.onUpdate(ns)
@@ -29,9 +30,10 @@ func (s *store) Update(o any) error {
 
 // Delete implements cache.ReflectorStore.
 func (s *store) Delete(o any) error {
-	ns := dropManagedFields(o)
+	e := o.(*entry)
+	ns := &e.Namespace
 	s.handler.OnDelete(ns)
-	if err := s.indexer.Delete(ns); err != nil {
+	if err := s.indexer.Delete(e); err != nil {
 		return err
 	}
 	s.waiters.onDelete(ns)
@@ -41,29 +43,30 @@ func (s *store) Delete(o any) error {
 // Replace implements cache.ReflectorStore: it receives all namespaces, after a
 // list.
 func (s *store) Replace(all []any, _ string) error {
-	now := map[string]*corev1.Namespace{}
+	now := map[string]*entry{}
 	list := make([]*corev1.Namespace, 0, len(all))
 	for _, o := range all {
-		ns := dropManagedFields(o)
-		now[ns.Name] = ns
-		list = append(list, ns)
+		e := o.(*entry)
+		now[e.Name] = e
+		list = append(list, &e.Namespace)
 	}
-	before := (*Cache)(s).list()
+	before := (*Cache)(s).entries()
 	s.handler.OnList(list)
 	for _, was := range before {
-		if ns := now[was.Name]; ns == nil || ns.UID != was.UID {
+		if e := now[was.Name]; e == nil || e.UID != was.UID {
 			if err := s.indexer.Delete(was); err != nil {
 				return err
 			}
-			s.waiters.onDelete(was)
+			s.waiters.onDelete(&was.Namespace)
 		}
 	}
-	for _, ns := range list {
-		if err := s.indexer.Update(ns); err != nil {
+	for _, o := range all {
+		e := o.(*entry)
+		if err := s.indexer.Update(e); err != nil {
 			return err
 		}
-		s.waiters.onUpdate(ns)
-		s.onChange(ns)
+		s.waiters.onUpdate(&e.Namespace)
+		s.onChange(&e.Namespace)
 	}
 	select {
 	case <-s.synced:
@@ -76,11 +79,3 @@ func (s *store) Replace(all []any, _ string) error {
 // Resync implements cache.ReflectorStore. It does nothing, because no reader of the
 // cache acts on an unchanged namespace.
 func (s *store) Resync() error { return nil }
-
-// dropManagedFields drops the managed fields of the Namespace itself. They are not read, and
-// are a third of its size.
-func dropManagedFields(o any) *corev1.Namespace {
-	ns := o.(*corev1.Namespace)
-	ns.ManagedFields = nil
-	return ns
-}

@@ -82,22 +82,6 @@ func (r *Registry) authorized(ctx context.Context, verb string) (bool, error) {
 	return false, nil
 }
 
-// authorizedNow is authorized without the cached answers.
-func (r *Registry) authorizedNow(ctx context.Context, verb string) (bool, error) {
-	u := userOf(ctx)
-	if u == nil {
-		return false, nil
-	}
-	for _, v := range grantedBy(verb) {
-		ok, err := r.Lifecycle.Allowed(ctx, u, authorizationv1.ResourceAttributes{Verb: v, Group: groupResource.Group,
-			Version: v1alpha1.GroupVersion.Version, Resource: groupResource.Resource})
-		if ok || err != nil {
-			return ok, err
-		}
-	}
-	return false, nil
-}
-
 // grantedBy returns the verbs that include the permission of verb.
 func grantedBy(verb string) []string {
 	if verb == v1alpha1.VerbViewAll {

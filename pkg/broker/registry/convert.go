@@ -20,13 +20,14 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// How much clients may store about one TemporaryNamespace. Each replica keeps it in
-// memory. A change of the spec alone may add a field manager to an object that is
-// full.
+// How much clients may store about one TemporaryNamespace. Each request for it takes
+// several times as much memory. A change of the spec alone may add a field manager to an
+// object that is full.
 const (
-	maxObjectBytes  = 16 << 10 // labels, annotations and owners
-	maxManagedBytes = 32 << 10 // and managed fields
-	spareBytes      = 8 << 10
+	maxObjectBytes  = 8 << 10  // labels, annotations and owners
+	maxManagedBytes = 16 << 10 // and managed fields
+	spareBytes      = 4 << 10
+	maxMessage      = 1 << 10 // of a condition of the Namespace: the names of finalizers are in it
 )
 
 // clientMeta is the metadata of a TemporaryNamespace that its clients write. It is
@@ -105,7 +106,7 @@ func deletionConditions(ns *corev1.Namespace, generation int64) []metav1.Conditi
 		if c.Status == corev1.ConditionTrue && strings.HasPrefix(string(c.Type), "Namespace") {
 			out = append(out, metav1.Condition{
 				Type: string(c.Type), Status: metav1.ConditionTrue, ObservedGeneration: generation,
-				LastTransitionTime: c.LastTransitionTime, Reason: c.Reason, Message: c.Message,
+				LastTransitionTime: c.LastTransitionTime, Reason: c.Reason, Message: c.Message[:min(len(c.Message), maxMessage)],
 			})
 		}
 	}
@@ -174,7 +175,8 @@ func setPhase(tn *v1alpha1.TemporaryNamespace, annotations map[string]string) {
 }
 
 // encode writes the fields of tn that clients set into the metadata of ns. old is tn
-// before the change. The size is limited; an object at the limit can still be extended.
+// before the change. The size is limited; an object at the limit can still be extended,
+// and one beyond it, of a release with a higher limit, may not grow.
 func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 	a := ns.Annotations
 	setOrDelete(a, v1alpha1.AnnotationTTL, "")
@@ -196,6 +198,7 @@ func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 		a[v1alpha1.AnnotationRenewed] = t.UTC().Format(time.RFC3339)
 	}
 	var cm clientMeta
+	had := len(a[v1alpha1.AnnotationObject])
 	_ = json.Unmarshal([]byte(a[v1alpha1.AnnotationObject]), &cm) // unreadable content is overwritten
 	cm.Labels, cm.Annotations, cm.OwnerReferences = tn.Labels, maps.Clone(tn.Annotations), tn.OwnerReferences
 	cm.Generation, cm.ClassRevision = tn.Generation, tn.Spec.ClassRevision
@@ -215,7 +218,7 @@ func encode(ns *corev1.Namespace, tn, old *v1alpha1.TemporaryNamespace) error {
 		if err := e.Encode(cm); err != nil {
 			return fmt.Errorf("encode metadata of %q: %w", tn.Name, err)
 		}
-		if b.Len() > part.most+spareBytes || adds && b.Len() > part.most {
+		if size := b.Len() - len("\n"); size > had && (size > part.most+spareBytes || adds && size > part.most) {
 			return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("%s take %d bytes; at most %d are allowed", part.what,
 				b.Len(), part.most))
 		}

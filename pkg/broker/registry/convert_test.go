@@ -3,6 +3,8 @@
 package registry
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +70,10 @@ func TestEncodeAndDecode(t *testing.T) {
 	if err := encode(ns, tn, &v1alpha1.TemporaryNamespace{}); !apierrors.IsRequestEntityTooLargeError(err) {
 		t.Errorf("too much: got %v", err)
 	}
+	ns.Annotations[v1alpha1.AnnotationObject] = `{"annotations":{"big":"` + strings.Repeat("x", 3*maxObjectBytes) + `"}}`
+	if err := encode(ns, tn, fromNamespace(ns)); err != nil {
+		t.Errorf("smaller than before: got %v", err)
+	}
 }
 
 func TestPhases(t *testing.T) {
@@ -109,7 +115,8 @@ func TestUID(t *testing.T) {
 }
 
 // The labels, annotations and managed fields of clients are bounded, for every user
-// and write; but an object at the bound can still be extended.
+// and write; but an object at the bound can still be extended, and so can one of a release
+// with higher bounds.
 func TestEncodedIsBounded(t *testing.T) {
 	full := func(labels int, managed int) *v1alpha1.TemporaryNamespace {
 		ttl := int64(60)
@@ -123,15 +130,25 @@ func TestEncodedIsBounded(t *testing.T) {
 		fits    bool
 	}{
 		"little":                            {full(1, 1), full(2, 2), true},
-		"16,000 signs, one byte each":       {full(1, 1), full(16000, 1), true},
-		"more":                              {full(1, 1), full(17000, 1), false},
-		"many managers":                     {full(1, 1), full(2, 33000), false},
-		"full, and one manager more":        {full(16000, 16500), full(16000, 18000), true},
-		"full, and managers without an end": {full(16000, 16500), full(16000, 26000), false},
-		"full of old, and the spec alone":   {full(17000, 1), full(17000, 1), true},
-		"far too full, and the spec alone":  {full(50000, 1), full(50000, 1), false},
+		"8,000 signs, one byte each":        {full(1, 1), full(8000, 1), true},
+		"more":                              {full(1, 1), full(8200, 1), false},
+		"many managers":                     {full(1, 1), full(2, 16500), false},
+		"full, and one manager more":        {full(8000, 8000), full(8000, 9000), true},
+		"full, and managers without an end": {full(8000, 8000), full(8000, 13000), false},
+		"too full, and the spec alone":      {full(30000, 1), full(30000, 1), true},
+		"too full, and less of it":          {full(30000, 1), full(25000, 1), true},
+		"too full, and more of it":          {full(30000, 1), full(30001, 1), false},
+		"too full, and another manager":     {full(30000, 1), full(30000, 2), false},
 	} {
-		ns := sampleNamespace("tmp-a", func(*corev1.Namespace) {})
+		ns := sampleNamespace("tmp-a", func(ns *corev1.Namespace) {
+			var b bytes.Buffer
+			e := json.NewEncoder(&b)
+			e.SetEscapeHTML(false)
+			if err := e.Encode(clientMeta{Annotations: c.old.Annotations, ManagedFields: c.old.ManagedFields}); err != nil {
+				t.Fatal(err)
+			}
+			ns.Annotations[v1alpha1.AnnotationObject] = strings.TrimSpace(b.String())
+		})
 		if err := encode(ns, c.tn, c.old); (err == nil) != c.fits ||
 			err != nil && !apierrors.IsRequestEntityTooLargeError(err) {
 			t.Errorf("%s: %v", name, err)

@@ -81,7 +81,8 @@ func deletePreconditions(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace,
 
 // DeleteCollection begins the deletion of every TemporaryNamespace that List
 // returns for the same options and that the caller owns; of all of them for callers
-// who may administer. A namespace that was recreated under the same name is skipped.
+// who may administer. If these are more than fit into a page, the answer lacks the
+// annotations and managed fields. A namespace that was recreated under the same name is skipped.
 // It stops at the first error; earlier deletions are not undone.
 func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions,
 	list *internalversion.ListOptions) (runtime.Object, error) {
@@ -94,12 +95,19 @@ func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateO
 	} else if !admin { // the right to view all is no right to delete them
 		s.owners = ownerHashes(userOf(ctx))
 	}
-	out, err := r.list(ctx, s, list)
-	if err != nil {
-		return nil, err
-	}
 	if o == nil {
 		o = &metav1.DeleteOptions{}
+	}
+	out := &v1alpha1.TemporaryNamespaceList{}
+	whole := r.Cache.Size(s.owners...).Total <= PageBytes
+	out.ListMeta, err = r.forEach(ctx, s, list, func(_ *corev1.Namespace, tn *v1alpha1.TemporaryNamespace) {
+		if !whole {
+			tn.Annotations, tn.ManagedFields = nil, nil
+		}
+		out.Items = append(out.Items, *tn)
+	})
+	if err != nil {
+		return nil, err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)

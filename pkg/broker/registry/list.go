@@ -38,69 +38,102 @@ func checkVersion(v string) error {
 // List returns the TemporaryNamespaces of the caller, or all for callers who may view
 // all, ordered by name.
 //
-// The present state, the state at a resourceVersion, and pages come from
-// kube-apiserver, with its resourceVersion and its continue token. Only where any
-// state will do (resourceVersion 0, which informers ask for when they start) the list
-// comes from the broker's own cache. As with any selector, a page may hold fewer
-// objects than its limit. Errors: BadRequest, Expired (with a token to continue), Timeout
-// (a resourceVersion of the future).
+// The list comes from kube-apiserver, with its resourceVersion and its continue token, in
+// pages of bounded size: a request without a limit gets all of them, and one with a limit
+// gets fewer if they are large. As with any selector, a page may hold fewer objects than its
+// limit. Where any state will do (resourceVersion 0), the list is the present one. Errors:
+// BadRequest, Expired (with a token to continue), Timeout (a resourceVersion of the future).
 func (r *Registry) List(ctx context.Context, o *internalversion.ListOptions) (runtime.Object, error) {
 	s, err := r.selectorOf(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return r.list(ctx, s, o)
+	out := &v1alpha1.TemporaryNamespaceList{Items: []v1alpha1.TemporaryNamespace{}}
+	warned, now := 0, r.now()
+	out.ListMeta, err = r.forEach(ctx, s, o, func(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace) {
+		out.Items = append(out.Items, *tn)
+		if warned < maxWarnings && warn(ctx, ns, tn, now) {
+			warned++
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(out.Items, func(a, b v1alpha1.TemporaryNamespace) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
 }
 
-func (r *Registry) list(ctx context.Context, s selector,
-	o *internalversion.ListOptions) (*v1alpha1.TemporaryNamespaceList, error) {
-	out := &v1alpha1.TemporaryNamespaceList{}
-	var found []*corev1.Namespace
-	if o != nil && o.ResourceVersion == "0" && o.ResourceVersionMatch != metav1.ResourceVersionMatchExact &&
-		o.Continue == "" {
-		found, out.ResourceVersion = r.Cache.List(s.owners...)
-		slices.SortFunc(found, func(a, b *corev1.Namespace) int { return cmp.Compare(a.Name, b.Name) })
-	} else {
-		list, err := r.page(ctx, s.upstream(o))
-		if err != nil {
-			return nil, err
-		}
-		out.ResourceVersion, out.Continue = list.ResourceVersion, list.Continue
-		if out.Continue != "" && !s.all {
-			// kube-apiserver returns a token while namespaces of other owners follow. The
-			// caller must not learn that there are any.
-			next, err := r.page(ctx, metav1.ListOptions{LabelSelector: s.upstream(o).LabelSelector,
-				Continue: list.Continue, Limit: 1})
-			if err == nil && len(next.Items) == 0 {
-				out.Continue = ""
-			}
-		}
-		for i := range list.Items {
-			found = append(found, &list.Items[i])
+// forEach calls visit for each selected object, and returns the metadata of the list.
+func (r *Registry) forEach(ctx context.Context, s selector, o *internalversion.ListOptions,
+	visit func(*corev1.Namespace, *v1alpha1.TemporaryNamespace)) (metav1.ListMeta, error) {
+	selected := func(ns *corev1.Namespace) {
+		if tn := fromNamespace(ns); s.matches(tn) {
+			visit(ns, tn)
 		}
 	}
-	out.Items = make([]v1alpha1.TemporaryNamespace, 0, len(found))
-	warned, now := 0, r.now()
-	for _, ns := range found {
-		if tn := fromNamespace(ns); s.matches(tn) {
-			out.Items = append(out.Items, *tn)
-			if warned < maxWarnings && warn(ctx, ns, tn, now) {
-				warned++
-			}
+	opts := Pageable(s.upstream(o))
+	if len(s.owners) > maxOwners && opts.Continue == "" {
+		if n := r.Cache.Size(s.owners...).Count; opts.Limit == 0 || int64(n) <= opts.Limit {
+			version, err := r.eachOwner(ctx, s, opts, selected)
+			return metav1.ListMeta{ResourceVersion: version}, err
+		}
+	}
+	if opts.Limit == 0 {
+		version, err := r.eachPage(ctx, s, opts, selected)
+		return metav1.ListMeta{ResourceVersion: version}, err
+	}
+	opts.Limit = min(opts.Limit, r.pageLimit(s))
+	page, err := r.page(ctx, opts)
+	if err != nil {
+		return metav1.ListMeta{}, err
+	}
+	for i := range page.Items {
+		selected(&page.Items[i])
+	}
+	out := metav1.ListMeta{ResourceVersion: page.ResourceVersion, Continue: page.Continue}
+	if out.Continue != "" && !s.all {
+		// kube-apiserver returns a token while namespaces of other owners follow. The
+		// caller must not learn that there are any.
+		next, err := r.page(ctx, metav1.ListOptions{LabelSelector: opts.LabelSelector, Continue: page.Continue, Limit: 1})
+		if err == nil && len(next.Items) == 0 {
+			out.Continue = ""
 		}
 	}
 	return out, nil
 }
 
-// page lists Namespaces from kube-apiserver.
-func (r *Registry) page(ctx context.Context, o metav1.ListOptions) (*corev1.NamespaceList, error) {
-	if err := checkVersion(o.ResourceVersion); err != nil {
-		return nil, err
+// eachOwner is eachPage for more owners than one selector can name. All its parts are of one
+// resourceVersion. The order is by part.
+func (r *Registry) eachOwner(ctx context.Context, s selector, o metav1.ListOptions,
+	visit func(*corev1.Namespace)) (resourceVersion string, err error) {
+	for owners := range slices.Chunk(s.owners, maxOwners) {
+		part := s
+		part.owners = owners
+		o.LabelSelector = part.upstream(nil).LabelSelector
+		if resourceVersion, err = r.eachPage(ctx, part, o, visit); err != nil {
+			return "", err
+		}
+		o.ResourceVersion, o.ResourceVersionMatch = resourceVersion, metav1.ResourceVersionMatchExact
 	}
-	list := &corev1.NamespaceList{}
-	if err := r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&o,
-		metav1.ParameterCodec).Do(ctx).Into(list); err != nil {
-		return nil, r.translate(ctx, err, "")
+	return resourceVersion, nil
+}
+
+// eachPage calls visit for each namespace of a list without a limit, and returns the
+// resourceVersion of the list. It reads one page at a time.
+func (r *Registry) eachPage(ctx context.Context, s selector, o metav1.ListOptions,
+	visit func(*corev1.Namespace)) (resourceVersion string, _ error) {
+	o.Limit = r.pageLimit(s)
+	for {
+		page, err := r.page(ctx, o)
+		if err != nil {
+			return "", err
+		}
+		for i := range page.Items {
+			visit(&page.Items[i])
+		}
+		if page.Continue == "" {
+			return page.ResourceVersion, nil
+		}
+		o.Continue, o.ResourceVersion, o.ResourceVersionMatch = page.Continue, "", ""
 	}
-	return list, nil
 }

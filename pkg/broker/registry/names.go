@@ -32,8 +32,7 @@ func (r *Registry) generateName(tn *v1alpha1.TemporaryNamespace, by user.Info) s
 	if requestID == "" {
 		requestID = rand.Text()
 	} else {
-		own, _ := r.Cache.List(hash)
-		for _, ns := range own {
+		for _, ns := range r.Cache.List(hash) {
 			if ns.Annotations[v1alpha1.AnnotationRequestID] == requestID && strings.HasPrefix(ns.Name, base) {
 				return ns.Name
 			}

@@ -57,6 +57,9 @@ type Registry struct {
 	Log        *slog.Logger
 	Prefixes   []string // every name begins with one of them; the first is the default
 	Replica    string   // this process, among the replicas of the broker
+	// Restores has a slot for each resumed watch that may read at the same time what its
+	// client has: a page takes memory.
+	Restores chan struct{}
 }
 
 var (

@@ -81,12 +81,20 @@ func ownerHash(tn *v1alpha1.TemporaryNamespace) string {
 	return v1alpha1.OwnerHash(tn.Status.Owner)
 }
 
+// upstreamOwners returns the owners by which kube-apiserver selects; none for all.
+func (s selector) upstreamOwners() []string {
+	if len(s.owners) > maxOwners {
+		return nil
+	}
+	return s.owners
+}
+
 // upstream returns the options for a list of Namespaces that contains all selected
 // ones. matches applies the conditions that kube-apiserver cannot select by.
 func (s selector) upstream(o *internalversion.ListOptions) metav1.ListOptions {
 	out := metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"}
-	if len(s.owners) > 0 && len(s.owners) <= maxOwners {
-		out.LabelSelector += "," + v1alpha1.LabelOwner + " in (" + strings.Join(s.owners, ",") + ")"
+	if owners := s.upstreamOwners(); len(owners) > 0 {
+		out.LabelSelector += "," + v1alpha1.LabelOwner + " in (" + strings.Join(owners, ",") + ")"
 	}
 	if name, ok := s.fields.RequiresExactMatch("metadata.name"); ok {
 		out.FieldSelector = fields.OneTermEqualSelector("metadata.name", name).String()

@@ -19,7 +19,8 @@ import (
 )
 
 // accessInterval is how often a watch checks that its user may still see the watched
-// namespaces. There is no check for each event.
+// namespaces. There is no check for each event, and all watches of a user share the answer
+// of the authorizer, which caches it for some seconds.
 const accessInterval = 30 * time.Second
 
 // Watch translates kube-apiserver's watch of Namespaces, filtered to those that the
@@ -65,7 +66,7 @@ func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (w
 		return nil, r.translate(ctx, err, "")
 	}
 	changed := func() bool {
-		all, err := r.authorizedNow(ctx, v1alpha1.VerbViewAll)
+		all, err := r.authorized(ctx, v1alpha1.VerbViewAll)
 		return err == nil && all != s.all
 	}
 	return pipe(ctx, w, f.translate, changed), nil
@@ -75,20 +76,24 @@ func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (w
 // matched at its resourceVersion. If kube-apiserver no longer has that version, the
 // client has to list again.
 func (r *Registry) restore(ctx context.Context, f *watchFilter, opts metav1.ListOptions) error {
-	list, err := r.page(ctx, metav1.ListOptions{
+	select {
+	case r.Restores <- struct{}{}:
+		defer func() { <-r.Restores }()
+	case <-ctx.Done():
+		return apierrors.NewServerTimeout(groupResource, "watch", 1)
+	}
+	_, err := r.eachPage(ctx, f.selector, metav1.ListOptions{
 		LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector,
 		ResourceVersion: opts.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchExact,
+	}, func(ns *corev1.Namespace) {
+		if f.matches(fromNamespace(ns)) {
+			f.has[ns.Name] = true
+		}
 	})
 	if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) { // nothing has happened there yet
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	for i := range list.Items {
-		f.has[list.Items[i].Name] = f.matches(fromNamespace(&list.Items[i]))
-	}
-	return nil
+	return err
 }
 
 // pipe returns a watch of the translated events of w. It ends when either side

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/registry"
+)
+
+// listDeadline bounds a list. kube-apiserver gives up after a minute.
+const listDeadline = 55 * time.Second
+
+// lists bounds the memory that lists take. Each one occupies a share of listBytes, by the
+// size of what it reads, and at most that of a page: a longer list is sent page by page
+// while it is read, so its length does not matter.
+type lists struct {
+	http.Handler // answers lists and watches, in one piece
+	bytes        func(context.Context) (int, error)
+	shares       slots
+}
+
+func newLists(handler http.Handler, tns *registry.Registry) *lists {
+	return &lists{Handler: handler, bytes: tns.ListBytes, shares: slots{max: listBytes, maxPerUser: listBytesPerUser}}
+}
+
+// ServeHTTP implements http.Handler.
+func (l *lists) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if info, ok := request.RequestInfoFrom(r.Context()); ok && longRunning(r, info) {
+		l.Handler.ServeHTTP(w, r)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), listDeadline)
+	defer cancel()
+	r = r.WithContext(ctx)
+	size, err := l.bytes(ctx)
+	if err != nil {
+		responsewriters.ErrorNegotiated(err, codecs, v1alpha1.GroupVersion, w, r)
+		return
+	}
+	long := size > registry.PageBytes && unlimited(r.URL.Query()) && r.Method == http.MethodGet
+	share := min(max(size, leastListBytes), registry.PageBytes)
+	if long {
+		share = longListBytes
+	}
+	if user, exempt := requester(r); !exempt {
+		if why := l.shares.acquire(user, share); why != "" {
+			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
+			return
+		}
+		defer l.shares.release(user, share)
+	}
+	if !long {
+		l.Handler.ServeHTTP(w, r)
+		return
+	}
+	if err := l.stream(w, r); err != nil { // the client must not take what it has for the whole
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// stream answers a list without a limit by pages, one after the other. It returns an error
+// if the answer has begun and cannot be completed. Only JSON can be sent so.
+func (l *lists) stream(w http.ResponseWriter, r *http.Request) error {
+	accept := acceptJSON(r.Header.Values("Accept"))
+	if accept == "" {
+		refusal := apierrors.NewGenericServerResponse(http.StatusNotAcceptable, r.Method,
+			v1alpha1.Resource.GroupResource(), "", "", 0, false)
+		refusal.ErrStatus.Message = "so long a list can only be sent as application/json, or with a limit"
+		responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
+		return nil
+	}
+	query := pageQuery(r.URL.Query())
+	out := listWriter{w: w}
+	for {
+		page, answer := l.page(r, query.Encode(), accept)
+		switch {
+		case page == nil && !out.begun:
+			answer.copyTo(w)
+			return nil
+		case page == nil:
+			return fmt.Errorf("read a page: %s", answer.body.Bytes())
+		}
+		if err := out.write(page); err != nil {
+			return err
+		}
+		if page.Continue == "" {
+			return out.close()
+		}
+		query.Set("continue", page.Continue)
+		query.Del("resourceVersion")
+		query.Del("resourceVersionMatch")
+	}
+}
+
+// unlimited reports whether a list has no limit that counts.
+func unlimited(q url.Values) bool {
+	limit := q.Get("limit")
+	return limit == "" || limit == "0" || q.Get("resourceVersion") == "0" && q.Get("resourceVersionMatch") != "Exact"
+}
+
+// pageQuery returns the query for the first page of a list without a limit.
+func pageQuery(q url.Values) url.Values {
+	o := registry.Pageable(metav1.ListOptions{Continue: q.Get("continue"), ResourceVersion: q.Get("resourceVersion"),
+		ResourceVersionMatch: metav1.ResourceVersionMatch(q.Get("resourceVersionMatch"))})
+	q.Set("limit", fmt.Sprint(registry.MaxPage))
+	for key, value := range map[string]string{"continue": o.Continue, "resourceVersion": o.ResourceVersion,
+		"resourceVersionMatch": string(o.ResourceVersionMatch)} {
+		if q.Del(key); value != "" {
+			q.Set(key, value)
+		}
+	}
+	return q
+}
+
+// page asks the handler for one page. It returns nil, and the answer of the handler, if that
+// is no page.
+func (l *lists) page(r *http.Request, query, accept string) (*listPage, *answer) {
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = query
+	r.Header.Set("Accept", accept)
+	r.Header.Del("Accept-Encoding")
+	a := &answer{header: http.Header{}, code: http.StatusOK}
+	l.Handler.ServeHTTP(a, r)
+	page := &listPage{}
+	if a.code != http.StatusOK || json.Unmarshal(a.body.Bytes(), page) != nil {
+		return nil, a
+	}
+	return page, a
+}
+
+// acceptJSON returns the clauses of an Accept header that allow JSON; empty if none does.
+// The metadata client prefers protobuf.
+func acceptJSON(header []string) string {
+	var kept []string
+	clauses := strings.Split(strings.Join(header, ","), ",")
+	for _, clause := range clauses {
+		switch mediaType, _, _ := strings.Cut(clause, ";"); strings.TrimSpace(mediaType) {
+		case runtime.ContentTypeJSON, "application/*", "*/*", "":
+			kept = append(kept, cmp.Or(strings.TrimSpace(clause), "*/*"))
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
+// listPage is a page of a list in any of the forms that a client can ask for:
+// TemporaryNamespaceList, PartialObjectMetadataList or Table.
+type listPage struct {
+	listHead
+	Items json.RawMessage `json:"items"`
+	Rows  json.RawMessage `json:"rows"`
+}
+
+// listHead is a list without its items.
+type listHead struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ListMeta   `json:"metadata"`
+	ColumnDefinitions json.RawMessage `json:"columnDefinitions,omitempty"`
+}
+
+// listWriter writes pages as one list.
+type listWriter struct {
+	w               http.ResponseWriter
+	begun, notEmpty bool
+}
+
+func (l *listWriter) write(p *listPage) error {
+	key, items := "items", p.Items
+	if p.Kind == "Table" {
+		key, items = "rows", p.Rows
+	}
+	if !l.begun {
+		head := p.listHead
+		head.ListMeta = metav1.ListMeta{ResourceVersion: p.ResourceVersion}
+		b, err := json.Marshal(head)
+		if err != nil {
+			return err
+		}
+		l.w.Header().Set("Content-Type", runtime.ContentTypeJSON)
+		if _, err := fmt.Fprintf(l.w, "%s,%q:[", bytes.TrimSuffix(b, []byte("}")), key); err != nil {
+			return err
+		}
+		l.begun = true
+	}
+	items = bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimPrefix(items, []byte("[")), []byte("]")))
+	if len(items) == 0 || string(items) == "null" {
+		return nil
+	}
+	if l.notEmpty {
+		if _, err := l.w.Write([]byte(",")); err != nil {
+			return err
+		}
+	}
+	l.notEmpty = true
+	_, err := l.w.Write(items)
+	return err
+}
+
+func (l *listWriter) close() error {
+	_, err := l.w.Write([]byte("]}\n"))
+	return err
+}
+
+// answer is the answer of a handler, in memory.
+type answer struct {
+	header http.Header
+	code   int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *answer) WriteHeader(code int)        { a.code = code }
+
+func (a *answer) copyTo(w http.ResponseWriter) {
+	maps.Copy(w.Header(), a.header)
+	w.WriteHeader(a.code)
+	_, _ = w.Write(a.body.Bytes()) // as the handlers, which cannot report it either
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"tenama.dev/tenama/pkg/broker/registry"
+)
+
+// paged serves a list of n items, in pages of 7 if a limit is given, as kind says. Page
+// number broken fails.
+func paged(n, broken int, kind string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		from, _ := strconv.Atoi(q.Get("continue"))
+		to := n
+		if q.Get("limit") != "" {
+			to = min(n, from+7)
+		}
+		if broken > 0 && from >= 7*broken {
+			http.Error(w, `{"kind":"Status"}`, http.StatusGone)
+			return
+		}
+		list := map[string]any{"kind": kind, "apiVersion": "v1"}
+		var items []map[string]int
+		for i := from; i < to; i++ {
+			items = append(items, map[string]int{"n": i})
+		}
+		meta := metav1.ListMeta{ResourceVersion: "42"}
+		if to < n {
+			left := int64(n - to)
+			meta.Continue, meta.RemainingItemCount = strconv.Itoa(to), &left
+		}
+		list["metadata"], list["items"] = meta, items
+		if kind == "Table" {
+			delete(list, "items")
+			list["columnDefinitions"], list["rows"] = []string{"Name"}, items
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(list)
+	}
+}
+
+// serve returns a server for a list of size bytes, which asks as user.
+func serve(t *testing.T, h http.Handler, size int, name string) *httptest.Server {
+	l := &lists{Handler: h, bytes: func(context.Context) (int, error) { return size, nil },
+		shares: slots{max: listBytes, maxPerUser: listBytesPerUser}}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: "list", IsResourceRequest: true})
+		l.ServeHTTP(w, r.WithContext(request.WithUser(ctx, &user.DefaultInfo{Name: name})))
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func get(t *testing.T, url, accept string) (int, string, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", accept)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body), err
+}
+
+// A long list is sent in pages, and clients must not notice.
+func TestLongLists(t *testing.T) {
+	for _, kind := range []string{"TemporaryNamespaceList", "PartialObjectMetadataList", "Table"} {
+		for _, n := range []int{0, 1, 7, 8, 50} {
+			h := paged(n, 0, kind)
+			var want, got any
+			for size, into := range map[int]*any{1: &want, 100 * registry.PageBytes: &got} {
+				code, body, err := get(t, serve(t, h, size, "alice").URL, "application/json")
+				if err != nil || code != http.StatusOK || json.Unmarshal([]byte(body), into) != nil {
+					t.Fatalf("%s of %d: %d, %v, %s", kind, n, code, err, body)
+				}
+			}
+			if n == 0 { // null and [] are the same to clients
+				continue
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s of %d, in one piece and in pages:\n%s", kind, n, d)
+			}
+		}
+	}
+}
+
+// A client must not take a part of a list for the whole: to a controller, what is missing is
+// gone.
+func TestLongListThatBreaks(t *testing.T) {
+	server := serve(t, paged(50, 3, "List"), 100*registry.PageBytes, "alice")
+	if code, body, err := get(t, server.URL, ""); err == nil {
+		t.Errorf("a list whose fourth page failed: %d, %q", code, body)
+	}
+	server = serve(t, paged(50, 0, "List"), 100*registry.PageBytes, "alice")
+	if code, body, err := get(t, server.URL+"?limit=7", ""); err != nil || !strings.Contains(body, `"continue":"7"`) {
+		t.Errorf("with a limit: %d, %v, %q", code, err, body)
+	}
+	broken := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no page", http.StatusGatewayTimeout)
+	}), 100*registry.PageBytes, "alice")
+	if code, body, err := get(t, broken.URL, ""); err != nil || code != http.StatusGatewayTimeout || body != "no page\n" {
+		t.Errorf("the first page failed: %d, %v, %q", code, err, body)
+	}
+}
+
+// Only JSON can be put together; a client that allows it among others gets it.
+func TestLongListAccepts(t *testing.T) {
+	const as = "as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+	for accept, want := range map[string]string{
+		"":                 "*/*",
+		"application/json": "application/json",
+		"application/vnd.kubernetes.protobuf;" + as + ",application/json;" + as: "application/json;" + as,
+		"application/yaml, */*":               "*/*",
+		"application/yaml":                    "",
+		"application/vnd.kubernetes.protobuf": "",
+	} {
+		var asked string
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked = r.Header.Get("Accept")
+			if enc := r.Header.Get("Accept-Encoding"); enc != "" {
+				t.Errorf("a page is asked for with Accept-Encoding %q", enc)
+			}
+			paged(20, 0, "List")(w, r)
+		})
+		code, body, err := get(t, serve(t, h, 100*registry.PageBytes, "alice").URL, accept)
+		if wantCode := map[bool]int{true: http.StatusNotAcceptable, false: http.StatusOK}[want == ""]; err != nil ||
+			code != wantCode || asked != want {
+			t.Errorf("%q: %d, %v, %s; asked for %q, want %q", accept, code, err, body, asked, want)
+		}
+	}
+}
+
+// Lists that would need too much memory together are refused, but never to the garbage
+// collector.
+func TestListsShareMemory(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("hold") {
+			begun <- struct{}{}
+			<-release
+		}
+		paged(1, 0, "List")(w, r)
+	})
+	l := &lists{Handler: h, bytes: func(ctx context.Context) (int, error) {
+		u, _ := request.UserFrom(ctx)
+		return len(u.GetGroups()) * registry.PageBytes / 2, nil
+	}, shares: slots{max: listBytes, maxPerUser: listBytesPerUser}}
+	ask := func(name string, halves int, query string) int {
+		r := httptest.NewRequest(http.MethodGet, "/?"+query, nil)
+		ctx := request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: "list", IsResourceRequest: true})
+		code, _ := status(l, r.WithContext(request.WithUser(ctx, &user.DefaultInfo{Name: name,
+			Groups: make([]string, halves)})))
+		return code
+	}
+	hold := func(name string, n int) {
+		for range n {
+			go ask(name, 2, "hold")
+			<-begun
+		}
+	}
+	hold("alice", listBytesPerUser/registry.PageBytes)
+	if code := ask("alice", 0, ""); code != http.StatusTooManyRequests {
+		t.Errorf("alice, beyond her share: %d", code)
+	}
+	if code := ask("bob", 10, ""); code != http.StatusOK {
+		t.Errorf("bob, meanwhile: %d", code)
+	}
+	for i := range (listBytes - listBytesPerUser) / registry.PageBytes {
+		hold(fmt.Sprintf("user-%d", i), 1)
+	}
+	if code := ask("bob", 0, ""); code != http.StatusTooManyRequests {
+		t.Errorf("bob, when all is in use: %d", code)
+	}
+	for name := range controllers {
+		if code := ask(name, 10, ""); code != http.StatusOK {
+			t.Errorf("%s: %d", name, code)
+		}
+	}
+	close(release)
+}
