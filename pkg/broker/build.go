@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"tenama.dev/tenama/api/v1alpha1"
@@ -70,7 +71,8 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	tracker := admission.New()
 	s.cache = nscache.New(c.kube, tracker)
 	rails := &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds}
-	s.classes, err = classes.New(c.policies, c.kube, o.Pod, o.Namespace, o.Prefixes, kinds,
+	user := serviceaccount.MakeUsername(o.Namespace, o.ServiceAccount)
+	s.classes, err = classes.New(c.policies, c.kube, o.Pod, o.Namespace, user, o.Prefixes, kinds,
 		&trier{rails, s.cache, o.Prefixes}, log)
 	if err != nil {
 		return nil, err

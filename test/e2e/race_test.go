@@ -178,11 +178,12 @@ func TestConcurrentCallers(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {
-			name := fmt.Sprintf("%s-%d", unique("many"), i)
-			if _, err := alice.Create(t.Context(), tns(name, time.Hour), metav1.CreateOptions{}); err != nil {
+			tn := tns(fmt.Sprintf("%s-%d", unique("many"), i), time.Hour)
+			tn.Annotations = map[string]string{v1alpha1.AnnotationRequestID: tn.Name} // as the plugin, which may repeat it
+			if _, err := alice.Create(t.Context(), tn, metav1.CreateOptions{}); err != nil {
 				t.Error(err)
 			}
-			_, _ = alice.Delete(t.Context(), name, metav1.DeleteOptions{})
+			_, _ = alice.Delete(t.Context(), tn.Name, metav1.DeleteOptions{})
 		})
 	}
 	wg.Wait()

@@ -247,7 +247,11 @@ func (c *Cluster) writeKubeconfig(path, user string, auth *clientcmdapi.AuthInfo
 	}
 	config.AuthInfos = map[string]*clientcmdapi.AuthInfo{user: auth}
 	config.Contexts["test"].AuthInfo = user
-	return clientcmd.WriteToFile(*config, path)
+	// A broker that has just been started may be about to read it.
+	if err := clientcmd.WriteToFile(*config, path+".new"); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // Output returns the log of the broker.

@@ -37,6 +37,7 @@ type Store struct {
 	client    kubernetes.Interface
 	classes   *policystore.Store[policyv1alpha1.NamespaceClass, *policyv1alpha1.NamespaceClass]
 	namespace string // of the broker
+	user      string // that the broker is to kube-apiserver
 	prefixes  []string
 	kinds     policyv1alpha1.ObjectKinds
 	log       *slog.Logger
@@ -85,13 +86,14 @@ const (
 	disagreementTimeout = time.Minute
 )
 
-// New returns a Store for a replica of the broker that runs in namespace, and creates
-// namespaces with the prefixes, and objects of further kinds in them; c is a client of
-// group policy.tenama.dev. Call Start.
-func New(c rest.Interface, client kubernetes.Interface, replica, namespace string, prefixes []string,
+// New returns a Store for a replica of the broker that runs in namespace as user, and
+// creates namespaces with the prefixes, and objects of further kinds in them; c is a client
+// of group policy.tenama.dev. Call Start.
+func New(c rest.Interface, client kubernetes.Interface, replica, namespace, user string, prefixes []string,
 	kinds policyv1alpha1.ObjectKinds, trier Trier, log *slog.Logger) (*Store, error) {
 	s := &Store{
-		client: client, replica: replica, namespace: namespace, prefixes: prefixes, kinds: kinds, trier: trier, log: log,
+		client: client, replica: replica, namespace: namespace, user: user, prefixes: prefixes, kinds: kinds,
+		trier: trier, log: log,
 		outdated: map[types.UID]time.Time{},
 		bindable: map[string]review{}, checked: map[types.UID]check{}, wake: make(chan struct{}, 1),
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,7 +84,7 @@ func (s *Store) refuses(ctx context.Context, role string) string {
 		if apierrors.IsInvalid(err) {
 			refused = byPolicy
 		}
-	case apierrors.IsForbidden(err):
+	case apierrors.IsForbidden(err) && s.mayBind(ctx):
 		refused = byRBAC
 	default:
 		s.log.Warn("Trying to bind a role failed", "role", role, "err", err)
@@ -93,4 +94,18 @@ func (s *Store) refuses(ctx context.Context, role string) string {
 	s.bindable[role] = review{refused, time.Now()}
 	s.mu.Unlock()
 	return refused
+}
+
+// mayBind reports whether the broker is known to have the right to create RoleBindings at
+// all. A kube-apiserver that has just started, and does not know all roles yet, forbids
+// everything; that says nothing about the role to bind.
+func (s *Store) mayBind(ctx context.Context) bool {
+	review, err := s.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: s.user, ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: s.namespace, Verb: "create", Group: rbacv1.GroupName, Resource: "rolebindings",
+			},
+		},
+	}, metav1.CreateOptions{})
+	return err == nil && review.Status.Allowed
 }

@@ -33,7 +33,12 @@ func TestOutage(t *testing.T) {
 			{time.Hour, true, 0},
 			{10 * time.Second, true, 10 * time.Second},
 		},
-		"seen while it works": {{0, true, 0}, {10 * time.Second, false, 10 * time.Second}, {time.Minute, false, 0}, {time.Second, true, 0}},
+		"seen while it works": {
+			{0, true, 0},
+			{10 * time.Second, false, 10 * time.Second},
+			{time.Minute, false, 0},
+			{time.Second, true, 0},
+		},
 	} {
 		var o outage
 		now := time.Now()

@@ -31,6 +31,14 @@ const accessInterval = 30 * time.Second
 // DELETED. When the user gains or loses the right to see the namespaces of all owners,
 // the watch ends with 410, and the client lists again.
 func (r *Registry) Watch(ctx context.Context, o *internalversion.ListOptions) (watch.Interface, error) {
+	w, err := r.watch(ctx, o)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return watch.NewEmptyWatch(), nil // its timeoutSeconds are over, and it has shown nothing
+	}
+	return w, err
+}
+
+func (r *Registry) watch(ctx context.Context, o *internalversion.ListOptions) (watch.Interface, error) {
 	s, err := r.selectorOf(ctx, o)
 	if err != nil {
 		return nil, err
