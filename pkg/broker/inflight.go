@@ -24,9 +24,9 @@ const (
 	maxWatches, maxWatchesPerUser   = 2000, 100 // each needs some 55 KiB, and the memory of the pod is limited
 	maxRestores                     = 4         // resumed watches that read what their client has
 
-	listBytes, listBytesPerUser = 12 * registry.PageBytes, 4 * registry.PageBytes
-	leastListBytes              = 64 << 10               // an empty list needs memory, too
-	longListBytes               = 3 * registry.PageBytes // so few of them at once come to an end in time
+	listBytes, listBytesPerUser  = 12 * registry.PageBytes, 4 * registry.PageBytes
+	leastListBytes               = 64 << 10 // an empty list needs memory, too
+	maxLongLists, maxLongPerUser = 2, 1     // more at once would take too long, each
 )
 
 // controllers are the users of kube-controller-manager that are never refused: to the

@@ -33,11 +33,12 @@ const listDeadline = 55 * time.Second
 type lists struct {
 	http.Handler // answers lists and watches, in one piece
 	bytes        func(context.Context) (int, error)
-	shares       slots
+	shares, long slots
 }
 
 func newLists(handler http.Handler, tns *registry.Registry) *lists {
-	return &lists{Handler: handler, bytes: tns.ListBytes, shares: slots{max: listBytes, maxPerUser: listBytesPerUser}}
+	return &lists{Handler: handler, bytes: tns.ListBytes, shares: slots{max: listBytes, maxPerUser: listBytesPerUser},
+		long: slots{max: maxLongLists, maxPerUser: maxLongPerUser}}
 }
 
 // ServeHTTP implements http.Handler.
@@ -55,16 +56,13 @@ func (l *lists) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	long := size > registry.PageBytes && unlimited(r.URL.Query()) && r.Method == http.MethodGet
-	share := min(max(size, leastListBytes), registry.PageBytes)
-	if long {
-		share = longListBytes
-	}
 	if user, exempt := requester(r); !exempt {
-		if why := l.shares.acquire(user, share); why != "" {
+		release, why := l.acquire(user, size, long)
+		if why != "" {
 			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
 			return
 		}
-		defer l.shares.release(user, share)
+		defer release()
 	}
 	if !long {
 		l.Handler.ServeHTTP(w, r)
@@ -73,6 +71,19 @@ func (l *lists) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := l.stream(w, r); err != nil { // the client must not take what it has for the whole
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// acquire occupies what a list needs, or returns why that is not possible.
+func (l *lists) acquire(user string, size int, long bool) (release func(), why string) {
+	share := min(max(size, leastListBytes), registry.PageBytes)
+	if why := l.shares.acquire(user, share); why != "" || !long {
+		return func() { l.shares.release(user, share) }, why
+	}
+	if why := l.long.acquire(user, 1); why != "" {
+		l.shares.release(user, share)
+		return nil, why
+	}
+	return func() { l.long.release(user, 1); l.shares.release(user, share) }, ""
 }
 
 // stream answers a list without a limit by pages, one after the other. It returns an error
@@ -138,8 +149,11 @@ func (l *lists) page(r *http.Request, query, accept string) (*listPage, *answer)
 	r.Header.Del("Accept-Encoding")
 	a := &answer{header: http.Header{}, code: http.StatusOK}
 	l.Handler.ServeHTTP(a, r)
-	page := &listPage{}
-	if a.code != http.StatusOK || json.Unmarshal(a.body.Bytes(), page) != nil {
+	if a.code != http.StatusOK {
+		return nil, a
+	}
+	page, err := readPage(a.body.Bytes())
+	if err != nil {
 		return nil, a
 	}
 	return page, a
@@ -163,8 +177,53 @@ func acceptJSON(header []string) string {
 // TemporaryNamespaceList, PartialObjectMetadataList or Table.
 type listPage struct {
 	listHead
-	Items json.RawMessage `json:"items"`
-	Rows  json.RawMessage `json:"rows"`
+	key   string // of the items
+	items []byte // separated by commas
+}
+
+// readPage reads an encoded page. In all forms the items come last, and so need not be
+// decoded.
+func readPage(body []byte) (*listPage, error) {
+	p := &listPage{}
+	body = bytes.TrimSpace(body)
+	d := json.NewDecoder(bytes.NewReader(body))
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	for {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var into any
+		switch key {
+		case "kind":
+			into = &p.Kind
+		case "apiVersion":
+			into = &p.APIVersion
+		case "metadata":
+			into = &p.ListMeta
+		case "columnDefinitions":
+			into = &p.ColumnDefinitions
+		case "items", "rows":
+			items, isLast := bytes.CutSuffix(bytes.TrimLeft(body[d.InputOffset():], ": \n"), []byte("}"))
+			if items = bytes.TrimSpace(items); string(items) == "null" {
+				items = []byte("[]")
+			}
+			items, begins := bytes.CutPrefix(items, []byte("["))
+			items, ends := bytes.CutSuffix(items, []byte("]"))
+			if !isLast || !begins || !ends {
+				return nil, fmt.Errorf("read a page: %s is not the last field, or no array", key)
+			}
+			p.key, p.items = key.(string), bytes.TrimSpace(items)
+			return p, nil
+		default:
+			return nil, fmt.Errorf("read a page: unknown field %v", key)
+		}
+		if err := d.Decode(into); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // listHead is a list without its items.
@@ -181,10 +240,6 @@ type listWriter struct {
 }
 
 func (l *listWriter) write(p *listPage) error {
-	key, items := "items", p.Items
-	if p.Kind == "Table" {
-		key, items = "rows", p.Rows
-	}
 	if !l.begun {
 		head := p.listHead
 		head.ListMeta = metav1.ListMeta{ResourceVersion: p.ResourceVersion}
@@ -193,13 +248,12 @@ func (l *listWriter) write(p *listPage) error {
 			return err
 		}
 		l.w.Header().Set("Content-Type", runtime.ContentTypeJSON)
-		if _, err := fmt.Fprintf(l.w, "%s,%q:[", bytes.TrimSuffix(b, []byte("}")), key); err != nil {
+		if _, err := fmt.Fprintf(l.w, "%s,%q:[", bytes.TrimSuffix(b, []byte("}")), p.key); err != nil {
 			return err
 		}
 		l.begun = true
 	}
-	items = bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimPrefix(items, []byte("[")), []byte("]")))
-	if len(items) == 0 || string(items) == "null" {
+	if len(p.items) == 0 {
 		return nil
 	}
 	if l.notEmpty {
@@ -208,7 +262,7 @@ func (l *listWriter) write(p *listPage) error {
 		}
 	}
 	l.notEmpty = true
-	_, err := l.w.Write(items)
+	_, err := l.w.Write(p.items)
 	return err
 }
 

@@ -35,8 +35,7 @@ func paged(n, broken int, kind string) http.HandlerFunc {
 			http.Error(w, `{"kind":"Status"}`, http.StatusGone)
 			return
 		}
-		list := map[string]any{"kind": kind, "apiVersion": "v1"}
-		var items []map[string]int
+		items := []map[string]int{}
 		for i := from; i < to; i++ {
 			items = append(items, map[string]int{"n": i})
 		}
@@ -45,10 +44,17 @@ func paged(n, broken int, kind string) http.HandlerFunc {
 			left := int64(n - to)
 			meta.Continue, meta.RemainingItemCount = strconv.Itoa(to), &left
 		}
-		list["metadata"], list["items"] = meta, items
+		head := listHead{metav1.TypeMeta{Kind: kind, APIVersion: "v1"}, meta, nil}
+		var list any = struct {
+			listHead
+			Items []map[string]int `json:"items"`
+		}{head, items}
 		if kind == "Table" {
-			delete(list, "items")
-			list["columnDefinitions"], list["rows"] = []string{"Name"}, items
+			head.ColumnDefinitions = json.RawMessage(`["Name"]`)
+			list = struct {
+				listHead
+				Rows []map[string]int `json:"rows"`
+			}{head, items}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(list)
@@ -58,7 +64,8 @@ func paged(n, broken int, kind string) http.HandlerFunc {
 // serve returns a server for a list of size bytes, which asks as user.
 func serve(t *testing.T, h http.Handler, size int, name string) *httptest.Server {
 	l := &lists{Handler: h, bytes: func(context.Context) (int, error) { return size, nil },
-		shares: slots{max: listBytes, maxPerUser: listBytesPerUser}}
+		shares: slots{max: listBytes, maxPerUser: listBytesPerUser},
+		long:   slots{max: maxLongLists, maxPerUser: maxLongPerUser}}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: "list", IsResourceRequest: true})
 		l.ServeHTTP(w, r.WithContext(request.WithUser(ctx, &user.DefaultInfo{Name: name})))
@@ -95,12 +102,31 @@ func TestLongLists(t *testing.T) {
 					t.Fatalf("%s of %d: %d, %v, %s", kind, n, code, err, body)
 				}
 			}
-			if n == 0 { // null and [] are the same to clients
-				continue
-			}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("%s of %d, in one piece and in pages:\n%s", kind, n, d)
 			}
+		}
+	}
+}
+
+// The handlers encode a list without items as null.
+func TestReadPage(t *testing.T) {
+	const head = `{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"7","continue":"c"},`
+	for body, want := range map[string]string{
+		head + `"columnDefinitions":[{"name":"]}"}],"rows":[{"a":"]}"},{}]}` + "\n": `{"a":"]}"},{}`,
+		head + `"columnDefinitions":[],"rows":null}`:                                "",
+		head + `"items": [ ] }`:                                                     "",
+		head + `"rows":[1],"kind":"Table"}`:                                         "error",
+		head + `"rows":{}}`:                                                         "error",
+		head + `"rows":[1`:                                                          "error",
+		head + `"other":1,"rows":[]}`:                                               "error",
+		`{"kind":"Status","apiVersion":"v1","metadata":{}}`:                         "error",
+		`[]`: "error", ``: "error",
+	} {
+		p, err := readPage([]byte(body))
+		if (err != nil) != (want == "error") ||
+			err == nil && (string(p.items) != want || p.Kind != "Table" || p.Continue != "c") {
+			t.Errorf("%s: got %+v, %v", body, p, err)
 		}
 	}
 }
@@ -165,7 +191,8 @@ func TestListsShareMemory(t *testing.T) {
 	l := &lists{Handler: h, bytes: func(ctx context.Context) (int, error) {
 		u, _ := request.UserFrom(ctx)
 		return len(u.GetGroups()) * registry.PageBytes / 2, nil
-	}, shares: slots{max: listBytes, maxPerUser: listBytesPerUser}}
+	}, shares: slots{max: listBytes, maxPerUser: listBytesPerUser},
+		long: slots{max: maxLongLists, maxPerUser: maxLongPerUser}}
 	ask := func(name string, halves int, query string) int {
 		r := httptest.NewRequest(http.MethodGet, "/?"+query, nil)
 		ctx := request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: "list", IsResourceRequest: true})
@@ -186,7 +213,23 @@ func TestListsShareMemory(t *testing.T) {
 	if code := ask("bob", 10, ""); code != http.StatusOK {
 		t.Errorf("bob, meanwhile: %d", code)
 	}
-	for i := range (listBytes - listBytesPerUser) / registry.PageBytes {
+	go ask("bob", 10, "hold") // a long one
+	<-begun
+	if code := ask("bob", 10, ""); code != http.StatusTooManyRequests {
+		t.Errorf("a second long list of bob: %d", code)
+	}
+	if code := ask("bob", 1, ""); code != http.StatusOK {
+		t.Errorf("a short list of bob, meanwhile: %d", code)
+	}
+	go ask("carol", 10, "hold")
+	<-begun
+	if code := ask("dave", 10, ""); code != http.StatusTooManyRequests {
+		t.Errorf("a third long list: %d", code)
+	}
+	if code := ask("dave", 1, ""); code != http.StatusOK {
+		t.Errorf("a short list, meanwhile: %d", code)
+	}
+	for i := range (listBytes-listBytesPerUser)/registry.PageBytes - 2 {
 		hold(fmt.Sprintf("user-%d", i), 1)
 	}
 	if code := ask("bob", 0, ""); code != http.StatusTooManyRequests {
