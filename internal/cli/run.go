@@ -45,9 +45,9 @@ is not changed. This does not restrict a command that reads credentials from you
 files. TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER and TENAMA_EXPIRES_AT are set.
 
 Signals are forwarded to the command, and its exit code is returned. While the command
-runs, a lease of 15 minutes is renewed, until --ttl or, without it, until the maximum
+runs, a lease of 12 minutes is renewed, until --ttl or, without it, until the maximum
 lifetime of the class. Renewals do not count as extensions. If the plugin is killed, or
-suspended for 15 minutes (Ctrl-Z, a closed laptop), the lease ends and the namespace
+suspended for 12 minutes (Ctrl-Z, a closed laptop), the lease ends and the namespace
 expires.`,
 		Example: `  # Run tests in a new namespace
   kubectl tenama run -- make e2e

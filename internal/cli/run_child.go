@@ -26,7 +26,7 @@ import (
 const (
 	// renewEvery is how often the lease is renewed. Each renewal writes the Namespace, and
 	// everything in the cluster that watches namespaces is told.
-	renewEvery = 5 * time.Minute
+	renewEvery = 4 * time.Minute
 	// checkEvery is how often the namespace is read, so that its user learns that it is gone.
 	checkEvery = 30 * time.Second
 	retryEvery = 5 * time.Second

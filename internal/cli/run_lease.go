@@ -125,7 +125,7 @@ func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	if keep {
 		kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
 		if err != nil {
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in 15 minutes or less: %s\n", h.tn.Name,
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in 12 minutes or less: %s\n", h.tn.Name,
 				term.Clean(err.Error()))
 			return
 		}
@@ -138,7 +138,7 @@ func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
 	}
 	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
 	if err != nil && !client.IsGone(err) {
-		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in 15 minutes or less: %s\n", h.tn.Name,
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in 12 minutes or less: %s\n", h.tn.Name,
 			term.Clean(err.Error()))
 	}
 }

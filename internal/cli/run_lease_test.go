@@ -54,6 +54,9 @@ func TestNextCheck(t *testing.T) {
 	if leaseDuration < 3*renewEvery {
 		t.Error("one lost renewal would end a namespace")
 	}
+	if leaseDuration >= v1alpha1.Soon {
+		t.Error("the lease would be treated like a TTL, and its owner warned all the time")
+	}
 }
 
 // TestKeptExpiry verifies how long --keep keeps a namespace: too short, and the remains
@@ -97,7 +100,7 @@ func TestKeepLease(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer   func(r *http.Request, renewals int) any
 		deadline time.Duration
-		renewals int // within 20 minutes
+		renewals int // within 16 minutes
 		output   string
 		isGone   bool
 	}{
@@ -153,7 +156,7 @@ func TestKeepLease(t *testing.T) {
 				f := newFactory(genericiooptions.IOStreams{ErrOut: &out})
 				o := &runOptions{createRequest: &createRequest{factory: f}, asMe: true}
 				h := &leaseHolder{runOptions: o, c: cl, tn: tn}
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute+30*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute+30*time.Second)
 				defer cancel()
 				h.keepLease(ctx)
 				if renewals != c.renewals || h.isGone() != c.isGone {

@@ -151,8 +151,8 @@ func TestShell(t *testing.T) {
 	s.until(`\na terminal in tmp-shell-in`)
 	tn, err := sheila.Get(t.Context(), "tmp-shell-in")
 	if err != nil || tn.Spec.LeaseDurationSeconds == nil ||
-		time.Until(tn.Status.ExpirationTimestamp.Time) > 15*time.Minute+time.Second {
-		t.Errorf("after a kill, it would exist for more than 15 minutes: %+v, %v", tn, err)
+		time.Until(tn.Status.ExpirationTimestamp.Time) > 12*time.Minute+time.Second {
+		t.Errorf("after a kill, it would exist for more than 12 minutes: %+v, %v", tn, err)
 	}
 	s.send("sh -c 'echo a$((1))sleep; exec sleep 600'\r") // the process that prints is the one to end
 	s.until(`a1sleep`)
@@ -183,7 +183,7 @@ func TestShell(t *testing.T) {
 	}
 }
 
-// A killed plugin must leave a namespace for at most 15 minutes, and an unchanged
+// A killed plugin must leave a namespace for at most 12 minutes, and an unchanged
 // kubeconfig.
 func TestKilledRun(t *testing.T) {
 	t.Parallel()
@@ -202,7 +202,7 @@ func TestKilledRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := time.Until(tn.Status.ExpirationTimestamp.Time); left > 15*time.Minute+time.Second {
+	if left := time.Until(tn.Status.ExpirationTimestamp.Time); left > 12*time.Minute+time.Second {
 		t.Errorf("it would exist for %s", left)
 	}
 	// The next run removes the files that it left here.
