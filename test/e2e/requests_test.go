@@ -156,7 +156,7 @@ func TestRequestBodyExpansion(t *testing.T) {
 func TestFullAnnotations(t *testing.T) {
 	alice := user(t, "alice")
 	tn := tns(unique("full"), time.Hour)
-	tn.Annotations = map[string]string{"a": strings.Repeat("x", 16200)}
+	tn.Annotations = map[string]string{"a": strings.Repeat("x", 8000)}
 	if _, err := alice.Create(t.Context(), tn, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
