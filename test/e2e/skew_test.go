@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -91,7 +92,7 @@ func TestSkewedReplica(t *testing.T) {
 	for _, skew := range []string{"5m", "-5m"} {
 		restart := func(i int, program, skew string) {
 			t.Helper()
-			const proven = `"msg":"Containment is proven`
+			const proven, serving = `"msg":"Containment is proven`, `"msg":"Serving"`
 			before, err := r.Brokers[i].Output()
 			if err != nil {
 				t.Fatal(err)
@@ -106,7 +107,8 @@ func TestSkewedReplica(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := testenv.Eventually(2*time.Minute, func() error {
-				return logged(r.Brokers[i], proven, 1+strings.Count(before, proven))
+				return errors.Join(logged(r.Brokers[i], proven, 1+strings.Count(before, proven)),
+					logged(r.Brokers[i], serving, 1+strings.Count(before, serving)))
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -149,8 +151,9 @@ func sameTime(t *testing.T, what string, maker int, by []*client.Client, configs
 		got, err := by[i].Get(t.Context(), made.Name)
 		if err != nil || !got.Status.ExpirationTimestamp.Equal(made.Status.ExpirationTimestamp) {
 			t.Errorf("%s: replica %d shows %v (%v), not %s", what, i, got, err, made.Status.ExpirationTimestamp)
-			continue
 		}
+	}
+	for i := range by {
 		hc, err := rest.HTTPClientFor(configs[i])
 		if err != nil {
 			t.Fatal(err)
