@@ -208,7 +208,7 @@ func (o *createOptions) checkContextName(tn *v1alpha1.TemporaryNamespace) error 
 		return nil
 	}
 	probe := tn.DeepCopy()
-	probe.Name = withPrefix(o.name)
+	probe.Name = o.fullName()
 	if o.name == "" {
 		probe.Name = v1alpha1.DefaultPrefix + "x" // placeholder that passes validation
 	}

@@ -27,9 +27,10 @@ func (o *createOptions) ensure(
 		created, err := o.create(ctx, c, tn)
 		return created, "created", err
 	}
+	o.readPrefix(ctx, c)
 	for {
 		// Look it up first: with a full budget, create is refused even if the namespace exists.
-		existing, err := o.find(ctx, c, o.name)
+		existing, err := o.lookUpFull(ctx, c)
 		switch {
 		case client.IsGone(err):
 		case err != nil:
@@ -60,7 +61,7 @@ func (o *createOptions) ensure(
 		// Another job created it first, or its deletion has not propagated everywhere yet.
 		retry := apierrors.IsConflict(err) && retryable(err)
 		if apierrors.IsAlreadyExists(err) {
-			_, findErr := o.find(ctx, c, o.name)
+			_, findErr := o.lookUpFull(ctx, c)
 			retry = findErr == nil
 		}
 		if !retry {
@@ -72,6 +73,17 @@ func (o *createOptions) ensure(
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// lookUpFull returns the namespace that would be created, if it exists.
+func (o *createOptions) lookUpFull(ctx context.Context, c *client.Client) (*v1alpha1.TemporaryNamespace, error) {
+	tn, err := c.Get(ctx, o.fullName())
+	if client.IsGone(err) {
+		if tn, err := c.Shared(ctx, o.fullName()); err == nil {
+			return nil, &sharedError{tn}
+		}
+	}
+	return tn, err
 }
 
 func retryable(err error) bool {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type createRequest struct {
 	*factory
 
 	name        string
+	prefix      string // that the class demands; empty while it is not known
 	ttl         durationValue
 	class       string
 	set         map[string]string
@@ -71,10 +73,10 @@ func (r *createRequest) validate() error {
 		}
 	}
 	if r.name != "" {
-		if errs := v1alpha1.ValidateName(withPrefix(r.name), "", nil); len(errs) > 0 {
+		if errs := v1alpha1.ValidateName(r.fullName(), "", nil); len(errs) > 0 {
 			return fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most %d characters, "+
 				"with a letter or digit at the end",
-				r.name, validation.DNS1123LabelMaxLength-len(withPrefix(r.name))+len(r.name))
+				r.name, validation.DNS1123LabelMaxLength-len(r.fullName())+len(r.name))
 		}
 	}
 	return nil
@@ -106,11 +108,31 @@ func (r *createRequest) object() *v1alpha1.TemporaryNamespace {
 	return tn
 }
 
+// fullName returns the name with the prefix that the class demands, as far as it is known.
+func (r *createRequest) fullName() string {
+	prefix := cmp.Or(r.prefix, v1alpha1.DefaultPrefix)
+	return prefix + strings.TrimPrefix(r.name, prefix)
+}
+
 // setName sets the name of tn, or the prefix of a generated name if none was given.
-func (r *createRequest) setName(tn *v1alpha1.TemporaryNamespace, prefix string) {
-	tn.Name, tn.GenerateName = "", prefix
+func (r *createRequest) setName(tn *v1alpha1.TemporaryNamespace) {
+	tn.Name, tn.GenerateName = "", r.fullName()
 	if r.name != "" {
-		tn.Name, tn.GenerateName = prefix+strings.TrimPrefix(r.name, prefix), ""
+		tn.Name, tn.GenerateName = tn.GenerateName, ""
+	}
+}
+
+// readPrefix asks the server for the prefix that the class demands. What it does not tell,
+// it tells when the namespace is created.
+func (r *createRequest) readPrefix(ctx context.Context, c *client.Client) {
+	if r.class == "" {
+		if known, err := r.prefixes(ctx, c); err == nil {
+			r.prefix = known.standard
+		}
+		return
+	}
+	if class, err := c.Class(ctx, r.class); err == nil {
+		r.prefix = class.Status.Prefix
 	}
 }
 
@@ -131,10 +153,11 @@ func (r *createRequest) create(
 			fmt.Fprintf(r.ErrOut, "Waiting for capacity: %s\n", term.Clean(message))
 		}, opts)
 	}
-	r.setName(tn, v1alpha1.DefaultPrefix)
+	r.setName(tn)
 	created, err := send()
-	if prefix := requiredPrefix(err); prefix != "" && prefix != v1alpha1.DefaultPrefix {
-		r.setName(tn, prefix)
+	if prefix := requiredPrefix(err); prefix != "" && prefix != cmp.Or(r.prefix, v1alpha1.DefaultPrefix) {
+		r.prefix = prefix
+		r.setName(tn)
 		created, err = send()
 	}
 	return created, err
@@ -152,7 +175,7 @@ func (r *createRequest) addHints(ctx context.Context, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	name := withPrefix(r.name)
+	name := r.fullName()
 	if budget, wait := client.IsOverBudget(err); budget != "" {
 		if hint := r.suggestClasses(ctx); hint != "" {
 			return withHint(err, hint)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
@@ -47,8 +48,9 @@ Without NAME, the namespace of the current context is deleted. The contexts of d
 namespaces are removed from your kubeconfig, and the previous context becomes current
 again.
 
-Unless you give names, delete lists the namespaces and asks for confirmation. Use --yes
-in scripts.`,
+Unless you give names, delete lists the namespaces and asks for confirmation on the
+terminal; elsewhere it requires --yes. --all and --selector select the namespaces that
+belong to you alone: what a group owns, or a running command holds, has to be named.`,
 		Example: `  # Delete the namespace of the current context
   kubectl tenama delete
 
@@ -79,8 +81,9 @@ in scripts.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&o.all, "all", false, "delete all of your namespaces")
-	fs.StringVarP(&o.selector, "selector", "l", "", "delete your namespaces with these labels, such as team=a")
+	fs.BoolVar(&o.all, "all", false, "delete all namespaces that belong to you alone")
+	fs.StringVarP(&o.selector, "selector", "l", "",
+		"delete those of your namespaces with these labels, such as team=a")
 	fs.BoolVar(&o.ignoreNotFound, "ignore-not-found", false, `treat "not found" as a successful delete`)
 	fs.BoolVarP(&o.interactive, "interactive", "i", false, "ask for confirmation, also if names are given")
 	fs.BoolVarP(&o.yes, "yes", "y", false, "do not ask for confirmation")
@@ -125,11 +128,9 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	}
 	o.skipPrune = true // delete removes its own entries, in one write; a dry run changes none
 	named := len(o.names) > 0
-	if err := o.selectNames(ctx, c); err != nil || len(o.names) == 0 {
-		return err
-	}
-	if (!named && !o.yes || o.interactive) && o.dryRun == "none" {
-		yes, err := term.Ask(ctx, o.In, o.ErrOut, deletePrompt(o.names), "use --yes to delete without confirmation")
+	targets, missing, errs := o.resolve(ctx, c)
+	if len(targets) > 0 && (!named && !o.yes || o.interactive) && o.dryRun == "none" {
+		yes, err := term.Ask(ctx, o.In, o.ErrOut, deletePrompt(targets), "use --yes to delete without confirmation")
 		if err != nil {
 			return err
 		}
@@ -140,20 +141,11 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout.d)
 	defer cancel()
 	// Request all deletions before waiting for any; one failure does not stop the others.
-	var errs []error
 	var deleting []*v1alpha1.TemporaryNamespace
-	var missing []string
-	for _, name := range o.names {
-		tn, err := o.startDeletion(ctx, c, name)
-		if client.IsGone(err) {
-			missing = append(append(missing, name), candidates(name, o.prefixes(ctx, c))...)
-			if o.ignoreNotFound {
-				err = nil
-			}
-		}
-		if err != nil {
+	for _, tn := range targets {
+		if err := o.startDeletion(ctx, c, tn); err != nil {
 			errs = append(errs, err)
-		} else if tn != nil {
+		} else {
 			deleting = append(deleting, tn)
 		}
 	}
@@ -180,59 +172,108 @@ func (o *deleteOptions) run(ctx context.Context) error {
 	return errs[0]
 }
 
-func deletePrompt(names []string) string {
-	if len(names) == 1 {
-		return fmt.Sprintf("Delete namespace %s and everything in it?", names[0])
+func deletePrompt(targets []*v1alpha1.TemporaryNamespace) string {
+	if len(targets) == 1 {
+		return fmt.Sprintf("Delete namespace %s and everything in it?", targets[0].Name)
+	}
+	names := make([]string, len(targets))
+	for i, tn := range targets {
+		names[i] = tn.Name
 	}
 	return fmt.Sprintf("Delete %d namespaces and everything in them: %s?", len(names), strings.Join(names, ", "))
 }
 
-// selectNames sets the names if none were given.
-func (o *deleteOptions) selectNames(ctx context.Context, c *client.Client) error {
-	switch {
-	case len(o.names) > 0:
-		return nil
-	case !o.bySelector():
-		name, err := o.factory.current(ctx, c)
-		o.names = []string{name}
-		return err
-	}
-	opts := metav1.ListOptions{LabelSelector: o.selector}
-	o.restrictToOwn(ctx, c, &opts)
-	list, err := c.List(ctx, opts)
-	if err != nil {
-		return err
-	}
-	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp == nil {
-			o.names = append(o.names, list.Items[i].Name)
+// resolve returns the namespaces to delete, the full names that do not exist, and an error
+// for each namespace that cannot be determined.
+func (o *deleteOptions) resolve(
+	ctx context.Context, c *client.Client,
+) (targets []*v1alpha1.TemporaryNamespace, missing []string, errs []error) {
+	if o.bySelector() {
+		targets, err := o.selectOwn(ctx, c)
+		if err != nil {
+			errs = []error{err}
 		}
+		return targets, nil, errs
 	}
-	if len(o.names) == 0 {
-		fmt.Fprintln(o.ErrOut, "No namespaces found.")
+	names := o.names
+	if len(names) == 0 {
+		names = []string{""} // the current one
 	}
-	return nil
+	for _, name := range names {
+		tn, err := o.named(ctx, c, name)
+		var gone *missingError
+		switch {
+		case err == nil:
+			if !slices.ContainsFunc(targets, func(t *v1alpha1.TemporaryNamespace) bool { return t.UID == tn.UID }) {
+				targets = append(targets, tn)
+			}
+			continue
+		case errors.As(err, &gone):
+			if missing = append(missing, gone.tried...); o.ignoreNotFound {
+				continue
+			}
+		}
+		errs = append(errs, err)
+	}
+	return targets, missing, errs
 }
 
-// startDeletion requests the deletion of a namespace.
-func (o *deleteOptions) startDeletion(
+// named returns the namespace with a typed name, or the current one if name is empty.
+func (o *deleteOptions) named(
 	ctx context.Context, c *client.Client, name string,
 ) (*v1alpha1.TemporaryNamespace, error) {
-	tn, err := o.find(ctx, c, name)
+	if name == "" {
+		return o.current(ctx, c)
+	}
+	return o.lookUpTyped(ctx, c, name, true)
+}
+
+// selectOwn returns the namespaces that --all or --selector select: those that belong to the
+// caller alone. What a group owns, or a running command holds, has to be named.
+func (o *deleteOptions) selectOwn(ctx context.Context, c *client.Client) ([]*v1alpha1.TemporaryNamespace, error) {
+	user, err := c.User(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find out which namespaces are yours: %w", err)
+	}
+	opts := metav1.ListOptions{LabelSelector: o.selector,
+		FieldSelector: fields.OneTermEqualSelector("status.owner", user).String()}
+	list, err := c.List(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	o.warnings.acknowledge(tn.Name)
-	if tn.DeletionTimestamp == nil && o.dryRun != "client" {
-		opts := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(tn.UID))}
-		if o.dryRun == "server" {
-			opts.DryRun = []string{metav1.DryRunAll}
-		}
-		if _, err = c.Delete(ctx, tn.Name, opts); err != nil && !client.IsGone(err) {
-			return nil, err
+	var out []*v1alpha1.TemporaryNamespace
+	for i := range list.Items {
+		switch tn := &list.Items[i]; {
+		case tn.DeletionTimestamp != nil, tn.Status.Owner != user:
+		case tn.Status.OwnerGroup != "":
+			fmt.Fprintf(o.ErrOut, "Not deleted: namespace %s belongs to group %q; give its NAME.\n", tn.Name,
+				term.Clean(tn.Status.OwnerGroup))
+		case v1alpha1.Held(tn):
+			fmt.Fprintf(o.ErrOut, "Not deleted: namespace %s is in use by a running command; give its NAME.\n", tn.Name)
+		default:
+			out = append(out, tn)
 		}
 	}
-	return tn, nil
+	if len(out) == 0 {
+		fmt.Fprintln(o.ErrOut, "No namespaces found.")
+	}
+	return out, nil
+}
+
+// startDeletion requests the deletion of a namespace.
+func (o *deleteOptions) startDeletion(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
+	o.warnings.acknowledge(tn.Name)
+	if tn.DeletionTimestamp != nil || o.dryRun == "client" {
+		return nil
+	}
+	opts := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(tn.UID))}
+	if o.dryRun == "server" {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	if _, err := c.Delete(ctx, tn.Name, opts); err != nil && !client.IsGone(err) {
+		return err
+	}
+	return nil
 }
 
 // waitDeleted waits until a namespace is gone, unless --wait=false, and prints the result.

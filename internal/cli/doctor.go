@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
@@ -149,7 +150,7 @@ func (o *doctorOptions) checkNamespace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tn, err := o.find(ctx, c, o.name)
+	tn, err := o.findOrCurrent(ctx, c, o.name)
 	if err != nil {
 		return err
 	}
@@ -165,8 +166,11 @@ func (o *doctorOptions) checkNamespace(ctx context.Context) error {
 // checkTerminating checks the user's namespaces that are being deleted.
 func (o *doctorOptions) checkTerminating(ctx context.Context, c *client.Client) {
 	opts := metav1.ListOptions{}
-	o.restrictToOwn(ctx, c, &opts)
-	list, err := c.List(ctx, opts)
+	err := o.restrictToOwn(ctx, c, &opts)
+	var list *v1alpha1.TemporaryNamespaceList
+	if err == nil {
+		list, err = c.List(ctx, opts)
+	}
 	if err != nil {
 		o.fail("your namespaces", errorMessage(err), "")
 		return

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
@@ -46,9 +47,12 @@ func newFactory(streams genericiooptions.IOStreams) *factory {
 }
 
 // validateGlobalFlags rejects invalid global flags before a command runs.
-func (f *factory) validateGlobalFlags(cmd *cobra.Command, _ []string) error {
+func (f *factory) validateGlobalFlags(cmd *cobra.Command, args []string) error {
 	if slices.Contains(formatsOf(cmd), "json") {
 		f.format = cmd.Flags().Lookup("output").Value.String()
+	}
+	if err := rejectEmpty(cmd, args); err != nil {
+		return err
 	}
 	if f.color != "auto" && f.color != "always" && f.color != "never" {
 		return fmt.Errorf("--color %q: use auto, always or never", f.color)
@@ -65,6 +69,32 @@ func (f *factory) validateGlobalFlags(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("--token-file %q is empty", f.tokenFile)
 	}
 	return nil
+}
+
+// mayBeEmpty are the flags whose empty value says something, or is the default.
+var mayBeEmpty = map[string]bool{"reason": true, "output": true}
+
+// rejectEmpty rejects empty arguments and flags: they come from variables that are not set,
+// and what is not given means something else, such as the namespace of the current context.
+func rejectEmpty(cmd *cobra.Command, args []string) error {
+	if n := cmd.ArgsLenAtDash(); n >= 0 { // what follows is the command of `run`
+		args = args[:n]
+	}
+	completing := cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd
+	if slices.Contains(args, "") && !completing {
+		return errors.New("NAME is empty")
+	}
+	var err error
+	cmd.Flags().Visit(func(fl *pflag.Flag) {
+		empty := fl.Value.Type() == "string" && fl.Value.String() == ""
+		if list, ok := fl.Value.(pflag.SliceValue); ok && slices.Contains(list.GetSlice(), "") {
+			empty = true
+		}
+		if empty && !mayBeEmpty[fl.Name] && err == nil {
+			err = fmt.Errorf("--%s is empty", fl.Name)
+		}
+	})
+	return err
 }
 
 // client returns a client for the cluster of the context in use.
@@ -147,7 +177,7 @@ func (f *factory) targetName(args []string) (string, error) {
 		name = args[0]
 	}
 	if n := *f.flags.Namespace; n != "" {
-		if name != "" && withPrefix(name) != withPrefix(n) {
+		if name != "" && name != n {
 			return "", fmt.Errorf("NAME %q and --namespace %q differ: use only one of them", name, n)
 		}
 		name = n

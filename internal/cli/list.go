@@ -68,7 +68,7 @@ list in place, elsewhere by printing a line for each change.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if n := *f.flags.Namespace; n != "" {
-				return fmt.Errorf("list does not support --namespace %q: use kubectl tenama describe %s", n, withPrefix(n))
+				return fmt.Errorf("list does not support --namespace %q: use kubectl tenama describe %s", n, n)
 			}
 			if err := o.output.validate(); err != nil {
 				return err
@@ -100,7 +100,9 @@ func (o *listOptions) run(ctx context.Context) error {
 	}
 	opts := metav1.ListOptions{LabelSelector: o.selector}
 	if !o.allOwners {
-		o.restrictToOwn(ctx, c, &opts)
+		if err := o.restrictToOwn(ctx, c, &opts); err != nil {
+			return err
+		}
 	}
 	list, err := c.List(ctx, opts)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -15,30 +16,135 @@ import (
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
-// withPrefix returns name with the default prefix.
-func withPrefix(name string) string {
-	if strings.HasPrefix(name, v1alpha1.DefaultPrefix) {
-		return name
-	}
-	return v1alpha1.DefaultPrefix + name
+// A NAME that a user types is a full name, or is short for the full name with the prefix of
+// the default class. A name that the server or a context supplies is always a full name.
+
+// prefixes are the name prefixes of an installation.
+type prefixes struct {
+	standard string   // of the default class; empty if there are several prefixes and no default
+	all      []string // of all classes
 }
 
-// candidates returns the full names that name can stand for, with and without prefix, in an
-// installation with the given prefixes. The first one is that of the default prefix.
-func candidates(name string, prefixes []string) []string {
-	out := []string{withPrefix(name)}
-	for _, prefix := range prefixes {
-		full := name
-		if !strings.HasPrefix(name, prefix) {
-			full = prefix + name
+// full returns the full names that a typed name can be short for, that with the standard
+// prefix first.
+func (p prefixes) full(name string) []string {
+	var out []string
+	for _, prefix := range p.all {
+		if strings.HasPrefix(name, prefix) {
+			continue
 		}
-		if !slices.Contains(out, full) {
+		if full := prefix + name; prefix == p.standard {
+			out = slices.Insert(out, 0, full)
+		} else {
 			out = append(out, full)
 		}
 	}
 	return out
+}
+
+// prefixes returns the prefixes of this installation. Those who cannot list the classes know
+// none.
+func (f *factory) prefixes(ctx context.Context, c *client.Client) (prefixes, error) {
+	classes, err := c.Classes(ctx)
+	if err != nil {
+		return prefixes{}, err
+	}
+	var out prefixes
+	for i := range classes.Items {
+		p := classes.Items[i].Status.Prefix
+		if p != "" && !slices.Contains(out.all, p) {
+			out.all = append(out.all, p)
+		}
+		if isDefault(&classes.Items[i]) {
+			out.standard = p
+		}
+	}
+	if len(out.all) == 1 {
+		out.standard = out.all[0]
+	}
+	return out, nil
+}
+
+// missingError says that no namespace has a name.
+type missingError struct {
+	error
+	tried []string // the full names that were looked up
+}
+
+func (e *missingError) Unwrap() error { return e.error }
+
+// find returns the temporary namespace with a typed name: the one with exactly this name or,
+// if there is none, the one for which it is short. Errors: *missingError; *sharedError; an
+// error that names the candidates, if the name could mean several.
+func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
+	return f.lookUpTyped(ctx, c, name, false)
+}
+
+// lookUpTyped is find. If strict is set, a name is short for one with the standard prefix
+// only: a script that deletes what is gone already must not delete another one.
+func (f *factory) lookUpTyped(
+	ctx context.Context, c *client.Client, name string, strict bool,
+) (*v1alpha1.TemporaryNamespace, error) {
+	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
+		return nil, fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most 63 characters", name)
+	}
+	var known prefixes
+	var unknown error
+	var wg sync.WaitGroup
+	wg.Go(func() { known, unknown = f.prefixes(ctx, c) })
+	tn, err := c.Get(ctx, name)
+	wg.Wait()
+	if !client.IsGone(err) {
+		return tn, err
+	}
+	missing := &missingError{err, []string{name}}
+	var found []*v1alpha1.TemporaryNamespace
+	for i, full := range known.full(name) {
+		tn, err := c.Get(ctx, full)
+		if err == nil {
+			found = append(found, tn)
+			continue
+		}
+		if !client.IsGone(err) {
+			return nil, err
+		}
+		if missing.tried = append(missing.tried, full); i == 0 && len(known.full(name)) == len(known.all) {
+			missing.error = err // it has no prefix, so it is short
+		}
+	}
+	switch {
+	case len(found) == 1 && (!strict || known.standard != "" && found[0].Name == known.standard+name):
+		return found[0], nil
+	case len(found) == 1:
+		missing.error = withHint(missing.error, fmt.Sprintf("for namespace %s, give its full name", found[0].Name))
+		return nil, missing
+	case len(found) > 1:
+		names := make([]string, len(found))
+		for i := range found {
+			names[i] = found[i].Name
+		}
+		return nil, fmt.Errorf("%q could be %s: give the full name", name, strings.Join(names, " or "))
+	}
+	for _, full := range missing.tried {
+		if tn, serr := c.Shared(ctx, full); serr == nil {
+			return nil, &sharedError{tn}
+		}
+	}
+	if unknown != nil {
+		missing.error = withHint(missing.error, "give the full name: the prefixes of this installation cannot be read")
+	}
+	return nil, missing
+}
+
+// sharedError reports that a namespace belongs to another user and is shared with the caller.
+type sharedError struct{ tn *v1alpha1.TemporaryNamespace }
+
+func (e *sharedError) Error() string {
+	return fmt.Sprintf("namespace %q belongs to %s and is shared with you: only its owner can do this",
+		e.tn.Name, ownerOf(e.tn))
 }
 
 // target returns the client, and the temporary namespace that the argument NAME, -n or the
@@ -52,7 +158,7 @@ func (f *factory) target(ctx context.Context, args []string) (*client.Client, *v
 	if err != nil {
 		return nil, nil, err
 	}
-	tn, err := f.find(ctx, c, name)
+	tn, err := f.findOrCurrent(ctx, c, name)
 	return c, tn, err
 }
 
@@ -67,100 +173,113 @@ func (f *factory) activeTarget(
 	return c, tn, err
 }
 
-// find returns the temporary namespace with the given name, with or without prefix; if
-// name is empty, the one of the current context.
-func (f *factory) find(ctx context.Context, c *client.Client, name string) (*v1alpha1.TemporaryNamespace, error) {
+// findOrCurrent returns the temporary namespace with a typed name or, if name is empty, that
+// of the current context.
+func (f *factory) findOrCurrent(
+	ctx context.Context, c *client.Client, name string,
+) (*v1alpha1.TemporaryNamespace, error) {
 	if name == "" {
-		var err error
-		if name, err = f.current(ctx, c); err != nil {
-			return nil, err
+		return f.current(ctx, c)
+	}
+	return f.find(ctx, c, name)
+}
+
+// current returns the temporary namespace of the context in use.
+func (f *factory) current(ctx context.Context, c *client.Client) (*v1alpha1.TemporaryNamespace, error) {
+	for flag, v := range map[string]*string{"--server": f.flags.APIServer, "--cluster": f.flags.ClusterName} {
+		if *v != "" {
+			return nil, fmt.Errorf("NAME is required with %s: the context in use is of another cluster", flag)
 		}
 	}
-	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
-		return nil, fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most 63 characters", name)
-	}
-	tn, err := c.Get(ctx, withPrefix(name))
-	if !client.IsGone(err) {
-		return tn, err
-	}
-	for _, full := range candidates(name, f.prefixes(ctx, c))[1:] {
-		if tn, other := c.Get(ctx, full); !client.IsGone(other) {
-			return tn, other
+	namespace := "" // of a context that tenama did not create
+	if m, err := f.files().Load(); err == nil {
+		context := m.CurrentContext
+		if *f.flags.Context != "" {
+			context = *f.flags.Context
+		}
+		if e, ours := m.Entry(context); ours {
+			return f.ofContext(ctx, c, e)
+		}
+		if other := m.Contexts[context]; other != nil {
+			namespace = other.Namespace
 		}
 	}
-	for _, full := range []string{withPrefix(name), name} {
-		if tn, serr := c.Shared(ctx, full); serr == nil {
+	if namespace != "" {
+		tn, err := c.Get(ctx, namespace)
+		if !client.IsGone(err) {
+			return tn, err
+		}
+		if tn, err := c.Shared(ctx, namespace); err == nil {
 			return nil, &sharedError{tn}
 		}
 	}
-	return nil, err
-}
-
-// sharedError reports that a namespace belongs to another user and is shared with the caller.
-type sharedError struct{ tn *v1alpha1.TemporaryNamespace }
-
-func (e *sharedError) Error() string {
-	return fmt.Sprintf("namespace %q belongs to %s and is shared with you: only its owner can do this",
-		e.tn.Name, ownerOf(e.tn))
-}
-
-// prefixes returns the name prefixes of the classes of this installation.
-func (f *factory) prefixes(ctx context.Context, c *client.Client) []string {
-	classes, err := c.Classes(ctx)
-	if err != nil {
-		return nil
-	}
-	var out []string
-	for i := range classes.Items {
-		if p := classes.Items[i].Status.Prefix; p != "" && !slices.Contains(out, p) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// current returns the temporary namespace of the current context.
-func (f *factory) current(ctx context.Context, c *client.Client) (string, error) {
-	if m, err := f.files().Load(); err == nil && *f.flags.Context == "" {
-		if e, ours := m.Current(); ours {
-			return e.Namespace, nil
-		}
-	}
-	if ns, _, err := f.flags.ToRawKubeConfigLoader().Namespace(); err == nil &&
-		strings.HasPrefix(ns, v1alpha1.DefaultPrefix) {
-		return ns, nil
-	}
 	own, err := f.listOwn(ctx, c)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(own) == 0 {
-		return "", errors.New("the current context is not a temporary namespace, and you have none: " +
+		return nil, errors.New("the current context is not a temporary namespace, and you have none: " +
 			"create one with kubectl tenama create")
 	}
 	names := make([]string, len(own))
 	for i := range own {
 		names[i] = own[i].Name
 	}
-	return "", fmt.Errorf("the current context is not a temporary namespace: specify one of your namespaces: %s",
+	return nil, fmt.Errorf("the current context is not a temporary namespace: specify one of your namespaces: %s",
 		strings.Join(names, ", "))
 }
 
-// restrictToOwn narrows a list to the namespaces of the caller. For users who may list all
-// namespaces that takes a field selector; group-owned ones appear to them only with -A.
-func (f *factory) restrictToOwn(ctx context.Context, c *client.Client, o *metav1.ListOptions) {
-	if all, err := c.MayViewAll(ctx); err != nil || !all {
-		return
+// ofContext returns the temporary namespace of a context that tenama created. The UID that
+// the context records decides; another program may have changed its namespace since.
+func (f *factory) ofContext(
+	ctx context.Context, c *client.Client, e kubeconfig.Entry,
+) (*v1alpha1.TemporaryNamespace, error) {
+	if e.Selected != e.Namespace {
+		return nil, withHint(fmt.Errorf("context %q is of namespace %q, but another program set its namespace to %q",
+			e.Context, e.Namespace, e.Selected), "say which one you mean: give its NAME")
 	}
-	if user, err := c.User(ctx); err == nil {
-		o.FieldSelector = fields.OneTermEqualSelector("status.owner", user).String()
+	tn, err := c.Get(ctx, e.Namespace)
+	switch {
+	case client.IsGone(err):
+		if tn, err := c.Shared(ctx, e.Namespace); err == nil {
+			return nil, &sharedError{tn}
+		}
+		return nil, &missingError{withHint(err, "the namespace of context "+e.Context+" is gone; switch back: "+
+			"kubectl tenama use -"), []string{e.Namespace}}
+	case err != nil:
+		return nil, err
+	case e.UID != "" && string(tn.UID) != e.UID:
+		return nil, withHint(fmt.Errorf("the namespace %q of context %q is gone, and another one has its name now",
+			e.Namespace, e.Context), "if you mean the new one: kubectl tenama use "+e.Namespace)
 	}
+	return tn, nil
+}
+
+// restrictToOwn narrows a list to the namespaces of the caller: those that the caller
+// created, or that a group of the caller owns. For users who may list all namespaces that
+// takes a field selector; group-owned ones appear to them only with -A.
+func (f *factory) restrictToOwn(ctx context.Context, c *client.Client, o *metav1.ListOptions) error {
+	all, err := c.MayViewAll(ctx)
+	if err == nil && !all {
+		return nil
+	}
+	var user string
+	if err == nil {
+		user, err = c.User(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("find out which namespaces are yours: %w", err)
+	}
+	o.FieldSelector = fields.OneTermEqualSelector("status.owner", user).String()
+	return nil
 }
 
 // listOwn lists the caller's namespaces.
 func (f *factory) listOwn(ctx context.Context, c *client.Client) ([]v1alpha1.TemporaryNamespace, error) {
 	o := metav1.ListOptions{}
-	f.restrictToOwn(ctx, c, &o)
+	if err := f.restrictToOwn(ctx, c, &o); err != nil {
+		return nil, err
+	}
 	list, err := c.List(ctx, o)
 	if err != nil {
 		return nil, err

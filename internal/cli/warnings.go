@@ -99,6 +99,19 @@ func (f *factory) finishCommand(ctx context.Context) {
 	}
 }
 
+// lookUp returns the namespace of a context, or nil if it is certainly gone: its UID decides.
+// Any error but NotFound is no answer, and neither is a namespace that has the name now.
+func (f *factory) lookUp(ctx context.Context, e kubeconfig.Entry) (tn *v1alpha1.TemporaryNamespace, certain bool) {
+	tn, err := f.firstClient.Get(ctx, e.Namespace)
+	if client.IsGone(err) { // it may be a shared one, extended since
+		tn, err = f.firstClient.Shared(ctx, e.Namespace)
+		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+			return nil, true
+		}
+	}
+	return tn, err == nil && string(tn.UID) == e.UID
+}
+
 // prune removes contexts of namespaces that are certainly gone: the recorded expiry has
 // passed by the server's clock, and the server answers NotFound to the context's own
 // user. Other errors do not count. The current context stays, with a warning: a side
@@ -112,17 +125,15 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 			continue
 		}
 		checks++
-		tn, err := f.firstClient.Get(ctx, e.Namespace)
-		if client.IsGone(err) { // it may be a shared one, extended since
-			tn, err = f.firstClient.Shared(ctx, e.Namespace)
-		}
+		tn, certain := f.lookUp(ctx, e)
 		switch {
-		case err == nil && len(gone) == 0 && tn.DeletionTimestamp == nil:
+		case !certain:
+		case tn != nil && len(gone) == 0 && tn.DeletionTimestamp == nil && e.Selected == e.Namespace:
 			// It exists: record its new expiry, before which it is not checked again.
-			e.UID, e.ExpiresAt = string(tn.UID), latestExpiry(tn)
+			e.ExpiresAt = latestExpiry(tn)
 			_, _ = f.files().Add(ctx, e, false)
 			return // one write per command; later commands update the others
-		case err == nil, !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) && !client.IsGone(err):
+		case tn != nil:
 		case e.Context == m.CurrentContext:
 			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Switch back: kubectl tenama use -\n",
 				e.Namespace)

@@ -11,9 +11,17 @@ import (
 	"strings"
 )
 
-// Ask prompts for yes or no on out and reads in, which need not be a terminal. A missing
-// answer is an error that ends with hint, so nothing happens without consent.
+// Ask prompts for yes or no on out and reads in. If in is no terminal, it is the script that
+// calls the program, or a pipe that nothing is written to: nothing is read then, and the
+// error ends with hint. A missing answer is such an error, too.
 func Ask(ctx context.Context, in io.Reader, out io.Writer, question, hint string) (bool, error) {
+	if _, ok := isTerminal(in); !ok {
+		return false, fmt.Errorf("stdin is not a terminal, so nothing can be asked: %s", hint)
+	}
+	return ask(ctx, in, out, question, hint)
+}
+
+func ask(ctx context.Context, in io.Reader, out io.Writer, question, hint string) (bool, error) {
 	fmt.Fprintf(out, "%s [y/N] ", Clean(question))
 	type answer struct {
 		line string
@@ -29,9 +37,6 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, question, hint string
 		fmt.Fprintln(out)
 		return false, ctx.Err()
 	case a := <-answers:
-		if _, ok := isTerminal(in); !ok {
-			fmt.Fprintln(out) // no terminal echoed a newline
-		}
 		if a.err != nil && (!errors.Is(a.err, io.EOF) || a.line == "") {
 			return false, fmt.Errorf("no answer on stdin: %s", hint)
 		}

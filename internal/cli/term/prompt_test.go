@@ -20,22 +20,22 @@ func TestAsk(t *testing.T) {
 		"n\n": false, "\n": false, "yesterday\n": false, "no\ny\n": false,
 	} {
 		var out bytes.Buffer
-		got, err := Ask(t.Context(), strings.NewReader(in), &out, "Delete\x1b[2J it?", "use --yes")
+		got, err := ask(t.Context(), strings.NewReader(in), &out, "Delete\x1b[2J it?", "use --yes")
 		if err != nil || got != want {
 			t.Errorf("%q: got %v, %v, want %v", in, got, err, want)
 		}
-		if want := "Delete\uFFFD[2J it? [y/N] \n"; out.String() != want {
+		if want := "Delete\uFFFD[2J it? [y/N] "; out.String() != want {
 			t.Errorf("%q: prompted %q, want %q", in, out.String(), want)
 		}
 	}
-	_, err := Ask(t.Context(), strings.NewReader(""), io.Discard, "Delete?", "use --yes")
+	_, err := ask(t.Context(), strings.NewReader(""), io.Discard, "Delete?", "use --yes")
 	if err == nil || !strings.HasSuffix(err.Error(), ": use --yes") {
 		t.Errorf("no answer: got error %v, want the hint", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	never, _ := io.Pipe()
-	if yes, err := Ask(ctx, never, io.Discard, "Delete?", ""); err == nil || yes {
+	if yes, err := ask(ctx, never, io.Discard, "Delete?", ""); err == nil || yes {
 		t.Errorf("interrupted: got %v, %v, want an error", yes, err)
 	}
 }

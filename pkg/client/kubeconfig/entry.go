@@ -3,6 +3,7 @@
 package kubeconfig
 
 import (
+	"cmp"
 	"encoding/json"
 	"sort"
 	"time"
@@ -19,7 +20,8 @@ type Entry struct {
 	Context   string // name of the context
 	Cluster   string // the user's own cluster and user entries that the context refers to
 	User      string
-	Namespace string
+	Namespace string // the temporary namespace
+	Selected  string // the namespace that the context has now: other programs may have changed it
 
 	UID       string    // UID of the TemporaryNamespace
 	Server    string    // URL of the API server, which identifies the cluster
@@ -33,8 +35,9 @@ type Entry struct {
 	Since       time.Time // time when the context last became current
 }
 
-// marker is the serialized form of the last seven fields of Entry.
+// marker is the serialized form of what a context does not hold itself.
 type marker struct {
+	Namespace   string    `json:"namespace,omitempty"`
 	UID         string    `json:"uid"`
 	Server      string    `json:"server"`
 	ExpiresAt   time.Time `json:"expiresAt"`
@@ -73,12 +76,13 @@ func (m *Merged) PreviousContext() string {
 func ContextName(namespace string) string { return "tenama-" + namespace }
 
 func (e Entry) context() (*clientcmdapi.Context, error) {
-	raw, err := json.Marshal(marker{e.UID, e.Server, e.ExpiresAt, e.Previous, e.Origin, e.OriginUnset, e.Since})
+	raw, err := json.Marshal(marker{e.Namespace, e.UID, e.Server, e.ExpiresAt, e.Previous, e.Origin, e.OriginUnset,
+		e.Since})
 	if err != nil {
 		return nil, err
 	}
 	return &clientcmdapi.Context{
-		Cluster: e.Cluster, AuthInfo: e.User, Namespace: e.Namespace,
+		Cluster: e.Cluster, AuthInfo: e.User, Namespace: cmp.Or(e.Selected, e.Namespace),
 		Extensions: map[string]runtime.Object{
 			contextExtension: &runtime.Unknown{Raw: raw, ContentType: runtime.ContentTypeJSON},
 		},
@@ -100,8 +104,9 @@ func entryOf(name string, c *clientcmdapi.Context) (e Entry, ok bool) {
 		return Entry{}, false
 	}
 	return Entry{
-		Context: name, Cluster: c.Cluster, User: c.AuthInfo, Namespace: c.Namespace,
-		UID: m.UID, Server: m.Server, ExpiresAt: m.ExpiresAt, Previous: m.Previous, Origin: m.Origin,
+		Context: name, Cluster: c.Cluster, User: c.AuthInfo, Namespace: cmp.Or(m.Namespace, c.Namespace),
+		Selected: c.Namespace,
+		UID:      m.UID, Server: m.Server, ExpiresAt: m.ExpiresAt, Previous: m.Previous, Origin: m.Origin,
 		OriginUnset: m.OriginUnset, Since: m.Since,
 	}, true
 }
@@ -123,6 +128,7 @@ func (m *Merged) Entries() []Entry {
 
 // Current returns the entry of the current context, and whether tenama created that
 // context.
-func (m *Merged) Current() (Entry, bool) {
-	return entryOf(m.CurrentContext, m.Contexts[m.CurrentContext])
-}
+func (m *Merged) Current() (Entry, bool) { return m.Entry(m.CurrentContext) }
+
+// Entry returns the entry of a context, and whether tenama created it.
+func (m *Merged) Entry(context string) (Entry, bool) { return entryOf(context, m.Contexts[context]) }

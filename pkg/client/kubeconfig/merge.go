@@ -93,7 +93,13 @@ func (f *Files) Use(ctx context.Context, name string) (Result, error) {
 // addition returns the change to file dest that writes e.
 func addition(e Entry, makeCurrent bool, dest string, content *clientcmdapi.Config, m *Merged) (*change, error) {
 	old, known := entryOf(e.Context, m.Contexts[e.Context])
-	if known && old.UID == e.UID {
+	e.Selected = e.Namespace
+	if known && old.UID == e.UID && !makeCurrent { // what another program selected stays
+		e.Selected = old.Selected
+	}
+	// A current context that is replaced, because its namespace was recreated, leads back to
+	// where the old one did.
+	if known && (old.UID == e.UID || m.CurrentContext == e.Context) {
 		e.Previous, e.Origin, e.OriginUnset, e.Since = old.Previous, old.Origin, old.OriginUnset, old.Since
 	}
 	c := &change{set: map[string]*clientcmdapi.Context{}}
