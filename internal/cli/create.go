@@ -47,7 +47,8 @@ your kubeconfig and made current. The context refers to your existing cluster an
 so no credential is written. When the namespace expires, it is deleted with everything
 in it.
 
-NAME gets the prefix "tmp-" unless it already has it. Without NAME, a name is generated.
+NAME gets the prefix of the class, such as "tmp-", unless it already has it. Without
+NAME, a name is generated.
 
 In pipelines, use --if-not-exists, which can be repeated: a namespace that you already
 own is kept, and extended to live for at least --ttl from now; if it is still being

@@ -17,8 +17,8 @@ const referenceHead = `# kubectl tenama
 <!-- Written by make generate from the commands themselves. -->
 
 Flags follow the name of the plugin: kubectl accepts none before it. NAME can be omitted if the current context is a
-temporary namespace. A NAME gets the prefix of the installation (` + "`tmp-`" + `) unless it already has it. Durations
-are written as 90m, 2h, 1d12h or 1w; a day has 24 hours.
+temporary namespace. A NAME is a full name, or is short for the one with the installation's prefix (` + "`tmp-`" + `);
+if it could be short for several, it is rejected. Durations are written as 90m, 2h, 1d12h or 1w; a day has 24 hours.
 
 Only the result is written to stdout; everything else goes to stderr. With ` + "`-o json`" + ` and ` + "`-o yaml`" + `,
 errors are written as a ` + "`Status`" + ` of Kubernetes, with the hint among its causes.
