@@ -63,7 +63,8 @@ func (t *Tracker) serve(w *ticket, now time.Time) (stays bool, again time.Time) 
 		}
 		again = w.lastSeen.Add(ticketTTL)
 	}
-	w.usage.waitsFor = t.exceeded(limits, w.usage.reserved, w.usage.expires)
+	full := t.exceeded(limits, w.usage.reserved, w.usage.expires)
+	w.usage.waitsFor = full
 	// A request at its user's own limit cannot be granted by amounts that others
 	// free, so it must not block others.
 	atOwnLimit := slices.ContainsFunc(w.usage.waitsFor, func(s limitKey) bool { return s.limit.scope == user })
@@ -96,7 +97,14 @@ func (t *Tracker) serve(w *ticket, now time.Time) (stays bool, again time.Time) 
 		if _, kept := t.queue.contended[s]; kept || !retries || atOwnLimit && s.limit.scope != user {
 			continue
 		}
-		t.queue.contended[s] = t.freeAt(s, w.usage.reserved[s.key])
+		if !slices.Contains(full, s) { // there is room, and its client is about to take it
+			t.queue.contended[s] = time.Time{}
+			continue
+		}
+		if s.limit.queued[s.key] == nil {
+			s.limit.queued[s.key] = &forecast{}
+		}
+		t.queue.contended[s] = t.freeAt(s.limit.queued[s.key], s, w.usage.reserved[s.key])
 	}
 	return true, again
 }

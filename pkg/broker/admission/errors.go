@@ -81,7 +81,7 @@ func (t *Tracker) exceededError(u *usage, s limitKey) error {
 	if s.key != policyv1alpha1.ResourceTemporaryNamespaces {
 		fmt.Fprintf(b, ", and class %q takes %s", u.class, want.String())
 	}
-	at := t.freeAt(s, want)
+	at := t.freeAt(&s.limit.forecast, s, want)
 	if n := s.limit.forecast.terminating; n > 0 {
 		fmt.Fprintf(b, "; being deleted: %d", n)
 	}
@@ -151,9 +151,8 @@ type forecast struct {
 
 // freeAt returns when enough will have expired, if no namespace is extended or created
 // in between; zero if that is unknown. Namespaces that are being deleted are left out:
-// a finalizer can delay a deletion without limit.
-func (t *Tracker) freeAt(s limitKey, want resource.Quantity) time.Time {
-	f := &s.limit.forecast
+// a finalizer can delay a deletion without limit. The result is cached in f.
+func (t *Tracker) freeAt(f *forecast, s limitKey, want resource.Quantity) time.Time {
 	if time.Since(f.computed) < time.Second {
 		if f.key != s.key || f.want != want.String() {
 			return time.Time{}

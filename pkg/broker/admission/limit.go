@@ -53,17 +53,18 @@ type limit struct {
 	hard    corev1.ResourceList
 	keys    []corev1.ResourceName // of hard, sorted
 
-	used       corev1.ResourceList // by existing namespaces
-	reserved   corev1.ResourceList // reserved by this replica's creations in progress
-	namespaces int                 // number of namespaces charged to it
-	rejectedAt time.Time           // when the limit last rejected a request
-	graceUntil time.Time           // until then, freed amounts are offered to queued requests only
-	forecast   forecast
+	used       corev1.ResourceList               // by existing namespaces
+	reserved   corev1.ResourceList               // reserved by this replica's creations in progress
+	namespaces int                               // number of namespaces charged to it
+	rejectedAt time.Time                         // when the limit last rejected a request
+	graceUntil time.Time                         // until then, freed amounts are offered to queued requests only
+	forecast   forecast                          // for those who are rejected, or ask for their position
+	queued     map[corev1.ResourceName]*forecast // for the first request in the queue
 }
 
 func newLimit(b *budget, scope, subject string, hard corev1.ResourceList) *limit {
 	l := &limit{budget: b, scope: scope, subject: subject, hard: policyv1alpha1.Normal(hard), used: corev1.ResourceList{},
-		reserved: corev1.ResourceList{}}
+		reserved: corev1.ResourceList{}, queued: map[corev1.ResourceName]*forecast{}}
 	l.keys = slices.Sorted(maps.Keys(l.hard))
 	return l
 }

@@ -224,7 +224,7 @@ func (t *Tracker) queuedError(w *ticket) error {
 	why := fmt.Sprintf("you are number %d in the queue for %s", t.ahead(w)+1, name)
 	if len(w.usage.waitsFor) > 0 {
 		s := w.usage.waitsFor[0]
-		if at := t.freeAt(s, w.usage.reserved[s.key]); !at.IsZero() {
+		if at := t.freeAt(&s.limit.forecast, s, w.usage.reserved[s.key]); !at.IsZero() {
 			why += "; room at " + at.UTC().Format(time.RFC3339) + " at the latest"
 		}
 	}

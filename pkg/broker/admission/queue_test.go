@@ -218,6 +218,19 @@ func TestBackfill(t *testing.T) {
 			if _, err := tracker.Wait(t.Context(), large, "large"); cause(err) != v1alpha1.CauseInLine {
 				t.Fatal(err)
 			}
+			time.Sleep(1100 * time.Millisecond) // the forecasts are cached for a second
+		}
+		// There is room, and its client is about to ask again: nothing is lent any more.
+		tracker.OnDelete(made(cpu("tmp-zed", "60", "3000"), "uid-tmp-zed"))
+		tracker.OnDelete(made(cpu("tmp-short", "30", "2400"), "uid-tmp-short"))
+		time.Sleep(gracePeriod)
+		if err := create(t, tracker, cpu("tmp-thief", "30", "60")); err == nil {
+			t.Error("what the queued request is about to take was lent")
+		}
+		if release, err := tracker.Wait(t.Context(), large, "large"); err != nil {
+			t.Errorf("the large request is not granted: %v", err)
+		} else {
+			release()
 		}
 	})
 }
