@@ -94,15 +94,29 @@ func (c *Cache) List(owners ...string) []*corev1.Namespace {
 }
 
 // Size is how many bytes kube-apiserver sends for some namespaces.
-type Size struct{ Count, Total, Largest int }
+type Size struct{ Count, Total int }
 
 // Size returns the size of the namespaces of some owners, or of all.
 func (c *Cache) Size(owners ...string) Size {
 	var s Size
 	for _, e := range c.entries(owners...) {
-		s.Count, s.Total, s.Largest = s.Count+1, s.Total+e.bytes, max(s.Largest, e.bytes)
+		s.Count, s.Total = s.Count+1, s.Total+e.bytes
 	}
 	return s
+}
+
+// Fit returns how many of the namespaces of some owners, or of all, fit into a number of
+// bytes, in the order of their names from the given one on; at least one. Each counts least
+// bytes or more, for what the cache has not seen yet.
+func (c *Cache) Fit(bytes, least int, from string, owners ...string) int {
+	entries := slices.DeleteFunc(c.entries(owners...), func(e *entry) bool { return e.Name < from })
+	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.Name, b.Name) })
+	for i, e := range entries {
+		if bytes -= max(e.bytes, least); bytes < 0 {
+			return max(1, i)
+		}
+	}
+	return len(entries) + bytes/least
 }
 
 func (c *Cache) entries(owners ...string) []*entry {

@@ -3,6 +3,8 @@
 package nscache
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -71,10 +73,62 @@ func TestCacheHoldsNothingOfUsers(t *testing.T) {
 			t.Errorf("%s seems to be whole, and could be written", name)
 		}
 	}
-	if s := c.Size("alice"); s.Count != 2 || s.Total <= s.Largest || s.Largest < 6*len(big) {
+	if s := c.Size("alice"); s.Count != 2 || s.Total < 6*len(big) {
 		t.Errorf("the size is %+v", s)
 	}
 	if s := c.Size("bob"); s != (Size{}) {
 		t.Errorf("the size of nothing is %+v", s)
+	}
+}
+
+// A map keeps the room of what is deleted from it: many small annotations must not cost more
+// than a few large ones.
+func TestManyAnnotations(t *testing.T) {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationTTL: "60"}}}
+	for i := range 400 {
+		ns.Annotations[fmt.Sprintf("user.tenama.dev/%d", i)] = "x"
+	}
+	const n = 1000
+	kept := make([]*entry, n)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range kept {
+		kept[i] = reduce(ns)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (int(after.HeapAlloc) - int(before.HeapAlloc)) / n; each > 4<<10 {
+		t.Errorf("each takes %d bytes", each)
+	}
+	runtime.KeepAlive(kept)
+}
+
+// A page may hold only as many namespaces as fit into it, and a large one must not make all
+// other pages small.
+func TestFit(t *testing.T) {
+	c := newCache(noHandler{})
+	for name, bytes := range map[string]int{"a": 10, "b": 10, "c": 10, "d": 1000, "e": 10, "f": 10} {
+		e := &entry{bytes: bytes}
+		owner := "bob"
+		if name < "c" {
+			owner = "alice"
+		}
+		e.Name, e.Labels = name, map[string]string{v1alpha1.LabelOwner: owner}
+		if err := c.indexer.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range []struct {
+		from, owner string
+		want        int
+	}{{"", "", 3}, {"b", "", 2}, {"d", "", 1}, {"d\x00", "", 10}, {"", "alice", 10}, {"", "bob", 1}, {"z", "", 10}} {
+		var owners []string
+		if x.owner != "" {
+			owners = []string{x.owner}
+		}
+		if got := c.Fit(100, 10, x.from, owners...); got != x.want {
+			t.Errorf("from %q, of %q: %d, want %d", x.from, x.owner, got, x.want)
+		}
 	}
 }

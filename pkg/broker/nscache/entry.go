@@ -3,9 +3,6 @@
 package nscache
 
 import (
-	"maps"
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -54,9 +51,14 @@ func reduce(ns *corev1.Namespace) *entry {
 	return e
 }
 
+// pick returns a new map: a map keeps the room of the keys that are deleted from it.
 func pick(from map[string]string, keys []string) map[string]string {
-	out := maps.Clone(from)
-	maps.DeleteFunc(out, func(k, _ string) bool { return !slices.Contains(keys, k) })
+	out := map[string]string{}
+	for _, k := range keys {
+		if v, ok := from[k]; ok {
+			out[k] = v
+		}
+	}
 	return out
 }
 

@@ -81,8 +81,8 @@ func deletePreconditions(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace,
 
 // DeleteCollection begins the deletion of every TemporaryNamespace that List
 // returns for the same options and that the caller owns; of all of them for callers
-// who may administer. If these are more than fit into a page, the answer lacks the
-// annotations and managed fields. A namespace that was recreated under the same name is skipped.
+// who may administer. If these are more than fit into a page, the answer has only
+// their names and UIDs. A namespace that was recreated under the same name is skipped.
 // It stops at the first error; earlier deletions are not undone.
 func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions,
 	list *internalversion.ListOptions) (runtime.Object, error) {
@@ -102,7 +102,8 @@ func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateO
 	whole := r.Cache.Size(s.owners...).Total <= PageBytes
 	out.ListMeta, err = r.forEach(ctx, s, list, func(_ *corev1.Namespace, tn *v1alpha1.TemporaryNamespace) {
 		if !whole {
-			tn.Annotations, tn.ManagedFields = nil, nil
+			*tn = v1alpha1.TemporaryNamespace{TypeMeta: tn.TypeMeta, ObjectMeta: metav1.ObjectMeta{Name: tn.Name, UID: tn.UID,
+				ResourceVersion: tn.ResourceVersion}}
 		}
 		out.Items = append(out.Items, *tn)
 	})

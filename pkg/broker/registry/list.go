@@ -73,7 +73,8 @@ func (r *Registry) forEach(ctx context.Context, s selector, o *internalversion.L
 	}
 	opts := Pageable(s.upstream(o))
 	if len(s.owners) > maxOwners && opts.Continue == "" {
-		if n := r.Cache.Size(s.owners...).Count; opts.Limit == 0 || int64(n) <= opts.Limit {
+		size := r.Cache.Size(s.owners...)
+		if opts.Limit == 0 || int64(size.Count) <= opts.Limit && size.Total <= PageBytes {
 			version, err := r.eachOwner(ctx, s, opts, selected)
 			return metav1.ListMeta{ResourceVersion: version}, err
 		}
@@ -82,7 +83,7 @@ func (r *Registry) forEach(ctx context.Context, s selector, o *internalversion.L
 		version, err := r.eachPage(ctx, s, opts, selected)
 		return metav1.ListMeta{ResourceVersion: version}, err
 	}
-	opts.Limit = min(opts.Limit, r.pageLimit(s))
+	opts.Limit = min(opts.Limit, r.pageLimit(s, opts.Continue))
 	page, err := r.page(ctx, opts)
 	if err != nil {
 		return metav1.ListMeta{}, err
@@ -122,8 +123,8 @@ func (r *Registry) eachOwner(ctx context.Context, s selector, o metav1.ListOptio
 // resourceVersion of the list. It reads one page at a time.
 func (r *Registry) eachPage(ctx context.Context, s selector, o metav1.ListOptions,
 	visit func(*corev1.Namespace)) (resourceVersion string, _ error) {
-	o.Limit = r.pageLimit(s)
 	for {
+		o.Limit = r.pageLimit(s, o.Continue)
 		page, err := r.page(ctx, o)
 		if err != nil {
 			return "", err

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/storage"
 )
 
 const (
@@ -20,10 +21,14 @@ const (
 	typicalBytes = 2 << 10
 )
 
-// pageLimit returns how many of the selected namespaces fit into a page.
-func (r *Registry) pageLimit(s selector) int64 {
-	largest := r.Cache.Size(s.upstreamOwners()...).Largest
-	return int64(min(MaxPage, max(1, PageBytes/max(largest, typicalBytes))))
+// pageLimit returns how many of the selected namespaces fit into the page that a token
+// continues with; the first one, if it is empty.
+func (r *Registry) pageLimit(s selector, token string) int64 {
+	from := ""
+	if token != "" { // kube-apiserver rejects it if it is no token
+		from, _, _ = storage.DecodeContinue(token, "")
+	}
+	return int64(min(MaxPage, r.Cache.Fit(PageBytes, typicalBytes, from, s.upstreamOwners()...)))
 }
 
 // Pageable returns options for pages of the list that o asks for, as kube-apiserver would
