@@ -10,6 +10,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -52,6 +53,29 @@ func TestSelectOwn(t *testing.T) {
 		}
 		if strings.Join(names, ",") != c.want || (err != nil) != c.fails {
 			t.Errorf("%s: selected %v, %v", name, names, err)
+		}
+	}
+}
+
+// TestOwnIsKnown verifies that a list of one's own fails, rather than showing what others
+// own, if it is not known whether the server would list these.
+func TestOwnIsKnown(t *testing.T) {
+	for fails, want := range map[string]string{"": "status.owner=alice", "selfsubjectaccessreviews": "",
+		"selfsubjectreviews": ""} {
+		client := fakeClient(t, func(r *http.Request) any {
+			switch path.Base(r.URL.Path) {
+			case fails:
+				return apierrors.NewTooManyRequests("busy", 0)
+			case "selfsubjectaccessreviews":
+				return &authorizationv1.SelfSubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: true}}
+			}
+			return &authenticationv1.SelfSubjectReview{Status: authenticationv1.SelfSubjectReviewStatus{
+				UserInfo: authenticationv1.UserInfo{Username: "alice"}}}
+		})
+		var o metav1.ListOptions
+		err := newFactory(genericiooptions.NewTestIOStreamsDiscard()).restrictToOwn(t.Context(), client, &o)
+		if (err == nil) != (fails == "") || o.FieldSelector != want {
+			t.Errorf("%q fails: %v, selects %q", fails, err, o.FieldSelector)
 		}
 	}
 }

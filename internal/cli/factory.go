@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -35,6 +36,9 @@ type factory struct {
 	firstClient *client.Client  // the first client created
 	warnings    *warningHandler // server warnings
 	skipPrune   bool            // the command handles stale kubeconfig entries: do not prune
+
+	prefixesMu    sync.Mutex
+	knownPrefixes prefixes
 }
 
 func newFactory(streams genericiooptions.IOStreams) *factory {

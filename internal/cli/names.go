@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -45,9 +44,14 @@ func (p prefixes) full(name string) []string {
 	return out
 }
 
-// prefixes returns the prefixes of this installation. Those who cannot list the classes know
-// none.
+// prefixes returns the prefixes of this installation, and asks for them once. Those who
+// cannot list the classes know none.
 func (f *factory) prefixes(ctx context.Context, c *client.Client) (prefixes, error) {
+	f.prefixesMu.Lock()
+	defer f.prefixesMu.Unlock()
+	if len(f.knownPrefixes.all) > 0 {
+		return f.knownPrefixes, nil
+	}
 	classes, err := c.Classes(ctx)
 	if err != nil {
 		return prefixes{}, err
@@ -65,6 +69,7 @@ func (f *factory) prefixes(ctx context.Context, c *client.Client) (prefixes, err
 	if len(out.all) == 1 {
 		out.standard = out.all[0]
 	}
+	f.knownPrefixes = out
 	return out, nil
 }
 
@@ -91,15 +96,17 @@ func (f *factory) lookUpTyped(
 	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
 		return nil, fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most 63 characters", name)
 	}
+	asked, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answered := make(chan struct{})
 	var known prefixes
 	var unknown error
-	var wg sync.WaitGroup
-	wg.Go(func() { known, unknown = f.prefixes(ctx, c) })
+	go func() { defer close(answered); known, unknown = f.prefixes(asked, c) }()
 	tn, err := c.Get(ctx, name)
-	wg.Wait()
 	if !client.IsGone(err) {
 		return tn, err
 	}
+	<-answered
 	missing := &missingError{err, []string{name}}
 	var found []*v1alpha1.TemporaryNamespace
 	for i, full := range known.full(name) {
