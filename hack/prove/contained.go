@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -21,30 +20,21 @@ import (
 // shows that the broker changes nothing without it. It fails if a request gets through
 // that should not, or is stopped although it should not be.
 func contained(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp("", "tenama-prove-")
+	c, port, stop, err := stage(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	c, err := testenv.StartCluster(ctx, filepath.Join(dir, "cluster"))
-	if err != nil {
-		return err
-	}
-	defer c.Stop()
-	port, err := c.Install(ctx)
-	if err != nil {
-		return err
-	}
+	defer stop()
 	broker, err := c.StartBroker(ctx, port, "broker-0", "--containment-interval=500ms", "--inspect-interval=1h")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, broker.Stop()) }()
-	stage, err := attack.New(ctx, c)
+	attacks, err := attack.New(ctx, c)
 	if err != nil {
 		return err
 	}
-	p := &proof{ctx: ctx, stage: stage, cluster: c, stopped: map[string]int{}}
+	p := &proof{ctx: ctx, stage: attacks, cluster: c, stopped: map[string]int{}}
 
 	p.say("With the broker's stolen token: RBAC stops it, or a policy where the broker needs the right")
 	p.attack(attack.Broker)
@@ -53,7 +43,7 @@ func contained(ctx context.Context) (err error) {
 	p.kubectl("create", "clusterrolebinding", "generous", "--clusterrole=cluster-admin",
 		"--serviceaccount=tenama-system:tenama-broker")
 	p.refuses("it has the right to")
-	stage.WithToken()
+	attacks.WithToken()
 	p.attack(attack.BrokerAsAdmin)
 	p.kubectl("delete", "clusterrolebinding", "generous")
 	p.recovers()

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +17,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
@@ -43,20 +41,11 @@ func memory(ctx context.Context, args []string) error {
 	if err := os.Setenv("GOMEMLIMIT", goLimit); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "tenama-prove-")
+	c, port, stop, err := stage(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	c, err := testenv.StartCluster(ctx, filepath.Join(dir, "cluster"))
-	if err != nil {
-		return err
-	}
-	defer c.Stop()
-	port, err := c.Install(ctx)
-	if err != nil {
-		return err
-	}
+	defer stop()
 	b, err := c.StartBroker(ctx, port, "broker")
 	if err != nil {
 		return err
@@ -89,21 +78,6 @@ func memory(ctx context.Context, args []string) error {
 	}
 	fmt.Println("\n# The broker never needed more memory than its pod has, and no list was cut short")
 	return nil
-}
-
-// podMemory returns the limit of the broker's pod, and GOMEMLIMIT in it.
-func podMemory() (limit resource.Quantity, goLimit string, _ error) {
-	b, err := os.ReadFile(filepath.Join(testenv.Root(), "deploy", "base", "deployment.yaml"))
-	if err != nil {
-		return limit, "", err
-	}
-	l := regexp.MustCompile(`limits: \{memory: (\w+)\}`).FindSubmatch(b)
-	g := regexp.MustCompile(`name: GOMEMLIMIT, value: (\w+)`).FindSubmatch(b)
-	if l == nil || g == nil {
-		return limit, "", errors.New("find the limit of memory and GOMEMLIMIT in deploy/base/deployment.yaml")
-	}
-	limit, err = resource.ParseQuantity(string(l[1]))
-	return limit, string(g[1]), err
 }
 
 // largest creates a namespace that is as large as the API allows, and returns it.

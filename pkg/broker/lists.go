@@ -7,7 +7,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -34,11 +36,12 @@ type lists struct {
 	http.Handler // answers lists and watches, in one piece
 	bytes        func(context.Context) (int, error)
 	shares, long slots
+	log          *slog.Logger
 }
 
 func newLists(handler http.Handler, tns *registry.Registry) *lists {
 	return &lists{Handler: handler, bytes: tns.ListBytes, shares: slots{max: listBytes, maxPerUser: listBytesPerUser},
-		long: slots{max: maxLongLists, maxPerUser: maxLongPerUser}}
+		long: slots{max: maxLongLists, maxPerUser: maxLongPerUser}, log: tns.Log}
 }
 
 // ServeHTTP implements http.Handler.
@@ -69,6 +72,11 @@ func (l *lists) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := l.stream(w, r); err != nil { // the client must not take what it has for the whole
+		level := slog.LevelWarn
+		if errors.Is(ctx.Err(), context.Canceled) { // the client has gone
+			level = slog.LevelDebug
+		}
+		l.log.Log(ctx, level, "A list broke off", "err", err)
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -106,7 +114,7 @@ func (l *lists) stream(w http.ResponseWriter, r *http.Request) error {
 			answer.copyTo(w)
 			return nil
 		case page == nil:
-			return fmt.Errorf("read a page: %s", answer.body.Bytes())
+			return fmt.Errorf("read a page: %d %.200s", answer.code, answer.body.Bytes())
 		}
 		if err := out.write(page); err != nil {
 			return err

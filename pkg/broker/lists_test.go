@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -65,7 +66,7 @@ func paged(n, broken int, kind string) http.HandlerFunc {
 func serve(t *testing.T, h http.Handler, size int, name string) *httptest.Server {
 	l := &lists{Handler: h, bytes: func(context.Context) (int, error) { return size, nil },
 		shares: slots{max: listBytes, maxPerUser: listBytesPerUser},
-		long:   slots{max: maxLongLists, maxPerUser: maxLongPerUser}}
+		long:   slots{max: maxLongLists, maxPerUser: maxLongPerUser}, log: slog.New(slog.DiscardHandler)}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: "list", IsResourceRequest: true})
 		l.ServeHTTP(w, r.WithContext(request.WithUser(ctx, &user.DefaultInfo{Name: name})))
@@ -192,7 +193,7 @@ func TestListsShareMemory(t *testing.T) {
 		u, _ := request.UserFrom(ctx)
 		return len(u.GetGroups()) * registry.PageBytes / 2, nil
 	}, shares: slots{max: listBytes, maxPerUser: listBytesPerUser},
-		long: slots{max: maxLongLists, maxPerUser: maxLongPerUser}}
+		long: slots{max: maxLongLists, maxPerUser: maxLongPerUser}, log: slog.New(slog.DiscardHandler)}
 	ask := func(name string, halves int, query string) int {
 		r := httptest.NewRequest(http.MethodGet, "/?"+query, nil)
 		ctx := request.WithRequestInfo(r.Context(), &request.RequestInfo{Verb: "list", IsResourceRequest: true})
