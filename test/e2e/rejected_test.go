@@ -60,7 +60,7 @@ func TestRejectedObjects(t *testing.T) {
 		})
 	}
 	create := func(name, class string, dryRun ...string) error {
-		tn := tns(name, time.Minute)
+		tn := tns(name, 10*time.Minute)
 		tn.Spec.ClassName = class
 		_, err := alice.Create(ctx, tn, metav1.CreateOptions{DryRun: dryRun})
 		return err
