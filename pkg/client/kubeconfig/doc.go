@@ -9,7 +9,8 @@
 //     never removes the lock of another program.
 //   - Each change is one atomic write: a temporary file in the same directory is synced
 //     and renamed. After any failure, the file has either the old or the new content.
-//     Mode, owner and symbolic links are preserved.
+//     Mode, owner, group and links are preserved. Where a rename would lose one of them,
+//     and for a mounted file, the file is written in place, as kubectl does.
 //   - Only entries with the marker of tenama are changed or removed. If the file is
 //     ordinary block YAML, only their lines change: comments, order and unknown fields
 //     of everything else are preserved byte for byte. The result is parsed and compared

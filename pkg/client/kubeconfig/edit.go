@@ -162,6 +162,7 @@ func (c *change) edit(content []byte) ([]byte, error) {
 }
 
 func (c *change) editLines(text string) (string, error) {
+	text, end := cutDocumentEnd(text)
 	l, err := parseLayout(text)
 	if err != nil {
 		return "", err
@@ -217,7 +218,26 @@ func (c *change) editLines(text string) (string, error) {
 		}
 		b.WriteString(line)
 	}
-	return b.String(), nil
+	if end != "" && b.Len() > 0 && !strings.HasSuffix(b.String(), "\n") {
+		b.WriteString("\n")
+	}
+	return b.String() + end, nil
+}
+
+// cutDocumentEnd cuts off what ends the only document of a file: a line "---" or "...", which
+// only comments follow.
+func cutDocumentEnd(text string) (document, end string) {
+	lines := strings.SplitAfter(text, "\n")
+	from := len(lines)
+	for i := len(lines) - 1; i > 0; i-- {
+		line := strings.TrimSpace(lines[i])
+		if marker := strings.TrimRight(lines[i], " \t\n"); marker == "---" || marker == "..." {
+			from = i
+		} else if line != "" && line[0] != '#' {
+			break
+		}
+	}
+	return strings.Join(lines[:from], ""), strings.Join(lines[from:], "")
 }
 
 func setCurrent(l *layout, out []string, insert map[int]string, name string) error {
@@ -266,7 +286,7 @@ func render(name string, context *clientcmdapi.Context, indent string) (string, 
 }
 
 // oneDocument rejects a file with several YAML documents: kubectl reads the first one
-// and would drop the others with the next write.
+// and would drop the others with the next write. Empty documents do not count.
 func oneDocument(content []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(content))
 	for n := 0; ; n++ {
@@ -275,7 +295,8 @@ func oneDocument(content []byte) error {
 		if errors.Is(err, io.EOF) || n == 0 && err != nil { // clientcmd reports errors in the first document
 			return nil
 		}
-		if err != nil || n > 0 {
+		empty := len(node.Content) == 1 && node.Content[0].Tag == "!!null" && node.Content[0].Value == ""
+		if err != nil || n > 0 && !empty {
 			return errors.New("more than one YAML document")
 		}
 	}

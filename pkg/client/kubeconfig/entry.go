@@ -5,6 +5,7 @@ package kubeconfig
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"sort"
 	"time"
 
@@ -61,7 +62,7 @@ func (m *Merged) PreviousContext() string {
 		if exists(e.Origin) {
 			return e.Origin
 		}
-		return ""
+		return m.substitute(e)
 	}
 	var last Entry
 	for _, e := range m.Entries() {
@@ -70,6 +71,30 @@ func (m *Merged) PreviousContext() string {
 		}
 	}
 	return last.Context
+}
+
+// Without returns m without a context.
+func (m *Merged) Without(context string) *Merged {
+	out := *m
+	out.Contexts = maps.Clone(m.Contexts)
+	delete(out.Contexts, context)
+	return &out
+}
+
+// substitute returns the only context of the user's own with the cluster and user of e: the
+// one that another program renamed, if the contexts from before e no longer exist. The
+// result is empty if there are none or several.
+func (m *Merged) substitute(e Entry) string {
+	var found []string
+	for name, c := range m.Contexts {
+		if _, ours := entryOf(name, c); !ours && c.Cluster == e.Cluster && c.AuthInfo == e.User {
+			found = append(found, name)
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0]
 }
 
 // ContextName returns the default name of the context of a namespace.

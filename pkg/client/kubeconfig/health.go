@@ -24,8 +24,8 @@ func (f *Files) Health() []Health {
 	for _, path := range f.list {
 		h := Health{Path: path, Destination: path == f.Destination()}
 		_, _, h.Unreadable = load(path)
-		_, info, err := writable(path)
-		h.Unwritable = err
+		h.Unwritable = probe(path)
+		info, _ := os.Stat(path)
 		h.OpenToOthers = info != nil && info.Mode().Perm()&0o044 != 0
 		if lock, err := os.Stat(path + ".lock"); err == nil {
 			if age := time.Since(lock.ModTime()); age > time.Second {

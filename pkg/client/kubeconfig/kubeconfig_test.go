@@ -101,6 +101,12 @@ func TestAddAndRemoveLeaveTheFileAsItWas(t *testing.T) {
 		"block scalar with hash": "contexts:\n- name: prod\n  context:\n    cluster: prod\n  x-note: |\n    one\n" +
 			"    # two\n" +
 			"current-context: prod\n",
+		"a document end":     ordinary + "---\n",
+		"an end, comments":   ordinary + "# careful\n--- \n# nothing follows\n\n",
+		"dots":               ordinary + "...\n",
+		"contexts, then end": "current-context: prod\ncontexts:\n- name: prod\n  context:\n    cluster: prod\n---\n",
+		"a start and an end": "---\n" + ordinary + "---\n---\n",
+		"only a start":       "---\n" + ordinary,
 		"no current-context": "apiVersion: v1\nkind: Config\ncontexts:\n- name: prod\n  context:\n" +
 			"    cluster: prod\n    user: ann\n",
 	} {

@@ -31,9 +31,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL, 0)
 		if err == nil {
 			f.Close()
-			return func() { _ = os.Remove(name) }, nil
+			return func() { removeLock(name) }, nil
 		}
-		if !errors.Is(err, fs.ErrExist) {
+		if !errors.Is(err, fs.ErrExist) && (!isBusy(err) || time.Since(since) > lockWait) {
 			return nil, fmt.Errorf("lock kubeconfig: %w", err)
 		}
 		now, err := os.Lstat(name)
@@ -54,5 +54,15 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, ctx.Err()
 		case <-time.After(5*time.Millisecond + rand.N(20*time.Millisecond)):
 		}
+	}
+}
+
+// removeLock removes a lock. It waits a moment for another program that has it open.
+func removeLock(name string) {
+	for range 20 {
+		if err := os.Remove(name); !isBusy(err) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }

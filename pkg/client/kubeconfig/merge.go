@@ -13,8 +13,25 @@ import (
 )
 
 // ErrTaken means that a context with the requested name exists and must not be
-// replaced.
+// replaced. The error is a *TakenError.
 var ErrTaken = errors.New("the name is taken by another context")
+
+// TakenError names the context that has the requested name.
+type TakenError struct {
+	Context, File string
+	Namespace     string // its temporary namespace; empty if tenama did not create the context
+	Server        string // URL of the cluster of this namespace
+}
+
+func (e *TakenError) Error() string {
+	of := ""
+	if e.Namespace != "" {
+		of = fmt.Sprintf(", of the temporary namespace %q at %s", e.Namespace, e.Server)
+	}
+	return fmt.Sprintf("context %q in %q%s: %v", e.Context, e.File, of, ErrTaken)
+}
+
+func (e *TakenError) Unwrap() error { return ErrTaken }
 
 // Result describes the outcome of a change.
 type Result struct {
@@ -25,7 +42,7 @@ type Result struct {
 }
 
 // Taken returns ErrTaken if e must not be written: a context with that name exists that
-// previous not created by tenama, or that was created for a namespace of another cluster.
+// tenama did not create, or that is of another namespace which has not expired yet.
 func (f *Files) Taken(e Entry) error {
 	m, err := f.Load()
 	if err != nil {
@@ -42,16 +59,11 @@ func taken(e Entry, m *Merged) error {
 	old, ours := entryOf(e.Context, c)
 	switch {
 	case !ours:
-		return fmt.Errorf("context %q in %q: %w", e.Context, m.file[e.Context], ErrTaken)
-	case old.UID == e.UID && e.UID != "":
+		return &TakenError{Context: e.Context, File: m.file[e.Context]}
+	case old.UID == e.UID && e.UID != "", old.Expired(): // a UID means the same cluster, under whatever URL
 		return nil
-	case old.Server != e.Server: // regardless of its recorded expiry: it may have been extended since
-		return fmt.Errorf("context %q in %q, of a temporary namespace at %s: %w", e.Context, m.file[e.Context],
-			old.Server, ErrTaken)
-	case old.Expired():
-		return nil
-	case old.Namespace != e.Namespace:
-		return fmt.Errorf("context %q in %q, of namespace %q: %w", e.Context, m.file[e.Context], old.Namespace, ErrTaken)
+	case old.Server != e.Server, old.Namespace != e.Namespace:
+		return &TakenError{e.Context, m.file[e.Context], old.Namespace, old.Server}
 	}
 	return nil
 }
@@ -182,8 +194,8 @@ func (f *Files) Remove(ctx context.Context, gone func(Entry) bool) ([]Entry, Res
 
 // contextAfterRemoval returns the new value of current-context when e, which is current, is removed
 // together with all contexts for which isRemoved returns true. It is the context that was
-// current before e or, if that one does not remain, the last one not created by tenama;
-// empty if the file did not set current-context.
+// current before e or, if that one does not remain, the last one not created by tenama,
+// also under another name; empty if the file did not set current-context.
 func contextAfterRemoval(e Entry, m *Merged, isRemoved func(string) bool) string {
 	remains := func(name string) bool {
 		c, exists := m.Contexts[name]
@@ -193,10 +205,12 @@ func contextAfterRemoval(e Entry, m *Merged, isRemoved func(string) bool) string
 	switch {
 	case e.Previous != e.Origin && remains(e.Previous):
 		return e.Previous
-	case !e.OriginUnset && remains(e.Origin):
+	case e.OriginUnset:
+		return ""
+	case remains(e.Origin):
 		return e.Origin
 	}
-	return ""
+	return m.substitute(e)
 }
 
 // edit changes one file under its lock. decide receives the content of the file and of

@@ -39,3 +39,15 @@ func OwnedByCaller(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || int(st.Uid) == os.Geteuid()
 }
+
+// links returns the number of hard links of a file.
+func links(info fs.FileInfo) uint64 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return uint64(st.Nlink)
+}
+
+// isBusy returns false: on Unix, an open file can be replaced.
+func isBusy(error) bool { return false }

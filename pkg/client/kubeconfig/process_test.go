@@ -5,6 +5,7 @@
 package kubeconfig
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,8 +20,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// TestMain lets the test binary act as a child process that adds one context, or that
-// adds and removes contexts in an endless loop.
+// TestMain lets the test binary act as a child process that adds one context, that adds
+// and removes contexts in an endless loop, or that calls Check or overwrite; as another
+// user, and with a limit of the size of files.
 func TestMain(m *testing.M) {
 	path, ns := os.Getenv("TEST_KUBECONFIG"), os.Getenv("TEST_NAMESPACE")
 	if path == "" {
@@ -33,6 +35,27 @@ func TestMain(m *testing.M) {
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 			panic(err)
 		}
+	}
+	if n := os.Getenv("TEST_UID"); n != "" {
+		id := 0
+		fmt.Sscan(n, &id)
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(id), syscall.Setuid(id)); err != nil {
+			panic(err)
+		}
+	}
+	if os.Getenv("TEST_CHECK") != "" {
+		if err := Find(path).Check(testContext{}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if content := os.Getenv("TEST_OVERWRITE"); content != "" {
+		if err := overwrite(path, []byte(content)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	for i := 0; ; i++ {
 		e := entry(ns)

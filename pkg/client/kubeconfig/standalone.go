@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,6 +23,9 @@ const credentialExtension = "tenama.dev/credential"
 
 // maxStandaloneSize is an upper limit for the size of a file written by Standalone.
 const maxStandaloneSize = 1 << 20
+
+// maxCredentialSize is the room that a file with a credential is tried to have.
+const maxCredentialSize = 16 << 10
 
 // ErrForeign means that a file exists and was not written by Standalone.
 var ErrForeign = errors.New("the file exists and was not written by tenama")
@@ -77,10 +81,15 @@ func Replaceable(path string) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return fmt.Errorf("write kubeconfig %q: it is a symbolic link", path)
 	}
-	_, info, err := writable(path)
+	target, info, err := writable(path)
+	if err == nil {
+		err = writableDir(filepath.Dir(target), target, maxCredentialSize)
+	}
 	switch {
-	case err != nil || info == nil:
-		return err
+	case err != nil:
+		return fmt.Errorf("write kubeconfig: %w", err)
+	case info == nil:
+		return nil
 	case !OwnedByCaller(info):
 		return fmt.Errorf("write kubeconfig %q: it belongs to another user", path)
 	case info.Size() == 0:
