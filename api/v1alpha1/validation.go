@@ -22,7 +22,9 @@ const clockTolerance = 5 * time.Second
 
 // Maximum lengths of fields that clients set.
 const (
-	maxReason    = 256
+	// MaxReason is the maximum number of characters of spec.reason.
+	MaxReason = 256
+
 	maxRequestID = 64
 	maxGroup     = 253
 )
@@ -114,9 +116,9 @@ func Validate(tn *TemporaryNamespace, prefix string) field.ErrorList {
 		errs = append(errs, field.Invalid(spec.Child("ownerGroup"), g,
 			fmt.Sprintf("must be at most %d printable characters", maxGroup)))
 	}
-	if r := tn.Spec.Reason; utf8.RuneCountInString(r) > maxReason || strings.ContainsFunc(r, unprintable) {
+	if r := tn.Spec.Reason; utf8.RuneCountInString(r) > MaxReason || strings.ContainsFunc(r, unprintable) {
 		errs = append(errs, field.Invalid(spec.Child("reason"), r,
-			fmt.Sprintf("must be one line of at most %d printable characters", maxReason)))
+			fmt.Sprintf("must be one line of at most %d printable characters", MaxReason)))
 	}
 	return errs
 }

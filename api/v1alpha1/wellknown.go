@@ -98,6 +98,9 @@ const OwnerAccessMissing = "Missing"
 // installation sets another one.
 const DefaultPrefix = "tmp-"
 
+// HeaderVersion is the header of the broker's responses with its version.
+const HeaderVersion = "Tenama-Version"
+
 // ReservedSuffix is a name suffix that no namespace may have. The broker uses such
 // names to verify that the admission policies, which exempt it for all other names, are
 // in force.

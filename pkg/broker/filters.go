@@ -20,6 +20,7 @@ import (
 	"k8s.io/apiserver/pkg/warning"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/version"
 	"tenama.dev/tenama/pkg/broker/auth"
 )
 
@@ -33,7 +34,7 @@ func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Author
 		GrouplessAPIPrefixes: sets.NewString("api")}
 	h := router
 	for _, f := range slices.Backward([]func(http.Handler) http.Handler{
-		func(h http.Handler) http.Handler { return withDate(h, now) },
+		func(h http.Handler) http.Handler { return withHeaders(h, now) },
 		filters.WithAuditInit,
 		func(h http.Handler) http.Handler { return withPanicRecovery(h, log) },
 		filters.WithRequestReceivedTimestamp,
@@ -65,11 +66,13 @@ func setsOwnDeadline(r *http.Request, info *request.RequestInfo) bool {
 	return longRunning(r, info) || info.Verb == "list"
 }
 
-// withDate sets the Date header to the time of kube-apiserver, which forwards the header
-// to clients: they compare it with the expiry.
-func withDate(next http.Handler, now func() time.Time) http.Handler {
+// withHeaders sets the Date header to the time of kube-apiserver, which forwards the header
+// to clients: they compare it with the expiry. It also sets the version of the broker.
+func withHeaders(next http.Handler, now func() time.Time) http.Handler {
+	version := version.Get().Version
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
+		w.Header().Set(v1alpha1.HeaderVersion, version)
 		next.ServeHTTP(w, r)
 	})
 }

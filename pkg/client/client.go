@@ -58,6 +58,7 @@ type Client struct {
 	rest   *rest.RESTClient
 	config *rest.Config
 	skew   atomic.Int64 // server's clock minus the local clock, in nanoseconds
+	broker atomic.Value // version of the broker, a string
 }
 
 // New returns a client for config. It does not apply client-go's default limit of 5
@@ -70,21 +71,25 @@ func New(config *rest.Config) (*Client, error) {
 	config.NegotiatedSerializer = serializer.NewCodecFactory(Scheme).WithoutConversion()
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	config.QPS = -1
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return clockReader{next, c} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return headerReader{next, c} })
 	var err error
 	c.rest, err = rest.RESTClientFor(config)
 	return c, err
 }
 
-// clockReader is a RoundTripper that learns the server's time from its responses.
-type clockReader struct {
+// headerReader is a RoundTripper that learns the server's time, and the version of the broker,
+// from their responses.
+type headerReader struct {
 	http.RoundTripper
 	c *Client
 }
 
-func (t clockReader) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t headerReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.RoundTripper.RoundTrip(r)
 	if err == nil {
+		if v := resp.Header.Get(v1alpha1.HeaderVersion); v != "" {
+			t.c.broker.Store(v)
+		}
 		if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			// The header has whole seconds; a difference of less than two seconds is
 			// ignored.
@@ -142,6 +147,13 @@ func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.Temp
 func (c *Client) Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 	o.Watch = true
 	return c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Watch(ctx)
+}
+
+// BrokerVersion returns the version of the broker, as of its last response; empty if there was
+// none.
+func (c *Client) BrokerVersion() string {
+	v, _ := c.broker.Load().(string)
+	return v
 }
 
 // Served returns nil if the cluster serves the API. Reasons: NotFound (no broker

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,11 +40,14 @@ type Credential struct {
 
 // Credential returns a token of a ServiceAccount in tn that has the given ClusterRole
 // there. The token is valid for the duration d or until tn expires, whichever comes
-// first, but for at least MinTokenLife. ServiceAccount and RoleBinding are created if
+// first, but for at least MinTokenLifetime. ServiceAccount and RoleBinding are created if
 // they do not exist, with the caller's own permissions: the broker is not involved, and
 // a role that the caller does not hold is rejected. The ServiceAccount is deleted with
-// the namespace, and the token becomes invalid with the ServiceAccount. Reasons:
-// Forbidden (the role has permissions that the caller lacks), NotFound.
+// the namespace, and the token becomes invalid with the ServiceAccount.
+//
+// The credential is tried at the address that the caller uses. Errors: *AddressError, if
+// this address does not accept it, or uses another identity; then what was created for it is
+// deleted. Reasons: Forbidden (the role has permissions that the caller lacks), NotFound.
 func (c *Client) Credential(
 	ctx context.Context, tn *v1alpha1.TemporaryNamespace, role string, d time.Duration,
 ) (*Credential, error) {
@@ -53,12 +57,14 @@ func (c *Client) Credential(
 		ObjectMeta:                   metav1.ObjectMeta{Name: name, Labels: map[string]string{labelManagedBy: managedBy}},
 		AutomountServiceAccountToken: new(bool),
 	}
-	err := c.rest.Post().AbsPath("/api/v1/namespaces", tn.Name, "serviceaccounts").Body(account).Do(ctx).Error()
+	err := c.rest.Post().AbsPath(accounts(tn.Name)).Body(account).Do(ctx).Error()
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, err
 	}
+	newAccount := err == nil
 	subject := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: tn.Name, Name: name}
-	if _, err := c.bind(ctx, tn.Name, name, role, subject, nil); err != nil {
+	newBinding, err := c.bind(ctx, tn.Name, name, role, subject, nil)
+	if err != nil {
 		return nil, err
 	}
 	life := int64(c.tokenLifetime(tn, d) / time.Second)
@@ -67,17 +73,28 @@ func (c *Client) Credential(
 		Spec:     authenticationv1.TokenRequestSpec{ExpirationSeconds: &life},
 	}
 	out := &authenticationv1.TokenRequest{}
-	err = c.rest.Post().AbsPath("/api/v1/namespaces", tn.Name, "serviceaccounts", name, "token").
-		Body(request).Do(ctx).Into(out)
-	if err != nil {
+	if err := c.rest.Post().AbsPath(accounts(tn.Name), name, "token").Body(request).Do(ctx).Into(out); err != nil {
 		return nil, err
 	}
 	cred := &Credential{
 		Namespace: tn.Name, ServiceAccount: name,
 		Token: out.Status.Token, ExpiresAt: out.Status.ExpirationTimestamp.Time,
 	}
-	return cred, c.waitUsable(ctx, cred)
+	err = c.waitUsable(ctx, cred)
+	var address *AddressError
+	if !errors.As(err, &address) {
+		return cred, err
+	}
+	if newBinding { // best effort: the namespace owns both
+		_ = c.rest.Delete().AbsPath(bindings(tn.Name), name).Do(ctx).Error()
+	}
+	if newAccount { // its tokens become invalid
+		_ = c.rest.Delete().AbsPath(accounts(tn.Name), name).Do(ctx).Error()
+	}
+	return nil, err
 }
+
+func accounts(ns string) string { return "/api/v1/namespaces/" + ns + "/serviceaccounts" }
 
 // tokenLifetime returns the lifetime of a token for tn.
 func (c *Client) tokenLifetime(tn *v1alpha1.TemporaryNamespace, d time.Duration) time.Duration {
@@ -89,10 +106,27 @@ func (c *Client) tokenLifetime(tn *v1alpha1.TemporaryNamespace, d time.Duration)
 	return max(d, MinTokenLifetime).Truncate(time.Second)
 }
 
-// waitUsable waits until kube-apiserver's authorizer, which watches RoleBindings, has seen
-// the new binding; otherwise the first request would be forbidden. A role without
-// permission to get pods cannot be tested in this way, and is not waited for beyond a
-// shortHash time.
+// AddressError means that a credential of a namespace is of no use at the address of the
+// cluster: it belongs to a proxy that logs in by itself, so that a request with the
+// credential is one of another user, or that does not accept tokens of ServiceAccounts.
+type AddressError struct {
+	Address string
+	User    string // the user of requests with the credential; empty if it was not accepted
+}
+
+func (e *AddressError) Error() string {
+	if e.User == "" {
+		return fmt.Sprintf("the address %s does not accept tokens of ServiceAccounts", e.Address)
+	}
+	return fmt.Sprintf("the address %s uses the identity of %q for every request, so that no credential can be "+
+		"confined to a namespace", e.Address, e.User)
+}
+
+// waitUsable waits until the credential can be used. The cluster has to take it for its
+// ServiceAccount. Its authorizer, which watches RoleBindings, has to have seen the new
+// binding; otherwise the first request would be forbidden. A role without permission to
+// get pods cannot be tested in this way, and is not waited for beyond a short time.
+// Errors: *AddressError.
 func (c *Client) waitUsable(ctx context.Context, cred *Credential) error {
 	config := rest.AnonymousClientConfig(c.config)
 	config.BearerToken = cred.Token
@@ -100,10 +134,23 @@ func (c *Client) waitUsable(ctx context.Context, cred *Credential) error {
 	if err != nil {
 		return err
 	}
+	account := "system:serviceaccount:" + cred.Namespace + ":" + cred.ServiceAccount
 	for range 20 {
-		ok, err := as.May(ctx, authorizationv1.ResourceAttributes{Namespace: cred.Namespace, Verb: "get", Resource: "pods"})
-		if ok || err != nil {
+		var user string
+		ok := false
+		user, err = as.User(ctx)
+		switch {
+		case apierrors.IsUnauthorized(err): // or not yet known to each of several kube-apiservers
+			err = &AddressError{Address: c.config.Host}
+		case err != nil:
 			return err
+		case user != account:
+			return &AddressError{c.config.Host, user}
+		default:
+			ok, err = as.May(ctx, authorizationv1.ResourceAttributes{Namespace: cred.Namespace, Verb: "get", Resource: "pods"})
+			if ok || err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -111,7 +158,7 @@ func (c *Client) waitUsable(ctx context.Context, cred *Credential) error {
 		case <-time.After(25 * time.Millisecond):
 		}
 	}
-	return nil
+	return err
 }
 
 // accountName returns the name of the ServiceAccount for a role.

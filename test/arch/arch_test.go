@@ -47,7 +47,8 @@ var layers = map[string][]string{
 	},
 	"pkg/broker/serving": {},
 	"pkg/broker": {
-		"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/admission", "pkg/broker/auth", "pkg/broker/budgets",
+		"api/v1alpha1", "api/policy/v1alpha1", "internal/version", "pkg/broker/admission", "pkg/broker/auth",
+		"pkg/broker/budgets",
 		"pkg/broker/classes", "pkg/broker/containment",
 		"pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration",
 		"pkg/broker/registry", "pkg/broker/serving",
