@@ -32,7 +32,7 @@ var screenshots = []screenshot{
 			"kubectl tenama delete --yes",
 		},
 		want: []string{
-			`^namespace/tmp-mr-42 created$`, `added to ~/\.kube/config and made current \(was "dev"\)\.$`, `^Expires in 2h \(`,
+			`^namespace/tmp-mr-42 created$`, `added to ~/\.kube/config and made current\.$`, `^Expires in 2h \(`,
 			`^deployment.apps/web created$`, `^\* +tmp-mr-42 +default +Ready +119m +alice`, `^namespace/tmp-mr-42 extended$`,
 			`^Expires in 3h \(.*; extendable until `, `^Context "tenama-tmp-mr-42" removed; current context is "dev" again\.$`,
 			`^namespace "tmp-mr-42" deleted$`,

@@ -116,7 +116,11 @@ func (o *classesOptions) run(ctx context.Context) error {
 		o.describe(&list.Items[0], use[0])
 		return nil
 	}
-	_ = o.table(list.Items, use).Print(o.Out, o.renderer(o.Out))
+	t := o.table(list.Items, use)
+	if err := t.Print(o.Out, o.renderer(o.Out)); err != nil {
+		return err
+	}
+	o.noteDropped(t)
 	return nil
 }
 
@@ -154,6 +158,9 @@ func (o *classesOptions) allowedToUse(
 func (o *classesOptions) table(classes []policyv1alpha1.NamespaceClass, use []string) *term.Table {
 	wide := o.output.format == "wide"
 	t := &term.Table{}
+	if !wide {
+		t.Drop = []int{9, 6, 8, 7} // the description, storage, parameters, pods
+	}
 	if !o.noHeaders {
 		t.Head = []string{"NAME", "USE", "TTL", "MAX-TTL", "CPU", "MEMORY", "STORAGE", "PODS", "PARAMETERS", "DESCRIPTION"}
 		if wide {

@@ -6,8 +6,9 @@
 //
 //   - stdout carries only the result, for other programs to read. Hints, progress,
 //     times and warnings go to stderr.
-//   - An error is one line, with at most one line of advice; with -o json or yaml it
-//     is a Status, on stderr. Exit codes: 0 done, or so already; 1 error; 3 done in
+//   - An error is one line, with at most one line of advice. With -o json or yaml it is
+//     a Status, and nothing else is on stderr: notes and warnings are its causes.
+//     Exit codes: 0 done, or so already; 1 error; 3 done in
 //     the cluster, but the kubeconfig was not changed; 4 not logged in or not allowed;
 //     5 no room in a budget; 124 timed out; 130 interrupted. `run` returns that of its
 //     command; 126 and 127, as a shell's, if it cannot be executed or found.
@@ -26,6 +27,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,10 +49,14 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		err = cmp.Or(unknownCommand(root, args[1:]), err)
+		if cmd, _, _ := root.Find(args[1:]); cmd != nil && slices.Contains(formatsOf(cmd), "json") {
+			f.setFormat(cmp.Or(f.format, formatOf(args[1:]))) // the arguments may be what is wrong
+		}
 	}
 	code := f.reportError(ctx, err)
-	if err == nil || f.format == "" { // stderr must hold only the Status
+	if err == nil || f.held == nil { // stderr must hold only the Status
 		f.finishCommand(ctx)
+		f.releaseNotes()
 	}
 	return code
 }
@@ -61,7 +67,7 @@ var aliases = map[string][]string{
 	"list": {"get", "ps", "show"}, "create": {"new", "borrow", "add"}, "delete": {"remove", "return", "destroy"},
 	"extend": {"renew", "prolong"}, "use": {"switch", "ctx", "ns"}, "run": {"exec"}, "describe": {"info", "status"},
 	"classes": {"tiers", "templates"}, "doctor": {"check"}, "kubeconfig": {"login", "token"},
-	"refresh": {"update", "upgrade"},
+	"refresh": {"update", "upgrade"}, "prune": {"clean", "cleanup", "gc"},
 }
 
 // unknownCommand returns an error with a suggestion if args name an unknown command,
@@ -119,7 +125,7 @@ network policies, access for you, and a context in your kubeconfig.`,
 		"life": {newCreateCommand(f), newRunCommand(f), newExtendCommand(f), newRefreshCommand(f), newDeleteCommand(f)},
 		"work": {
 			newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f),
-			newShareCommand(f), newUnshareCommand(f),
+			newShareCommand(f), newUnshareCommand(f), newPruneCommand(f),
 		},
 		"rest": {
 			newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand(),
@@ -127,6 +133,9 @@ network policies, access for you, and a context in your kubeconfig.`,
 	} {
 		for _, c := range commands {
 			c.GroupID, c.SuggestFor = group, aliases[c.Name()]
+			if strings.Contains(c.Use, "NAME") || c.Name() == "run" {
+				f.addNameFrom(c)
+			}
 		}
 		root.AddCommand(commands...)
 	}
@@ -135,6 +144,7 @@ network policies, access for you, and a context in your kubeconfig.`,
 		return withHint(err, "see: "+cmd.CommandPath()+" --help")
 	})
 	root.PersistentPreRunE = f.validateGlobalFlags
+	fitHelp(root)
 	completeFlag(root, "color", fixedCompletions("auto", "always", "never"))
 	completeFlag(root, "namespace", f.completeTargets)
 	completeFlag(root, "context", f.completeContexts)

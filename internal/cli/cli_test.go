@@ -56,7 +56,8 @@ func TestParseTime(t *testing.T) {
 	for s, want := range map[string]string{
 		"18:30": "2026-11-20T18:30:00+01:00", "16:30": "2026-11-21T16:30:00+01:00", "17:00": "2026-11-21T17:00:00+01:00",
 		"2026-12-01T08:00": "2026-12-01T08:00:00+01:00", "2026-12-01T08:00:00Z": "2026-12-01T08:00:00Z", "tomorrow": "",
-		"25:00": "", "": "",
+		"25:00": "", "": "", "2026-12-01T08:00+05:30": "2026-12-01T08:00:00+05:30",
+		"2026-12-01T08:00Z": "2026-12-01T08:00:00Z", "2026-12-01 08:00": "2026-12-01T08:00:00+01:00",
 	} {
 		got, err := parseTime(s, now)
 		if want == "" && err == nil || want != "" && (err != nil || got.Format(time.RFC3339) != want) {
@@ -76,8 +77,10 @@ func TestExplain(t *testing.T) {
 		"not there": {apierrors.NewNotFound(gr, "tmp-a"),
 			`Error from server (NotFound): temporarynamespaces.tenama.dev "tmp-a" not found`, 1},
 		"not installed": {missing, "error: tenama is not installed on this cluster, or its broker is stopped", 1},
-		"down": {apierrors.NewServiceUnavailable("x"),
+		"down": {apierrors.NewGenericServerResponse(503, "get", gr, "", "service unavailable", 0, true),
 			"error: the tenama broker of this cluster does not respond", 1},
+		"not contained": {apierrors.NewServiceUnavailable("the broker changes nothing while it is not contained: why"),
+			"error: the broker changes nothing while it is not contained: why", 1},
 		"logged out": {apierrors.NewUnauthorized("x"), "error: you must be logged in to the server (Unauthorized)", 4},
 		"forbidden": {apierrors.NewForbidden(gr, "", errors.New("no")),
 			"Error from server (Forbidden): temporarynamespaces.tenama.dev is forbidden: no", 4},

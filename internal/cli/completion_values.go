@@ -15,8 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
@@ -50,9 +48,7 @@ func (f *factory) completionClient(ctx context.Context) (context.Context, contex
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if config.ExecProvider != nil { // no prompts while completing
-		config.ExecProvider.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
-	}
+	neverAsk(config)
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil { // silences credential plugins
 		os.Stderr = null
 	}

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,14 +35,17 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	if errs := v1alpha1.ValidateName(tn.Name, "", nil); len(errs) > 0 {
 		return e, fmt.Errorf("the server returned the invalid name %q: %s", term.Clean(tn.Name), errs[0].Detail)
 	}
-	for flag, v := range map[string]*string{
-		"--as": f.flags.Impersonate, "--as-uid": f.flags.ImpersonateUID, "--token": f.flags.BearerToken,
-		"--server":                f.flags.APIServer,
-		"--certificate-authority": f.flags.CAFile, "--client-certificate": f.flags.CertFile, "--client-key": f.flags.KeyFile,
-		"--tls-server-name": f.flags.TLSServerName,
+	for _, flag := range []struct {
+		name  string
+		value *string
+	}{
+		{"--as", f.flags.Impersonate}, {"--as-uid", f.flags.ImpersonateUID}, {"--token", f.flags.BearerToken},
+		{"--server", f.flags.APIServer}, {"--certificate-authority", f.flags.CAFile},
+		{"--client-certificate", f.flags.CertFile}, {"--client-key", f.flags.KeyFile},
+		{"--tls-server-name", f.flags.TLSServerName},
 	} {
-		if v != nil && *v != "" {
-			return e, fmt.Errorf("%w for %s", errNoContext, flag)
+		if flag.value != nil && *flag.value != "" {
+			return e, fmt.Errorf("%w for %s", errNoContext, flag.name)
 		}
 	}
 	if f.tokenFile != "" {
@@ -86,14 +91,15 @@ func latestExpiry(tn *v1alpha1.TemporaryNamespace) time.Time {
 	return time.Time{}
 }
 
-// addContext writes the context of tn to the kubeconfig and reports it.
+// addContext writes the context of tn to the kubeconfig and reports it, and whether there is
+// one now.
 func (f *factory) addContext(
 	ctx context.Context, tn *v1alpha1.TemporaryNamespace, name string, makeCurrent bool,
-) error {
+) (added bool, err error) {
 	e, err := f.entry(tn, name)
 	if errors.Is(err, errNoContext) {
-		fmt.Fprintf(f.ErrOut, "No context was added: %v. Use: kubectl -n %s\n", err, tn.Name)
-		return nil
+		f.noteNoContext(tn, err)
+		return false, nil
 	}
 	f.skipPrune = true
 	var r kubeconfig.Result
@@ -102,31 +108,50 @@ func (f *factory) addContext(
 	}
 	switch {
 	case errors.Is(err, kubeconfig.ErrTaken):
-		err = fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err)
-		return &failure{err, exitKubeconfig,
-			fmt.Sprintf("choose another name for the context: kubectl tenama use %s --context-name OTHER", tn.Name)}
+		again := f.command("use %s --context-name OTHER", tn.Name)
+		return false, &failure{fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err),
+			exitKubeconfig, takenHint(err, "choose another name for the context: "+again)}
 	case err != nil:
 		err = fmt.Errorf("namespace %q is ready, but the kubeconfig was not changed: %w", tn.Name, err)
-		return &failure{err, exitKubeconfig, fmt.Sprintf("once that is fixed, run: kubectl tenama use %s", tn.Name)}
+		return false, &failure{err, exitKubeconfig, "once that is fixed, run: " + f.command("use %s", tn.Name)}
 	case r.File == "":
-		return nil
+		return true, nil
 	case r.Previous == e.Context:
-		return nil // it was already current; only its expiry was updated
-	case makeCurrent && r.Previous != "" && r.Previous != e.Context:
-		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current (was %q).\n",
-			e.Context, describeFile(r.File), r.Previous)
+		return true, nil // it was already current; only its expiry was updated
 	case makeCurrent:
+		f.before = r.Previous
 		fmt.Fprintf(f.ErrOut, "Context %q added to %s and made current.\n", e.Context, describeFile(r.File))
 	default:
 		fmt.Fprintf(f.ErrOut, "Context %q added to %s.\n", e.Context, describeFile(r.File))
 	}
 	f.noteRewritten(r)
-	return nil
+	return true, nil
+}
+
+// noteNoContext says why tn got no context, and how to use it without one.
+func (f *factory) noteNoContext(tn *v1alpha1.TemporaryNamespace, reason error) {
+	fmt.Fprintf(f.ErrOut, "No context was added: %s. Use: kubectl -n %s%s\n", term.Clean(reason.Error()), tn.Name,
+		f.sameLogin())
+}
+
+// takenHint returns a hint for the error that the name of a context is taken: what the caller
+// proposes and, if tenama created the context, how to remove it.
+func takenHint(err error, proposal string) string {
+	var t *kubeconfig.TakenError
+	if errors.As(err, &t) && t.Namespace != "" {
+		return fmt.Sprintf("%s; or remove that one: kubectl config delete-context %s", proposal, t.Context)
+	}
+	return proposal
 }
 
 // describeFile returns the file name, with a note if the file belongs to a kubie or kubectx
 // shell: it is deleted with that shell.
 func describeFile(file string) string {
+	if home, err := os.UserHomeDir(); err == nil && home != "/" {
+		if rest, ok := strings.CutPrefix(file, home+string(os.PathSeparator)); ok {
+			file = "~" + string(os.PathSeparator) + rest
+		}
+	}
 	for name, tool := range map[string]string{"KUBIE_ACTIVE": "kubie", "KUBECTX_ISOLATED_SHELL": "kubectx"} {
 		if v := os.Getenv(name); v != "" && v != "0" {
 			return fmt.Sprintf("%s (the kubeconfig of this %s shell)", file, tool)
@@ -168,15 +193,31 @@ func (f *factory) removeContexts(ctx context.Context, match func(kubeconfig.Entr
 			term.Clean(err.Error()))
 		return
 	}
-	for _, e := range removed {
+	for i, e := range removed {
 		switch {
+		case i < len(removed)-1:
+			fmt.Fprintf(f.ErrOut, "Context %q removed.\n", e.Context)
 		case r.Current == r.Previous && r.Current != "":
 			fmt.Fprintf(f.ErrOut, "Context %q removed; current context is still %q.\n", e.Context, r.Current)
 		case r.Current != "":
 			fmt.Fprintf(f.ErrOut, "Context %q removed; current context is %q again.\n", e.Context, r.Current)
 		default:
-			fmt.Fprintf(f.ErrOut, "Context %q removed; no context is current.\n", e.Context)
+			fmt.Fprintf(f.ErrOut, "Context %q removed; no context is current%s.\n", e.Context, f.chooseContext())
 		}
 	}
 	f.noteRewritten(r)
+}
+
+// chooseContext returns the command that makes a context current, to be appended to a sentence
+// that says that none is; nothing if the kubeconfig has none.
+func (f *factory) chooseContext() string {
+	m, err := f.files().Load()
+	if err != nil || len(m.Contexts) == 0 {
+		return ""
+	}
+	names := slices.Sorted(maps.Keys(m.Contexts))
+	if len(names) > 5 {
+		names = append(names[:5], "...")
+	}
+	return fmt.Sprintf("; choose one (%s): kubectl config use-context NAME", strings.Join(names, ", "))
 }

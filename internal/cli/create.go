@@ -10,11 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/internal/cli/term"
-	"tenama.dev/tenama/pkg/client"
-	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
 // createOptions holds the flags of one invocation of kubectl tenama create.
@@ -29,6 +24,8 @@ type createOptions struct {
 	contextName   string
 	switchContext bool
 	dryRunFlag    string
+
+	noContext error // why no context is added, if the user can do without
 }
 
 func newCreateCommand(f *factory) *cobra.Command {
@@ -51,8 +48,10 @@ NAME gets the prefix of the class, such as "tmp-", unless it already has it. Wit
 NAME, a name is generated.
 
 In pipelines, use --if-not-exists, which can be repeated: a namespace that you already
-own is kept, and extended to live for at least --ttl from now; if it is still being
-deleted, create waits until it is gone. With --kubeconfig-output, your kubeconfig is not
+own is kept, and extended to live for at least --ttl from now; if its class does not
+allow that, it is extended as far as possible, with a warning. Where the class limits the
+number of extensions, one that would gain less than a tenth of --ttl is not made. If the
+namespace is still being deleted, create waits until it is gone. With --kubeconfig-output, your kubeconfig is not
 changed, and a separate file is written with a credential for this namespace only.`,
 		Example: `  # Create a namespace for two hours
   kubectl tenama create --ttl 2h
@@ -70,8 +69,8 @@ changed, and a separate file is written with a credential for this namespace onl
   kubectl tenama create mr-42 --if-not-exists --ttl 4h --label gitlab/mr=42 \
     --kubeconfig-output ci.kubeconfig -o env > tenama.env
 
-  # Print namespace/NAME
-  kubectl tenama create -o name`,
+  # Only the name, for a script
+  kubectl tenama create -o jsonpath={.metadata.name}`,
 		Args:              maxOneName,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -125,6 +124,9 @@ func (o *createOptions) validate(fs *pflag.FlagSet) error {
 		return errors.New("--context-name and --switch-context cannot be used with --kubeconfig-output")
 	}
 	o.dryRun = o.dryRunFlag == "server"
+	if err := o.readEnvironment(true); err != nil {
+		return err
+	}
 	if err := o.createRequest.validate(); err != nil {
 		return err
 	}
@@ -141,7 +143,7 @@ func (o *createOptions) run(ctx context.Context) error {
 	}
 	o.skipPrune = o.dryRun // a dry run must not prune the kubeconfig
 	tn := o.object()
-	if err := o.checkContextName(tn); err != nil {
+	if err := o.checkKubeconfig(ctx, c, tn); err != nil {
 		return err
 	}
 	timeoutCtx, cancel := context.WithTimeout(ctx, o.timeout.d+o.capacity.d)
@@ -158,68 +160,4 @@ func (o *createOptions) run(ctx context.Context) error {
 	}
 	o.warnings.acknowledge(created.Name)
 	return o.finish(ctx, c, created, action)
-}
-
-// finish writes the context or credential and prints the namespace. Its errors say that
-// the namespace exists.
-func (o *createOptions) finish(
-	ctx context.Context, c *client.Client, created *v1alpha1.TemporaryNamespace, action string,
-) error {
-	if o.credential.file != "" {
-		o.skipPrune = true
-		if err := o.credential.write(ctx, c, created); err != nil {
-			err = fmt.Errorf("namespace %q is ready, but its kubeconfig was not written: %s", created.Name, serverMessage(err))
-			return &failure{err, exitKubeconfig,
-				fmt.Sprintf("once that is fixed, run: kubectl tenama kubeconfig %s --file FILE", created.Name)}
-		}
-		if o.credential.file == "-" {
-			return nil
-		}
-		return o.printObject(o.output, created, action)
-	}
-	var printErr error
-	if !o.output.env() { // -o env also prints the context, added below
-		printErr = o.printObject(o.output, created, action)
-	}
-	if err := o.addContext(ctx, created, o.contextName, o.switchContext); err != nil {
-		return err
-	}
-	if o.output.env() {
-		printErr = o.printObject(o.output, created, action)
-	}
-	if printErr != nil { // the namespace and its context exist anyway
-		return fmt.Errorf("namespace %q is ready, but could not be printed: %w", created.Name, printErr)
-	}
-	if t := created.Status.ExpirationTimestamp; t != nil && !o.switchContext {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend %s. Switch to it: kubectl tenama use %s\n",
-			term.RelativeTime(t.Time, c.Now()), created.Name, created.Name)
-	} else if t != nil {
-		fmt.Fprintf(o.ErrOut, "Expires %s. Extend: kubectl tenama extend. Switch back: kubectl tenama use -\n",
-			term.RelativeTime(t.Time, c.Now()))
-	} else if created.Status.Lifetime == v1alpha1.LifetimeUnbounded {
-		fmt.Fprintln(o.ErrOut, "It does not expire. Delete: kubectl tenama delete. Switch back: kubectl tenama use -")
-	}
-	return nil
-}
-
-// checkContextName rejects a context name that is taken before anything is created, as far
-// as the name is known by then.
-func (o *createOptions) checkContextName(tn *v1alpha1.TemporaryNamespace) error {
-	if o.name == "" && o.contextName == "" || o.dryRun || o.credential.file != "" {
-		return nil
-	}
-	probe := tn.DeepCopy()
-	probe.Name = o.fullName()
-	if o.name == "" {
-		probe.Name = v1alpha1.DefaultPrefix + "x" // placeholder that passes validation
-	}
-	e, err := o.entry(probe, o.contextName)
-	if err != nil { // no context will be written
-		return nil
-	}
-	err = o.files().Taken(e)
-	if errors.Is(err, kubeconfig.ErrTaken) {
-		return withHint(err, "choose another name for the context with --context-name")
-	}
-	return err
 }

@@ -101,9 +101,9 @@ func (o *createOptions) keepExisting(
 		return withHint(err, "to recreate it, first run: kubectl tenama delete "+existing.Name)
 	}
 	switch {
-	case o.class != "" && o.class != existing.Spec.ClassName:
+	case o.class != "" && !o.classByEnv && o.class != existing.Spec.ClassName:
 		return nil, "", mismatch("class", existing.Spec.ClassName, o.class)
-	case o.ownerGroup != existing.Status.OwnerGroup:
+	case o.ownerGroup != "" && o.ownerGroup != existing.Status.OwnerGroup:
 		return nil, "", mismatch("owner group", existing.Status.OwnerGroup, o.ownerGroup)
 	}
 	for k, v := range o.set {
@@ -111,6 +111,8 @@ func (o *createOptions) keepExisting(
 			return nil, "", mismatch("parameter "+k, existing.Spec.Parameters[k], v)
 		}
 	}
+	fmt.Fprintf(o.ErrOut, "Namespace %s exists already, since %s; it is kept.\n", existing.Name,
+		term.FormatTime(existing.CreationTimestamp.Time, c.Now()))
 	existing, err := o.waitReady(ctx, c, existing)
 	if err == nil {
 		existing, err = o.addMetadata(ctx, c, existing)
@@ -118,19 +120,7 @@ func (o *createOptions) keepExisting(
 	if err != nil || o.ttl.d == 0 || existing.Status.Lifetime == v1alpha1.LifetimeUnbounded {
 		return existing, "unchanged", err
 	}
-	until := func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(o.ttl.d) }
-	before, after, err := c.Extend(ctx, existing.Name, until, o.reason, metav1.PatchOptions{})
-	switch {
-	case apierrors.IsInvalid(err):
-		err = fmt.Errorf("namespace %q already exists, but cannot be extended to %s from now: %s",
-			existing.Name, term.FormatDuration(o.ttl.d), serverMessage(err))
-		return nil, "", withHint(err, "to recreate it, first run: kubectl tenama delete "+existing.Name)
-	case err != nil:
-		return nil, "", err
-	case after.ResourceVersion == before.ResourceVersion:
-		return after, "unchanged", nil
-	}
-	return after, "extended", nil
+	return o.keepAlive(ctx, c, existing)
 }
 
 // waitReady waits for a namespace that another job is creating.

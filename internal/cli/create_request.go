@@ -30,12 +30,13 @@ type createRequest struct {
 	prefix      string // that the class demands; empty while it is not known
 	ttl         durationValue
 	class       string
-	set         map[string]string
+	classByEnv  bool // class is TENAMA_CLASS
+	set         pairsValue
 	ownerGroup  string
 	capacity    durationValue
 	reason      string
-	labels      map[string]string
-	annotations map[string]string
+	labels      pairsValue
+	annotations pairsValue
 	lease       time.Duration // zero means no lease
 	dryRun      bool
 }
@@ -44,15 +45,14 @@ func (r *createRequest) addFlags(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.Var(&r.ttl, "ttl", "lifetime, such as 90m, 2h, 1d or 1w (default: set by the class)")
 	fs.StringVar(&r.class, "class", "", "class of the namespace (default: the cluster's default class)")
-	fs.StringToStringVar(&r.set, "set", nil, "parameters of the class, as NAME=VALUE; see kubectl tenama classes CLASS")
+	fs.Var(&r.set, "set", "parameter of the class; can be repeated; see kubectl tenama classes CLASS")
 	fs.StringVar(&r.ownerGroup, "owner-group", "",
 		"make one of your groups the owner instead of you, for pipelines in which the user name differs between jobs")
 	fs.Var(&r.capacity, "wait-for-capacity", "if a budget is full, wait in the queue for up to this long (at most 1h)")
 	fs.StringVar(&r.reason, "reason", "", "purpose of the namespace, shown in lists")
-	fs.StringToStringVar(&r.labels, "label", nil,
-		"labels, as KEY=VALUE; the class decides which of them are also set on the Namespace")
-	fs.StringToStringVar(&r.annotations, "annotation", nil,
-		"annotations, as KEY=VALUE; the class decides which of them are also set on the Namespace")
+	fs.Var(&r.labels, "label", "label; can be repeated; the class decides which are also set on the Namespace")
+	fs.Var(&r.annotations, "annotation",
+		"annotation; can be repeated; the class decides which are also set on the Namespace")
 	completeFlag(cmd, "ttl", completeDurations)
 	completeFlag(cmd, "class", r.completeClasses)
 	completeFlag(cmd, "set", r.completeParameters)
@@ -62,21 +62,44 @@ func (r *createRequest) addFlags(cmd *cobra.Command) {
 	}
 }
 
+// readEnvironment sets the class, and if withTTL is set the lifetime, from variables, if no flag
+// does.
+func (r *createRequest) readEnvironment(withTTL bool) error {
+	if v := os.Getenv("TENAMA_CLASS"); r.class == "" && v != "" {
+		r.class, r.classByEnv = v, true
+	}
+	if v := os.Getenv("TENAMA_TTL"); withTTL && r.ttl.d == 0 && v != "" {
+		if err := r.ttl.Set(v); err != nil {
+			return fmt.Errorf("TENAMA_TTL %q: %w", v, err)
+		}
+	}
+	return nil
+}
+
 func (r *createRequest) validate() error {
 	if r.capacity.d > v1alpha1.MaxWait {
 		return fmt.Errorf("--wait-for-capacity %s: must be at most %s", term.FormatDuration(r.capacity.d),
 			term.FormatDuration(v1alpha1.MaxWait))
 	}
+	r.reason = r.cleanReason(r.reason)
+	if err := validateLabels(r.labels); err != nil {
+		return err
+	}
 	for k := range r.annotations {
+		if len(validation.IsQualifiedName(strings.ToLower(k))) > 0 {
+			return fmt.Errorf("--annotation %q: the key must consist of letters, digits, '-', '_' and '.', "+
+				"at most 63 characters, with an optional domain and '/' before it", k)
+		}
 		if strings.HasPrefix(k, "tenama.dev/") {
 			return fmt.Errorf("--annotation %q: keys with the prefix tenama.dev/ are reserved", k)
 		}
 	}
 	if r.name != "" {
 		if errs := v1alpha1.ValidateName(r.fullName(), "", nil); len(errs) > 0 {
-			return fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most %d characters, "+
+			err := fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most %d characters, "+
 				"with a letter or digit at the end",
 				r.name, validation.DNS1123LabelMaxLength-len(r.fullName())+len(r.name))
+			return withHint(err, slugHint(r.name))
 		}
 	}
 	return nil

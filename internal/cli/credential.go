@@ -75,7 +75,11 @@ func (o *credentialOptions) request(
 // roleError explains why a role cannot be granted: it exceeds the permissions of the
 // user, or it does not exist.
 func roleError(err error, role, ns string) error {
+	var address *client.AddressError
 	switch {
+	case errors.As(err, &address):
+		return withHint(err, "use the address of kube-apiserver itself, with --server or another context; "+
+			"or, with your own permissions: kubectl tenama run --as-me")
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
 		return &failure{fmt.Errorf("cannot grant role %q in namespace %q: it exceeds your own permissions", role, ns),
 			exitDenied, "use a role with fewer permissions, such as --role view"}

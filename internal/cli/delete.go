@@ -110,10 +110,12 @@ func (o *deleteOptions) validate() error {
 		return fmt.Errorf("--dry-run %q: use none, client or server", o.dryRun)
 	case o.all && o.selector != "":
 		return errors.New("--all and --selector cannot be used together")
-	case o.bySelector() && (len(o.names) > 0 || n != ""):
+	case o.bySelector() && (len(o.names) > 0 || n != "" || o.nameFrom != ""):
 		return errors.New("NAME cannot be used with --all or --selector")
 	case o.yes && o.interactive:
 		return errors.New("--yes and --interactive cannot be used together")
+	case len(o.names) > 1 && o.nameFrom != "":
+		return errors.New("--name-from cannot be used with several NAMEs")
 	case len(o.names) > 1 && n != "":
 		return fmt.Errorf("--namespace %q cannot be used with several NAMEs", n)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -43,12 +44,24 @@ func (o *deleteOptions) resolve(
 			continue
 		case errors.As(err, &gone):
 			if missing = append(missing, gone.tried...); o.ignoreNotFound {
+				o.noteMissing(ctx, c, gone.tried)
 				continue
 			}
 		}
 		errs = append(errs, err)
 	}
 	return targets, missing, errs
+}
+
+// noteMissing says whose namespace was looked for: a job that stops another job's namespace may
+// run under another identity, which does not see it.
+func (o *deleteOptions) noteMissing(ctx context.Context, c *client.Client, tried []string) {
+	user, err := c.User(ctx)
+	if err != nil {
+		user = "unknown"
+	}
+	fmt.Fprintf(o.ErrOut, "Nothing to delete: user %q has no namespace %s.\n", term.Clean(user),
+		strings.Join(tried, " or "))
 }
 
 // named returns the namespace with a typed name, or the current one if name is empty.
@@ -58,7 +71,7 @@ func (o *deleteOptions) named(
 	if name == "" {
 		return o.current(ctx, c)
 	}
-	return o.lookUpTyped(ctx, c, name, true)
+	return o.lookUpTyped(ctx, c, typedName(name), true)
 }
 
 // selectOwn returns the namespaces that --all or --selector select: those that belong to the

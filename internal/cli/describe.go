@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,6 +56,10 @@ Without NAME, the namespace of the current context is shown.`,
 
 func (o *describeOptions) run(ctx context.Context, args []string) error {
 	c, tn, err := o.target(ctx, args)
+	var shared *sharedError
+	if errors.As(err, &shared) && o.output.human() {
+		return o.describeShared(ctx, c, shared.tn)
+	}
 	if err != nil {
 		return err
 	}
@@ -110,6 +115,34 @@ func (o *describeOptions) run(ctx context.Context, args []string) error {
 	t.Print(o.Out)
 	o.quotas(rails)
 	return o.budgets(ctx, c, tn)
+}
+
+// describeShared shows what others may know about a namespace that is shared with them.
+func (o *describeOptions) describeShared(ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace) error {
+	now := c.Now()
+	t := &term.Fields{}
+	t.Add("Name", tn.Name)
+	t.Add("Status", "Shared with you")
+	t.Add("Owner", ownerOf(tn))
+	t.Add("Class", tn.Spec.ClassName)
+	switch at := tn.Status.ExpirationTimestamp; {
+	case tn.DeletionTimestamp != nil:
+		t.Add("Terminating", "for "+term.FormatDuration(now.Sub(tn.DeletionTimestamp.Time)))
+	case at != nil:
+		t.Add("Expires", term.RelativeTime(at.Time, now)+"; only its owner can extend it")
+	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
+		t.Add("Lifetime", "until deleted")
+	}
+	t.Add("Reason", tn.Spec.Reason)
+	rails, err := c.GuardRails(ctx, tn.Name)
+	if err != nil { // a role without read access to them
+		t.Print(o.Out)
+		return nil
+	}
+	t.Add("Guard rails", guardRails(rails))
+	t.Print(o.Out)
+	o.quotas(rails)
+	return nil
 }
 
 func guardRails(rails *client.GuardRails) string {

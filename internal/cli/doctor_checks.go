@@ -48,10 +48,32 @@ func (o *doctorOptions) checkMachine() {
 				"if no program is changing the kubeconfig, remove the lock file")
 		}
 	}
+	o.checkContexts()
 	if path, err := exec.LookPath(completerName); err == nil {
 		o.ok("completion", path)
 	} else {
 		o.warn("completion", "shell completion is not installed", "run: kubectl tenama completion install")
+	}
+}
+
+// checkContexts checks the contexts that tenama added for namespaces that have expired.
+func (o *doctorOptions) checkContexts() {
+	m, err := o.files().Load()
+	if err != nil { // checkMachine reports it
+		return
+	}
+	var expired []string
+	for _, e := range m.Entries() {
+		if e.Expired() {
+			expired = append(expired, e.Context)
+		}
+	}
+	if len(expired) > 0 {
+		o.warn("contexts", strings.Join(expired, ", ")+": past the last known expiry", "run: "+o.command("prune"))
+	}
+	if m.CurrentContext != "" && m.Contexts[m.CurrentContext] == nil {
+		o.warn("contexts", fmt.Sprintf("the current context %q does not exist", m.CurrentContext),
+			"choose one: kubectl config use-context NAME")
 	}
 }
 
@@ -85,6 +107,10 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 	case err != nil:
 		o.fail("identity", errorMessage(err), "log in again, as for kubectl")
 		return nil
+	case confinedTo(user) != "":
+		o.warn("identity", "this is the credential of namespace "+confinedTo(user)+", and is valid there only",
+			"to create, extend or list namespaces, use your own kubeconfig, not "+strings.Join(o.paths(), ", "))
+		return nil
 	case isSharedUserName(user):
 		o.warn("identity", user+": several people may share this name, and can see and delete each other's namespaces",
 			"use an identity of your own; administrators: see docs/security.md, users")
@@ -100,6 +126,16 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 		o.ok("clock", "in sync with the cluster")
 	}
 	return c
+}
+
+// confinedTo returns the namespace of the ServiceAccount that the plugin created for a credential;
+// nothing for any other user.
+func confinedTo(user string) string {
+	rest, ok := strings.CutPrefix(user, "system:serviceaccount:")
+	if ns, account, _ := strings.Cut(rest, ":"); ok && strings.HasPrefix(account, "tenama-") {
+		return ns
+	}
+	return ""
 }
 
 // isSharedUserName reports whether installers give the user name to every administrator.

@@ -53,18 +53,30 @@ func (v *durationValue) Set(s string) error {
 // parseTime parses a time: RFC 3339, local time as 2006-01-02T15:04, or 15:04 for the
 // next occurrence of that time.
 func parseTime(s string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, nil
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
 	}
-	if t, err := time.ParseInLocation("2006-01-02T15:04", s, now.Location()); err == nil {
-		return t, nil
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, skipped(s, t.Format(layout) != s)
+		}
 	}
-	if t, err := time.ParseInLocation("15:04", s, now.Location()); err == nil {
-		t = time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), 0, 0, now.Location())
+	if clock, err := time.Parse("15:04", s); err == nil {
+		t := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
 		if !t.After(now) {
 			t = t.AddDate(0, 0, 1)
 		}
-		return t, nil
+		return t, skipped(s, t.Hour() != clock.Hour() || t.Minute() != clock.Minute())
 	}
 	return time.Time{}, fmt.Errorf("--until %q: use a time such as 18:30, 2026-01-31T18:30 or 2026-01-31T17:30:00Z", s)
+}
+
+// skipped returns an error for a local time that does not exist, because clocks are put forward.
+func skipped(s string, is bool) error {
+	if is {
+		return fmt.Errorf("--until %q: this time does not exist here, because clocks are put forward then", s)
+	}
+	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
+	"unicode"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +33,7 @@ const (
 	exitDenied      = 4
 	exitBudget      = 5
 	exitTimeout     = 124
+	exitBrokenPipe  = 128 + 13 // as if SIGPIPE had killed it
 	exitInterrupted = 130
 )
 
@@ -64,7 +67,18 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 	if errors.As(err, &exit) { // already reported
 		return exit.code
 	}
+	if errors.Is(err, syscall.EPIPE) { // the reader has enough, as of "| head"; other programs are killed by SIGPIPE
+		return exitBrokenPipe
+	}
 	line, hint, code := explain(err)
+	if name := f.unusableName(ctx, err); name != "" {
+		line = fmt.Sprintf("error: kube-apiserver cannot pass your user name %q on to the broker: it has control characters",
+			name)
+		hint = "log in with another name"
+	}
+	if hint == confinedHint {
+		hint += ", not " + strings.Join(f.paths(), ", ")
+	}
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		line, code = "error: interrupted", exitInterrupted
 	}
@@ -91,6 +105,25 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 	return code
 }
 
+// confinedHint is the hint for a credential that is valid in one namespace.
+const confinedHint = "this credential is valid for its namespace only: to create, extend or list, " +
+	"use your own kubeconfig"
+
+// unusableName returns the user's name if it is why the broker seems not to respond: a name with
+// control characters is no valid HTTP header, by which kube-apiserver tells it to the broker.
+func (f *factory) unusableName(ctx context.Context, err error) string {
+	if f.firstClient == nil || !apierrors.IsServiceUnavailable(err) || isOfBroker(err) {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
+	defer cancel()
+	name, err := f.firstClient.User(ctx)
+	if err != nil || strings.IndexFunc(name, unicode.IsControl) < 0 {
+		return ""
+	}
+	return name
+}
+
 // reportStatus prints an error for programs: the Status of the server, or an equivalent
 // one, with the hint among its causes.
 func (f *factory) reportStatus(err error, line, hint string) {
@@ -113,6 +146,14 @@ func (f *factory) reportStatus(err error, line, hint string) {
 	if hint != "" {
 		out.Details.Causes = append(out.Details.Causes, metav1.StatusCause{Type: "Hint", Message: term.Clean(hint)})
 	}
+	w := f.ErrOut
+	if f.held != nil {
+		w = f.stderr
+		for line := range strings.Lines(f.held.String()) {
+			out.Details.Causes = append(out.Details.Causes, metav1.StatusCause{Type: "Note", Message: term.Clean(line)})
+		}
+		f.held.Reset()
+	}
 	out.APIVersion, out.Kind = "v1", "Status"
 	b, jerr := json.MarshalIndent(out, "", "    ")
 	if f.format == "yaml" {
@@ -121,8 +162,14 @@ func (f *factory) reportStatus(err error, line, hint string) {
 		}
 	}
 	if jerr == nil {
-		fmt.Fprintln(f.ErrOut, string(b))
+		fmt.Fprintln(w, string(b))
 	}
+}
+
+// isOfBroker reports whether the broker itself answered. kube-apiserver's answer for it is no
+// Status, which client-go records as a cause.
+func isOfBroker(err error) bool {
+	return !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // confinedUser matches requests denied to a ServiceAccount that kubectl tenama created.
@@ -135,10 +182,12 @@ func explain(err error) (line, hint string, code int) {
 	switch {
 	case client.IsNotServed(err):
 		return "error: tenama is not installed on this cluster, or its broker is stopped",
-			"ask an administrator to run: kubectl apply -k deploy/default", exitError
-	case apierrors.IsServiceUnavailable(err):
+			"ask an administrator to install or start it (kubectl apply -k deploy/default)", exitError
+	case apierrors.IsServiceUnavailable(err) && !isOfBroker(err):
 		return "error: the tenama broker of this cluster does not respond",
 			"ask an administrator to check: kubectl get apiservice v1alpha1.tenama.dev", exitError
+	case apierrors.IsServiceUnavailable(err): // starting, not contained, without its rights: it says which
+		return "error: " + serverMessage(err), "if this lasts, ask an administrator to run: kubectl tenama doctor", exitError
 	case apierrors.IsUnauthorized(err):
 		return "error: you must be logged in to the server (Unauthorized)",
 			"your login has expired or is unknown to the cluster: log in again, as for kubectl", exitDenied
@@ -179,7 +228,7 @@ func explain(err error) (line, hint string, code int) {
 		if ns := os.Getenv(runVariable); ns != "" {
 			hint = fmt.Sprintf("this command runs inside kubectl tenama run, with a credential for namespace %q only", ns)
 		} else if confinedUser.MatchString(s.Message) {
-			hint = "this credential is valid for its namespace only: to create, extend or list, use your own kubeconfig"
+			hint = confinedHint
 		} else if apierrors.HasStatusCause(err, v1alpha1.CauseClassNotAllowed) {
 			hint = "list the classes that you are allowed to use: kubectl tenama classes"
 		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") &&

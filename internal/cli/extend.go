@@ -61,6 +61,7 @@ possible.`,
 			if given > 1 {
 				return errors.New("--by, --ttl and --until cannot be used together")
 			}
+			o.reason = f.cleanReason(o.reason)
 			o.clampToLimit = !cmd.Flags().Changed("by")
 			return o.run(cmd.Context(), args)
 		},
@@ -135,14 +136,7 @@ func (o *extendOptions) run(ctx context.Context, args []string) error {
 	o.skipPrune = true
 	before, after, err := c.Extend(ctx, tn.Name, expiry, o.reason, metav1.PatchOptions{})
 	if err != nil {
-		current := tn.Status.ExpirationTimestamp
-		limit, limited := latestExtension(tn, c.Now())
-		if apierrors.IsInvalid(err) && limited && expiry(tn, c.Now()).After(limit) &&
-			current != nil && limit.After(current.Time) {
-			return withHint(err, fmt.Sprintf("to extend as far as possible, run: kubectl tenama extend %s --until %s",
-				tn.Name, limit.UTC().Format(time.RFC3339)))
-		}
-		return err
+		return o.explainRefusal(tn, expiry(tn, c.Now()), c.Now(), err)
 	}
 	action := "extended"
 	if after.ResourceVersion == before.ResourceVersion {
@@ -156,6 +150,31 @@ func (o *extendOptions) run(ctx context.Context, args []string) error {
 		fmt.Fprintf(o.ErrOut, "Warning: the expiry in the kubeconfig was not updated: %s\n", term.Clean(err.Error()))
 	}
 	return nil
+}
+
+// explainRefusal says in a sentence why the namespace cannot be extended, or how far it can.
+func (o *extendOptions) explainRefusal(tn *v1alpha1.TemporaryNamespace, wanted, now time.Time, err error) error {
+	at := tn.Status.ExpirationTimestamp
+	limit, limited := latestExtension(tn, now)
+	switch {
+	case !apierrors.IsInvalid(err) || at == nil:
+	case extensionsUsed(tn):
+		return fmt.Errorf("namespace %q cannot be extended again: it was extended %d of %d times, and expires %s",
+			tn.Name, tn.Status.Extensions, *tn.Status.MaximumExtensions, term.RelativeTime(at.Time, now))
+	case limited && !limit.After(at.Time):
+		return fmt.Errorf("namespace %q cannot be extended: it expires %s, the latest time that its class allows",
+			tn.Name, term.RelativeTime(at.Time, now))
+	case limited && wanted.After(limit):
+		return withHint(err, "to extend as far as possible, run: "+
+			o.commandAs("extend %s --until %s", tn.Name, limit.UTC().Format(time.RFC3339)))
+	}
+	return err
+}
+
+// extensionsUsed reports whether tn was extended as often as its class allows.
+func extensionsUsed(tn *v1alpha1.TemporaryNamespace) bool {
+	most := tn.Status.MaximumExtensions
+	return most != nil && tn.Status.Extensions >= *most
 }
 
 // updateContext updates the expiry in the kubeconfig entry of tn, if it has one.

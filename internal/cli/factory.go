@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +32,18 @@ type factory struct {
 	flags     *genericclioptions.ConfigFlags
 	color     string // auto, always or never
 	tokenFile string
+	nameFrom  string // text from which NAME is made
 
 	format      string          // value of -o of the running command
+	held        *bytes.Buffer   // notes that are held back, with -o json and yaml
+	stderr      io.Writer       // stderr itself, if notes are held back
 	firstClient *client.Client  // the first client created
 	warnings    *warningHandler // server warnings
 	skipPrune   bool            // the command handles stale kubeconfig entries: do not prune
+
+	before string // the context that was current before this command
+
+	login map[string][]string // flags that choose a cluster and an identity, by name
 
 	prefixesMu    sync.Mutex
 	knownPrefixes prefixes
@@ -53,8 +61,9 @@ func newFactory(streams genericiooptions.IOStreams) *factory {
 // validateGlobalFlags rejects invalid global flags before a command runs.
 func (f *factory) validateGlobalFlags(cmd *cobra.Command, args []string) error {
 	if slices.Contains(formatsOf(cmd), "json") {
-		f.format = cmd.Flags().Lookup("output").Value.String()
+		f.setFormat(cmd.Flags().Lookup("output").Value.String())
 	}
+	f.readLogin(cmd)
 	if err := rejectEmpty(cmd, args); err != nil {
 		return err
 	}
@@ -73,6 +82,44 @@ func (f *factory) validateGlobalFlags(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("--token-file %q is empty", f.tokenFile)
 	}
 	return nil
+}
+
+// setFormat sets the format of errors. With json and yaml, stderr holds nothing but the Status
+// of an error: notes and warnings are held back, and become causes of that Status, or are
+// printed at the end.
+func (f *factory) setFormat(format string) {
+	f.format = format
+	if f.held == nil && (format == "json" || format == "yaml") {
+		f.held, f.stderr = &bytes.Buffer{}, f.ErrOut
+		f.ErrOut, f.warnings.out = f.held, f.held
+	}
+}
+
+// releaseNotes prints the notes that were held back.
+func (f *factory) releaseNotes() {
+	if f.held != nil {
+		_, _ = f.held.WriteTo(f.stderr)
+		f.ErrOut, f.warnings.out = f.stderr, f.stderr
+	}
+}
+
+// formatOf returns the value of -o in arguments that could not be parsed.
+func formatOf(args []string) string {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if v, ok := strings.CutPrefix(arg, "--output="); ok {
+			return v
+		}
+		if v, ok := strings.CutPrefix(arg, "-o"); ok && v != "" {
+			return strings.TrimPrefix(v, "=")
+		}
+		if (arg == "-o" || arg == "--output") && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
 }
 
 // mayBeEmpty are the flags whose empty value says something, or is the default.
@@ -122,12 +169,18 @@ func (f *factory) config() (*rest.Config, error) {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config, err := loader.ClientConfig()
-	if clientcmd.IsEmptyConfig(err) || err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" &&
-		strings.Contains(config.Host, "localhost:8080") {
+	context := cmp.Or(*f.flags.Context, raw.CurrentContext)
+	unset := clientcmd.IsEmptyConfig(err) || err == nil && *f.flags.APIServer == "" &&
+		strings.Contains(config.Host, "localhost:8080") // client-go's default
+	switch {
+	case unset && len(raw.Contexts) > 0 && context == "":
+		return nil, fmt.Errorf("no context is current in %s%s", strings.Join(f.paths(), ", "), f.chooseContext())
+	case unset && len(raw.Clusters) == 0:
 		return nil, fmt.Errorf("no cluster is configured in %s: set KUBECONFIG or use --kubeconfig",
 			strings.Join(f.paths(), ", "))
-	}
-	if err != nil {
+	case err != nil && context != "" && raw.Contexts[context] == nil:
+		return nil, fmt.Errorf("context %q does not exist in %s%s", context, strings.Join(f.paths(), ", "), f.chooseContext())
+	case err != nil:
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	if f.tokenFile != "" { // replaces all other credentials
@@ -178,7 +231,13 @@ func maxOneName(_ *cobra.Command, args []string) error {
 func (f *factory) targetName(args []string) (string, error) {
 	name := ""
 	if len(args) > 0 {
-		name = args[0]
+		name = typedName(args[0])
+	}
+	if f.nameFrom != "" {
+		if name != "" || *f.flags.Namespace != "" {
+			return "", errors.New("NAME and --name-from cannot be used together")
+		}
+		return slug(f.nameFrom), nil
 	}
 	if n := *f.flags.Namespace; n != "" {
 		if name != "" && name != n {

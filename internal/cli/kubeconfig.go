@@ -26,8 +26,9 @@ func newKubeconfigCommand(f *factory) *cobra.Command {
 
 The credential is a token of a ServiceAccount in the namespace that has the given role.
 It is created with your own permissions, so it cannot do more than you can. It is valid
-in this namespace only, for at least 10 minutes, until the namespace is deleted. Server
-and certificate authority are those of your own kubeconfig.
+in this namespace only, for at least 10 minutes, at most until the time at which the
+namespace expires when it is created; after an extension, create a new one. Server and
+certificate authority are those of your own kubeconfig.
 
 The kubeconfig is printed or, with --file, written to a file that only you can read
 (mode 0600). Other kubeconfigs are not overwritten. Without NAME, the namespace of the
@@ -36,12 +37,12 @@ current context is used.`,
   kubectl tenama kubeconfig mr-42 --file ci.kubeconfig --duration 1h
   kubectl --kubeconfig ci.kubeconfig apply -k overlays/test
 
-  # Print a read-only kubeconfig
-  kubectl tenama kubeconfig mr-42 --role view > viewer.kubeconfig
+  # Write a read-only kubeconfig
+  kubectl tenama kubeconfig mr-42 --role view --file viewer.kubeconfig
 
   # Print the parts of a kubeconfig, or only the token
-  kubectl tenama kubeconfig mr-42 -o env > credential.env
-  curl -H "Authorization: Bearer $(kubectl tenama kubeconfig mr-42 -o token)" ...`,
+  (umask 077; kubectl tenama kubeconfig mr-42 -o env > credential.env)
+  curl -H "Authorization: Bearer $(kubectl tenama kubeconfig mr-42 -o token)"`,
 		Args:              maxOneName,
 		ValidArgsFunction: f.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {

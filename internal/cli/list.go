@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -58,7 +60,8 @@ list in place, elsewhere by printing a line for each change.`,
 
   # For scripts
   kubectl tenama list -l gitlab/mr=117 -o name
-  kubectl tenama list --no-headers -o custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp`,
+  kubectl tenama list --no-headers \
+    -o custom-columns=NAME:.metadata.name,UNTIL:.status.expirationTimestamp`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("list takes no NAME: use kubectl tenama describe %s", args[0])
@@ -123,11 +126,11 @@ func (o *listOptions) run(ctx context.Context) error {
 	if o.watch {
 		return o.watchList(ctx, c, list, opts)
 	}
-	return o.print(c, list)
+	return o.print(ctx, c, list)
 }
 
 // print prints a list once.
-func (o *listOptions) print(c *client.Client, list *v1alpha1.TemporaryNamespaceList) error {
+func (o *listOptions) print(ctx context.Context, c *client.Client, list *v1alpha1.TemporaryNamespaceList) error {
 	switch {
 	case o.output.format == "name":
 		return o.names(list.Items)
@@ -141,11 +144,56 @@ func (o *listOptions) print(c *client.Client, list *v1alpha1.TemporaryNamespaceL
 			list.Items = []v1alpha1.TemporaryNamespace{}
 		}
 		return p.PrintObj(list, o.Out)
-	case len(list.Items) == 0:
+	}
+	items := list.Items
+	if o.selector == "" && !o.allOwners {
+		items = append(items, o.shared(ctx, c, items)...)
+	}
+	if len(items) == 0 {
 		fmt.Fprintln(o.ErrOut, "No namespaces found.")
 		return nil
 	}
-	return o.table(list.Items, c.Now(), false).Print(o.Out, o.renderer(o.Out))
+	t := o.table(items, c.Now(), false)
+	if err := t.Print(o.Out, o.renderer(o.Out)); err != nil {
+		return err
+	}
+	o.noteDropped(t)
+	return nil
+}
+
+// phaseShared is the status that list shows for a namespace of another owner.
+const phaseShared = "Shared"
+
+// shared returns the namespaces that others share with the user, as far as the kubeconfig has a
+// context for them: nothing else tells which these are.
+func (o *listOptions) shared(
+	ctx context.Context, c *client.Client, own []v1alpha1.TemporaryNamespace,
+) []v1alpha1.TemporaryNamespace {
+	m, err := o.files().Load()
+	if err != nil {
+		return nil
+	}
+	var out []v1alpha1.TemporaryNamespace
+	server, checks := o.server(), 0
+	for _, e := range m.Entries() {
+		is := func(tn v1alpha1.TemporaryNamespace) bool { return string(tn.UID) == e.UID }
+		if e.Server != server || e.Expired() || slices.ContainsFunc(own, is) || !o.sameUser(e) || checks == maxPruneChecks {
+			continue
+		}
+		checks++
+		if tn, err := c.Shared(ctx, e.Namespace); err == nil && is(*tn) && tn.Status.Owner != "" {
+			tn.Status.Phase = phaseShared
+			out = append(out, *tn)
+		}
+	}
+	return out
+}
+
+// noteDropped says which columns the terminal is too narrow for.
+func (f *factory) noteDropped(t *term.Table) {
+	if len(t.Dropped) > 0 {
+		fmt.Fprintf(f.ErrOut, "Not shown, for lack of width: %s. Show all: -o wide\n", strings.Join(t.Dropped, ", "))
+	}
 }
 
 func (o *listOptions) names(items []v1alpha1.TemporaryNamespace) error {

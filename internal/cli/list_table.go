@@ -30,7 +30,7 @@ func (o *listOptions) currentNamespace() string {
 // remaining lifetime as a bar.
 func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, bars bool) *term.Table {
 	wide := o.output.format == "wide"
-	t := &term.Table{}
+	t := &term.Table{Long: 1}
 	add := func(head string, keep bool, value func(*v1alpha1.TemporaryNamespace) term.Cell) {
 		if !o.noHeaders {
 			t.Head = append(t.Head, head)
@@ -38,7 +38,7 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 		if len(t.Rows) == 0 {
 			t.Rows = make([][]term.Cell, len(items))
 		}
-		if !keep {
+		if !keep && !wide { // what was asked for is shown, even in lines that are too long
 			t.Drop = append(t.Drop, o.columns)
 		}
 		o.columns++
@@ -115,6 +115,8 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 		style = term.Warning
 	case tn.Status.Phase == v1alpha1.PhaseNoAccess:
 		style = term.Bad
+	case tn.DeletionTimestamp != nil: // a shared one
+		status, expires, style = string(v1alpha1.PhaseTerminating), "-", term.Dim
 	case v1alpha1.Held(tn): // it ends with the command that holds it
 		status, style = "Held", term.Good
 		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {

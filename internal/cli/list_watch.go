@@ -36,17 +36,9 @@ func (o *listOptions) watchList(
 				return err
 			}
 		}
-		select { // the watch ended: list again after a pause
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Second):
-		}
-		relisted, err := c.List(ctx, metav1.ListOptions{LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector})
-		if err != nil {
-			if ctx.Err() == nil && isPermanent(err) {
-				return err
-			}
-			continue
+		relisted, err := v.relist(ctx, c, opts)
+		if err != nil || relisted == nil {
+			return err
 		}
 		list = relisted
 		if err := v.replaceAll(list.Items); err != nil {
@@ -56,7 +48,93 @@ func (o *listOptions) watchList(
 	return nil
 }
 
-// watchView is the output of follow: on a terminal the whole list, updated in place;
+// relist lists again after a watch has ended, until that succeeds; the result is nil when ctx
+// is done. Meanwhile the view says that it is not up to date.
+func (v *watchView) relist(
+	ctx context.Context, c *client.Client, opts metav1.ListOptions,
+) (*v1alpha1.TemporaryNamespaceList, error) {
+	type answer struct {
+		list *v1alpha1.TemporaryNamespaceList
+		err  error
+	}
+	answers := make(chan answer, 1)
+	pause := time.Second
+	for {
+		go func(pause time.Duration) {
+			time.Sleep(pause)
+			ctx, cancel := context.WithTimeout(ctx, relistTimeout)
+			defer cancel()
+			list, err := c.List(ctx, metav1.ListOptions{LabelSelector: opts.LabelSelector, FieldSelector: opts.FieldSelector})
+			answers <- answer{list, err}
+		}(pause)
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return nil, nil
+			case <-v.tick.C:
+				if err := v.stale(c.Now()); err != nil {
+					return nil, err
+				}
+			case a := <-answers:
+				if a.err == nil {
+					return a.list, v.current()
+				}
+				if ctx.Err() == nil && isPermanent(a.err) {
+					return nil, a.err
+				}
+				waiting = false
+			}
+		}
+	}
+}
+
+// relistTimeout bounds one attempt to list again.
+const relistTimeout = 10 * time.Second
+
+// staleAfter is how long the view may be without a connection before it says so: kube-apiserver
+// ends each watch after some minutes, which is no loss.
+const staleAfter = 2 * time.Second
+
+// stale says that the view is not up to date: in its last line, or once on stderr.
+func (v *watchView) stale(now time.Time) error {
+	if v.lostAt.IsZero() {
+		v.lostAt = now
+	}
+	if now.Sub(v.lostAt) < staleAfter {
+		return v.tickLive()
+	}
+	if !v.saidLost {
+		v.saidLost = true
+		if v.live == nil {
+			fmt.Fprintf(v.o.ErrOut, "Connection lost at %s; reconnecting ...\n", term.FormatTime(v.lostAt, now))
+		} else {
+			v.live.note = fmt.Sprintf("Connection lost at %s; reconnecting ...", term.FormatTime(v.lostAt, now))
+		}
+	}
+	return v.tickLive()
+}
+
+// current says that the view is up to date again.
+func (v *watchView) current() error {
+	if v.saidLost && v.live == nil {
+		fmt.Fprintln(v.o.ErrOut, "Connected again.")
+	}
+	if v.live != nil {
+		v.live.note = ""
+	}
+	v.lostAt, v.saidLost = time.Time{}, false
+	return nil
+}
+
+// tickLive redraws a live view, for the remaining times.
+func (v *watchView) tickLive() error {
+	if v.live == nil {
+		return nil
+	}
+	return v.show(nil)
+}
+
+// watchView is the output of watchList: on a terminal the whole list, updated in place;
 // elsewhere a line for each change.
 type watchView struct {
 	o     *listOptions
@@ -64,6 +142,9 @@ type watchView struct {
 	live  *liveTable
 	rows  func([]v1alpha1.TemporaryNamespace) error
 	tick  *time.Ticker
+
+	lostAt   time.Time // when the connection was lost; zero if it was not
+	saidLost bool
 }
 
 func (o *listOptions) newWatchView(c *client.Client) *watchView {
@@ -117,10 +198,8 @@ func (v *watchView) events(ctx context.Context, w watch.Interface) error {
 		case <-ctx.Done():
 			return nil
 		case <-v.tick.C:
-			if v.live != nil {
-				if err := v.show(nil); err != nil {
-					return err
-				}
+			if err := v.tickLive(); err != nil {
+				return err
 			}
 		case e, ok := <-w.ResultChan():
 			if !ok || e.Type == watch.Error {
@@ -189,7 +268,8 @@ type liveTable struct {
 	options  *listOptions
 	c        *client.Client
 	renderer term.Renderer
-	drawn    int // lines drawn last
+	drawn    int    // lines drawn last
+	note     string // last line
 }
 
 func (v *liveTable) draw(items []v1alpha1.TemporaryNamespace) error {
@@ -199,8 +279,11 @@ func (v *liveTable) draw(items []v1alpha1.TemporaryNamespace) error {
 	if len(items) > 0 {
 		lines = o.table(items, v.c.Now(), true).Lines(r)
 	}
-	if maxLines := term.Height(o.Out) - 2; maxLines > 0 && len(lines) > maxLines {
+	if maxLines := term.Height(o.Out) - 3; maxLines > 0 && len(lines) > maxLines {
 		lines = append(lines[:maxLines-1], r.Render(fmt.Sprintf("and %d more", len(lines)-maxLines+1), term.Dim))
+	}
+	if v.note != "" {
+		lines = append(lines, r.Render(v.note, term.Bad))
 	}
 	var b strings.Builder
 	if v.drawn > 0 {

@@ -14,12 +14,28 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
 // A NAME that a user types is a full name, or is short for the full name with the prefix of
 // the default class. A name that the server or a context supplies is always a full name.
+
+// typedName returns the name in an argument: NAME, or what -o name prints for it, as kubectl takes
+// it.
+func typedName(arg string) string {
+	kind, name, ok := strings.Cut(arg, "/")
+	if !ok {
+		return arg
+	}
+	switch kind {
+	case "namespace", "namespaces", "ns", v1alpha1.Resource.Resource, "temporarynamespace", "tns",
+		v1alpha1.Resource.GroupResource().String(), "temporarynamespace." + v1alpha1.GroupVersion.Group:
+		return name
+	}
+	return arg
+}
 
 // prefixes are the name prefixes of an installation.
 type prefixes struct {
@@ -94,7 +110,8 @@ func (f *factory) lookUpTyped(
 	ctx context.Context, c *client.Client, name string, strict bool,
 ) (*v1alpha1.TemporaryNamespace, error) {
 	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
-		return nil, fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most 63 characters", name)
+		err := fmt.Errorf("invalid name %q: use lower-case letters, digits and dashes, at most 63 characters", name)
+		return nil, withHint(err, slugHint(name))
 	}
 	asked, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -232,8 +249,20 @@ func (f *factory) current(ctx context.Context, c *client.Client) (*v1alpha1.Temp
 	for i := range own {
 		names[i] = own[i].Name
 	}
-	return nil, fmt.Errorf("the current context is not a temporary namespace: specify one of your namespaces: %s",
-		strings.Join(names, ", "))
+	name, err := f.choose(ctx, names, "the current context is not a temporary namespace: specify one of your namespaces")
+	if err != nil {
+		return nil, err
+	}
+	return c.Get(ctx, name)
+}
+
+// choose lets the user choose one of several namespaces, if there is a terminal to ask on. If
+// not, the error begins with otherwise, and names them.
+func (f *factory) choose(ctx context.Context, names []string, otherwise string) (string, error) {
+	if !term.CanChoose(f.In, f.ErrOut) {
+		return "", fmt.Errorf("%s: %s", otherwise, strings.Join(names, ", "))
+	}
+	return term.Choose(ctx, f.In, f.ErrOut, "Your namespaces:", names, "give a NAME")
 }
 
 // ofContext returns the temporary namespace of a context that tenama created. The UID that
@@ -251,8 +280,8 @@ func (f *factory) ofContext(
 		if tn, err := c.Shared(ctx, e.Namespace); err == nil {
 			return nil, &sharedError{tn}
 		}
-		return nil, &missingError{withHint(err, "the namespace of context "+e.Context+" is gone; switch back: "+
-			"kubectl tenama use -"), []string{e.Namespace}}
+		return nil, &missingError{withHint(fmt.Errorf("the namespace %q of context %q is gone", e.Namespace, e.Context),
+			"switch back, and remove the context: "+f.command("use -")), []string{e.Namespace}}
 	case err != nil:
 		return nil, err
 	case e.UID != "" && string(tn.UID) != e.UID:

@@ -20,8 +20,9 @@ Flags follow the name of the plugin: kubectl accepts none before it. NAME can be
 temporary namespace. A NAME is a full name, or is short for the one with the installation's prefix (` + "`tmp-`" + `);
 if it could be short for several, it is rejected. Durations are written as 90m, 2h, 1d12h or 1w; a day has 24 hours.
 
-Only the result is written to stdout; everything else goes to stderr. With ` + "`-o json`" + ` and ` + "`-o yaml`" + `,
-errors are written as a ` + "`Status`" + ` of Kubernetes, with the hint among its causes.
+Only the result is written to stdout; everything else goes to stderr. With ` + "`-o json`" + ` and
+` + "`-o yaml`" + `, an error is written as a ` + "`Status`" + ` of Kubernetes, and nothing else is on stderr:
+hint, notes and warnings are among its causes. If the command succeeds, notes and warnings are on stderr as lines.
 
 | exit code | |
 |---|---|
@@ -33,6 +34,7 @@ errors are written as a ` + "`Status`" + ` of Kubernetes, with the hint among it
 | 124 | timed out |
 | 126, 127 | ` + "`run`" + `: the command cannot be executed, or was not found |
 | 130 | interrupted |
+| 141 | the reader of stdout has closed it, as ` + "`head`" + ` does; nothing is printed then |
 
 ` + "`run`" + ` returns the exit code of its command, or 128 plus the number of the signal that ended it. On
 Windows, kubectl turns every non-zero exit code into 1.
@@ -42,6 +44,9 @@ Windows, kubectl turns every non-zero exit code into 1.
 | KUBECONFIG | as for kubectl |
 | NO_COLOR, CLICOLOR, CLICOLOR_FORCE | use of colors; --color takes precedence |
 | TENAMA_NO_HINTS | if set, errors are printed without hints |
+| TENAMA_CLASS | class for ` + "`create` and `run`" + `, unless --class is given |
+| TENAMA_TTL | lifetime for ` + "`create`" + `, unless --ttl is given |
+| TENAMA_NO_ANIMATION, TERM=dumb | no line is updated in place; ` + "`list --watch`" + ` prints one for each change |
 | CI | if set, progress is not animated |
 | TENAMA_RUN, TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER | set for the command of ` + "`run`" + ` |
 | TENAMA_EXPIRES_AT | the same, if the namespace expires |

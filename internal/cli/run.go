@@ -10,9 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tenama.dev/tenama/api/v1alpha1"
 )
 
 // leaseDuration is how long a namespace outlives a plugin that was killed.
@@ -34,7 +36,7 @@ type runOptions struct {
 func newRunCommand(f *factory) *cobra.Command {
 	o := &runOptions{createRequest: &createRequest{factory: f}, credential: credentialOptions{factory: f}}
 	cmd := &cobra.Command{
-		Use:   "run [-- COMMAND [ARGUMENT...]]",
+		Use:   "run [flags] [-- COMMAND [ARGUMENT...]]",
 		Short: "Run a command with a temporary namespace",
 		Long: `Run a command with a temporary namespace that is deleted when the command ends. Without
 COMMAND, your shell is run.
@@ -44,11 +46,11 @@ command can neither use other namespaces, nor list or extend them, and your own 
 is not changed. This does not restrict a command that reads credentials from your other
 files. TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER and TENAMA_EXPIRES_AT are set.
 
-Signals are forwarded to the command, and its exit code is returned. While the command
-runs, a lease of 12 minutes is renewed, until --ttl or, without it, until the maximum
-lifetime of the class. Renewals do not count as extensions. If the plugin is killed, or
-suspended for 12 minutes (Ctrl-Z, a closed laptop), the lease ends and the namespace
-expires.`,
+Signals are forwarded to the command, and its exit code is returned; it is 1 if the
+command succeeds, but the namespace was gone before. While the command runs, a lease of
+12 minutes is renewed, until --ttl or, without it, until the maximum lifetime of the
+class. Renewals do not count as extensions. If the plugin is killed, or suspended for 12
+minutes (Ctrl-Z, a closed laptop), the lease ends and the namespace expires.`,
 		Example: `  # Run tests in a new namespace
   kubectl tenama run -- make e2e
 
@@ -76,6 +78,9 @@ expires.`,
 			}
 			if o.asMe && cmd.Flags().Changed("role") {
 				return errors.New("--as-me and --role cannot be used together: with --as-me, the command has your own permissions")
+			}
+			if err := o.readEnvironment(false); err != nil {
+				return err
 			}
 			if err := o.createRequest.validate(); err != nil {
 				return err
@@ -107,6 +112,12 @@ func (o *runOptions) run(ctx context.Context) error {
 	path, err := o.executable()
 	if err != nil {
 		return err
+	}
+	if o.asMe {
+		probe := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultPrefix + "x"}}
+		if _, err := o.entry(probe, ""); err != nil {
+			return fmt.Errorf("--as-me requires an identity from the kubeconfig: %w", err)
+		}
 	}
 	removeAbandonedRunDirs()
 	dir, release, err := createRunDir()
@@ -144,9 +155,14 @@ func (o *runOptions) run(ctx context.Context) error {
 		// From here on signals go to the child process, and the plugin ends when it does.
 		code, err = h.runChild(context.WithoutCancel(ctx), path, o.arguments())
 	}
-	h.finishRun(context.WithoutCancel(ctx), err == nil && (o.keep || o.keepOnFailure && code != 0))
-	if err == nil && code != 0 {
+	keep := err == nil && (o.keep || o.keepOnFailure && code != 0)
+	lost := h.finishRun(context.WithoutCancel(ctx), keep)
+	switch {
+	case err != nil:
+	case code != 0:
 		err = &exitStatus{code}
+	case lost:
+		err = fmt.Errorf("namespace %q was gone before the command ended", tn.Name)
 	}
 	return err
 }
@@ -159,25 +175,16 @@ func (o *runOptions) arguments() []string {
 	return []string{shell()}
 }
 
-func shell() string {
-	name, other := "SHELL", "/bin/sh"
-	if runtime.GOOS == "windows" {
-		name, other = "COMSPEC", "cmd.exe"
-	}
-	if s := os.Getenv(name); s != "" {
-		return s
-	}
-	return other
-}
-
-// executable looks up the command before a namespace is created for it. Exit codes as
-// relativeTime a shell: 127 if it is not found, 126 if it cannot be executed.
+// executable looks up the command before a namespace is created for it. Exit codes are those
+// of a shell: 127 if it is not found, 126 if it cannot be executed.
 func (o *runOptions) executable() (string, error) {
 	name := o.arguments()[0]
 	path, err := exec.LookPath(name)
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return "", &failure{fmt.Errorf("cannot run %q: command not found", name), 127, ""}
+	case errors.Is(err, exec.ErrDot):
+		return "", &failure{fmt.Errorf("cannot run %q: it is in the working directory", name), 127, "use ./" + name}
 	case err != nil:
 		return "", &failure{fmt.Errorf("cannot run %q: not executable", name), 126, ""}
 	}

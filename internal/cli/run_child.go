@@ -9,9 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,11 +30,13 @@ const (
 	// checkEvery is how often the namespace is read, so that its user learns that it is gone.
 	checkEvery = 30 * time.Second
 	retryEvery = 5 * time.Second
+	// requestTimeout bounds the requests of one check.
+	requestTimeout = 10 * time.Second
+	// finishRunTimeout bounds what is done after the command.
+	finishRunTimeout = 15 * time.Second
 	// childTokenLifetime is the lifetime of the token of a command. It is renewed at half of
 	// that, so that a leaked token is soon worthless.
 	childTokenLifetime = time.Hour
-	// killWindow is how close together three signals must arrive to kill the command.
-	killWindow = 10 * time.Second
 	// deadlineWarning is how long before the deadline of its namespace a running command is warned.
 	deadlineWarning = 5 * time.Minute
 )
@@ -46,14 +48,17 @@ type leaseHolder struct {
 	tn          *v1alpha1.TemporaryNamespace
 	file        string // kubeconfig of the child process
 	token       string // file with its token
-	gone        atomic.Bool
-	tokenExpiry time.Time // expiry of the token
+	gone        bool   // the namespace went while the command ran
+	tokenExpiry time.Time
+	done        chan struct{} // closed when the lease is no longer renewed; nil if it never was
+	warned      map[string]bool
 }
-
-func (h *leaseHolder) isGone() bool { return h.gone.Load() }
 
 // prepare writes the kubeconfig of the child process.
 func (h *leaseHolder) prepare(ctx context.Context) error {
+	if err := h.loginQuietly(); err != nil {
+		return err
+	}
 	if h.asMe {
 		return h.writeOwnIdentity()
 	}
@@ -68,6 +73,21 @@ func (h *leaseHolder) prepare(ctx context.Context) error {
 		Context: kubeconfig.ContextName(h.tn.Name), Cluster: cluster, Namespace: h.tn.Name,
 		User: &clientcmdapi.AuthInfo{TokenFile: h.token},
 	}.Write(h.file)
+}
+
+// loginQuietly makes a credential plugin log in without asking the user from now on: the command
+// has the terminal.
+func (h *leaseHolder) loginQuietly() error {
+	config, err := h.config()
+	if err != nil || config.ExecProvider == nil {
+		return err
+	}
+	neverAsk(config)
+	c, err := client.New(config)
+	if err == nil {
+		h.c = c
+	}
+	return err
 }
 
 // writeCredential writes a new token to the token file.
@@ -108,44 +128,35 @@ func (h *leaseHolder) writeOwnIdentity() error {
 
 // runChild runs the command and returns its exit code, or 128+n after signal n.
 func (h *leaseHolder) runChild(ctx context.Context, path string, args []string) (int, error) {
+	runtime.LockOSThread() // on Linux the command is killed when the thread that started it ends
+	defer runtime.UnlockOSThread()
 	cmd := exec.Command(path)
-	cmd.Args, cmd.Env = args, h.environ()
+	args, env, err := h.markPrompt(args)
+	if err != nil {
+		return 0, err
+	}
+	cmd.Args, cmd.Env = args, append(h.environ(), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = h.In, h.Out, h.ErrOut
+	shared := foreground()
+	isolate(cmd, shared)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return 0, &failure{fmt.Errorf("cannot run %q: %w", args[0], err), 126, ""}
 	}
 	leaseCtx, release := context.WithCancel(ctx)
-	leaseDone := make(chan struct{})
-	go func() { defer close(leaseDone); h.keepLease(leaseCtx) }()
+	defer release()
+	h.done = make(chan struct{})
+	go func() { defer close(h.done); h.keepLease(leaseCtx) }()
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	var signalTimes []time.Time
+	f := &forwarder{out: h.ErrOut, shared: shared, send: func(s os.Signal) { signalChild(cmd, s, shared) }}
 	for {
 		select {
 		case s := <-signals:
-			// A terminal sends Ctrl-C and Ctrl-\ to the child process as well: do not
-			// send them twice.
-			if (s == os.Interrupt || s == syscall.SIGQUIT) && foreground() {
-				continue
-			}
-			signalTimes = append(slices.DeleteFunc(signalTimes, func(t time.Time) bool { return time.Since(t) > killWindow }),
-				time.Now())
-			switch len(signalTimes) {
-			case 1:
-				_ = cmd.Process.Signal(s)
-			case 2:
-				fmt.Fprintln(h.ErrOut, "The next signal kills the command.")
-				_ = cmd.Process.Signal(s)
-			default: // it ignored two signals
-				fmt.Fprintln(h.ErrOut, "The command did not exit; killing it.")
-				_ = cmd.Process.Kill()
-			}
+			f.forward(s, time.Now())
 		case err := <-exited:
-			release()
-			<-leaseDone
 			return exitCode(err)
 		}
 	}

@@ -72,7 +72,9 @@ func removeRunDir(dir string) {
 	if info, err := root.Stat("."); err != nil || !kubeconfig.OwnedByCaller(info) {
 		return
 	}
-	for _, name := range []string{runTokenFile, runTokenFile + ".new", runConfigFile, runLockFile} {
+	for _, name := range []string{
+		runTokenFile, runTokenFile + ".new", runConfigFile, runBashFile, runZshFile, runZshEnvFile, runLockFile,
+	} {
 		_ = root.Remove(name)
 	}
 	_ = os.Remove(dir)

@@ -17,7 +17,6 @@ import (
 
 // keepLease renews the lease and the token until ctx is done or the namespace is gone.
 func (h *leaseHolder) keepLease(ctx context.Context) {
-	warned := false
 	renewed := h.c.Now() // by its creation
 	next := h.nextCheck()
 	for {
@@ -27,38 +26,84 @@ func (h *leaseHolder) keepLease(ctx context.Context) {
 		case <-time.After(next):
 		}
 		next = h.nextCheck()
-		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-		if !h.asMe && h.tokenExpiry.Sub(h.c.Now()) < childTokenLifetime/2 && h.writeCredential(attempt) != nil {
-			next = retryEvery
-		}
-		renews := h.c.Now().Sub(renewed) >= renewEvery
-		tn, err := h.read(attempt)
-		if renews && !client.IsGone(err) {
-			tn, err = h.c.Renew(attempt, h.tn, h.c.Now())
-		}
-		switch {
-		case ctx.Err() != nil:
-		case client.IsGone(err), apierrors.IsConflict(err) && h.isOver(attempt):
-			h.gone.Store(true)
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone; the command keeps running without it.\n", h.tn.Name)
-			cancel()
+		err := h.check(ctx, &renewed)
+		if ctx.Err() != nil {
 			return
-		case err != nil:
+		}
+		if client.IsGone(err) {
+			h.gone = true
+			fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone; the command keeps running without it.\n", h.tn.Name)
+			return
+		}
+		if err != nil {
 			next = retryEvery
-		default:
-			if h.tn = tn; renews {
-				renewed = h.c.Now()
-			}
-			h.extendDeadline(attempt, tn)
-			if at := v1alpha1.DeadlineOf(tn); !warned && !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning &&
-				tn.Status.MaximumTTLSeconds == nil {
-				warned = true
-				fmt.Fprintf(h.ErrOut, "Warning: namespace %q expires %s, even if the command is still running.\n", tn.Name,
-					term.RelativeTime(at, h.c.Now()))
+			if h.c.Now().Sub(renewed) > leaseDuration/2 {
+				h.warn("lease", "namespace %q cannot be renewed, and expires in %s or less: %v", h.tn.Name,
+					term.FormatDuration(leaseDuration/2), err)
 			}
 		}
-		cancel()
+		if err := h.renewToken(ctx); err != nil {
+			next = retryEvery
+		}
 	}
+}
+
+// check reads the namespace, or renews the lease if it is time to. Errors: NotFound if the
+// namespace is gone, and those of the cluster.
+func (h *leaseHolder) check(ctx context.Context, renewed *time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	renews := h.c.Now().Sub(*renewed) >= renewEvery
+	tn, err := h.read(ctx)
+	if renews && !client.IsGone(err) {
+		tn, err = h.c.Renew(ctx, h.tn, h.c.Now())
+	}
+	if apierrors.IsConflict(err) {
+		if _, gone := h.read(ctx); client.IsGone(gone) {
+			return gone
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if h.tn = tn; renews {
+		*renewed = h.c.Now()
+	}
+	h.extendDeadline(ctx, tn)
+	if at := v1alpha1.DeadlineOf(tn); !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning &&
+		tn.Status.MaximumTTLSeconds == nil {
+		h.warn("deadline", "namespace %q expires %s, even if the command is still running.", tn.Name,
+			term.RelativeTime(at, h.c.Now()))
+	}
+	return nil
+}
+
+// renewToken replaces the token of the command if half of its life is over.
+func (h *leaseHolder) renewToken(ctx context.Context) error {
+	left := h.tokenExpiry.Sub(h.c.Now())
+	if h.asMe || left >= childTokenLifetime/2 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	err := h.writeCredential(ctx)
+	if err != nil && left < childTokenLifetime/4 {
+		h.warn("token", "the credential of the command cannot be renewed, and expires in %s: %v",
+			term.FormatDuration(left), err)
+	}
+	return err
+}
+
+// warn prints a warning of a kind once.
+func (h *leaseHolder) warn(kind, format string, args ...any) {
+	if h.warned[kind] {
+		return
+	}
+	if h.warned == nil {
+		h.warned = map[string]bool{}
+	}
+	h.warned[kind] = true
+	fmt.Fprintf(h.ErrOut, "Warning: %s\n", term.Clean(fmt.Sprintf(format, args...)))
 }
 
 // nextCheck returns the delay until the next check: checkEvery, or until just after the
@@ -78,12 +123,6 @@ func (h *leaseHolder) read(ctx context.Context) (*v1alpha1.TemporaryNamespace, e
 		return nil, apierrors.NewNotFound(v1alpha1.Resource.GroupResource(), h.tn.Name)
 	}
 	return now, err
-}
-
-// isOver reports whether the namespace is gone or being deleted.
-func (h *leaseHolder) isOver(ctx context.Context) bool {
-	_, err := h.read(ctx)
-	return client.IsGone(err)
 }
 
 // extendDeadline extends a namespace with a renewable lifetime: its class limits each
@@ -116,29 +155,63 @@ func (h *leaseHolder) keptExpiry(ctx context.Context) time.Time {
 }
 
 // finishRun deletes the namespace, or with keep releases its lease so that it lives for its TTL.
-func (h *leaseHolder) finishRun(ctx context.Context, keep bool) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+// It reports whether the namespace was gone before. A credential plugin cannot be interrupted;
+// if one does not return, the namespace is left to its lease.
+func (h *leaseHolder) finishRun(ctx context.Context, keep bool) (lost bool) {
+	ctx, cancel := context.WithTimeout(ctx, finishRunTimeout)
 	defer cancel()
-	if h.isGone() {
-		return
+	finished := make(chan bool, 1)
+	go func() {
+		if h.done != nil {
+			<-h.done
+		}
+		finished <- h.finish(ctx, keep)
+	}()
+	select {
+	case lost = <-finished:
+	case <-time.After(finishRunTimeout + time.Second):
+		fmt.Fprintf(h.ErrOut, "Warning: the login did not finish, so namespace %q was left; it expires in %s or less.\n",
+			h.tn.Name, term.FormatDuration(leaseDuration))
 	}
-	if keep {
-		kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
-		if err != nil {
-			fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in 12 minutes or less: %s\n", h.tn.Name,
-				term.Clean(err.Error()))
-			return
-		}
-		line := fmt.Sprintf("namespace/%s kept", kept.Name)
-		if t := kept.Status.ExpirationTimestamp; t != nil {
-			line += "; it expires " + term.RelativeTime(t.Time, h.c.Now())
-		}
-		fmt.Fprintf(h.ErrOut, "%s. Switch to it: kubectl tenama use %s\n", line, kept.Name)
-		return
+	return lost
+}
+
+func (h *leaseHolder) finish(ctx context.Context, keep bool) (lost bool) {
+	if !h.gone {
+		_, err := h.read(ctx)
+		h.gone = client.IsGone(err)
+	}
+	switch {
+	case h.gone && keep:
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q is gone, so it cannot be kept.\n", h.tn.Name)
+		return true
+	case h.gone:
+		return true
+	case keep:
+		h.keepNamespace(ctx)
+		return false
 	}
 	_, err := h.c.Delete(ctx, h.tn.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(h.tn.UID))})
-	if err != nil && !client.IsGone(err) {
-		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in 12 minutes or less: %s\n", h.tn.Name,
-			term.Clean(err.Error()))
+	if err == nil && len(h.command) == 0 { // a shell has ended
+		fmt.Fprintf(h.ErrOut, "namespace/%s deleted.\n", h.tn.Name)
 	}
+	if err != nil && !client.IsGone(err) {
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in %s or less: %s\n", h.tn.Name,
+			term.FormatDuration(leaseDuration), term.Clean(err.Error()))
+	}
+	return client.IsGone(err)
+}
+
+func (h *leaseHolder) keepNamespace(ctx context.Context) {
+	kept, err := h.c.ReleaseLease(ctx, h.tn, h.keptExpiry(ctx))
+	if err != nil {
+		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be kept; it expires in %s or less: %s\n", h.tn.Name,
+			term.FormatDuration(leaseDuration), term.Clean(err.Error()))
+		return
+	}
+	line := fmt.Sprintf("namespace/%s kept", kept.Name)
+	if t := kept.Status.ExpirationTimestamp; t != nil {
+		line += "; it expires " + term.RelativeTime(t.Time, h.c.Now())
+	}
+	fmt.Fprintf(h.ErrOut, "%s. Switch to it: %s\n", line, h.commandAs("use %s", kept.Name))
 }

@@ -159,8 +159,8 @@ func TestKeepLease(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute+30*time.Second)
 				defer cancel()
 				h.keepLease(ctx)
-				if renewals != c.renewals || h.isGone() != c.isGone {
-					t.Errorf("got %d renewals, gone %v, want %d, %v", renewals, h.isGone(), c.renewals, c.isGone)
+				if renewals != c.renewals || h.gone != c.isGone {
+					t.Errorf("got %d renewals, gone %v, want %d, %v", renewals, h.gone, c.renewals, c.isGone)
 				}
 				if got := out.String(); got != c.output && (c.output == "" || !strings.HasPrefix(got, c.output)) ||
 					strings.Count(got, "\n") > 1 {

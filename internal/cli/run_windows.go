@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build !unix
-
 package cli
 
-import "os"
+import (
+	"os"
+	"os/exec"
 
-// flock always succeeds: no lock is needed where an open file cannot be removed.
-func flock(*os.File) bool { return true }
+	"golang.org/x/sys/windows"
+)
+
+// flock locks an open file without blocking and reports whether it succeeded. The system
+// releases the lock when the process ends.
+func flock(f *os.File) bool {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped)) == nil
+}
 
 // foreground returns true: a console sends Ctrl-C to all of its processes.
 func foreground() bool { return true }
+
+func hasTerminal() bool { return true }
+
+// isolate does nothing: the command has to get Ctrl-C from the console.
+func isolate(*exec.Cmd, bool) {}
+
+func signalChild(cmd *exec.Cmd, s os.Signal, _ bool) { _ = cmd.Process.Signal(s) }

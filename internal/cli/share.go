@@ -27,7 +27,7 @@ type shareOptions struct {
 func newShareCommand(f *factory) *cobra.Command {
 	o := &shareOptions{factory: f}
 	cmd := &cobra.Command{
-		Use:   "share [NAME] --with SUBJECT[,SUBJECT...]",
+		Use:   "share [NAME] --with SUBJECT",
 		Short: "Share a namespace with other users",
 		Long: `Share a namespace with users, groups or service accounts.
 
@@ -39,7 +39,7 @@ Without NAME, the namespace of the current context is shared.
 
 Other users switch to it with: kubectl tenama use NAME`,
 		Example: `  kubectl tenama share --with user:bob
-  kubectl tenama share mr-42 --with user:bob,group:testers --role edit
+  kubectl tenama share mr-42 --with user:bob --with group:testers --role edit
 
   # Show the subjects that a namespace is shared with
   kubectl tenama describe mr-42`,
@@ -52,8 +52,8 @@ Other users switch to it with: kubectl tenama use NAME`,
 			return o.share(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().StringSliceVar(&o.with, "with", nil,
-		"subjects to share with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	cmd.Flags().StringArrayVar(&o.with, "with", nil,
+		"subject to share with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME; can be repeated")
 	completeFlag(cmd, "with", completeSubjects)
 	cmd.Flags().StringVar(&o.role, "role", "view",
 		"ClusterRole to grant, such as view or edit; at most your own permissions")
@@ -64,7 +64,7 @@ Other users switch to it with: kubectl tenama use NAME`,
 func newUnshareCommand(f *factory) *cobra.Command {
 	o := &shareOptions{factory: f}
 	cmd := &cobra.Command{
-		Use:   "unshare [NAME] --with SUBJECT[,SUBJECT...]",
+		Use:   "unshare [NAME] --with SUBJECT",
 		Short: "Stop sharing a namespace",
 		Long: `Stop sharing a namespace: revoke the access that "kubectl tenama share" granted.
 
@@ -90,8 +90,8 @@ used.`,
 			return o.unshare(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().StringSliceVar(&o.with, "with", nil,
-		"subjects to stop sharing with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
+	cmd.Flags().StringArrayVar(&o.with, "with", nil,
+		"subject to stop sharing with: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME; can be repeated")
 	completeFlag(cmd, "with", completeSubjects)
 	cmd.Flags().BoolVar(&o.all, "all", false, "stop sharing with all subjects")
 	return cmd
@@ -103,6 +103,11 @@ func (o *shareOptions) parse() error {
 		return errors.New("--with is required: use user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME")
 	}
 	for _, s := range o.with {
+		for _, next := range []string{",user:", ",group:", ",serviceaccount:"} {
+			if strings.Contains(s, next) {
+				return fmt.Errorf("--with %q: use one --with for each subject", s)
+			}
+		}
 		kind, name, _ := strings.Cut(s, ":")
 		subject := rbacv1.Subject{APIGroup: rbacv1.GroupName, Name: name}
 		switch kind {

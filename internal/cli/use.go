@@ -6,7 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,8 @@ func newUseCommand(f *factory) *cobra.Command {
 
 The context of the namespace is made current. It is added to the kubeconfig if it is
 missing, also for a namespace that another user shares with you. "-" switches to the
-previous context. Without NAME, use switches to your only namespace.`,
+previous context, and removes the context of a namespace that is gone. Without NAME, use
+switches to your only namespace, or asks.`,
 		Example: `  kubectl tenama use mr-42
 
   # Switch to the previous context
@@ -55,6 +57,7 @@ previous context. Without NAME, use switches to your only namespace.`,
 }
 
 func (o *useOptions) run(ctx context.Context) error {
+	o.chooseLogin()
 	c, err := o.client()
 	if err != nil {
 		return err
@@ -93,7 +96,7 @@ func (o *useOptions) run(ctx context.Context) error {
 	r, err := o.files().Add(ctx, e, true)
 	if err != nil {
 		if errors.Is(err, kubeconfig.ErrTaken) {
-			return &failure{err, exitKubeconfig, "choose another name for the context with --context-name"}
+			return &failure{err, exitKubeconfig, takenHint(err, "choose another name for the context with --context-name")}
 		}
 		return &failure{err, exitKubeconfig, ""}
 	}
@@ -105,7 +108,7 @@ func (o *useOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// onlyName returns the caller's namespace if there is exactly one.
+// onlyName returns the caller's namespace if there is exactly one, or lets the user choose.
 func (o *useOptions) onlyName(ctx context.Context, c *client.Client) (string, error) {
 	own, err := o.listOwn(ctx, c)
 	if err != nil {
@@ -123,22 +126,84 @@ func (o *useOptions) onlyName(ctx context.Context, c *client.Client) (string, er
 	case 1:
 		return names[0], nil
 	}
-	return "", fmt.Errorf("specify one of your namespaces: %s", strings.Join(names, ", "))
+	return o.choose(ctx, names, "specify one of your namespaces")
 }
 
-// switchBack switches to the previous context; a second call switches back again.
+// switchBack switches to the previous context; a second call switches back again. Contexts of
+// namespaces that are gone are skipped, and removed.
 func (o *useOptions) switchBack(ctx context.Context) error {
 	m, err := o.files().Load()
 	if err != nil {
 		return err
 	}
 	to := m.PreviousContext()
+	gone := o.goneEntries(ctx, m, m.CurrentContext, to)
+	if len(gone) > 0 && gone[0].Context == to {
+		to = m.Without(to).PreviousContext()
+	}
 	if to == "" {
-		return errors.New("the kubeconfig has no previous context")
+		return fmt.Errorf("the kubeconfig has no previous context%s", o.chooseContext())
 	}
 	if _, err := o.files().Use(ctx, to); err != nil {
 		return &failure{err, exitKubeconfig, ""}
 	}
 	fmt.Fprintf(o.Out, "Switched to context %q.\n", to)
+	if len(gone) > 0 {
+		o.removeContexts(ctx, func(e kubeconfig.Entry) bool {
+			return slices.ContainsFunc(gone, func(g kubeconfig.Entry) bool { return g.Context == e.Context && g.UID == e.UID })
+		})
+	}
 	return nil
+}
+
+// goneEntries returns those of the named contexts that tenama created and whose namespaces are
+// certainly gone, the last named first. Clusters get finishTimeout to answer.
+func (o *useOptions) goneEntries(ctx context.Context, m *kubeconfig.Merged, contexts ...string) []kubeconfig.Entry {
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
+	defer cancel()
+	found := make([]chan bool, len(contexts))
+	for i, name := range contexts {
+		found[i] = make(chan bool, 1)
+		go func() {
+			e, ours := m.Entry(name)
+			if !ours {
+				found[i] <- false
+				return
+			}
+			tn, err := o.ask(ctx, e)
+			found[i] <- err == nil && tn == nil
+		}()
+	}
+	var gone []kubeconfig.Entry
+	for i, name := range contexts {
+		select {
+		case is := <-found[i]:
+			if e, _ := m.Entry(name); is {
+				gone = slices.Insert(gone, 0, e)
+			}
+		case <-ctx.Done():
+		}
+	}
+	return gone
+}
+
+// chooseLogin chooses the cluster and user if the current context is missing, because another
+// program deleted it: those of the other contexts, if they are all of one cluster and user.
+func (o *useOptions) chooseLogin() {
+	m, err := o.files().Load()
+	if err != nil || m.Contexts[m.CurrentContext] != nil || *o.flags.Context != "" || *o.flags.APIServer != "" ||
+		*o.flags.ClusterName != "" {
+		return
+	}
+	logins, own := map[[2]string]bool{}, ""
+	for _, name := range slices.Sorted(maps.Keys(m.Contexts)) {
+		c := m.Contexts[name]
+		logins[[2]string{c.Cluster, c.AuthInfo}] = true
+		if _, ours := m.Entry(name); own == "" || !ours {
+			own = name
+		}
+	}
+	if len(logins) == 1 {
+		*o.flags.Context = own
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/internal/version"
 )
 
@@ -25,8 +26,8 @@ func newVersionCommand(f *factory) *cobra.Command {
 	o := &versionOptions{factory: f}
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Show the version of the plugin and the API of the cluster",
-		Long:  "Show the version of the plugin and the version of the API that the cluster serves.",
+		Short: "Show the versions of the plugin and the broker",
+		Long:  "Show the versions of the plugin, of the broker in the cluster, and of the API that it serves.",
 		Example: `  kubectl tenama version
   kubectl tenama version --client`,
 		Args:              cobra.NoArgs,
@@ -49,6 +50,7 @@ func newVersionCommand(f *factory) *cobra.Command {
 func (o *versionOptions) run(ctx context.Context) error {
 	out := struct {
 		Client version.Info `json:"clientVersion"`
+		Broker string       `json:"brokerVersion,omitempty"`
 		Server string       `json:"serverAPI,omitempty"`
 	}{Client: version.Get()}
 	var err error
@@ -56,7 +58,7 @@ func (o *versionOptions) run(ctx context.Context) error {
 		if c, cerr := o.factory.client(); cerr != nil {
 			err = cerr
 		} else if err = c.Served(ctx); err == nil {
-			out.Server = v1alpha1.GroupVersion.String()
+			out.Server, out.Broker = v1alpha1.GroupVersion.String(), term.Clean(c.BrokerVersion())
 		}
 	}
 	switch o.output {
@@ -68,6 +70,9 @@ func (o *versionOptions) run(ctx context.Context) error {
 		fmt.Fprint(o.Out, string(b))
 	default:
 		fmt.Fprintf(o.Out, "Client Version: %s\n", out.Client.Version)
+		if out.Broker != "" {
+			fmt.Fprintf(o.Out, "Broker Version: %s\n", out.Broker)
+		}
 		if out.Server != "" {
 			fmt.Fprintf(o.Out, "Server API: %s\n", out.Server)
 		}

@@ -11,11 +11,8 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
-	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
@@ -89,7 +86,7 @@ func (f *factory) finishCommand(ctx context.Context) {
 			}
 		}
 		if !f.skipPrune {
-			f.prune(ctx, m, server)
+			f.pruneExpired(ctx, m, server)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.warnings.expiring)) {
@@ -99,24 +96,11 @@ func (f *factory) finishCommand(ctx context.Context) {
 	}
 }
 
-// lookUp returns the namespace of a context, or nil if it is certainly gone: its UID decides.
-// Any error but NotFound is no answer, and neither is a namespace that has the name now.
-func (f *factory) lookUp(ctx context.Context, e kubeconfig.Entry) (tn *v1alpha1.TemporaryNamespace, certain bool) {
-	tn, err := f.firstClient.Get(ctx, e.Namespace)
-	if client.IsGone(err) { // it may be a shared one, extended since
-		tn, err = f.firstClient.Shared(ctx, e.Namespace)
-		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-			return nil, true
-		}
-	}
-	return tn, err == nil && string(tn.UID) == e.UID
-}
-
-// prune removes contexts of namespaces that are certainly gone: the recorded expiry has
+// pruneExpired removes contexts of namespaces that are certainly gone: the recorded expiry has
 // passed by the server's clock, and the server answers NotFound to the context's own
 // user. Other errors do not count. The current context stays, with a warning: a side
 // effect must not change which cluster the next command uses.
-func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string) {
+func (f *factory) pruneExpired(ctx context.Context, m *kubeconfig.Merged, server string) {
 	gone := map[string]bool{}
 	checks := 0
 	for _, e := range m.Entries() {
@@ -125,9 +109,9 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 			continue
 		}
 		checks++
-		tn, certain := f.lookUp(ctx, e)
+		tn, err := lookUpEntry(ctx, f.firstClient, e)
 		switch {
-		case !certain:
+		case err != nil:
 		case tn != nil && len(gone) == 0 && tn.DeletionTimestamp == nil && e.Selected == e.Namespace:
 			// It exists: record its new expiry, before which it is not checked again.
 			e.ExpiresAt = latestExpiry(tn)
@@ -135,8 +119,8 @@ func (f *factory) prune(ctx context.Context, m *kubeconfig.Merged, server string
 			return // one write per command; later commands update the others
 		case tn != nil:
 		case e.Context == m.CurrentContext:
-			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Switch back: kubectl tenama use -\n",
-				e.Namespace)
+			fmt.Fprintf(f.ErrOut, "Warning: namespace %q of the current context is gone. Switch back: %s\n",
+				e.Namespace, f.command("use -"))
 		default:
 			gone[e.UID] = true
 		}

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
@@ -49,8 +48,7 @@ func TestLookUp(t *testing.T) {
 		"the broker is starting":           {apierrors.NewServiceUnavailable("starting"), forbidden, false, false},
 		"gone, but namespaces time out":    {notFound("tmp-a"), apierrors.NewInternalError(errNoContext), false, false},
 	} {
-		f := newFactory(genericiooptions.NewTestIOStreamsDiscard())
-		f.firstClient = fakeClient(t, func(r *http.Request) any {
+		cluster := fakeClient(t, func(r *http.Request) any {
 			if strings.HasPrefix(r.URL.Path, "/api/v1/namespaces/") {
 				return c.ns
 			}
@@ -60,9 +58,9 @@ func TestLookUp(t *testing.T) {
 		if name == "shared" {
 			e.UID = string(v1alpha1.UIDOf("x"))
 		}
-		tn, certain := f.lookUp(t.Context(), e)
-		if certain != c.certain || certain && (tn != nil) != c.want {
-			t.Errorf("%s: got %v, %t", name, tn, certain)
+		tn, err := lookUpEntry(t.Context(), cluster, e)
+		if (err == nil) != c.certain || (tn != nil) != (c.want && c.certain) {
+			t.Errorf("%s: got %v, %v", name, tn, err)
 		}
 	}
 }

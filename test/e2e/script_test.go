@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -61,12 +63,13 @@ func runScripts(t *testing.T, dir, plugin string) {
 			e.Setenv("KUBECONFIG", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("SERVER", shared.Server)
 			e.Setenv("DOLLAR", "$")
+			e.Setenv("TITLE", "Fix a\u00a0b \U0001F469\u200d\U0001F680!\nsecond\tline\n") // as merge requests have them
 			e.Setenv("PLUGIN", plugin)
 			e.Setenv("ID", strconv.FormatInt(time.Now().UnixNano()%1e9, 36)) // avoids the names of other scripts
 			return clientcmd.WriteToFile(*config, filepath.Join(e.WorkDir, "config"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "setenv": setenv, "same": same, "subst": subst,
+			"exits": exits, "until": until, "setenv": setenv, "same": same, "subst": subst, "status": statusError,
 		},
 	})
 }
@@ -135,4 +138,19 @@ func subst(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// statusError is status PATTERN: it checks that stderr of the last command is one JSON document, a Status whose
+// message matches.
+func statusError(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: status PATTERN")
+	}
+	var s metav1.Status
+	if err := json.Unmarshal([]byte(ts.ReadFile("stderr")), &s); err != nil {
+		ts.Fatalf("stderr is not one JSON document: %v", err)
+	}
+	if s.Kind != "Status" || !regexp.MustCompile(args[0]).MatchString(s.Message) {
+		ts.Fatalf("got %s %q, want a Status with %q", s.Kind, s.Message, args[0])
+	}
 }

@@ -44,28 +44,51 @@ func TestColorOnATerminal(t *testing.T) {
 	}
 }
 
-// A narrow terminal must get fewer columns rather than broken lines; essential ones
-// stay.
+// A narrow terminal must get fewer columns rather than broken lines, and be told which are
+// missing; essential ones stay. A long name must not take the columns of all others away, and
+// what was asked for by -o wide must be there.
 func TestNarrowTerminal(t *testing.T) {
 	t.Parallel()
 	borrow(t, person(t, "nora"), unique("narrow"), time.Hour)
+	long := borrow(t, person(t, "nora"), unique("narrow-"+strings.Repeat("x", 40)), time.Hour)
 	home := terminalUser(t, "nora")
-	for _, cols := range []uint16{120, 60, 45, 30} {
-		_, out := open(t, home, cols, []string{"NO_COLOR=1"}, "list", "-o", "wide").exit()
-		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(out, "\r", "")), "\n")
-		if len(lines) != 2 {
-			t.Errorf("%d columns: got %d lines:\n%s", cols, len(lines), out)
+	list := func(cols uint16, args ...string) (table []string, notes string) {
+		_, out := open(t, home, cols, []string{"NO_COLOR=1"}, append([]string{"list"}, args...)...).exit()
+		for line := range strings.SplitSeq(strings.TrimSpace(strings.ReplaceAll(out, "\r", "")), "\n") {
+			if strings.HasPrefix(line, "Not shown") {
+				notes += line
+			} else {
+				table = append(table, line)
+			}
 		}
-		for _, line := range lines {
-			if cols >= 45 && len(line) > int(cols) {
+		return table, notes
+	}
+	for _, cols := range []uint16{120, 80, 60, 50, 30} {
+		table, notes := list(cols)
+		if len(table) != 3 {
+			t.Errorf("%d columns: got %d lines: %q", cols, len(table), table)
+		}
+		for _, line := range table {
+			if cols >= 50 && len(line) > int(cols) && !strings.Contains(line, long.Name) {
 				t.Errorf("%d columns: a line has %d:\n%s", cols, len(line), line)
 			}
 		}
-		if !strings.Contains(out, "NAME") || !strings.Contains(out, "STATUS") || !strings.Contains(out, "EXPIRES") {
-			t.Errorf("%d columns: essential columns are missing:\n%s", cols, out)
+		head := table[0]
+		for _, want := range []string{"NAME", "STATUS", "EXPIRES"} {
+			if !strings.Contains(head, want) {
+				t.Errorf("%d columns: essential columns are missing: %s", cols, head)
+			}
 		}
-		if (cols >= 60) != strings.Contains(out, "OWNER") {
-			t.Errorf("%d columns: OWNER is shown: %t", cols, strings.Contains(out, "OWNER"))
+		for _, optional := range []string{"CLASS", "OWNER", "AGE"} {
+			if shown := strings.Contains(head, optional); shown == strings.Contains(notes, optional) || cols >= 80 && !shown {
+				t.Errorf("%d columns: %s is shown: %t; said: %q", cols, optional, shown, notes)
+			}
+		}
+		wide, notes := list(cols, "-o", "wide")
+		for _, want := range []string{"OWNER", "AT-MOST-UNTIL", "REVISION", "REASON"} {
+			if !strings.Contains(wide[0], want) || notes != "" {
+				t.Errorf("%d columns, wide: %s is missing: %s (%s)", cols, want, wide[0], notes)
+			}
 		}
 	}
 }

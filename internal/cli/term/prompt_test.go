@@ -57,3 +57,21 @@ func TestProgress(t *testing.T) {
 		})
 	}
 }
+
+// TestChoose verifies that only a number of the list, or one of its names, is a choice.
+func TestChoose(t *testing.T) {
+	options := []string{"tmp-a", "tmp-b"}
+	for in, want := range map[string]string{
+		"1\n": "tmp-a", " 2 \r\n": "tmp-b", "tmp-b\n": "tmp-b",
+		"0\n": "", "3\n": "", "\n": "", "": "", "-1\n": "", "tmp\n": "",
+	} {
+		var out bytes.Buffer
+		got, err := Choose(t.Context(), strings.NewReader(in), &out, "Which?", options, "give its NAME")
+		if got != want || (err != nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), ": give its NAME") {
+			t.Errorf("%q: got %q, %v, want %q", in, got, err, want)
+		}
+		if want := "Which?\n  1) tmp-a\n  2) tmp-b\nNumber: "; out.String() != want {
+			t.Errorf("prompted %q, want %q", out.String(), want)
+		}
+	}
+}

@@ -39,7 +39,7 @@ type Renderer struct {
 // and "never" override all of it.
 func NewRenderer(w io.Writer, color string) Renderer {
 	out := Renderer{Width: width(w)}
-	out.Live = out.Width > 0 && os.Getenv("TERM") != "dumb"
+	out.Live = out.Width > 0 && os.Getenv("TERM") != "dumb" && os.Getenv("TENAMA_NO_ANIMATION") == ""
 	_, no := os.LookupEnv("NO_COLOR")
 	force := os.Getenv("CLICOLOR_FORCE")
 	auto := printers.AllowsColorOutput(w) && os.Getenv("CLICOLOR") != "0" || force != "" && force != "0" && !no

@@ -16,8 +16,6 @@ func FormatTime(t, now time.Time) string {
 		return t.Format("15:04:05 MST")
 	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
 		return t.Format("15:04 MST")
-	case d > 0 && d < 6*24*time.Hour:
-		return t.Format("Mon 15:04 MST")
 	}
 	return t.Format("2006-01-02 15:04 MST")
 }
