@@ -232,7 +232,7 @@ func explain(err error) (line, hint string, code int) {
 		} else if apierrors.HasStatusCause(err, v1alpha1.CauseClassNotAllowed) {
 			hint = "list the classes that you are allowed to use: kubectl tenama classes"
 		} else if s.Details != nil && s.Details.Group == "tenama.dev" && strings.Contains(s.Message, "cannot ") &&
-			strings.Contains(s.Message, "User ") {
+			strings.Contains(s.Message, "User ") && !strings.Contains(s.Message, "impersonate") {
 			hint = "ask an administrator to run: kubectl create clusterrolebinding NAME --clusterrole=tenama:user --user=YOU"
 		}
 	default:

@@ -14,7 +14,7 @@ func FormatTime(t, now time.Time) string {
 	switch d := t.Sub(now); {
 	case d.Abs() < 10*time.Minute: // seconds matter
 		return t.Format("15:04:05 MST")
-	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
+	case d.Abs() < 12*time.Hour || t.YearDay() == now.YearDay() && t.Year() == now.Year():
 		return t.Format("15:04 MST")
 	}
 	return t.Format("2006-01-02 15:04 MST")

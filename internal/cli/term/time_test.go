@@ -31,7 +31,9 @@ func TestFormatTime(t *testing.T) {
 		5 * time.Minute:     "00:02:10 UTC", // tomorrow, but near enough to omit the day
 		-2 * time.Minute:    "23:55:10 UTC",
 		-time.Hour:          "22:57 UTC",
-		time.Hour:           "2026-11-28 00:57 UTC",
+		-20 * time.Hour:     "03:57 UTC",
+		13 * time.Hour:      "2026-11-28 12:57 UTC",
+		time.Hour:           "00:57 UTC",
 		5 * 24 * time.Hour:  "2026-12-02 23:57 UTC",
 		7 * 24 * time.Hour:  "2026-12-04 23:57 UTC",
 		-2 * 24 * time.Hour: "2026-11-25 23:57 UTC",
