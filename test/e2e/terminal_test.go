@@ -130,6 +130,42 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
+// Where several namespaces could be meant, a person at a terminal is asked for one.
+func TestChoice(t *testing.T) {
+	t.Parallel()
+	rosa, home := person(t, "rosa"), terminalUser(t, "rosa")
+	borrow(t, rosa, unique("choice"), time.Hour)
+	second := borrow(t, rosa, unique("choice"), time.Hour)
+	s := open(t, home, 100, nil, "use")
+	s.until(`Your namespaces:\r\n  1\) tmp-choice-\d+\r\n  2\) tmp-choice-\d+\r\nNumber: $`)
+	s.send("7\r")
+	if code, out := s.exit(); code != 1 || !strings.Contains(out, `"7" is not one of them: give a NAME`) {
+		t.Errorf("a number that is not in the list: exit code %d:\n%s", code, out)
+	}
+	s = open(t, home, 100, nil, "use")
+	s.until(`Number: $`)
+	s.send(second.Name + "\r")
+	if code, out := s.exit(); code != 0 || !strings.Contains(out, `Switched to context "tenama-`+second.Name+`".`) {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// The shell of run shows the namespace in its prompt, and a line says when it is gone: otherwise
+// the two shells look the same.
+func TestShellPrompt(t *testing.T) {
+	t.Parallel()
+	home := terminalUser(t, "petra")
+	if err := os.WriteFile(filepath.Join(home, ".bashrc"), []byte("PS1='mine> '\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, home, 100, []string{"SHELL=/bin/bash"}, "run", "-n", unique("shell"))
+	s.until(`\(tmp-shell-\d+\) mine> $`)
+	s.send("exit 3\r")
+	if code, out := s.exit(); code != 3 || !strings.Contains(out, " deleted.") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
 // The live view must stay in place, show changes, and restore the terminal at its end.
 func TestLiveView(t *testing.T) {
 	t.Parallel()
