@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,6 +32,16 @@ func twin(t *testing.T, c *testenv.Cluster) {
 		"shortNames:\n    - twins").Replace(string(crd))
 	if out, err := c.KubectlIn("admin", text, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
+	}
+	// Until the CRD has conditions, kubectl wait fails.
+	if err := testenv.Eventually(90*time.Second, func() error {
+		out, err := c.Kubectl("admin", "get", "crd/temporarynamespaces."+twinGroup, "-o", "jsonpath={.status.conditions}")
+		if err == nil && out == "" {
+			return errors.New("no conditions")
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 	for _, args := range [][]string{
 		{"wait", "--for=condition=Established", "--timeout=90s", "crd/temporarynamespaces." + twinGroup},

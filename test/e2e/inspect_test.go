@@ -195,12 +195,17 @@ func TestDrift(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		// Without drift, the broker writes nothing.
-		before := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}")
-		time.Sleep(2 * time.Second)
-		if after := field("resourcequota,limitrange,networkpolicy", tenama,
-			"{.items[*].metadata.resourceVersion}"); after != before {
-			t.Errorf("the broker wrote without drift: resourceVersion %s, then %s", before, after)
+		// Without drift, the broker writes nothing, once the quota controller has written its status.
+		if err := testenv.Eventually(time.Minute, func() error {
+			before := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}")
+			time.Sleep(2 * time.Second)
+			after := field("resourcequota,limitrange,networkpolicy", tenama, "{.items[*].metadata.resourceVersion}")
+			if after != before {
+				return fmt.Errorf("resourceVersion %s, then %s", before, after)
+			}
+			return nil
+		}); err != nil {
+			t.Errorf("the broker keeps writing without drift: %v", err)
 		}
 	})
 

@@ -11,6 +11,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/retry"
 
 	"tenama.dev/tenama/test/attack"
 	"tenama.dev/tenama/test/testenv"
@@ -113,12 +114,12 @@ func getPolicy(t *testing.T, k kubernetes.Interface, name string) *admissionv1.V
 func putPolicy(t *testing.T, k kubernetes.Interface, p *admissionv1.ValidatingAdmissionPolicy) {
 	t.Helper()
 	p = p.DeepCopy()
-	p.ResourceVersion = ""
-	if now := getPolicy(t, k, p.Name); now != nil {
-		p.ResourceVersion = now.ResourceVersion
-	}
-	if _, err := k.AdmissionregistrationV1().ValidatingAdmissionPolicies().
-		Update(t.Context(), p, metav1.UpdateOptions{}); err != nil {
+	// A controller of Kubernetes writes the status of a policy after each change.
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		p.ResourceVersion = getPolicy(t, k, p.Name).ResourceVersion
+		_, err := k.AdmissionregistrationV1().ValidatingAdmissionPolicies().Update(t.Context(), p, metav1.UpdateOptions{})
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 }

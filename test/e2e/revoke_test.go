@@ -90,9 +90,14 @@ func TestHardEnd(t *testing.T) {
 			t.Errorf("%s lost the access to a living namespace: %v", name, err)
 		}
 	}
-	if got := do("admin", "", "-n", "tmp-hangs", "get", "rolebindings,serviceaccounts", "-o", "name"); got !=
-		"rolebinding.rbac.authorization.k8s.io/tenama:broker" {
-		t.Errorf("there remain %q, want the broker's binding", got)
+	if err := testenv.Eventually(time.Minute, func() error {
+		got := do("admin", "", "-n", "tmp-hangs", "get", "rolebindings,serviceaccounts", "-o", "name")
+		if got != "rolebinding.rbac.authorization.k8s.io/tenama:broker" {
+			return errOf(got)
+		}
+		return nil
+	}); err != nil {
+		t.Errorf("there remain %v, want the broker's binding", err)
 	}
 	if err := testenv.Eventually(time.Minute, func() error {
 		tn, err := alice.Get(ctx, "tmp-hangs")

@@ -23,8 +23,12 @@ func otherUser(t *testing.T, content string) (dir, path string) {
 		t.Skip("requires root, to become another user")
 	}
 	dir = t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
+	for up := filepath.Dir(dir); up != filepath.Dir(up); up = filepath.Dir(up) { // the user has to get there
+		if info, err := os.Stat(up); err == nil && info.Mode().Perm()&0o001 == 0 {
+			if err := os.Chmod(up, info.Mode()|0o011); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	path = filepath.Join(dir, "config")
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
