@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,18 +32,18 @@ func twin(t *testing.T, c *testenv.Cluster) {
 	if out, err := c.KubectlIn("admin", text, "apply", "-f", "-"); err != nil {
 		t.Fatal(out)
 	}
-	// Until the CRD has conditions, kubectl wait fails.
+	// While the status of the CRD is null, kubectl wait fails.
 	if err := testenv.Eventually(90*time.Second, func() error {
-		out, err := c.Kubectl("admin", "get", "crd/temporarynamespaces."+twinGroup, "-o", "jsonpath={.status.conditions}")
-		if err == nil && out == "" {
-			return errors.New("no conditions")
+		out, err := c.Kubectl("admin", "wait", "--for=condition=Established", "--timeout=30s",
+			"crd/temporarynamespaces."+twinGroup)
+		if err != nil {
+			return errOf(out)
 		}
-		return err
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"wait", "--for=condition=Established", "--timeout=90s", "crd/temporarynamespaces." + twinGroup},
 		{
 			"create", "clusterrole", "twins", "--verb=*", "--resource=temporarynamespaces." + twinGroup,
 			"--resource=temporarynamespaces." + twinGroup + "/status", "--resource=temporarynamespaces.tenama.dev/status",
