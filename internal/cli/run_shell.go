@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -57,5 +58,5 @@ func (h *leaseHolder) markPrompt(args []string) (out, env []string, err error) {
 		return append(args, "-C", "functions -q fish_prompt; and functions -c fish_prompt _tenama_prompt; "+
 			"function fish_prompt; echo -n '"+mark+"'; functions -q _tenama_prompt; and _tenama_prompt; end"), nil, nil
 	}
-	return args, []string{"PS1=" + mark + "$ "}, nil
+	return args, []string{"PS1=" + mark + cmp.Or(os.Getenv("PS1"), "$ ")}, nil
 }
