@@ -64,18 +64,8 @@ func isAbandoned(dir string) bool {
 
 // removeRunDir removes the files created by run, and the directory if it holds no others.
 func removeRunDir(dir string) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return
-	}
-	defer root.Close()
-	if info, err := root.Stat("."); err != nil || !kubeconfig.OwnedByCaller(info) {
-		return
-	}
-	for _, name := range []string{
+	removeFiles(dir, []string{
 		runTokenFile, runTokenFile + ".new", runConfigFile, runBashFile, runZshFile, runZshEnvFile, runLockFile,
-	} {
-		_ = root.Remove(name)
-	}
+	})
 	_ = os.Remove(dir)
 }

@@ -10,11 +10,29 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
 
 // flock locks an open file without blocking and reports whether it succeeded.
 func flock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+// removeFiles removes files of a directory that the caller owns. In a directory such as /tmp,
+// other users could replace it by a link at any time, so it is opened once.
+func removeFiles(dir string, names []string) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	if info, err := root.Stat("."); err != nil || !kubeconfig.OwnedByCaller(info) {
+		return
+	}
+	for _, name := range names {
+		_ = root.Remove(name)
+	}
 }
 
 // hasTerminal reports whether the process has a terminal that is still open.

@@ -5,6 +5,7 @@ package cli
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -14,6 +15,14 @@ import (
 func flock(f *os.File) bool {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped)) == nil
+}
+
+// removeFiles removes files of a directory. The directory for temporary files is the user's own
+// on Windows.
+func removeFiles(dir string, names []string) {
+	for _, name := range names {
+		_ = os.Remove(filepath.Join(dir, name))
+	}
 }
 
 // foreground returns true: a console sends Ctrl-C to all of its processes.
