@@ -28,7 +28,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat krew demo pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat krew wine demo pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controll
 
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
+
+wine: cluster $(PROGRAMS) ## Run the plugin for Windows under Wine (Debian: wine64 gcc-mingw-w64-x86-64-win32)
+	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/wine $(ARGS)
 
 prove-contained: cluster $(PROGRAMS) ## Attack with the broker's own token, and as a tenant; print what stopped each attack
 	@$(ALONE) $(GO) run ./hack/prove contained

@@ -65,6 +65,7 @@ var layers = map[string][]string{
 	"test/conformance":      {},
 	"hack/demo":             {"test/testenv"},
 	"test/krew":             {},
+	"test/wine":             {"test/testenv"},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
 	"hack/prove":            {"api/v1alpha1", "pkg/client", "test/attack", "test/testenv"},
 	"test/e2e": {
