@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -186,4 +188,32 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 		}
 	}
 	walk(root)
+}
+
+// TestUnusableName verifies that a user whose name cannot be passed on to the broker is told so:
+// kube-apiserver answers as if the broker did not respond, while others get answers.
+func TestUnusableName(t *testing.T) {
+	unavailable := apierrors.NewGenericServerResponse(503, "get", v1alpha1.Resource.GroupResource(), "",
+		"error trying to reach service", 0, true)
+	for name, c := range map[string]struct {
+		user string
+		err  error
+		want string
+	}{
+		"a control character":         {"ann\nsmith", unavailable, `cannot pass your user name "ann\nsmith" on`},
+		"the broker does not respond": {"ann", unavailable, "does not respond"},
+		"the broker says why":         {"ann\nsmith", apierrors.NewServiceUnavailable("starting"), "error: starting"},
+	} {
+		var out bytes.Buffer
+		f := newFactory(genericiooptions.IOStreams{ErrOut: &out})
+		f.firstClient = fakeClient(t, func(*http.Request) any {
+			return &authenticationv1.SelfSubjectReview{
+				TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"},
+				Status:   authenticationv1.SelfSubjectReviewStatus{UserInfo: authenticationv1.UserInfo{Username: c.user}},
+			}
+		})
+		if code := f.reportError(t.Context(), c.err); code != 1 || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: got %d, %q, want %q", name, code, out.String(), c.want)
+		}
+	}
 }
