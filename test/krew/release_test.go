@@ -117,8 +117,13 @@ func build(t *testing.T, version, epoch string, env ...string) release {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("sh", "-c", `umask 077; exec "$0" "$@"`, filepath.Join(root(t), "bin/tools/dist"), "-only", "host",
-		"-version", version)
+	tool := filepath.Join(t.TempDir(), "dist")
+	compile := exec.Command("go", "build", "-o", tool, "./hack/dist")
+	compile.Dir = root(t)
+	if out, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("build hack/dist: %v\n%s", err, out)
+	}
+	cmd := exec.Command("sh", "-c", `umask 077; exec "$0" "$@"`, tool, "-only", "host", "-version", version)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+epoch)
 	cmd.Env = append(cmd.Env, env...)
