@@ -8,10 +8,11 @@
 //     times and warnings go to stderr.
 //   - An error is one line, with at most one line of advice. With -o json or yaml it is
 //     a Status, and nothing else is on stderr: notes and warnings are its causes.
-//     Exit codes: 0 done, or so already; 1 error; 3 done in
-//     the cluster, but the kubeconfig was not changed; 4 not logged in or not allowed;
-//     5 no room in a budget; 124 timed out; 130 interrupted. `run` returns that of its
-//     command; 126 and 127, as a shell's, if it cannot be executed or found.
+//   - Exit codes: 0 done, or so already; 1 error; 3 done in the cluster, but the
+//     kubeconfig was not changed; 4 not logged in or not allowed; 5 no room in a budget;
+//     124 timed out; 130 interrupted; 141 stdout closed. `run` returns that of its
+//     command; 126 and 127, as a shell's, if it cannot be executed or found; 1 if the
+//     namespace was gone before a command that succeeded.
 //   - Text written by other users is stripped of control characters before it is shown.
 //   - A command that names its target never prompts. Prompts go to stderr and read
 //     stdin.

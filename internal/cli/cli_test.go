@@ -6,9 +6,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,8 +96,11 @@ func TestExplain(t *testing.T) {
 		"timed out": {context.DeadlineExceeded, "error: timed out", 124},
 		"timed out, advised": {withHint(&url.Error{Op: "Post", URL: "https://h", Err: context.DeadlineExceeded}, "look"),
 			"error: timed out", 124},
-		"own code": {&failure{errors.New("no file"), exitKubeconfig, "use"}, "error: no file", 3},
-		"other":    {errors.New("no\nluck"), "error: no luck", 1},
+		"a broken connection": {&url.Error{Op: "Get", URL: "https://h", Err: &net.OpError{Op: "write", Err: syscall.EPIPE}},
+			"error: cannot reach the cluster at h: broken pipe", 1},
+		"a closed pipe": {fmt.Errorf("print: %w", &fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}), "", 141},
+		"own code":      {&failure{errors.New("no file"), exitKubeconfig, "use"}, "error: no file", 3},
+		"other":         {errors.New("no\nluck"), "error: no luck", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

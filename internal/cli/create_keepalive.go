@@ -34,10 +34,12 @@ func (o *createOptions) keepAlive(
 		return at
 	}
 	after, action := existing, "unchanged"
+	var refusal error
 	if o.isWorthExtending(existing, until(existing, c.Now())) {
 		before, extended, err := c.Extend(ctx, existing.Name, until, o.reason, metav1.PatchOptions{})
 		switch {
 		case apierrors.IsInvalid(err): // used up meanwhile
+			refusal = err
 			if after, err = c.Get(ctx, existing.Name); err != nil {
 				return nil, "", err
 			}
@@ -50,7 +52,7 @@ func (o *createOptions) keepAlive(
 			after = extended
 		}
 	}
-	o.warnEarlyEnd(after, c.Now())
+	o.warnEarlyEnd(after, c.Now(), refusal)
 	return after, action, nil
 }
 
@@ -63,14 +65,18 @@ func (o *createOptions) isWorthExtending(tn *v1alpha1.TemporaryNamespace, until 
 	return !extensionsUsed(tn) && until.Sub(at.Time) >= o.ttl.d/10
 }
 
-// warnEarlyEnd warns if the namespace ends before --ttl is over because of its class.
-func (o *createOptions) warnEarlyEnd(tn *v1alpha1.TemporaryNamespace, now time.Time) {
+// warnEarlyEnd warns if the namespace ends before --ttl is over because of its class, or because
+// the broker refused the extension.
+func (o *createOptions) warnEarlyEnd(tn *v1alpha1.TemporaryNamespace, now time.Time, refusal error) {
 	at := tn.Status.ExpirationTimestamp
 	wanted := now.Add(o.ttl.d)
 	if at == nil || !at.Add(clockPrecision).Before(wanted) {
 		return
 	}
 	why := ""
+	if refusal != nil {
+		why = term.Clean(serverMessage(refusal))
+	}
 	if limit, limited := latestExtension(tn, now); limited && limit.Add(clockPrecision).Before(wanted) {
 		why = "the latest time that its class allows"
 	}

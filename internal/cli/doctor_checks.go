@@ -107,7 +107,7 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 	case err != nil:
 		o.fail("identity", errorMessage(err), "log in again, as for kubectl")
 		return nil
-	case confinedTo(user) != "":
+	case confinedTo(user) != "" && !mayCreate(ctx, c): // people may name accounts of their own like that
 		o.warn("identity", "this is the credential of namespace "+confinedTo(user)+", and is valid there only",
 			"to create, extend or list namespaces, use your own kubeconfig, not "+strings.Join(o.paths(), ", "))
 		return nil
@@ -126,6 +126,14 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 		o.ok("clock", "in sync with the cluster")
 	}
 	return c
+}
+
+// mayCreate reports whether the user is certainly allowed to create namespaces.
+func mayCreate(ctx context.Context, c *client.Client) bool {
+	ok, err := c.May(ctx, authorizationv1.ResourceAttributes{
+		Verb: "create", Group: v1alpha1.GroupVersion.Group, Resource: v1alpha1.Resource.Resource,
+	})
+	return ok && err == nil
 }
 
 // confinedTo returns the namespace of the ServiceAccount that the plugin created for a credential;

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -67,7 +68,7 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 	if errors.As(err, &exit) { // already reported
 		return exit.code
 	}
-	if errors.Is(err, syscall.EPIPE) { // the reader has enough, as of "| head"; other programs are killed by SIGPIPE
+	if isClosedPipe(err) {
 		return exitBrokenPipe
 	}
 	line, hint, code := explain(err)
@@ -103,6 +104,14 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 		}
 	}
 	return code
+}
+
+// isClosedPipe reports whether stdout is a pipe whose reader has enough, as of "| head"; other
+// programs are killed by SIGPIPE then. A connection that breaks is the same error of the system,
+// but not of a file.
+func isClosedPipe(err error) bool {
+	var file *fs.PathError
+	return errors.As(err, &file) && errors.Is(file.Err, syscall.EPIPE)
 }
 
 // confinedHint is the hint for a credential that is valid in one namespace.

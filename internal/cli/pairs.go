@@ -60,13 +60,13 @@ func validateLabels(labels map[string]string) error {
 // oneLine returns text as one line that the broker accepts as a reason: titles of merge
 // requests have no-break spaces, composed emoji and line breaks. It reports whether it cut it.
 func oneLine(text string) (line string, wasCut bool) {
-	line = strings.Join(strings.Fields(text), " ")
 	line = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
+		if !unicode.IsPrint(r) && !unicode.IsSpace(r) || r == utf8.RuneError {
 			return -1
 		}
 		return r
-	}, line)
+	}, text)
+	line = strings.Join(strings.Fields(line), " ")
 	r := []rune(line)
 	if len(r) <= v1alpha1.MaxReason {
 		return line, false

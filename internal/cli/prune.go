@@ -37,9 +37,10 @@ func newPruneCommand(f *factory) *cobra.Command {
 		Long: `Remove the contexts of namespaces that are gone.
 
 For each context that tenama added to your kubeconfig, prune asks the cluster of the
-context, as its user. The context is removed if the namespace is gone, or if its cluster
-or user is no longer in the kubeconfig. If the cluster cannot be asked, the context stays:
-with --unreachable, it is removed once the last known expiry of the namespace has passed.
+context, as its user. The context is removed if the namespace is gone. If the cluster
+cannot be asked, the context stays until the last known expiry of the namespace has
+passed; then it is removed with --unreachable, or if its cluster or user is no longer in
+the kubeconfig.
 "kubectl tenama use NAME" adds a context again.`,
 		Example: `  kubectl tenama prune
 
@@ -119,35 +120,53 @@ func (o *pruneOptions) stale(ctx context.Context, e kubeconfig.Entry, failed map
 	if err != nil {
 		return "", err
 	}
-	if raw.Clusters[e.Cluster] == nil || raw.AuthInfos[e.User] == nil {
-		return fmt.Sprintf("the kubeconfig has no cluster %q or no user %q", term.Clean(e.Cluster), term.Clean(e.User)), nil
-	}
 	login := [2]string{e.Cluster, e.User}
-	err = failed[login]
-	if err == nil {
+	missing := raw.Clusters[e.Cluster] == nil || raw.AuthInfos[e.User] == nil
+	if missing { // they may be in a file that KUBECONFIG names at other times
+		err = fmt.Errorf("the kubeconfig has no cluster %q, or no user %q", term.Clean(e.Cluster), term.Clean(e.User))
+	} else if err = failed[login]; err == nil {
 		var tn *v1alpha1.TemporaryNamespace
-		if tn, err = o.ask(ctx, e); err == nil && tn == nil || errors.Is(err, errReplaced) {
+		if tn, err = o.ask(ctx, e, pruneTimeout); err == nil && tn == nil || errors.Is(err, errReplaced) {
 			return fmt.Sprintf("namespace %q is gone", e.Namespace), nil
 		}
 		if err != nil && !answered(err) {
 			failed[login] = err
 		}
 	}
-	if err != nil && !answered(err) && e.Expired() && o.unreachable {
+	switch {
+	case err == nil || answered(err) || !e.Expired():
+		return "", err
+	case missing:
+		return fmt.Sprintf("it has expired, and %v", err), nil
+	case o.unreachable:
 		return "it has expired, and its cluster does not respond", nil
 	}
 	return "", err
 }
 
-// ask returns the namespace of a context, as its user sees it; nil if it is certainly gone.
-func (f *factory) ask(ctx context.Context, e kubeconfig.Entry) (*v1alpha1.TemporaryNamespace, error) {
+// ask returns the namespace of a context, as its user sees it; nil if it is certainly gone. It
+// returns when the time is over also if a credential plugin does not.
+func (f *factory) ask(
+	ctx context.Context, e kubeconfig.Entry, timeout time.Duration,
+) (*v1alpha1.TemporaryNamespace, error) {
 	c, err := f.clientOf(e.Context)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, pruneTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return lookUpEntry(ctx, c, e)
+	type answer struct {
+		tn  *v1alpha1.TemporaryNamespace
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() { tn, err := lookUpEntry(ctx, c, e); answers <- answer{tn, err} }()
+	select {
+	case a := <-answers:
+		return a.tn, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (o *pruneOptions) whyKept(e kubeconfig.Entry, err error) string {

@@ -56,9 +56,6 @@ type leaseHolder struct {
 
 // prepare writes the kubeconfig of the child process.
 func (h *leaseHolder) prepare(ctx context.Context) error {
-	if err := h.loginQuietly(); err != nil {
-		return err
-	}
 	if h.asMe {
 		return h.writeOwnIdentity()
 	}
@@ -73,21 +70,6 @@ func (h *leaseHolder) prepare(ctx context.Context) error {
 		Context: kubeconfig.ContextName(h.tn.Name), Cluster: cluster, Namespace: h.tn.Name,
 		User: &clientcmdapi.AuthInfo{TokenFile: h.token},
 	}.Write(h.file)
-}
-
-// loginQuietly makes a credential plugin log in without asking the user from now on: the command
-// has the terminal.
-func (h *leaseHolder) loginQuietly() error {
-	config, err := h.config()
-	if err != nil || config.ExecProvider == nil {
-		return err
-	}
-	neverAsk(config)
-	c, err := client.New(config)
-	if err == nil {
-		h.c = c
-	}
-	return err
 }
 
 // writeCredential writes a new token to the token file.
@@ -145,6 +127,7 @@ func (h *leaseHolder) runChild(ctx context.Context, path string, args []string) 
 	if err = cmd.Start(); err != nil {
 		return 0, &failure{fmt.Errorf("cannot run %q: %w", args[0], err), 126, ""}
 	}
+	leaveTerminal()
 	leaseCtx, release := context.WithCancel(ctx)
 	defer release()
 	h.done = make(chan struct{})
@@ -159,6 +142,14 @@ func (h *leaseHolder) runChild(ctx context.Context, path string, args []string) 
 		case err := <-exited:
 			return exitCode(err)
 		}
+	}
+}
+
+// leaveTerminal keeps credential plugins from asking the user: the command reads the terminal
+// now. client-go looks at os.Stdin before it runs one.
+func leaveTerminal() {
+	if null, err := os.Open(os.DevNull); err == nil {
+		os.Stdin = null
 	}
 }
 

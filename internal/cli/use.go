@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -130,16 +131,30 @@ func (o *useOptions) onlyName(ctx context.Context, c *client.Client) (string, er
 }
 
 // switchBack switches to the previous context; a second call switches back again. Contexts of
-// namespaces that are gone are skipped, and removed.
+// namespaces that are certainly gone are skipped, and removed.
 func (o *useOptions) switchBack(ctx context.Context) error {
 	m, err := o.files().Load()
 	if err != nil {
 		return err
 	}
+	var gone []kubeconfig.Entry
+	deadline := time.Now().Add(finishTimeout)
+	isGone := func(context string) bool {
+		e, ours := m.Entry(context)
+		if !ours {
+			return false
+		}
+		tn, err := o.ask(ctx, e, time.Until(deadline))
+		if err != nil || tn != nil {
+			return false
+		}
+		gone = append(gone, e)
+		return true
+	}
+	isGone(m.CurrentContext)
 	to := m.PreviousContext()
-	gone := o.goneEntries(ctx, m, m.CurrentContext, to)
-	if len(gone) > 0 && gone[0].Context == to {
-		to = m.Without(to).PreviousContext()
+	for rest := m; isGone(to); to = rest.PreviousContext() {
+		rest = rest.Without(to)
 	}
 	if to == "" {
 		return fmt.Errorf("the kubeconfig has no previous context%s", o.chooseContext())
@@ -154,37 +169,6 @@ func (o *useOptions) switchBack(ctx context.Context) error {
 		})
 	}
 	return nil
-}
-
-// goneEntries returns those of the named contexts that tenama created and whose namespaces are
-// certainly gone, the last named first. Clusters get finishTimeout to answer.
-func (o *useOptions) goneEntries(ctx context.Context, m *kubeconfig.Merged, contexts ...string) []kubeconfig.Entry {
-	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
-	defer cancel()
-	found := make([]chan bool, len(contexts))
-	for i, name := range contexts {
-		found[i] = make(chan bool, 1)
-		go func() {
-			e, ours := m.Entry(name)
-			if !ours {
-				found[i] <- false
-				return
-			}
-			tn, err := o.ask(ctx, e)
-			found[i] <- err == nil && tn == nil
-		}()
-	}
-	var gone []kubeconfig.Entry
-	for i, name := range contexts {
-		select {
-		case is := <-found[i]:
-			if e, _ := m.Entry(name); is {
-				gone = slices.Insert(gone, 0, e)
-			}
-		case <-ctx.Done():
-		}
-	}
-	return gone
 }
 
 // chooseLogin chooses the cluster and user if the current context is missing, because another

@@ -76,6 +76,12 @@ func TestPluginWithoutBroker(t *testing.T) {
 	t.Parallel()
 	c, port := own(t)
 	sh := newShell(t, c, "alice")
+	// A context whose namespace may have been extended since by another machine.
+	e := kubeconfig.Entry{Context: "tenama-tmp-lives", Cluster: "test", User: "alice", Namespace: "tmp-lives", UID: "1",
+		Server: c.Server, ExpiresAt: time.Now().Add(-time.Hour)}
+	if _, err := kubeconfig.Find(sh.kubeconfig).Add(t.Context(), e, false); err != nil {
+		t.Fatal(err)
+	}
 	before, _ := os.ReadFile(sh.kubeconfig)
 	check := func(what, want string) {
 		t.Helper()
@@ -87,6 +93,10 @@ func TestPluginWithoutBroker(t *testing.T) {
 			if code != 1 || first != want || strings.Contains(stdout, "created") {
 				t.Errorf("%s: %v: got %d %q, want 1 %q", what, args, code, stderr, want)
 			}
+		}
+		if stdout, stderr, code := sh.run("prune", "--unreachable"); code != 0 || stdout != "" ||
+			!strings.Contains(stderr, `Context "tenama-tmp-lives" stays: `) {
+			t.Errorf("%s: prune: %d %q %q", what, code, stdout, stderr)
 		}
 		if after, _ := os.ReadFile(sh.kubeconfig); string(after) != string(before) {
 			t.Errorf("%s: the kubeconfig changed", what)
