@@ -66,7 +66,7 @@ func demo(ctx context.Context, keep bool) (err error) {
 	if broker, err = cluster.StartBroker(ctx, port, "broker-0"); err != nil {
 		return err
 	}
-	fmt.Println("kubectl apply -k deploy/local; kubectl apply -f deploy/classes/default.yaml: done")
+	fmt.Println("kubectl apply -k deploy/overlays/local; kubectl apply -f deploy/classes/default.yaml: done")
 
 	alice, err := newShell(ctx, cluster, dir, "alice")
 	if err != nil {

@@ -64,7 +64,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{options: o, log: log, clients: c, failed: make(chan error, 2)}
+	s := &server{options: o, log: log, clients: c, failed: make(chan error, 3)}
 	if s.authz, err = auth.NewAuthorizer(c.kube, openPaths...); err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Now:  c.clock.Now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
-	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained, overdue: s.lifecycle.Overdue}
+	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained}
 	s.queue = lifecycle.NewQueue(s.lifecycle, c.clock.Now, log)
 	s.router, err = routes(&registry.Registry{
 		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: tracker,

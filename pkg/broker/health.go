@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
-
-	"k8s.io/component-base/metrics/legacyregistry"
 )
 
-// health serves the probes of the kubelet, and metrics. It has no TLS and no
-// authentication, so it listens on a separate port and reveals no user data.
+// health serves the probes of the kubelet. It has no TLS and no authentication, so it
+// listens on a separate port and reveals no user data.
 //
 // A broker that is not contained stays ready: it still answers reads and
 // discovery, and a Service without a ready endpoint would block the deletion of
@@ -22,7 +20,6 @@ type health struct {
 	stopping         atomic.Bool
 	contained        func() error // returns nil while the broker is contained
 	allowUncontained bool         // allow changes while the broker is not contained
-	overdue          func() int   // returns how many deletions take too long
 }
 
 func (h *health) handler() http.Handler {
@@ -34,11 +31,6 @@ func (h *health) handler() http.Handler {
 		_, _ = fmt.Fprintln(w, text)
 	}
 	m := http.NewServeMux()
-	metrics := legacyregistry.Handler()
-	m.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		metricOverdue.Set(float64(h.overdue()))
-		metrics.ServeHTTP(w, r)
-	})
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		switch err := h.contained(); {

@@ -3,6 +3,8 @@
 package broker
 
 import (
+	"net/http"
+
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 )
@@ -37,6 +39,20 @@ var metricBudgets = metrics.NewGaugeVec(&metrics.GaugeOpts{
 
 func init() {
 	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift, metricOverdue, metricBudgets)
+}
+
+// metricsHandler serves /metrics. It has no authentication: to ask kube-apiserver who may read
+// metrics, the broker would need the right to review tokens. So it listens on loopback unless an
+// administrator opens it (deploy/components/prometheus). overdue returns how many deletions take
+// too long.
+func metricsHandler(overdue func() int) http.Handler {
+	m := http.NewServeMux()
+	metrics := legacyregistry.Handler()
+	m.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		metricOverdue.Set(float64(overdue()))
+		metrics.ServeHTTP(w, r)
+	})
+	return m
 }
 
 // measureBudgets sets the metrics of budgets.

@@ -22,10 +22,11 @@ import (
 
 // Options configure the broker; flags are the only configuration.
 type Options struct {
-	Kubeconfig    string
-	BindAddress   string
-	SecurePort    int
-	HealthAddress string
+	Kubeconfig     string
+	BindAddress    string
+	SecurePort     int
+	HealthAddress  string
+	MetricsAddress string
 
 	Namespace      string
 	ServiceAccount string
@@ -46,7 +47,7 @@ type Options struct {
 // NewOptions returns the defaults, which fit deploy/base.
 func NewOptions() *Options {
 	return &Options{
-		BindAddress: "0.0.0.0", SecurePort: 10250, HealthAddress: "0.0.0.0:8081",
+		SecurePort: 10250, HealthAddress: ":8081", MetricsAddress: "127.0.0.1:8082",
 		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
 		Pod: os.Getenv("POD_NAME"), Prefixes: []string{v1alpha1.DefaultPrefix}, ShutdownDelay: 15 * time.Second,
 		ContainmentInterval: 2 * time.Minute, InspectInterval: 5 * time.Minute,
@@ -58,10 +59,13 @@ func NewOptions() *Options {
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig,
 		"kubeconfig with the identity of the broker; if empty, the ServiceAccount of the pod is used")
-	fs.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "address to serve the API on")
+	fs.StringVar(&o.BindAddress, "bind-address", o.BindAddress,
+		"address to serve the API on; if empty, all addresses, of IPv4 and of IPv6")
 	fs.IntVar(&o.SecurePort, "secure-port", o.SecurePort, "port to serve the API on")
 	fs.StringVar(&o.HealthAddress, "health-address", o.HealthAddress,
-		"address to serve /livez, /readyz and /metrics on, over plain HTTP; if empty, they are not served")
+		"address to serve /livez and /readyz on, over plain HTTP; if empty, they are not served")
+	fs.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress,
+		"address to serve /metrics on, over plain HTTP and to all callers; if empty, they are not served")
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the broker")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount of the broker")
 	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
@@ -71,7 +75,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 		"first is the default of classes without a prefix; must match the admission policies")
 	fs.StringSliceVar(&o.ObjectKinds, "object-kinds", o.ObjectKinds, "comma-separated kinds that classes may contain "+
 		"besides the guard rails, each as GROUP/VERSION/KIND/RESOURCE, such as /v1/ConfigMap/configmaps; must match RBAC "+
-		"and the admission policies (deploy/kinds)")
+		"and the admission policies (deploy/components/kinds)")
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay,
 		"how long to keep serving after a termination signal")
 	fs.DurationVar(&o.ContainmentInterval, "containment-interval", o.ContainmentInterval,
@@ -93,8 +97,16 @@ func (o *Options) Validate() error {
 	bad := func(flag, value, want string) {
 		errs = append(errs, fmt.Errorf("--%s=%q: must be %s", flag, value, want))
 	}
-	if net.ParseIP(o.BindAddress) == nil {
+	if o.BindAddress != "" && net.ParseIP(o.BindAddress) == nil {
 		bad("bind-address", o.BindAddress, "an IP address")
+	}
+	for flag, addr := range map[string]string{"health-address": o.HealthAddress, "metrics-address": o.MetricsAddress} {
+		if _, _, err := net.SplitHostPort(addr); addr != "" && err != nil {
+			bad(flag, addr, "HOST:PORT or :PORT")
+		}
+	}
+	if o.HealthAddress != "" && o.HealthAddress == o.MetricsAddress {
+		bad("metrics-address", o.MetricsAddress, "another address than that of --health-address")
 	}
 	for flag, port := range map[string]int{"secure-port": o.SecurePort, "service-port": o.ServicePort} {
 		if port < 1 || port > 65535 {

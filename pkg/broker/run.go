@@ -40,10 +40,15 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer s.background.Wait()
 	defer stop()
-	if o.HealthAddress != "" {
-		probes := &http.Server{Addr: o.HealthAddress, Handler: s.health.handler(), ReadHeaderTimeout: 5 * time.Second}
-		s.background.Go(func() { s.failed <- probes.ListenAndServe() })
-		defer probes.Close()
+	for addr, handler := range map[string]http.Handler{
+		o.HealthAddress: s.health.handler(), o.MetricsAddress: metricsHandler(s.lifecycle.Overdue),
+	} {
+		if addr == "" {
+			continue
+		}
+		plain := &http.Server{Addr: addr, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+		s.background.Go(func() { s.failed <- plain.ListenAndServe() })
+		defer plain.Close()
 	}
 	return s.serve(ctx, work)
 }

@@ -36,7 +36,10 @@ func TestPodOfTheBroker(t *testing.T) {
 		"one container":                     len(pod.Containers) == 1 && len(pod.InitContainers) == 0,
 		"no token except the projected one": no(pod.AutomountServiceAccountToken),
 		"no namespace of the host":          !pod.HostNetwork && !pod.HostPID && !pod.HostIPC,
-		"a user other than root":            yes(pod.SecurityContext.RunAsNonRoot) && *pod.SecurityContext.RunAsUser != 0,
+		"a user other than root":            yes(pod.SecurityContext.RunAsNonRoot),
+		"no user that OpenShift refuses":    pod.SecurityContext.RunAsUser == nil && pod.SecurityContext.RunAsGroup == nil,
+		"nodes that run Linux":              pod.NodeSelector[corev1.LabelOSStable] == "linux",
+		"images that were loaded":           broker.ImagePullPolicy == corev1.PullIfNotPresent,
 		"seccomp":                           seccomp == corev1.SeccompProfileTypeRuntimeDefault,
 		"no further privileges": no(broker.SecurityContext.AllowPrivilegeEscalation) &&
 			broker.SecurityContext.Privileged == nil,

@@ -83,14 +83,14 @@ func attacks(t *testing.T) map[string]bool {
 	return names
 }
 
-// installedRights returns the lines of the ledger: those of deploy/default, and those
-// that the component deploy/kinds adds.
+// installedRights returns the lines of the ledger: those of deploy/overlays/default, and those
+// that the component deploy/components/kinds adds.
 func installedRights(t *testing.T) []string {
 	t.Helper()
-	lines := rights(t, "default")
-	for _, line := range rights(t, "default", "kinds") {
+	lines := rights(t, "overlays/default")
+	for _, line := range rights(t, "overlays/default", "components/kinds") {
 		if !slices.Contains(lines, line) {
-			lines = append(lines, "with deploy/kinds: "+line)
+			lines = append(lines, "with deploy/components/kinds: "+line)
 		}
 	}
 	return lines

@@ -31,8 +31,7 @@ func free(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// probe requests a path from the broker's health port; it returns the status and the
-// body.
+// probe requests a path from a port of the broker; it returns the status and the body.
 func probe(t *testing.T, port int, path string) (int, string) {
 	t.Helper()
 	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
@@ -53,10 +52,10 @@ func TestUncontained(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
-	health := free(t)
+	health, metrics := free(t), free(t)
 	// No namespace exists yet: at start, the broker can verify only its own policy.
 	b := start(t, c, port, "broker-0", "--containment-interval=300ms",
-		fmt.Sprintf("--health-address=127.0.0.1:%d", health))
+		fmt.Sprintf("--health-address=127.0.0.1:%d", health), fmt.Sprintf("--metrics-address=127.0.0.1:%d", metrics))
 	alice, k := as(t, c.Config("alice")), kubernetesFor(t, c.Config("admin"))
 	kept, err := alice.Create(ctx, tns("tmp-kept", time.Hour), metav1.CreateOptions{})
 	if err != nil {
@@ -96,7 +95,7 @@ func TestUncontained(t *testing.T) {
 			"ValidatingAdmissionPolicyBinding\nmetadata: {name: %s}\nspec: {policyName: %s, validationActions: [Deny, Audit]}\n",
 			policy, policy)
 	}
-	pristine, err := c.Kubectl("admin", "kustomize", filepath.Join(testenv.Root(), "deploy", "policies"))
+	pristine, err := c.Kubectl("admin", "kustomize", filepath.Join(testenv.Root(), "deploy", "base", "policies"))
 	if err != nil {
 		t.Fatal(pristine)
 	}
@@ -198,7 +197,7 @@ func TestUncontained(t *testing.T) {
 			if status, body := probe(t, health, "/readyz/contained"); status != http.StatusServiceUnavailable || body == "" {
 				t.Errorf("/readyz/contained: %d %s", status, body)
 			}
-			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_contained 0\n") {
+			if _, body := probe(t, metrics, "/metrics"); !strings.Contains(body, "\ntenama_contained 0\n") {
 				t.Error("/metrics does not contain tenama_contained 0")
 			}
 			if broken.name == "the policy is deleted" { // namespaces that expire meanwhile stay
@@ -232,9 +231,13 @@ func TestUncontained(t *testing.T) {
 	if status, body := probe(t, health, "/readyz/contained"); status != http.StatusOK {
 		t.Errorf("/readyz/contained: %d %s", status, body)
 	}
-	if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_contained 1\n") ||
+	if _, body := probe(t, metrics, "/metrics"); !strings.Contains(body, "\ntenama_contained 1\n") ||
 		!strings.Contains(body, `tenama_containment_proofs_total{result="broken"}`) {
 		t.Error("/metrics does not contain tenama_contained 1")
+	}
+	// Every pod may reach the health port.
+	if status, _ := probe(t, health, "/metrics"); status != http.StatusNotFound {
+		t.Errorf("the health port serves /metrics: %d", status)
 	}
 	if err := alice.WaitGone(ctx, expires.Name, expires.UID); err != nil {
 		t.Errorf("a namespace that expired meanwhile is not deleted after the recovery: %v", err)

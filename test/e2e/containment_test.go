@@ -143,9 +143,9 @@ func createNamespace(t *testing.T, k kubernetes.Interface, name string, labels m
 // The API server must accept all manifests in deploy/, and the policies must type-check
 // without a warning.
 func TestDeployIsValid(t *testing.T) {
-	for _, dir := range []string{"base", "default", "local", "policies", "classes"} {
+	for _, dir := range []string{"base", "overlays/default", "overlays/local", "base/policies", "classes"} {
 		out, err := shared.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-k",
-			filepath.Join(testenv.Root(), "deploy", dir))
+			filepath.Join(testenv.Root(), "deploy", filepath.FromSlash(dir)))
 		// The Service of the tests has a different address, which cannot be changed.
 		if err != nil && !strings.Contains(out, "Service \"tenama-broker\" is invalid") || strings.Contains(out, "Warning") {
 			t.Errorf("deploy/%s: %s", dir, out)

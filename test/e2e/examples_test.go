@@ -48,7 +48,7 @@ func widened(t *testing.T, c *testenv.Cluster) []string {
 	if err := os.CopyFS(filepath.Join(dir, "deploy"), os.DirFS(c.Deploy)); err != nil {
 		t.Fatal(err)
 	}
-	settings := filepath.Join(dir, "deploy", "settings", "settings.yaml")
+	settings := filepath.Join(dir, "deploy", "components", "settings", "settings.yaml")
 	b, err := os.ReadFile(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,8 @@ func widened(t *testing.T, c *testenv.Cluster) []string {
 	overlay := filepath.Join(dir, "overlay")
 	for path, text := range map[string]string{
 		settings: changed,
-		filepath.Join(overlay, "kustomization.yaml"): "resources: [../deploy/local]\ncomponents: [../deploy/kinds]\n",
+		filepath.Join(overlay, "kustomization.yaml"): "resources: [../deploy/overlays/local]\n" +
+			"components: [../deploy/components/kinds]\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -78,7 +79,7 @@ func widened(t *testing.T, c *testenv.Cluster) []string {
 			t.Fatal(out)
 		}
 	}
-	kinds, err := os.ReadFile(filepath.Join(c.Deploy, "kinds", "kinds.yaml"))
+	kinds, err := os.ReadFile(filepath.Join(c.Deploy, "components", "kinds", "kinds.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

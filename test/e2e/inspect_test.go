@@ -24,8 +24,9 @@ func TestDrift(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
-	health := free(t)
-	start(t, c, port, "broker-0", "--inspect-interval=500ms", fmt.Sprintf("--health-address=127.0.0.1:%d", health))
+	health, metrics := free(t), free(t)
+	start(t, c, port, "broker-0", "--inspect-interval=500ms", fmt.Sprintf("--health-address=127.0.0.1:%d", health),
+		fmt.Sprintf("--metrics-address=127.0.0.1:%d", metrics))
 	k := kubernetesFor(t, c.Config("admin"))
 	const ns = "tmp-drift"
 	if _, err := as(t, c.Config("alice")).Create(ctx, tns(ns, time.Hour), metav1.CreateOptions{}); err != nil {
@@ -123,7 +124,7 @@ func TestDrift(t *testing.T) {
 				func() error { return told(ctx, k, ns, "GuardRailRestored", d.event) }); err != nil {
 				t.Error(err)
 			}
-			if _, body := probe(t, health, "/metrics"); !strings.Contains(body,
+			if _, body := probe(t, metrics, "/metrics"); !strings.Contains(body,
 				`tenama_guard_rail_drift_total{became="restored",kind="`+d.kind+`",was="`) {
 				t.Error("/metrics does not count the repair")
 			}
@@ -135,7 +136,7 @@ func TestDrift(t *testing.T) {
 		do("patch", "resourcequota", tenama, "--type=merge", "-p", `{"spec":{"hard":{"pods":"200"}}}`)
 		do("delete", "rolebinding", "tenama:owner")
 		if err := testenv.Eventually(60*time.Second, func() error {
-			if _, body := probe(t, health, "/metrics"); !strings.Contains(body, `became="released",kind="ResourceQuota"`) {
+			if _, body := probe(t, metrics, "/metrics"); !strings.Contains(body, `became="released",kind="ResourceQuota"`) {
 				return errOf("/metrics does not count the released object")
 			}
 			return nil

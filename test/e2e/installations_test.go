@@ -109,7 +109,7 @@ func TestRoleMissingFromPolicy(t *testing.T) {
 		t.Fatal(out)
 	}
 	const want = `the broker may not bind ClusterRole "half": ` +
-		`ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not list it`
+		`ValidatingAdmissionPolicy tenama-broker (deploy/base/policies/broker.yaml) does not list it`
 	if err := testenv.Eventually(60*time.Second, func() error {
 		out, _ := shared.Kubectl("admin", "get", "namespaceclass", "half", "-o",
 			"jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}")
@@ -259,7 +259,7 @@ func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 	if err := os.CopyFS(dir, os.DirFS(c.Deploy)); err != nil {
 		t.Fatal(err)
 	}
-	settings := filepath.Join(dir, "settings", "settings.yaml")
+	settings := filepath.Join(dir, "components", "settings", "settings.yaml")
 	b, err := os.ReadFile(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +269,7 @@ func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := c.Kubectl("admin", "kustomize", filepath.Join(dir, "default"))
+	out, err := c.Kubectl("admin", "kustomize", filepath.Join(dir, "overlays", "default"))
 	if err != nil {
 		t.Fatal(out)
 	}
@@ -277,7 +277,7 @@ func renamed(t *testing.T, c *testenv.Cluster) *testenv.Cluster {
 		"tenama-system", "'tmp-", "=tmp-", ":tenama-broker", "serviceAccountName: tenama-broker",
 	} {
 		if strings.Contains(out, old) {
-			t.Errorf("with other names in settings.yaml, deploy/default still contains %q", old)
+			t.Errorf("with other names in settings.yaml, deploy/overlays/default still contains %q", old)
 		}
 	}
 	return c.With(dir, "lending", "lender")

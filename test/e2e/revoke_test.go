@@ -26,8 +26,8 @@ func TestHardEnd(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, port := own(t)
-	health := free(t)
-	start(t, c, port, "broker-0", "--revoke-access-after=10s", fmt.Sprintf("--health-address=127.0.0.1:%d", health))
+	metrics := free(t)
+	start(t, c, port, "broker-0", "--revoke-access-after=10s", fmt.Sprintf("--metrics-address=127.0.0.1:%d", metrics))
 	second, err := c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1),
 		"--revoke-access-after=10s") // does the same at the same time
 	if err != nil {
@@ -113,7 +113,7 @@ func TestHardEnd(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_deletions_overdue 1\n") {
+	if _, body := probe(t, metrics, "/metrics"); !strings.Contains(body, "\ntenama_deletions_overdue 1\n") {
 		t.Error("/metrics does not count the deletion that hangs")
 	}
 
@@ -151,7 +151,7 @@ func TestHardEnd(t *testing.T) {
 	if _, err := c.Client("alice").CoreV1().Secrets("tmp-hangs").List(ctx, metav1.ListOptions{}); err != nil {
 		t.Errorf("the owner of the next namespace with that name: %v", err)
 	}
-	if _, body := probe(t, health, "/metrics"); !strings.Contains(body, "\ntenama_deletions_overdue 0\n") {
+	if _, body := probe(t, metrics, "/metrics"); !strings.Contains(body, "\ntenama_deletions_overdue 0\n") {
 		t.Error("/metrics still counts a deletion that has finished")
 	}
 }

@@ -17,11 +17,11 @@ import (
 func TestStaticPolicies(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	policies, err := shared.Kubectl("admin", "kustomize", filepath.Join(testenv.Root(), "deploy", "static"))
+	policies, err := shared.Kubectl("admin", "kustomize", filepath.Join(testenv.Root(), "deploy", "overlays", "static"))
 	if err != nil {
 		t.Fatal(policies)
 	}
-	config, err := os.ReadFile(filepath.Join(testenv.Root(), "deploy", "static", "admission.yaml"))
+	config, err := os.ReadFile(filepath.Join(testenv.Root(), "deploy", "overlays", "static", "admission.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestNarrowPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"),
-		[]byte("resources: [../deploy/local]\ncomponents: [../deploy/narrow]\n"), 0o600); err != nil {
+		[]byte("resources: [../deploy/overlays/local]\ncomponents: [../deploy/components/narrow]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := c.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "-k", overlay); err != nil {

@@ -28,7 +28,7 @@ func TestFirstClassAndBudget(t *testing.T) {
 		}
 		return out
 	}
-	classes, install := filepath.Join(c.Deploy, "classes"), filepath.Join(c.Deploy, "local")
+	classes, install := filepath.Join(c.Deploy, "classes"), filepath.Join(c.Deploy, "overlays", "local")
 	kubectl("delete", "namespaceclass", "default")
 	kubectl("create", "-k", classes)
 	start(t, c, port, "broker-0")

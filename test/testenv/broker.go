@@ -32,13 +32,13 @@ const (
 	clusterIP = "127.96.0.10"
 )
 
-// Install applies deploy/local and the default class without its budget, which is too
+// Install applies deploy/overlays/local and the default class without its budget, which is too
 // small for tests, creates a Service that leads to this machine, and
 // allows the groups devs and ops to use tenama. It returns the port of the Service.
 // From then on, each etcd write takes as long as the variable SLOW_WRITES says.
 func (c *Cluster) Install(ctx context.Context) (int, error) {
 	for i, args := range [][]string{
-		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "local")},
+		{"apply", "--server-side", "-k", filepath.Join(c.Deploy, "overlays", "local")},
 		{"wait", "--for=condition=Established", "--timeout=20s", "crd/namespaceclasses.policy.tenama.dev"},
 		{"apply", "--server-side", "-f", filepath.Join(c.Deploy, "classes", "default.yaml")},
 	} {
@@ -155,7 +155,7 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 	args := []string{
 		"--kubeconfig=" + kubeconfig, "--bind-address=" + clusterIP, "--secure-port=" + strconv.Itoa(port),
 		"--service-port=" + strconv.Itoa(port),
-		"--health-address=", "--pod-name=" + pod, "--shutdown-delay=1s", "--namespace=" + c.Home,
+		"--health-address=", "--metrics-address=", "--pod-name=" + pod, "--shutdown-delay=1s", "--namespace=" + c.Home,
 		"--service-account=" + c.Account,
 	}
 	b.cmd = exec.Command(c.Broker, append(args, flags...)...)

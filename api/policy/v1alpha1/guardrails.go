@@ -81,7 +81,8 @@ func guardRail(raw []byte, kinds ObjectKinds) (runtime.Object, error) {
 	obj, gvk, err := guardRails.Decode(raw, nil, nil)
 	if runtime.IsNotRegisteredError(err) {
 		if _, ok := kinds.Find(*gvk); !ok {
-			return nil, fmt.Errorf("kind %q of %q is not one of %s; --object-kinds of the broker adds others (deploy/kinds)",
+			return nil, fmt.Errorf("kind %q of %q is not one of %s; --object-kinds of the broker adds others "+
+				"(deploy/components/kinds)",
 				gvk.Kind, gvk.GroupVersion(), kinds)
 		}
 		obj, _, err = unstructured.UnstructuredJSONScheme.Decode(raw, gvk, nil)

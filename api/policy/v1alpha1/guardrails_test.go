@@ -31,7 +31,7 @@ func TestGuardRails(t *testing.T) {
 		"twice":      {spec(account, account), `spec.objects[1]: duplicate ServiceAccount "ci"`},
 		"a secret": {spec(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}`),
 			`kind "Secret" of "v1" is not one of ResourceQuota, LimitRange, ServiceAccount (v1), NetworkPolicy ` +
-				`(networking.k8s.io/v1); --object-kinds of the broker adds others (deploy/kinds)`},
+				`(networking.k8s.io/v1); --object-kinds of the broker adds others (deploy/components/kinds)`},
 		"not an object": {spec(`[]`), "spec.objects[0]"},
 		"no kind":       {spec(`{}`), "spec.objects[0]"},
 		"a bad name":    {spec(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"C I"}}`), "metadata.name"},

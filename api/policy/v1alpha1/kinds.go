@@ -10,7 +10,7 @@ import (
 )
 
 // ObjectKind is a kind of object that classes can contain in addition to the guard
-// rails, because the installation allows it (deploy/kinds).
+// rails, because the installation allows it (deploy/components/kinds).
 type ObjectKind struct {
 	schema.GroupVersionKind
 	Resource string // plural

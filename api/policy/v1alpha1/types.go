@@ -54,7 +54,7 @@ type NamespaceClassSpec struct {
 	Lifetime Lifetime `json:"lifetime"`
 
 	// Prefix is the prefix of the name of every namespace of the class. It must be one
-	// of the prefixes of the installation (deploy/settings). If empty, the first of
+	// of the prefixes of the installation (deploy/components/settings). If empty, the first of
 	// these prefixes is used.
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[a-z0-9][-a-z0-9]{0,20}-$`

@@ -3,7 +3,7 @@
 // Package classes watches the NamespaceClasses of the cluster, validates them, and
 // reports the result in their status.
 //
-// CEL rules reject most errors at `kubectl apply` (deploy/policies/classes.yaml, and
+// CEL rules reject most errors at `kubectl apply` (deploy/base/policies/classes.yaml, and
 // the CustomResourceDefinition). This package checks the rest: whether the objects
 // decode, whether kube-apiserver accepts them, whether the broker may bind the role,
 // whether there is one default. Any replica may write the status; the one that did

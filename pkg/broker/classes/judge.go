@@ -33,7 +33,7 @@ func (s *Store) judge(ctx context.Context, class *policyv1alpha1.NamespaceClass)
 	if p := class.Spec.Prefix; p != "" && !slices.Contains(s.prefixes, p) {
 		c.Reason = policyv1alpha1.ReasonPrefixNotContained
 		c.Message = fmt.Sprintf(
-			"spec.prefix %q is not a prefix of this installation: use one of %s, or add it in deploy/settings", p,
+			"spec.prefix %q is not a prefix of this installation: use one of %s, or add it in deploy/components/settings", p,
 			strings.Join(s.prefixes, ", "))
 		return c
 	}
@@ -54,8 +54,8 @@ func oneLine(err error) string {
 // RBAC and the policy must both name a role before the broker can bind it.
 const (
 	byRBAC = "ClusterRole tenama:broker (deploy/base/rbac.yaml) does not allow it; use a role that it lists, or add " +
-		"yours there and to deploy/policies/broker.yaml"
-	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/policies/broker.yaml) does not list it; use a role " +
+		"yours there and to deploy/base/policies/broker.yaml"
+	byPolicy = "ValidatingAdmissionPolicy tenama-broker (deploy/base/policies/broker.yaml) does not list it; use a role " +
 		"that it lists, or add yours there"
 )
 

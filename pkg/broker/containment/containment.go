@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package containment proves repeatedly that the admission policies of deploy/policies
+// Package containment proves repeatedly that the admission policies of deploy/base/policies
 // contain the broker.
 //
 // Policies can be forgotten, removed, edited, or belong to another release, and
@@ -21,7 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Set names the policy set that this broker requires. deploy/policies/broker.yaml
+// Set names the policy set that this broker requires. deploy/base/policies/broker.yaml
 // lists the sets that it serves, so that policies can be updated before the brokers: a
 // broker looks for its own set among them. Sets:
 //

@@ -21,7 +21,7 @@ import (
 	"tenama.dev/tenama/pkg/broker/denial"
 )
 
-// Names of the policies in deploy/policies. If kube-apiserver reads them from files,
+// Names of the policies in deploy/base/policies. If kube-apiserver reads them from files,
 // the names have a suffix.
 const (
 	policyBroker     = "tenama-broker"
