@@ -105,7 +105,8 @@ func (o *classesOptions) run(ctx context.Context) error {
 		}
 		return p.PrintObj(list, o.Out)
 	case len(list.Items) == 0:
-		fmt.Fprintln(o.ErrOut, "No classes found. Ask an administrator to run: kubectl create -k deploy/classes")
+		fmt.Fprintln(o.ErrOut, "No classes found. Ask an administrator to run: "+
+			"kubectl tenama install --export=classes | kubectl create -f -")
 		return nil
 	}
 	use, err := o.allowedToUse(ctx, c, list.Items)

@@ -68,7 +68,7 @@ var aliases = map[string][]string{
 	"list": {"get", "ps", "show"}, "create": {"new", "borrow", "add"}, "delete": {"remove", "return", "destroy"},
 	"extend": {"renew", "prolong"}, "use": {"switch", "ctx", "ns"}, "run": {"exec"}, "describe": {"info", "status"},
 	"classes": {"tiers", "templates"}, "doctor": {"check"}, "kubeconfig": {"login", "token"},
-	"refresh": {"update", "upgrade"}, "prune": {"clean", "cleanup", "gc"},
+	"refresh": {"update", "upgrade"}, "install": {"setup", "deploy"}, "prune": {"clean", "cleanup", "gc"},
 }
 
 // unknownCommand returns an error with a suggestion if args name an unknown command,
@@ -120,6 +120,7 @@ network policies, access for you, and a context in your kubeconfig.`,
 	root.AddGroup(
 		&cobra.Group{ID: "life", Title: "Create and Delete Commands:"},
 		&cobra.Group{ID: "work", Title: "Work with Namespaces:"},
+		&cobra.Group{ID: "admin", Title: "Administer a Cluster:"},
 		&cobra.Group{ID: "rest", Title: "Other Commands:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
@@ -128,6 +129,7 @@ network policies, access for you, and a context in your kubeconfig.`,
 			newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f),
 			newShareCommand(f), newUnshareCommand(f), newPruneCommand(f),
 		},
+		"admin": {newInstallCommand(f), newUninstallCommand(f)},
 		"rest": {
 			newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand(),
 		},

@@ -194,7 +194,7 @@ func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
 		o.ok("containment", "the broker has verified its admission policies")
 		o.ok("create", "would work now, with class "+created.Spec.ClassName)
 	case apierrors.HasStatusCause(err, v1alpha1.CauseNotContained):
-		o.fail("containment", err.Error(), "ask an administrator to run: kubectl apply -k deploy/default")
+		o.fail("containment", err.Error(), "ask an administrator to run: kubectl tenama install")
 	case budget != "":
 		o.ok("containment", "the broker has verified its admission policies")
 		o.warn("create", err.Error(), "wait for capacity: kubectl tenama create --wait-for-capacity 30m")
@@ -224,7 +224,7 @@ func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
 		o.fail("classes", "no class can be used, so no namespace can be created", "ask an administrator to correct one")
 	case len(names) == 0:
 		o.fail("classes", "no classes found, so no namespace can be created",
-			"ask an administrator to run: kubectl create -k deploy/classes")
+			"ask an administrator to run: kubectl tenama install --export=classes | kubectl create -f -")
 	case !hasDefault:
 		o.warn("classes", strings.Join(names, ", ")+"; none is the default",
 			"choose one with --class, or ask an administrator to set the annotation "+policyv1alpha1.AnnotationDefaultClass)
@@ -242,7 +242,7 @@ func (o *doctorOptions) checkAPIService(ctx context.Context, c *client.Client) {
 		return // only administrators may read it; the next checks suffice
 	case apierrors.IsNotFound(err):
 		o.fail("APIService", name+" is not registered: the broker is not installed, or not running",
-			"ask an administrator to install it with kubectl apply -k deploy/default, "+
+			"ask an administrator to install it with kubectl tenama install, "+
 				"or to check: kubectl -n tenama-system get pods")
 	case err != nil:
 		o.fail("APIService", errorMessage(err), "")

@@ -191,7 +191,7 @@ func explain(err error) (line, hint string, code int) {
 	switch {
 	case client.IsNotServed(err):
 		return "error: tenama is not installed on this cluster, or its broker is stopped",
-			"ask an administrator to install or start it (kubectl apply -k deploy/default)", exitError
+			"ask an administrator to install or start it: kubectl tenama install", exitError
 	case apierrors.IsServiceUnavailable(err) && !isOfBroker(err):
 		return "error: the tenama broker of this cluster does not respond",
 			"ask an administrator to check: kubectl get apiservice v1alpha1.tenama.dev", exitError

@@ -11,6 +11,13 @@ import (
 // version is set by the release build; other builds use the version that the Go tool recorded.
 var version string
 
+// image is set by the release build.
+var image string
+
+// Image returns the image of the broker of this release, as NAME@DIGEST; "" if this build is
+// no release.
+func Image() string { return image }
+
 // Info describes a build.
 type Info struct {
 	Version   string `json:"version"`

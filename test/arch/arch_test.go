@@ -25,8 +25,11 @@ var layers = map[string][]string{
 	"pkg/client":            {"api/v1alpha1", "api/policy/v1alpha1"},
 	"pkg/client/kubeconfig": {},
 	"internal/version":      {},
+	"deploy":                {},
+	"internal/install":      {"api/v1alpha1", "deploy"},
 	"internal/cli": {
-		"api/v1alpha1", "api/policy/v1alpha1", "internal/cli/term", "internal/version", "pkg/client", "pkg/client/kubeconfig",
+		"api/v1alpha1", "api/policy/v1alpha1", "deploy", "internal/cli/term", "internal/install", "internal/version",
+		"pkg/client", "pkg/client/kubeconfig",
 	},
 	"internal/cli/term":       {},
 	"cmd/kubectl-tenama":      {"internal/cli"},
@@ -55,6 +58,7 @@ var layers = map[string][]string{
 	},
 	"cmd/broker":            {"internal/version", "pkg/broker"},
 	"hack/reference":        {"internal/cli"},
+	"hack/chart":            {"deploy"},
 	"hack/dist":             {},
 	"hack/times":            {},
 	"test/arch":             {"test/attack"},
@@ -69,8 +73,8 @@ var layers = map[string][]string{
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
 	"hack/prove":            {"api/v1alpha1", "pkg/client", "test/attack", "test/testenv"},
 	"test/e2e": {
-		"api/v1alpha1", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/testenv", "test/testenv/terminal",
-		"test/conformance",
+		"api/v1alpha1", "deploy", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/testenv",
+		"test/testenv/terminal", "test/conformance",
 	},
 }
 

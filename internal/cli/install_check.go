@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// runCheck prints what would prevent an installation, and what to do about it.
+func (o *installOptions) runCheck(ctx context.Context) error {
+	report := &doctorOptions{factory: o.factory}
+	t, err := o.prepare(ctx)
+	if err != nil {
+		line, hint, _ := explain(err)
+		report.fail("plan", line, hintOf(err, hint))
+		return &exitStatus{exitError}
+	}
+	report.ok("cluster", fmt.Sprintf("%s %s, context %s", o.server(), t.version, o.contextName()))
+	report.ok("rights", "you have the rights to install tenama")
+	if t.present == nil {
+		report.ok("installation", "none; there would be one in namespace "+t.options.Namespace)
+	} else {
+		report.ok("installation", fmt.Sprintf("%s in namespace %s, up to date: %t", t.present.Version, t.present.Namespace,
+			!t.changes()))
+	}
+	failed := false
+	for _, p := range t.problems {
+		if p.Warning {
+			report.warn(p.Check, p.Message, p.Advice)
+		} else {
+			report.fail(p.Check, p.Message, p.Advice)
+			failed = true
+		}
+	}
+	if len(t.problems) == 0 {
+		report.ok("environment", "aggregation, names and ports fit")
+	}
+	if t.present != nil {
+		report.checkBroker(ctx, t.client)
+	}
+	for _, f := range report.findings {
+		failed = failed || f.Result == failResult
+	}
+	if failed {
+		return &exitStatus{exitError}
+	}
+	return nil
+}
+
+// hintOf returns the hint of an error of this program, or else the other one.
+func hintOf(err error, hint string) string {
+	var own *failure
+	if errors.As(err, &own) && own.hint != "" {
+		return own.hint
+	}
+	return hint
+}

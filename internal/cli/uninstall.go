@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tenama.dev/tenama/deploy"
+	"tenama.dev/tenama/internal/cli/term"
+	"tenama.dev/tenama/internal/install"
+)
+
+// uninstallOptions holds the flags of one invocation of kubectl tenama uninstall.
+type uninstallOptions struct {
+	*factory
+	namespace  string
+	yes        bool
+	deleteLent bool
+	keepLent   bool
+	timeout    durationValue
+}
+
+func newUninstallCommand(f *factory) *cobra.Command {
+	o := &uninstallOptions{factory: f, timeout: durationValue{5 * time.Minute}}
+	cmd := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Remove tenama from a cluster",
+		Long: `Remove tenama from a cluster, as an administrator.
+
+uninstall says what is still lent, and asks. Then it deletes the lent namespaces with
+everything in them, stops the brokers, waits until their API is gone, and deletes the
+rest: classes, budgets, policies, rights, and the namespace of the broker.
+
+A lent namespace that is kept has neither an expiry nor policies that restrict its
+tenant.`,
+		Example: `  kubectl tenama uninstall
+
+  # Without questions
+  kubectl tenama uninstall --yes --delete-lent`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.deleteLent && o.keepLent {
+				return errors.New("--delete-lent and --keep-lent cannot be used together")
+			}
+			o.skipPrune = true
+			return o.run(cmd.Context())
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVarP(&o.namespace, "namespace", "n", "", "namespace of the broker (default: the one it is found in)")
+	fs.BoolVarP(&o.yes, "yes", "y", false, "do not ask for confirmation")
+	fs.BoolVar(&o.deleteLent, "delete-lent", false, "delete lent namespaces with everything in them")
+	fs.BoolVar(&o.keepLent, "keep-lent", false, "keep lent namespaces, which never expire then")
+	fs.Var(&o.timeout, "timeout", "maximum time to wait for each step")
+	completeFlag(cmd, "namespace", cobra.NoFileCompletions)
+	completeFlag(cmd, "timeout", completeDurations)
+	return cmd
+}
+
+func (o *uninstallOptions) run(ctx context.Context) error {
+	config, err := o.config()
+	if err != nil {
+		return err
+	}
+	found, err := install.Find(ctx, config)
+	if err != nil {
+		return explainForbidden(err)
+	}
+	namespace := o.namespace
+	for _, i := range found {
+		switch {
+		case namespace == "" || namespace == i.Namespace:
+			namespace = i.Namespace
+		default:
+			return fmt.Errorf("tenama is not installed in namespace %q, but in %q", namespace, i.Namespace)
+		}
+		if i.Owner != "" {
+			return withHint(fmt.Errorf("tenama was installed by %s", i.Owner), "uninstall it there")
+		}
+	}
+	if namespace == "" { // a removal that was interrupted, perhaps
+		namespace = deploy.DefaultNamespace
+	}
+	cluster, err := install.New(config, namespace)
+	if err != nil {
+		return err
+	}
+	there, err := cluster.Exists(ctx)
+	if err != nil {
+		return err
+	}
+	lent, err := cluster.Lent(ctx)
+	if err != nil {
+		return err
+	}
+	if !there {
+		fmt.Fprintln(o.ErrOut, "tenama is not installed on this cluster")
+		return nil
+	}
+	if err := o.confirm(ctx, namespace, lent); err != nil {
+		return err
+	}
+	if err := o.remove(ctx, cluster, lent); err != nil {
+		return err
+	}
+	fmt.Fprintln(o.Out, "tenama was removed")
+	return nil
+}
+
+// confirm shows what is lost, and asks.
+func (o *uninstallOptions) confirm(ctx context.Context, namespace string, lent []string) error {
+	var f term.Fields
+	f.Add("Context", o.contextName())
+	f.Add("Server", o.server())
+	f.Add("Namespace", namespace)
+	f.Add("Lent", fmt.Sprintf("%d namespaces", len(lent)))
+	f.Print(o.ErrOut)
+	if len(lent) > 0 {
+		fmt.Fprintln(o.ErrOut, term.Clean("  "+strings.Join(lent, ", ")))
+		if o.yes && !o.deleteLent && !o.keepLent {
+			return withHint(fmt.Errorf("%d namespaces are lent", len(lent)),
+				"use --delete-lent to delete them with everything in them, or --keep-lent")
+		}
+	}
+	if o.yes {
+		return nil
+	}
+	question := "Remove tenama, with all classes and budgets?"
+	switch {
+	case len(lent) > 0 && o.keepLent:
+		question = fmt.Sprintf("Remove tenama, with all classes and budgets, and keep %d namespaces without an expiry?",
+			len(lent))
+	case len(lent) > 0:
+		question = fmt.Sprintf("Remove tenama, with all classes and budgets, and with %d namespaces and everything in them?",
+			len(lent))
+	}
+	ok, err := term.Ask(ctx, o.In, o.ErrOut, question, "use --yes to uninstall without confirmation")
+	if err == nil && !ok {
+		err = errors.New("nothing was changed")
+	}
+	return err
+}
+
+// remove deletes everything, in the order that leaves no API without a broker.
+func (o *uninstallOptions) remove(ctx context.Context, cluster *install.Cluster, lent []string) error {
+	for _, step := range []struct {
+		action string
+		do     func(context.Context) error
+	}{
+		{"deleting what is lent", func(ctx context.Context) error {
+			if o.keepLent || len(lent) == 0 {
+				return nil
+			}
+			return cluster.DeleteLent(ctx, lent)
+		}},
+		{"waiting until the brokers have ended", cluster.Stop},
+		{"removing tenama", cluster.Remove},
+	} {
+		done := o.progress(step.action)
+		limited, cancel := context.WithTimeout(ctx, o.timeout.d)
+		err := step.do(limited)
+		cancel()
+		done()
+		if wait := (*install.WaitError)(nil); errors.As(err, &wait) {
+			return &failure{err: err, code: exitTimeout, hint: "repeat the command: it goes on from here"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
