@@ -74,7 +74,7 @@ staticcheck: $(TOOLS)/staticcheck
 	$(TOOLS)/staticcheck ./...
 
 unit: ## Run the tests that need no cluster
-	$(ALONE) $(GO) test $(ARGS) ./api/... ./cmd/... ./internal/... ./pkg/... ./hack/... ./test/arch
+	$(ALONE) $(GO) test $(ARGS) ./api/... ./cmd/... ./deploy/... ./internal/... ./pkg/... ./hack/... ./test/arch
 
 verify: $(TOOLS)/controller-gen $(TOOLS)/openapi $(TOOLS)/validate-krew-manifest ## Check generated files, go.mod and the krew manifest
 	@$(ALONE) hack/verify.sh
@@ -126,8 +126,9 @@ dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, ONLY=hos
 pictures: cluster $(PROGRAMS) ## Create the screenshots of README and docs again, on a real control plane
 	@$(ALONE) $(GO) run ./hack/screenshots
 
-generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the CRD, the OpenAPI documents and the reference of the plugin
+generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the CRD, the OpenAPI documents, the Helm chart and the reference of the plugin
 	@$(GO) run ./hack/reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	@$(GO) run ./hack/chart
 	@$(TOOLS)/controller-gen object paths=./api/...
 	@$(TOOLS)/controller-gen crd paths=./api/policy/... output:crd:dir=deploy/base/crd
 	@tmp=$$(mktemp -d) && $(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=$$tmp && \

@@ -26,6 +26,9 @@ func main() {
 	o.AddFlags(flags)
 	guard := flags.Bool("guard", false, "do not serve; delete the APIService if no broker has answered for 15 s, "+
 		"because it blocks the deletion of every namespace")
+	stopAll := flags.Bool("stop-brokers", false,
+		"do not serve; scale the brokers to 0, wait until their API is gone, and exit")
+	try := flags.Bool("try-create", false, "do not serve; create a namespace by dry run, and exit")
 	show := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(os.Args[1:]); {
 	case errors.Is(err, pflag.ErrHelp):
@@ -42,8 +45,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := broker.Run
-	if *guard {
+	switch {
+	case *guard:
 		run = broker.Guard
+	case *stopAll:
+		run = broker.Stop
+	case *try:
+		run = broker.TryCreate
 	}
 	if err := run(ctx, o, log); err != nil {
 		log.Error("Broker failed", "err", err)
