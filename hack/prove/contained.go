@@ -11,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/internal/attack"
+	"tenama.dev/tenama/test/stage"
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -20,7 +21,7 @@ import (
 // shows that the broker changes nothing without it. It fails if a request gets through
 // that should not, or is stopped although it should not be.
 func contained(ctx context.Context) (err error) {
-	c, port, stop, err := stage(ctx)
+	c, port, stop, err := installed(ctx)
 	if err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func contained(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, broker.Stop()) }()
-	attacks, err := attack.New(ctx, c)
+	attacks, err := stage.New(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func memory(ctx context.Context, args []string) error {
 	if err := os.Setenv("GOMEMLIMIT", goLimit); err != nil {
 		return err
 	}
-	c, port, stop, err := stage(ctx)
+	c, port, stop, err := installed(ctx)
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,9 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// stage starts a control plane with tenama's manifests, and returns the port for the broker.
+// installed starts a control plane with tenama's manifests, and returns the port for the broker.
 // stop ends it and removes its files.
-func stage(ctx context.Context) (c *testenv.Cluster, port int, stop func(), err error) {
+func installed(ctx context.Context) (c *testenv.Cluster, port int, stop func(), err error) {
 	dir, err := os.MkdirTemp("", "tenama-prove-")
 	if err != nil {
 		return nil, 0, nil, err

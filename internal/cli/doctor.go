@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -20,9 +21,10 @@ import (
 // doctorOptions holds the flags of one invocation of kubectl tenama doctor.
 type doctorOptions struct {
 	*factory
-	name     string
-	output   string
-	findings []finding
+	name        string
+	output      string
+	containment bool
+	findings    []finding
 }
 
 // finding is the result of one check.
@@ -51,11 +53,17 @@ Without NAME, doctor checks this machine (kubeconfig, completion, clock), the cl
 containment) and your namespaces whose deletion is stuck. With NAME, it shows what
 blocks the deletion of that namespace. It changes nothing.
 
+With --containment, an administrator of the cluster tries what the broker's token could
+be used for, by dry runs in the broker's name, and sees what stops each attempt.
+
 The exit code is 1 if a check failed; warnings do not count.`,
 		Example: `  kubectl tenama doctor
 
   # Show what blocks the deletion of a namespace
   kubectl tenama doctor mr-42
+
+  # Show what stops a broker that was taken over, on this cluster
+  kubectl tenama doctor --containment
 
   # Print the results for a bug report
   kubectl tenama doctor -o json`,
@@ -65,6 +73,9 @@ The exit code is 1 if a check failed; warnings do not count.`,
 			if o.name, err = f.targetName(args); err != nil {
 				return err
 			}
+			if o.containment && o.name != "" {
+				return errors.New("NAME and --containment cannot be used together")
+			}
 			switch o.output {
 			case "", "json", "yaml":
 				return o.run(cmd.Context())
@@ -73,6 +84,8 @@ The exit code is 1 if a check failed; warnings do not count.`,
 		},
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "")
+	cmd.Flags().BoolVar(&o.containment, "containment", false,
+		"try what the broker's token could be used for, by dry runs (as an administrator)")
 	setFormats(cmd, "json", "yaml")
 	return cmd
 }
@@ -106,11 +119,16 @@ func (o *doctorOptions) report(f finding) {
 
 func (o *doctorOptions) run(ctx context.Context) error {
 	o.skipPrune = true // doctor changes nothing, so it must not prune the kubeconfig
-	if o.name != "" {
+	switch {
+	case o.containment:
+		if err := o.checkContainment(ctx); err != nil {
+			return err
+		}
+	case o.name != "":
 		if err := o.checkNamespace(ctx); err != nil {
 			return err
 		}
-	} else {
+	default:
 		o.checkMachine()
 		if c := o.checkCluster(ctx); c != nil {
 			o.checkBroker(ctx, c)

@@ -18,11 +18,15 @@ import (
 
 // Installed is an installation that a cluster has.
 type Installed struct {
-	Namespace string
-	Version   string // label of the broker's Deployment; empty if it has none
-	Owner     string // Helm, Flux or Argo CD, as Owner returns it
-	Options   deploy.Options
+	Namespace      string
+	ServiceAccount string // of the broker
+	Version        string // label of the broker's Deployment; empty if it has none
+	Owner          string // Helm, Flux or Argo CD, as Owner returns it
+	Options        deploy.Options
 }
+
+// Prefix returns the first prefix of temporary namespaces.
+func (i *Installed) Prefix() string { return prefixesOf(&i.Options)[0] }
 
 // Find returns the installations of a cluster: the broker's Deployments.
 func Find(ctx context.Context, config *rest.Config) ([]Installed, error) {
@@ -43,6 +47,7 @@ func Find(ctx context.Context, config *rest.Config) ([]Installed, error) {
 			Namespace: d.GetNamespace(), Version: d.GetLabels()["app.kubernetes.io/version"], Owner: Owner(d),
 			Options: deploy.Options{Prefixes: prefixes(d)},
 		}
+		found.ServiceAccount, _, _ = unstructured.NestedString(d.Object, "spec", "template", "spec", "serviceAccountName")
 		if raw := d.GetAnnotations()[deploy.AnnotationOptions]; raw != "" {
 			if err := json.Unmarshal([]byte(raw), &found.Options); err != nil {
 				return nil, fmt.Errorf("read annotation %s of deployment %q: %w", deploy.AnnotationOptions, d.GetName(), err)

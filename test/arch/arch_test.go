@@ -28,7 +28,8 @@ var layers = map[string][]string{
 	"deploy":                {},
 	"internal/install":      {"api/v1alpha1", "deploy"},
 	"internal/cli": {
-		"api/v1alpha1", "api/policy/v1alpha1", "deploy", "internal/cli/term", "internal/install", "internal/version",
+		"api/v1alpha1", "api/policy/v1alpha1", "deploy", "internal/attack", "internal/cli/term", "internal/install",
+		"internal/version",
 		"pkg/client", "pkg/client/kubeconfig",
 	},
 	"internal/cli/term":       {},
@@ -36,16 +37,16 @@ var layers = map[string][]string{
 	"pkg/broker/admission":    {"api/v1alpha1", "api/policy/v1alpha1"},
 	"pkg/broker/auth":         {},
 	"pkg/broker/budgets":      {"api/policy/v1alpha1", "pkg/broker/policystore"},
-	"pkg/broker/classes":      {"api/policy/v1alpha1", "pkg/broker/denial", "pkg/broker/policystore"},
-	"pkg/broker/containment":  {"api/v1alpha1", "pkg/broker/denial"},
-	"pkg/broker/denial":       {},
+	"pkg/broker/classes":      {"api/policy/v1alpha1", "internal/denial", "pkg/broker/policystore"},
+	"pkg/broker/containment":  {"api/v1alpha1", "internal/denial"},
+	"internal/denial":         {},
 	"pkg/broker/policystore":  {},
 	"pkg/broker/registration": {"api/v1alpha1"},
 	"pkg/broker/nscache":      {"api/v1alpha1"},
-	"pkg/broker/guardrails":   {"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/denial"},
+	"pkg/broker/guardrails":   {"api/v1alpha1", "api/policy/v1alpha1", "internal/denial"},
 	"pkg/broker/lifecycle":    {"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/guardrails", "pkg/broker/nscache"},
 	"pkg/broker/registry": {
-		"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/denial", "pkg/broker/guardrails", "pkg/broker/lifecycle",
+		"api/v1alpha1", "api/policy/v1alpha1", "internal/denial", "pkg/broker/guardrails", "pkg/broker/lifecycle",
 		"pkg/broker/nscache",
 	},
 	"pkg/broker/serving": {},
@@ -61,8 +62,9 @@ var layers = map[string][]string{
 	"hack/chart":            {"deploy"},
 	"hack/dist":             {},
 	"hack/times":            {},
-	"test/arch":             {"test/attack"},
-	"test/attack":           {"pkg/broker/denial", "test/testenv"},
+	"test/arch":             {"internal/attack"},
+	"test/stage":            {"internal/attack", "test/testenv"},
+	"internal/attack":       {"internal/denial"},
 	"test/testenv":          {},
 	"test/testenv/terminal": {},
 	"hack/bench":            {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/testenv"},
@@ -71,9 +73,9 @@ var layers = map[string][]string{
 	"test/krew":             {},
 	"test/wine":             {"test/testenv"},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
-	"hack/prove":            {"api/v1alpha1", "pkg/client", "test/attack", "test/testenv"},
+	"hack/prove":            {"api/v1alpha1", "pkg/client", "internal/attack", "test/stage", "test/testenv"},
 	"test/e2e": {
-		"api/v1alpha1", "deploy", "pkg/client", "pkg/client/kubeconfig", "test/attack", "test/testenv",
+		"api/v1alpha1", "deploy", "pkg/client", "pkg/client/kubeconfig", "internal/attack", "test/stage", "test/testenv",
 		"test/testenv/terminal", "test/conformance",
 	},
 }
@@ -90,7 +92,7 @@ var fences = map[string][]string{
 	"k8s.io/client-go/kubernetes": {
 		"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/guardrails",
 		"pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
-		"test/attack", "test/testenv", "hack/bench", "test/e2e", "hack/prove",
+		"internal/attack", "test/stage", "test/testenv", "hack/bench", "test/e2e", "hack/prove",
 	},
 	"k8s.io/kubernetes":               {},
 	"github.com/rogpeppe/go-internal": {"test/e2e"},
@@ -137,7 +139,7 @@ var spine = []string{"pkg/broker/registry", "pkg/broker/lifecycle", "pkg/broker/
 
 // common lists the packages that several packages of the broker may import, because they
 // import nothing of the project.
-var common = []string{"pkg/broker/denial", "pkg/broker/policystore"}
+var common = []string{"internal/denial", "pkg/broker/policystore"}
 
 // TestLayerRules fails if layers allows more than intended: packages of the
 // broker must not import one another, except along the spine and for packages that import

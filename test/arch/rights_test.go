@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 
-	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/internal/attack"
 )
 
 // TestLedgerOfRights compares a ledger with deploy/: every right of the broker and of

@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/internal/attack"
 	"tenama.dev/tenama/test/testenv"
 )
 

@@ -13,7 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 
-	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/internal/attack"
+	"tenama.dev/tenama/test/stage"
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -80,7 +81,7 @@ func TestEveryRuleStopsAnAttack(t *testing.T) {
 
 func newStage(t *testing.T, c *testenv.Cluster) *attack.Stage {
 	t.Helper()
-	stage, err := attack.New(t.Context(), c)
+	stage, err := stage.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

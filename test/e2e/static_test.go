@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"tenama.dev/tenama/test/attack"
+	"tenama.dev/tenama/internal/attack"
 	"tenama.dev/tenama/test/testenv"
 )
 

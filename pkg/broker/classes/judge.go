@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
-	"tenama.dev/tenama/pkg/broker/denial"
+	"tenama.dev/tenama/internal/denial"
 )
 
 // judge returns the Ready condition of a class.

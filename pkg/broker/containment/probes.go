@@ -18,7 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/pkg/broker/denial"
+	"tenama.dev/tenama/internal/denial"
 )
 
 // Names of the policies in deploy/base/policies. If kube-apiserver reads them from files,

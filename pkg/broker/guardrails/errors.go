@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"tenama.dev/tenama/pkg/broker/denial"
+	"tenama.dev/tenama/internal/denial"
 )
 
 // OccupiedError reports that an object of the class exists already and is not the

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apiserver/pkg/audit"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/pkg/broker/denial"
+	"tenama.dev/tenama/internal/denial"
 	"tenama.dev/tenama/pkg/broker/guardrails"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 )

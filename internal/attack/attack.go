@@ -14,7 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/yaml"
 
-	"tenama.dev/tenama/pkg/broker/denial"
+	"tenama.dev/tenama/internal/denial"
 )
 
 // Role is the role of the attacker.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package attack
+// Package stage prepares a control plane for the attacks of package attack: namespaces of
+// several owners and classes, and objects of others in them.
+package stage
 
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"tenama.dev/tenama/internal/attack"
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -168,7 +170,7 @@ type: Normal
 
 // New prepares a stage on a cluster with a running broker. A cluster can have only one
 // stage.
-func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
+func New(ctx context.Context, c *testenv.Cluster) (*attack.Stage, error) {
 	if out, err := c.KubectlIn("admin", props, "apply", "-f", "-"); err != nil {
 		return nil, fmt.Errorf("set the stage: %s", out)
 	}
@@ -186,11 +188,11 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stage{clients: map[Role]requester{
-		BrokerAsAdmin: request(as(username, "system:masters")), Broker: request(broker), Operator: request(as("operator")),
-		TenantEdit: request(as("edith")), TenantAdmin: request(as("alice", "devs")), ClusterAdmin: request(admin),
-		Controllers: request(admin),
-	}}
+	configs := map[attack.Role]*rest.Config{
+		attack.BrokerAsAdmin: as(username, "system:masters"), attack.Broker: broker, attack.Operator: as("operator"),
+		attack.TenantEdit: as("edith"), attack.TenantAdmin: as("alice", "devs"), attack.ClusterAdmin: admin,
+		attack.Controllers: admin,
+	}
 	soon, late := time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
 		time.Now().Add(1000*time.Hour).UTC().Format(time.RFC3339)
 	names := []string{"$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual",
@@ -230,7 +232,6 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.names = strings.NewReplacer(append(names, "$jobpod", pod)...)
 	// Namespaces that only a different broker would create.
 	const ready = `, tenama.dev/ready: "true", tenama.dev/pod-security: baseline, tenama.dev/owner-role: edit, ` +
 		`tenama.dev/ttl-seconds: "3600", tenama.dev/max-ttl-seconds: "3600"`
@@ -244,7 +245,7 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 		"tmp-stage-weakened":  "tenama.dev/owner: carol",
 	} {
 		// The broker could not create some of them.
-		out, err := c.KubectlIn("admin", ns(name, goodLabels, owner+ready), "create", "-f", "-")
+		out, err := c.KubectlIn("admin", attack.Namespace(name, attack.GoodLabels, owner+ready), "create", "-f", "-")
 		if err != nil && !strings.Contains(out, "already exists") {
 			return nil, fmt.Errorf("create %s: %s", name, out)
 		}
@@ -257,7 +258,7 @@ func New(ctx context.Context, c *testenv.Cluster) (*Stage, error) {
 		"pod-security.kubernetes.io/enforce=privileged"); err != nil {
 		return nil, fmt.Errorf("weaken: %s", out)
 	}
-	return s, nil
+	return attack.NewStage(configs, append(names, "$jobpod", pod)...), nil
 }
 
 // end deletes a namespace. Its deletion hangs, because some of its objects have
@@ -291,31 +292,3 @@ func podOf(ctx context.Context, kube kubernetes.Interface, ns, job string) (name
 	})
 	return name, err
 }
-
-// request returns a requester that sends writes as dry runs.
-func request(config *rest.Config) requester {
-	config = rest.CopyConfig(config)
-	config.WarningHandler = rest.NoWarnings{}
-	client := kubernetes.NewForConfigOrDie(config).Discovery().RESTClient()
-	return func(ctx context.Context, method, path, as, contentType string, body []byte) error {
-		path, query, _ := strings.Cut(path, "?")
-		r := client.Verb(method).AbsPath(path).MaxRetries(0)
-		if key, value, ok := strings.Cut(query, "="); ok {
-			r = r.Param(key, value)
-		}
-		if as != "" {
-			r = r.SetHeader("Impersonate-User", as)
-		}
-		if method != http.MethodGet {
-			r = r.Param("dryRun", "All").SetHeader("Content-Type", contentType)
-		}
-		if body != nil {
-			r = r.Body(body)
-		}
-		return r.Do(ctx).Error()
-	}
-}
-
-// WithToken makes BrokerAsAdmin attack with the broker's own token in place of its
-// name. The caller must have bound that token to cluster-admin.
-func (s *Stage) WithToken() { s.clients[BrokerAsAdmin] = s.clients[Broker] }
