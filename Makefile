@@ -16,6 +16,10 @@ ALONE   := hack/alone.sh
 ARGS    ?=
 URL     :=
 ONLY    :=
+# The name of the image of the broker, without a tag, and what it is built for.
+IMAGE   :=
+ARCH    := $(shell $(GO) env GOARCH)
+PUSH    :=
 
 # Tests that take minutes and that a change seldom breaks: a policy without each
 # of its rules, a fault in every call, interrupted targets. CONTRIBUTING.md lists
@@ -28,7 +32,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat krew wine demo pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat krew wine demo image pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +47,13 @@ $(BIN)/kubectl-tenama:
 
 $(BIN)/tenama-broker:
 	@$(GO) build -ldflags "$(LDFLAGS)" -o $@ ./cmd/broker
+
+# Reproducible, with the time of the commit as its date, and the tag dev without VERSION.
+image: $(TOOLS)/image ## Build the image of the broker into bin/tenama-broker.tar, print its digest; ARCH=arm64, IMAGE=name, PUSH=name:tag
+	@GOOS=linux GOARCH=$(ARCH) $(GO) build -ldflags "$(LDFLAGS)" -o $(BIN)/linux_$(ARCH)/tenama-broker ./cmd/broker
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(TOOLS)/image build \
+		$(if $(IMAGE),-repository "$(IMAGE)") $(if $(VERSION),-version "$(VERSION)") $(if $(PUSH),-push "$(PUSH)") \
+		-output $(BIN)/tenama-broker.tar linux/$(ARCH)=$(BIN)/linux_$(ARCH)/tenama-broker
 
 PROGRAMS := $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
@@ -145,6 +156,9 @@ $(TOOLS)/controller-gen: tools/go.mod
 
 $(TOOLS)/openapi: tools/go.mod $(wildcard tools/openapi/*.go)
 	@cd tools && $(GO) build -o $@ ./openapi
+
+$(TOOLS)/image: tools/image/go.mod $(wildcard tools/image/*.go)
+	@cd tools/image && $(GO) build -o $@ .
 
 $(TOOLS)/krew: tools/krew/go.mod
 	@cd tools/krew && $(GO) build -o $@ sigs.k8s.io/krew/cmd/krew

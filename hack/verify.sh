@@ -14,6 +14,7 @@ diff -r -x .git -x bin "$tmp/api" api && diff -r "$tmp/deploy" deploy && diff -r
 }
 go mod tidy -diff
 (cd tools && go mod tidy -diff)
+(cd tools/image && go mod tidy -diff)
 (cd tools/krew && go mod tidy -diff)
 (cd tools/helm && go mod tidy -diff)
 (cd tools/gatekeeper && go mod tidy -diff)
