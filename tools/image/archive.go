@@ -90,7 +90,7 @@ func (i *image) layout(descs []v1.Descriptor, referrers []v1.Image) (map[string]
 	}
 	images := slices.Clone(referrers)
 	for _, p := range i.platforms {
-		images = append(images, p.image)
+		images = append(images, p)
 	}
 	for _, img := range images {
 		if err := addImage(files, img); err != nil {
@@ -159,7 +159,7 @@ func (i *image) dockerManifest() ([]byte, error) {
 		if len(i.platforms) > 1 {
 			name += "-" + p.arch
 		}
-		m, err := p.image.Manifest()
+		m, err := p.Manifest()
 		if err != nil {
 			return nil, err
 		}

@@ -77,7 +77,7 @@ func TestDockerLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want, err := p.image.RawConfigFile(); err != nil || string(got) != string(want) {
+		if want, err := p.RawConfigFile(); err != nil || string(got) != string(want) {
 			t.Errorf("%s: got %s, want %s, %v", tag, got, want, err)
 		}
 	}

@@ -42,9 +42,13 @@ type image struct {
 
 // platformImage is the image for one architecture.
 type platformImage struct {
-	arch  string
-	image v1.Image
+	arch string
+	v1.Image
 }
+
+// ArtifactType returns "", because it is an image. The library would write the media
+// type of its configuration into the index.
+func (platformImage) ArtifactType() (string, error) { return "", nil }
 
 // build makes the image from arguments such as linux/amd64=bin/tenama-broker. Their
 // order has no effect.
@@ -78,7 +82,7 @@ func build(repository, version string, created time.Time, args []string) (*image
 		}
 		out.platforms = append(out.platforms, platformImage{arch, img})
 		adds = append(adds, mutate.IndexAddendum{
-			Add:        img,
+			Add:        platformImage{arch, img},
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}},
 		})
 	}

@@ -32,6 +32,9 @@ func TestConfig(t *testing.T) {
 	var platforms []string
 	for _, desc := range index.Manifests {
 		platforms = append(platforms, desc.Platform.String())
+		if desc.ArtifactType != "" {
+			t.Errorf("%s is an artifact of the type %s", desc.Platform, desc.ArtifactType)
+		}
 		child, err := img.index.Image(desc.Digest)
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +70,7 @@ func TestConfig(t *testing.T) {
 func TestLayer(t *testing.T) {
 	img := built(t)
 	for _, p := range img.platforms {
-		layers, err := p.image.Layers()
+		layers, err := p.Layers()
 		if err != nil || len(layers) != 1 {
 			t.Fatalf("%s: %d layers, %v", p.arch, len(layers), err)
 		}
