@@ -11,12 +11,8 @@ import (
 // version is set by the release build; other builds use the version that the Go tool recorded.
 var version string
 
-// image is set by the release build.
+// image is set by the release build of the plugin.
 var image string
-
-// Image returns the image of the broker of this release, as NAME@DIGEST; "" if this build is
-// no release.
-func Image() string { return image }
 
 // Info describes a build.
 type Info struct {
@@ -36,3 +32,7 @@ func Get() Info {
 	}
 	return Info{Version: v, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 }
+
+// Image returns the image of the broker of the same release by its digest, such as
+// registry.example.com/tenama-broker@sha256:…, or "" if this is not a release.
+func Image() string { return image }
