@@ -18,7 +18,7 @@ URL     :=
 ONLY    :=
 # The name of the image of the broker, without a tag, and what it is built for.
 IMAGE   :=
-ARCH    := $(shell $(GO) env GOARCH)
+ARCH     = $(shell $(GO) env GOARCH)
 PUSH    :=
 
 # Tests that take minutes and that a change seldom breaks: a policy without each
@@ -32,7 +32,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat krew wine demo image pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat krew wine demo image image-test pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,7 +73,7 @@ check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit t
 
 test: check e2e demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long compat krew e2e-oldest prove-contained prove-limits prove-memory ## Run these and all others: before a release, and before an issue is resolved
+test-all: test e2e-long compat krew image-test e2e-oldest prove-contained prove-limits prove-memory ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -86,6 +86,7 @@ staticcheck: $(TOOLS)/staticcheck
 
 unit: ## Run the tests that need no cluster
 	$(ALONE) $(GO) test $(ARGS) ./api/... ./cmd/... ./deploy/... ./internal/... ./pkg/... ./hack/... ./test/arch
+	cd tools/image && ../../$(ALONE) $(GO) test $(ARGS) ./...
 
 verify: $(TOOLS)/controller-gen $(TOOLS)/openapi $(TOOLS)/validate-krew-manifest ## Check generated files, go.mod and the krew manifest
 	@$(ALONE) hack/verify.sh
@@ -110,6 +111,10 @@ compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controll
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
 
+image-test: dist $(TOOLS)/image ## Make a release and test its image with skopeo, umoci, a registry and containerd (Linux, root)
+	@test/image/install.sh
+	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/image $(ARGS)
+
 wine: cluster $(PROGRAMS) ## Run the plugin for Windows under Wine (Debian: wine64 gcc-mingw-w64-x86-64-win32)
 	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/wine $(ARGS)
 
@@ -131,8 +136,8 @@ bench: cluster $(PROGRAMS) $(TOOLS)/kubectl ## Measure create against its minimu
 
 ##### Releases, screenshots, generated files
 
-dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, ONLY=host or linux/arm64
-	@$(GO) run ./hack/dist -version "$(VERSION)" -url "$(URL)" -only "$(ONLY)"
+dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, IMAGE=name, ONLY=host or linux/arm64
+	@$(GO) run ./hack/dist -version "$(VERSION)" -url "$(URL)" $(if $(IMAGE),-image "$(IMAGE)") -only "$(ONLY)"
 
 pictures: cluster $(PROGRAMS) ## Create the screenshots of README and docs again, on a real control plane
 	@$(ALONE) $(GO) run ./hack/screenshots

@@ -106,6 +106,15 @@ func TestManifest(t *testing.T) {
 		"https://example.test/files/kubectl-tenama_v9.8.7_linux_amd64.tar.gz"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	if err := m.restrict("plan9/amd64"); err == nil {
+		t.Error("a platform without an archive: not noticed")
+	}
+	if err := m.restrict("windows/arm64,linux/arm64,windows/arm64"); err != nil || len(m.platforms) != 2 {
+		t.Errorf("two platforms: %v, %v", m.platforms, err)
+	}
+	if arches := m.arches(); len(arches) != 1 || arches[0] != "arm64" {
+		t.Errorf("the image would be for %v", arches)
+	}
 	for what, broken := range map[string]string{
 		"no version":    strings.Replace(string(source), "version: v", "version: ", 1),
 		"a real sha256": strings.Replace(string(source), `"0000`, `"1234`, 1),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command dist makes a release of the plugin in dist/: an archive for each platform in
-// plugins/krew.yaml, a list of the modules in them (SPDX), the manifest for krew, and
-// checksums. The same sources and the same Go version give the same bytes, regardless
-// of place and time of the build.
+// Command dist makes a release in dist/: the image of the broker, the plugin for each
+// platform in plugins/krew.yaml, a list of the modules in each (SPDX), the manifest for
+// krew, and checksums. The same sources and the same Go version give the same bytes,
+// regardless of place and time of the build. The plugin has the digest of the image in
+// it, because it installs that image.
 //
-//	dist [-version v1.2.3] [-url https://…] [-only os/arch]    in the root of the project
+//	dist [-version v1.2.3] [-url https://…] [-image name] [-only os/arch,…]    in the root of the project
 package main
 
 import (
@@ -17,13 +18,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 )
 
-const out = "dist"
+const (
+	out    = "dist"
+	plugin = "kubectl-tenama"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -31,19 +34,20 @@ func main() {
 	version := flag.String("version", "",
 		"the version, such as v1.2.3 (default: the commit's tag, or one derived from the commit)")
 	url := flag.String("url", "", "where the archives will be found (default: as in plugins/krew.yaml)")
-	only := flag.String("only", "", "one platform alone, such as linux/amd64, or host")
+	image := flag.String("image", broker, "the name of the image, without tag and digest")
+	only := flag.String("only", "", "some platforms, such as linux/amd64,linux/arm64, or host (default: all)")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "dist: takes no arguments")
 		os.Exit(2)
 	}
-	if err := run(ctx, *version, *url, *only); err != nil {
+	if err := run(ctx, *version, *url, *image, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, version, url, only string) error {
+func run(ctx context.Context, version, url, image, only string) error {
 	r, err := findRelease(ctx, version)
 	if err != nil {
 		return err
@@ -56,17 +60,7 @@ func run(ctx context.Context, version, url, only string) error {
 	if err != nil {
 		return fmt.Errorf("read plugins/krew.yaml: %w", err)
 	}
-	if only == "host" {
-		only = runtime.GOOS + "/" + runtime.GOARCH
-	}
-	if only != "" {
-		m.platforms = slices.DeleteFunc(m.platforms, func(p platform) bool { return p.String() != only })
-		if len(m.platforms) == 0 {
-			return fmt.Errorf("plugins/krew.yaml names no platform %q", only)
-		}
-	}
-	license, err := os.ReadFile("LICENSE")
-	if err != nil {
+	if err := m.restrict(only); err != nil {
 		return err
 	}
 	tmp, err := os.MkdirTemp("", "tenama-dist-")
@@ -76,11 +70,31 @@ func run(ctx context.Context, version, url, only string) error {
 	defer os.RemoveAll(tmp)
 
 	files := map[string][]byte{}
-	s := newSBOM(r)
+	if image, err = buildImage(ctx, r, image, m.arches(), tmp, files); err != nil {
+		return err
+	}
+	if err := buildPlugin(ctx, r, image, m, tmp, files); err != nil {
+		return err
+	}
+	files["tenama.yaml"] = []byte(m.render())
+	return write(files)
+}
+
+// buildPlugin builds the plugin for each platform of m, and adds the archives and the
+// SBOM to files, and the checksums to m.
+func buildPlugin(
+	ctx context.Context, r release, image string, m *manifest, tmp string, files map[string][]byte,
+) error {
+	license, err := os.ReadFile("LICENSE")
+	if err != nil {
+		return err
+	}
+	variables := map[string]string{"version": r.version, "image": image}
+	s := newSBOM(r, plugin)
 	for i := range m.platforms {
 		p := &m.platforms[i]
 		path := filepath.Join(tmp, p.bin)
-		if err := build(ctx, *p, r.version, path); err != nil {
+		if err := build(ctx, p.os, p.arch, "./cmd/kubectl-tenama", path, variables); err != nil {
 			return err
 		}
 		b, err := archive(p.file, r.time, path, license)
@@ -88,16 +102,13 @@ func run(ctx context.Context, version, url, only string) error {
 			return fmt.Errorf("pack %s: %w", p.file, err)
 		}
 		files[p.file], p.sha256 = b, fmt.Sprintf("%x", sha256.Sum256(b))
-		if err := s.add(*p, path); err != nil {
+		if err := s.add(published{"Archive", p.os + "-" + p.arch, p.file, p.uri, p.sha256}, path); err != nil {
 			return fmt.Errorf("list the modules of %s: %w", p.file, err)
 		}
 		fmt.Printf("%s  %4.1f MB\n", filepath.Join(out, p.file), float64(len(b))/1e6)
 	}
-	files["tenama.yaml"] = []byte(m.render())
-	if files["kubectl-tenama_"+r.version+".spdx.json"], err = s.marshal(); err != nil {
-		return err
-	}
-	return write(files)
+	files[plugin+"_"+r.version+".spdx.json"], err = s.marshal()
+	return err
 }
 
 // write replaces dist/. It is called only once all files are ready.

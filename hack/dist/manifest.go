@@ -4,8 +4,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +65,39 @@ func parseManifest(source, version, url string) (*manifest, error) {
 		m.platforms = append(m.platforms, p)
 	}
 	return m, nil
+}
+
+// restrict leaves the platforms in only, a list such as linux/amd64,host, or all if only
+// is empty.
+func (m *manifest) restrict(only string) error {
+	if only == "" {
+		return nil
+	}
+	var left []platform
+	for name := range strings.SplitSeq(only, ",") {
+		if name == "host" {
+			name = runtime.GOOS + "/" + runtime.GOARCH
+		}
+		i := slices.IndexFunc(m.platforms, func(p platform) bool { return p.String() == name })
+		if i < 0 {
+			return fmt.Errorf("plugins/krew.yaml names no platform %q", name)
+		}
+		if !slices.Contains(left, m.platforms[i]) {
+			left = append(left, m.platforms[i])
+		}
+	}
+	m.platforms = left
+	return nil
+}
+
+// arches returns the architectures of the platforms. The image is for Linux on each.
+func (m *manifest) arches() []string {
+	var out []string
+	for _, p := range m.platforms {
+		out = append(out, p.arch)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func (m *manifest) render() string {

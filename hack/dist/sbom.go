@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// sbom is a document of SPDX 2.3: the archives, and the modules that Go recorded in
-// each binary. It makes no statements about licences of others, which have not been
+// sbom is a document of SPDX 2.3: what a release has of a program, and the modules that
+// Go recorded in each binary. It makes no statements about licences of others, which have not been
 // reviewed.
 type sbom struct {
 	SPDXVersion   string         `json:"spdxVersion"`
@@ -28,7 +28,14 @@ type sbom struct {
 	Packages      []spdxPackage  `json:"packages"`
 	Relationships []relationship `json:"relationships"`
 
-	version string
+	program, version string
+}
+
+// published is a binary, or an archive of one, that a release has for a platform.
+type published struct {
+	kind, platform string // such as Archive, linux-amd64
+	file, uri      string
+	sha256         string
 }
 
 type creation struct {
@@ -71,26 +78,26 @@ type relationship struct {
 
 const noAssertion = "NOASSERTION"
 
-func newSBOM(r release) *sbom {
+func newSBOM(r release, program string) *sbom {
 	return &sbom{
-		SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", ID: "SPDXRef-DOCUMENT", Name: "kubectl-tenama " + r.version,
+		SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", ID: "SPDXRef-DOCUMENT", Name: program + " " + r.version,
 		Creation: creation{
 			Created: r.time.Format("2006-01-02T15:04:05Z"), Creators: []string{
 				"Organization: tenama", "Tool: tenama.dev/tenama/hack/dist",
 			},
 		},
-		version: r.version,
+		program: program, version: r.version,
 	}
 }
 
-// add adds the archive of p and the modules in its binary.
-func (s *sbom) add(p platform, binary string) error {
+// add adds p and the modules in its binary.
+func (s *sbom) add(p published, binary string) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return err
 	}
-	self := newPackage("Archive-"+p.os+"-"+p.arch, "kubectl-tenama", s.version, "tenama.dev/tenama")
-	self.File, self.DownloadLocation, self.Supplier = p.file, p.uri, "Organization: tenama"
+	self := newPackage(p.kind+"-"+p.platform, s.program, s.version, "tenama.dev/tenama")
+	self.File, self.DownloadLocation, self.Supplier = p.file, cmp.Or(p.uri, noAssertion), "Organization: tenama"
 	self.Checksums = []checksum{{"SHA256", p.sha256}}
 	self.LicenseDeclared = "Apache-2.0"
 	s.Packages = append(s.Packages, self)
@@ -125,14 +132,14 @@ func newPackage(id, name, version, module string) spdxPackage {
 }
 
 // marshal returns the document. Its namespace has to be globally unique, so it is
-// derived from the archives.
+// derived from the files that it describes.
 func (s *sbom) marshal() ([]byte, error) {
 	slices.SortFunc(s.Packages, func(a, b spdxPackage) int { return cmp.Compare(a.ID, b.ID) })
 	all := sha256.New()
 	for _, p := range s.Packages {
 		fmt.Fprintln(all, p.ID, p.Checksums)
 	}
-	s.Namespace = fmt.Sprintf("https://tenama.dev/spdx/kubectl-tenama-%s-%x", s.version, all.Sum(nil)[:16])
+	s.Namespace = fmt.Sprintf("https://tenama.dev/spdx/%s-%s-%x", s.program, s.version, all.Sum(nil)[:16])
 	b, err := json.MarshalIndent(s, "", "  ")
 	return append(b, '\n'), err
 }

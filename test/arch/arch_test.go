@@ -70,6 +70,7 @@ var layers = map[string][]string{
 	"hack/bench":            {"api/v1alpha1", "api/policy/v1alpha1", "pkg/client", "test/testenv"},
 	"test/conformance":      {},
 	"hack/demo":             {"test/testenv"},
+	"test/image":            {},
 	"test/krew":             {},
 	"test/wine":             {"test/testenv"},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},

@@ -71,7 +71,7 @@ func TestInstall(t *testing.T) {
 // git repository, like a custom index of krew.
 func TestUpgrade(t *testing.T) {
 	first := made(t)
-	second := build(t, "v999.0.0", "1700000000")
+	second := build(t, "v999.0.0", "1700000000", []string{"-only", "host"})
 	u := newUser(t)
 	commit := func(manifest string) {
 		u.write(t, "index/plugins/tenama.yaml", manifest)

@@ -23,6 +23,7 @@ type release struct {
 	dir       string
 	manifest  string
 	version   string
+	image     string // the name of the image and its digest
 	platforms []platform
 }
 
@@ -65,7 +66,14 @@ func read(t *testing.T, dir string) release {
 	if len(m.Spec.Platforms) == 0 {
 		t.Fatalf("%s/tenama.yaml has no platforms", dir)
 	}
-	return release{dir: dir, manifest: string(b), version: m.Spec.Version, platforms: m.Spec.Platforms}
+	image, err := os.ReadFile(filepath.Join(dir, "image.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return release{
+		dir: dir, manifest: string(b), version: m.Spec.Version, platforms: m.Spec.Platforms,
+		image: strings.TrimSpace(string(image)),
+	}
 }
 
 func (r release) host(t *testing.T) platform {
@@ -92,9 +100,9 @@ func (r release) serve(t *testing.T) string {
 	return m
 }
 
-// build makes another release, only for the host's platform, in a separate directory
-// that has the sources and no git.
-func build(t *testing.T, version, epoch string, env ...string) release {
+// build makes another release in a separate directory that has the sources and no git.
+// args are further arguments of hack/dist.
+func build(t *testing.T, version, epoch string, args []string, env ...string) release {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "elsewhere")
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -123,7 +131,8 @@ func build(t *testing.T, version, epoch string, env ...string) release {
 	if out, err := compile.CombinedOutput(); err != nil {
 		t.Fatalf("build hack/dist: %v\n%s", err, out)
 	}
-	cmd := exec.Command("sh", "-c", `umask 077; exec "$0" "$@"`, tool, "-only", "host", "-version", version)
+	cmd := exec.Command("sh", "-c", `umask 077; exec "$0" "$@"`, tool, "-version", version)
+	cmd.Args = append(cmd.Args, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+epoch)
 	cmd.Env = append(cmd.Env, env...)

@@ -57,7 +57,10 @@ func build(repository, version string, created time.Time, args []string) (*image
 	if err != nil {
 		return nil, fmt.Errorf("parse -repository: %w", err)
 	}
-	name, err := reference.WithTag(reference.TrimNamed(named), version)
+	if !reference.IsNameOnly(named) {
+		return nil, fmt.Errorf("parse -repository: %s has a tag or a digest", repository)
+	}
+	name, err := reference.WithTag(named, version)
 	if err != nil {
 		return nil, fmt.Errorf("make a tag of -version: %w", err)
 	}

@@ -158,6 +158,7 @@ func TestInvalid(t *testing.T) {
 		{"1", "read it as a program for Linux", []string{"linux/amd64=" + text}},
 		{"1", "no such file", []string{"linux/amd64=" + text + "2"}},
 		{"1", "parse -repository", []string{"-repository", "UPPER", "linux/amd64=" + b["amd64"]}},
+		{"1", "has a tag or a digest", []string{"-repository", "a:b", "linux/amd64=" + b["amd64"]}},
 		{"1", "make a tag of -version", []string{"-version", "a b", "linux/amd64=" + b["amd64"]}},
 		{"1", "it is not JSON", []string{"-sbom", text, "linux/amd64=" + b["amd64"]}},
 	} {
