@@ -111,9 +111,10 @@ compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controll
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
 
-image-test: dist $(TOOLS)/image ## Make a release and test its image with skopeo, umoci, a registry and containerd (Linux, root)
+image-test: dist $(TOOLS)/image ## Make a release; test its image with skopeo, umoci, a registry, containerd and sigstore-go (root)
 	@test/image/install.sh
 	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/image $(ARGS)
+	cd test/attest && ../../$(ALONE) $(GO) test -count=1 -timeout 30m ./... $(ARGS)
 
 wine: cluster $(PROGRAMS) ## Run the plugin for Windows under Wine (Debian: wine64 gcc-mingw-w64-x86-64-win32)
 	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/wine $(ARGS)

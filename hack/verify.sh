@@ -18,6 +18,7 @@ go mod tidy -diff
 (cd tools/krew && go mod tidy -diff)
 (cd tools/helm && go mod tidy -diff)
 (cd tools/gatekeeper && go mod tidy -diff)
+(cd test/attest && go mod tidy -diff)
 (cd test/compat && go mod tidy -diff)
 (cd test/compat/argocd && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)
