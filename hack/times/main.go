@@ -29,7 +29,8 @@ var targets = []struct {
 }{
 	{"vet", false}, {"staticcheck", false}, {"unit", true}, {"verify", false}, {"cluster", false}, {"demo", false},
 	{"e2e", true},
-	{"e2e-long", true}, {"krew", false}, {"image-test", false}, {"compat", true}, {"cluster-oldest", false}, {"e2e-oldest", true},
+	{"e2e-long", true}, {"krew", false}, {"image-test", false}, {"compat", true},
+	{"cluster-oldest", false}, {"e2e-oldest", true},
 	{"prove-contained", false}, {"prove-limits", false}, {"prove-memory", false},
 }
 

@@ -125,7 +125,8 @@ func TestUnpack(t *testing.T) {
 	for _, arch := range r.arches {
 		dir := t.TempDir()
 		layout := "oci:" + filepath.Join(dir, "layout") + ":" + r.version
-		run(t, "skopeo", "--insecure-policy", "copy", "-q", "--override-arch", arch, "oci-archive:"+r.oci+":"+r.version, layout)
+		run(t, "skopeo", "--insecure-policy", "copy", "-q", "--override-arch", arch,
+			"oci-archive:"+r.oci+":"+r.version, layout)
 		run(t, "umoci", "unpack", "--rootless", "--image", strings.TrimPrefix(layout, "oci:"), filepath.Join(dir, "bundle"))
 		files, err := filepath.Glob(filepath.Join(dir, "bundle", "rootfs", "*"))
 		if err != nil || len(files) != 1 || filepath.Base(files[0]) != "tenama-broker" {

@@ -48,8 +48,8 @@ func newContainerd(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.toml")
-	write(t, config, fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [%q, %q, %q]\n[grpc]\naddress = %q\n"+
-		"[ttrpc]\naddress = %q\n", filepath.Join(dir, "root"), filepath.Join(dir, "state"),
+	write(t, config, fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [%q, %q, %q]\n"+
+		"[grpc]\naddress = %q\n[ttrpc]\naddress = %q\n", filepath.Join(dir, "root"), filepath.Join(dir, "state"),
 		"io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
 		filepath.Join(dir, "grpc.sock"), filepath.Join(dir, "ttrpc.sock")))
 	t.Cleanup(func() { // runs after the end of containerd, and before that of dir
