@@ -111,7 +111,7 @@ compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controll
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
 
-image-test: dist $(TOOLS)/image ## Make a release; test its image with skopeo, umoci, a registry, containerd and sigstore-go (root)
+image-test: dist $(TOOLS)/image $(TOOLS)/oras ## Make a release; test its image with skopeo, oras, umoci, a registry, containerd and sigstore-go (root)
 	@test/image/install.sh
 	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/image $(ARGS)
 	cd test/attest && ../../$(ALONE) $(GO) test -count=1 -timeout 30m ./... $(ARGS)
@@ -165,6 +165,9 @@ $(TOOLS)/openapi: tools/go.mod $(wildcard tools/openapi/*.go)
 
 $(TOOLS)/image: tools/image/go.mod $(wildcard tools/image/*.go)
 	@cd tools/image && $(GO) build -o $@ .
+
+$(TOOLS)/oras: tools/oras/go.mod
+	@cd tools/oras && $(GO) build -o $@ oras.land/oras/cmd/oras
 
 $(TOOLS)/krew: tools/krew/go.mod
 	@cd tools/krew && $(GO) build -o $@ sigs.k8s.io/krew/cmd/krew

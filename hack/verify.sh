@@ -16,6 +16,7 @@ go mod tidy -diff
 (cd tools && go mod tidy -diff)
 (cd tools/image && go mod tidy -diff)
 (cd tools/krew && go mod tidy -diff)
+(cd tools/oras && go mod tidy -diff)
 (cd tools/helm && go mod tidy -diff)
 (cd tools/gatekeeper && go mod tidy -diff)
 (cd test/attest && go mod tidy -diff)

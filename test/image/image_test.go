@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package image tests the image in the release that `make dist` made, with programs that
-// users load, copy and run it with: skopeo, umoci, a registry and containerd.
+// users load, copy and run it with: skopeo, oras, umoci, a registry and containerd.
 package image
 
 import (
 	"archive/tar"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// spdx is the media type of the SBOM.
+const spdx = "application/spdx+json"
 
 // release is what dist/ has of the image.
 type release struct {
@@ -90,7 +94,7 @@ func TestCopy(t *testing.T) {
 func TestPush(t *testing.T) {
 	r, registry := made(t), newRegistry(t)
 	to := registry + "/tenama-broker:" + r.version
-	if got := run(t, tool(t), "push", r.oci, to); got != r.digest+"\n" {
+	if got := run(t, tool(t, "image"), "push", r.oci, to); got != r.digest+"\n" {
 		t.Errorf("pushed %q, want %s", got, r.digest)
 	}
 	if got := digestIn(t, to); got != r.digest {
@@ -101,7 +105,7 @@ func TestPush(t *testing.T) {
 		Manifests []struct{ Digest, ArtifactType string }
 	}
 	raw(t, list, &referrers)
-	if len(referrers.Manifests) != 1 || referrers.Manifests[0].ArtifactType != "application/spdx+json" {
+	if len(referrers.Manifests) != 1 || referrers.Manifests[0].ArtifactType != spdx {
 		t.Fatalf("referrers: %+v", referrers)
 	}
 	at := registry + "/tenama-broker@" + referrers.Manifests[0].Digest
@@ -115,6 +119,32 @@ func TestPush(t *testing.T) {
 	}
 	if got, want := manifest.Layers[0].Digest, "sha256:"+sum(t, r.sbom); got != want {
 		t.Errorf("the attached SBOM is %s, that in dist/ %s", got, want)
+	}
+}
+
+// Without this test, the SBOM could stay behind when an administrator mirrors the image
+// into a registry that no release is pushed to.
+func TestMirror(t *testing.T) {
+	r, registry := made(t), newRegistry(t)
+	from, to := r.oci+":"+r.version, registry+"/mirror:"+r.version
+	for what, flags := range map[string][]string{
+		"in the archive":  {"--oci-layout", from},
+		"in the registry": {"--plain-http", to},
+	} {
+		if what == "in the registry" {
+			run(t, tool(t, "oras"), "cp", "--recursive", "--from-oci-layout", from, "--to-plain-http", to)
+		}
+		out := run(t, tool(t, "oras"), append([]string{"discover", "--format=json"}, flags...)...)
+		var found struct {
+			Digest    string
+			Referrers []struct{ Digest, ArtifactType string }
+		}
+		if err := json.Unmarshal([]byte(out), &found); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if found.Digest != r.digest || len(found.Referrers) != 1 || found.Referrers[0].ArtifactType != spdx {
+			t.Errorf("%s: %s", what, out)
+		}
 	}
 }
 

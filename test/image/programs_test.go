@@ -120,10 +120,10 @@ func raw(t *testing.T, ref string, into any) {
 	}
 }
 
-// tool returns the path of tools/image.
-func tool(t *testing.T) string {
+// tool returns the path of a program that make has built.
+func tool(t *testing.T, name string) string {
 	t.Helper()
-	path := filepath.Join(root(t), "bin", "tools", "image")
+	path := filepath.Join(root(t), "bin", "tools", name)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("%v: run make image-test", err)
 	}
