@@ -127,6 +127,14 @@ func (o *Options) patches() list {
 	return out
 }
 
+// ClassesHeader returns the first lines of the file tenama-classes.yaml.
+func ClassesHeader() []string {
+	return []string{
+		"The first class and budget of a cluster, after tenama.yaml; they are yours from then on:",
+		"  kubectl create -f tenama-classes.yaml",
+	}
+}
+
 // Header returns the first lines of the file tenama.yaml: what it is, and what comes next.
 func Header(version string) []string {
 	return []string{

@@ -76,7 +76,10 @@ func run(ctx context.Context, version, url, image, only string) error {
 	if err := buildPlugin(ctx, r, image, m, tmp, files); err != nil {
 		return err
 	}
-	files["tenama.yaml"] = []byte(m.render())
+	files["krew.yaml"] = []byte(m.render())
+	if err := addManifests(r, image, files); err != nil {
+		return err
+	}
 	return write(files)
 }
 

@@ -169,7 +169,7 @@ func (o *installOptions) export() error {
 	header := deploy.Header(options.Version)
 	if o.exports == "classes" {
 		objects, err = deploy.Classes()
-		header = []string{"The first class and budget; they are yours from then on: kubectl create -f"}
+		header = deploy.ClassesHeader()
 	}
 	if err != nil {
 		return err

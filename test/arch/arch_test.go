@@ -60,7 +60,7 @@ var layers = map[string][]string{
 	"cmd/broker":            {"internal/version", "pkg/broker"},
 	"hack/reference":        {"internal/cli"},
 	"hack/chart":            {"deploy"},
-	"hack/dist":             {},
+	"hack/dist":             {"deploy"},
 	"hack/times":            {},
 	"test/arch":             {"internal/attack"},
 	"test/stage":            {"internal/attack", "test/testenv"},

@@ -31,7 +31,7 @@ func TestInstall(t *testing.T) {
 	for _, p := range r.platforms {
 		t.Run(p.String(), func(t *testing.T) {
 			u := newUser(t, "KREW_OS="+p.os(), "KREW_ARCH="+p.arch())
-			u.run(t, "kubectl", "krew", "install", "--manifest="+filepath.Join(r.dir, "tenama.yaml"),
+			u.run(t, "kubectl", "krew", "install", "--manifest="+filepath.Join(r.dir, "krew.yaml"),
 				"--archive="+filepath.Join(r.dir, p.file()))
 			store := u.krew("store", "tenama", r.version)
 			if diff := cmp.Diff([]string{"LICENSE", p.Bin}, files(t, store)); diff != "" {
@@ -62,6 +62,21 @@ func TestInstall(t *testing.T) {
 			if got, want := u.run(t, "kubectl", "tenama", "version", "--client"),
 				"Client Version: "+r.version+"\n"; got != want {
 				t.Errorf("kubectl tenama version --client: got %q, want %q", got, want)
+			}
+			// Those who install with the plugin and those who use the file get the same.
+			for file, args := range map[string][]string{
+				"tenama.yaml": {"--export"}, "tenama-classes.yaml": {"--export=classes"},
+			} {
+				want, err := os.ReadFile(filepath.Join(r.dir, file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := u.run(t, "kubectl", append([]string{"tenama", "install"}, args...)...); got != string(want) {
+					t.Errorf("kubectl tenama install %s does not print %s", args[0], file)
+				}
+				if file == "tenama.yaml" && !strings.Contains(string(want), "image: "+r.image+"\n") {
+					t.Errorf("%s does not have the image %s", file, r.image)
+				}
 			}
 		})
 	}

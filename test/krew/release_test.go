@@ -50,7 +50,7 @@ func made(t *testing.T) release {
 
 func read(t *testing.T, dir string) release {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, "tenama.yaml"))
+	b, err := os.ReadFile(filepath.Join(dir, "krew.yaml"))
 	if err != nil {
 		t.Fatalf("%v: run make krew", err)
 	}
@@ -64,7 +64,7 @@ func read(t *testing.T, dir string) release {
 		t.Fatal(err)
 	}
 	if len(m.Spec.Platforms) == 0 {
-		t.Fatalf("%s/tenama.yaml has no platforms", dir)
+		t.Fatalf("%s/krew.yaml has no platforms", dir)
 	}
 	image, err := os.ReadFile(filepath.Join(dir, "image.txt"))
 	if err != nil {
