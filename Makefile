@@ -64,8 +64,13 @@ cluster: ## Build the control plane for tests and the demo (the first time: minu
 cluster-oldest: ## Build the same with the oldest Kubernetes that tenama supports (the first time: minutes)
 	@test/cluster/build.sh $(BIN)/cluster-oldest oldest.mod
 
-demo: cluster $(PROGRAMS) ## Show the main use on a real control plane; KEEP=1 leaves it running
+ifeq ($(CLUSTER),current)
+demo: image $(PROGRAMS) # on the cluster of the current context; BROKER=NAME:TAG names an image that its nodes can pull
+	@$(ALONE) $(GO) run ./hack/demo -cluster current -image "$(BROKER)"
+else
+demo: cluster $(PROGRAMS) ## Show the main use on a real control plane; KEEP=1 leaves it running; CLUSTER=current uses yours
 	@$(ALONE) $(GO) run ./hack/demo
+endif
 
 ##### Checks and tests
 

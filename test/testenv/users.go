@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Certificate issues a client certificate signed by an authority of the cluster:
@@ -53,4 +54,16 @@ func (c *Cluster) ConfigFor(user string, groups ...string) (*rest.Config, error)
 	config.QPS = -1
 	config.CertData, config.KeyData = cert, key
 	return config, nil
+}
+
+// Impersonate changes a kubeconfig with one user so that it acts as another one.
+func Impersonate(path, user string, groups ...string) error {
+	config, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return err
+	}
+	for _, auth := range config.AuthInfos {
+		auth.Impersonate, auth.ImpersonateGroups = user, groups
+	}
+	return clientcmd.WriteToFile(*config, path)
 }
