@@ -55,6 +55,21 @@ var operator = []Row{
 		What: "change which labels users may set", Method: patch, Path: managed,
 		Body: annotations(`tenama.dev/user-keys: "istio.io/*"`), Stop: Keys,
 	},
+	// What the controllers of OpenShift write into every namespace.
+	{
+		What: "set the levels of pod security that refuse nothing", Method: patch, Path: managed,
+		Body: labels("pod-security.kubernetes.io/warn: restricted, pod-security.kubernetes.io/audit: restricted, " +
+			"pod-security.kubernetes.io/warn-version: latest"), Stop: Nothing,
+	},
+	{
+		What: "assign a range of users", Method: patch, Path: managed,
+		Body: annotations(`openshift.io/sa.scc.mcs: "s0:c27,c4", openshift.io/sa.scc.uid-range: 1000720000/10000`),
+		Stop: Nothing,
+	},
+	{
+		What: "pin an older version of pod security", Method: patch, Path: managed,
+		Body: labels("pod-security.kubernetes.io/enforce-version: v1.0"), Stop: Keys,
+	},
 	{
 		What: "lower pod security", Method: patch, Path: managed,
 		Body: labels("pod-security.kubernetes.io/enforce: privileged"), Stop: Keys,

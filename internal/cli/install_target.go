@@ -117,7 +117,7 @@ func (o *installOptions) choose(found []install.Installed) (*install.Installed, 
 	}
 	if present.IsDowngrade(version.Get().Version) {
 		return nil, withHint(fmt.Errorf("tenama %s is installed: %s is older", present.Version, version.Get().Version),
-			"update the plugin: kubectl krew upgrade tenama; docs/install.md describes a rollback")
+			"update the plugin: kubectl krew upgrade tenama; docs/upgrade.md describes how to go back")
 	}
 	return present, nil
 }

@@ -73,7 +73,7 @@ func previous(t *testing.T, program string) string {
 	}
 	source, bin := t.TempDir(), t.TempDir()
 	archive := exec.CommandContext(t.Context(), "git", "-C", testenv.Root(), "archive", revision,
-		"--", "go.mod", "go.sum", "api", "cmd", "internal", "pkg")
+		"--", "go.mod", "go.sum", "api", "cmd", "deploy", "internal", "pkg")
 	var complaint bytes.Buffer
 	archive.Stderr = &complaint
 	files, err := archive.Output()
