@@ -280,5 +280,5 @@ func apiServiceAdvice(cond metav1.Condition, gitVersion string) string {
 			"to connect to port 10250 of the nodes"
 	}
 	return "kube-apiserver cannot reach port 10250 of the broker: check network policies and firewalls; " +
-		"if the control plane is not part of the pod network, run the broker in the host network"
+		"if the control plane is not part of the pod network, run: kubectl tenama install --host-network"
 }
