@@ -28,7 +28,7 @@ func newRegistry(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yml")
-	write(t, config, fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\n"+
+	write(t, config, fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\n"+
 		"http: {addr: %s}\n", filepath.Join(dir, "data"), addr))
 	start(t, dir, "docker-registry", "serve", config)
 	eventually(t, "the registry answers", func() bool {
@@ -89,7 +89,8 @@ func start(t *testing.T, dir, name string, args ...string) {
 		_ = cmd.Wait()
 		_ = log.Close()
 		if t.Failed() {
-			t.Logf("%s:\n%s", name, read(t, filepath.Join(dir, "log")))
+			text := read(t, filepath.Join(dir, "log"))
+			t.Logf("the end of the log of %s:\n%s", name, text[max(0, len(text)-2000):])
 		}
 	})
 }
