@@ -28,7 +28,8 @@ func newRegistry(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yml")
-	write(t, config, fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\n"+
+	write(t, config, fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"+
+		"storage: {filesystem: {rootdirectory: %s}}\n"+
 		"http: {addr: %s}\n", filepath.Join(dir, "data"), addr))
 	start(t, dir, "docker-registry", "serve", config)
 	eventually(t, "the registry answers", func() bool {

@@ -71,6 +71,25 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// Without this test, make image PUSH=… could push something else than it builds.
+func TestBuildAndPush(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	to := strings.TrimPrefix(server.URL, "http://") + "/tenama-broker:dev"
+	amd64 := "linux/amd64=" + binaries(t)["amd64"]
+	got := digestOf(t, "1", "-push", to, amd64)
+	if want := digestOf(t, "1", amd64); got != want {
+		t.Errorf("pushed %s, want %s", got, want)
+	}
+	tag, err := name.ParseReference(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if desc, err := remote.Head(tag); err != nil || desc.Digest != got {
+		t.Errorf("the registry has %v, %v, want %s", desc, err, got)
+	}
+}
+
 // referrer returns the file of the only referrer in list, whose subject has to be the
 // index.
 func referrer(t *testing.T, repository name.Repository, list v1.ImageIndex) string {
