@@ -1,12 +1,13 @@
 #!/bin/sh
-# build.sh OUT [MODFILE]: builds the control plane for tests and the demo into OUT, if
-# OUT is absent or was built from other sources; either of the newest Kubernetes that
-# tenama supports (go.mod), or of the oldest (oldest.mod). The first build compiles
-# Kubernetes; these flags make it fast, and must be the same everywhere, or all of it is
-# compiled again.
+# build.sh OUT [MODFILE [TAG]]: builds the control plane for tests and the demo into OUT,
+# if OUT is absent or was built from other sources; either of the newest Kubernetes that
+# tenama supports (go.mod), or of the oldest (oldest.mod). With the tag node it also
+# contains what runs on a node. The first build compiles Kubernetes; these flags make it
+# fast, and must be the same everywhere, or all of it is compiled again.
 set -eu
 out=$(realpath -m "$1")
 mod=${2:-go.mod}
+tag=${3:-}
 cd "$(dirname "$0")"
 hash=$(cat "$mod" "${mod%.mod}.sum" *.go build.sh | git hash-object --stdin)
 [ "$("$out" sources 2>/dev/null || true)" != "$hash" ] || exit 0
@@ -23,7 +24,7 @@ echo "The first time this downloads 200 MB and takes 3.5 to 6 minutes on two cor
 go mod download -modfile="$mod"
 status=$(mktemp)
 trap 'rm -f "$status"' EXIT
-{ go build -v -modfile="$mod" -trimpath -ldflags "$ld" -gcflags "all=-l -dwarf=false" -o "$out.new" . 2>&1 || echo "$?" >"$status"; } | {
+{ go build -v -modfile="$mod" -tags "$tag" -trimpath -ldflags "$ld" -gcflags "all=-l -dwarf=false" -o "$out.new" . 2>&1 || echo "$?" >"$status"; } | {
   n=0
   began=$(date +%s)
   while IFS= read -r line; do

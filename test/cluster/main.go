@@ -11,6 +11,9 @@
 //	cluster kubectl ...                  run kubectl of the same version
 //	cluster sources                      print the hash of the sources it was built from
 //
+// Built with the tag node, it also contains kubelet, kube-proxy and kube-scheduler, and
+// `up --node ADDRESS` configures the control plane for a node at that address.
+//
 // It serves tests, the demo and benchmarks on a loopback address. Do not use it for a
 // cluster with data that matters: etcd does not sync its writes to disk.
 package main
@@ -33,17 +36,19 @@ func init() {
 	runtime.LockOSThread()
 }
 
+// tools are the commands by name.
+var tools = map[string]func() int{
+	"up":                      runUp,
+	"second":                  runSecond,
+	"down":                    runDown,
+	"sources":                 func() int { fmt.Println(sources); return 0 },
+	"etcd":                    runEtcd,
+	"kube-apiserver":          runAPIServer,
+	"kube-controller-manager": runControllerManager,
+	"kubectl":                 runKubectl,
+}
+
 func main() {
-	tools := map[string]func() int{
-		"up":                      runUp,
-		"second":                  runSecond,
-		"down":                    runDown,
-		"sources":                 func() int { fmt.Println(sources); return 0 },
-		"etcd":                    runEtcd,
-		"kube-apiserver":          runAPIServer,
-		"kube-controller-manager": runControllerManager,
-		"kubectl":                 runKubectl,
-	}
 	name := filepath.Base(os.Args[0])
 	run, ok := tools[name]
 	if !ok && len(os.Args) > 1 {

@@ -40,8 +40,7 @@ func second(dir string) error {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return err
 	}
-	const addr = "127.0.0.1"
-	at, err := port(own, addr)
+	at, err := port(own, noNodes.address)
 	if err != nil {
 		return err
 	}
@@ -49,12 +48,12 @@ func second(dir string) error {
 	if err != nil {
 		return err
 	}
-	api, err := start(own, "kube-apiserver", apiserverFlags(dir, "unix://"+etcd, addr, at)...)
+	api, err := start(own, "kube-apiserver", apiserverFlags(dir, "unix://"+etcd, noNodes, at)...)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
-	server := fmt.Sprintf("https://%s:%d", addr, at)
+	server := fmt.Sprintf("https://%s:%d", noNodes.address, at)
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	ready := make(chan error, 1)

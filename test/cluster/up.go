@@ -29,7 +29,11 @@ type options struct {
 	lifeline  bool
 	detach    bool
 	apiserver flagList
+	profile   profile
 }
+
+// nodeFlag adds the flag for a control plane with a node, if the binary was built for it.
+var nodeFlag = func(*flag.FlagSet, *options) {}
 
 // flagList is a flag that may be given several times.
 type flagList []string
@@ -38,14 +42,15 @@ func (l *flagList) String() string     { return strings.Join(*l, " ") }
 func (l *flagList) Set(s string) error { *l = append(*l, s); return nil }
 
 func runUp() int {
-	var o options
+	o := options{profile: noNodes}
 	fs := flag.NewFlagSet("up", flag.ContinueOnError)
 	fs.StringVar(&o.dir, "dir", "", "data directory, created if absent")
-	fs.IntVar(&o.port, "port", 0, "port to serve on at 127.0.0.1; 0 takes a free one")
+	fs.IntVar(&o.port, "port", 0, "port to serve on; 0 takes a free one")
 	fs.BoolVar(&o.lifeline, "lifeline", false,
 		"stop when standard input ends, so that no death of the caller leaves anything running")
 	fs.BoolVar(&o.detach, "detach", false, "return once it is ready and keep running; end it with down")
 	fs.Var(&o.apiserver, "apiserver-flag", "a further flag for kube-apiserver; may be repeated")
+	nodeFlag(fs, &o)
 	if err := fs.Parse(os.Args[1:]); err != nil {
 		return 2
 	}
@@ -83,7 +88,7 @@ func up(o options) error {
 	}
 	defer unlock()
 
-	const addr = "127.0.0.1"
+	addr := o.profile.address
 	if o.port == 0 {
 		if o.port, err = port(dir, addr); err != nil {
 			return err
@@ -92,9 +97,9 @@ func up(o options) error {
 	server := "https://" + net.JoinHostPort(addr, strconv.Itoa(o.port))
 	hosts := []string{
 		addr, "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-		strings.Replace(serviceRange, "0/16", "1", 1),
+		strings.Replace(o.profile.services, "0/16", "1", 1),
 	}
-	if err := writeIdentities(dir, server, hosts); err != nil {
+	if err := writeIdentities(dir, server, hosts, o.profile.users); err != nil {
 		return err
 	}
 	etcd, etcdURL, err := startEtcd(dir)
@@ -102,13 +107,13 @@ func up(o options) error {
 		return fmt.Errorf("start etcd: %w", err)
 	}
 	defer etcd.Close()
-	api, err := start(dir, "kube-apiserver", append(apiserverFlags(dir, etcdURL, addr, o.port), o.apiserver...)...)
+	api, err := start(dir, "kube-apiserver", append(apiserverFlags(dir, etcdURL, o.profile, o.port), o.apiserver...)...)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
 	// It waits for kube-apiserver.
-	controllers, err := start(dir, "kube-controller-manager", controllerManagerFlags(dir)...)
+	controllers, err := start(dir, "kube-controller-manager", controllerManagerFlags(dir, o.profile)...)
 	if err != nil {
 		return err
 	}
@@ -137,7 +142,7 @@ func up(o options) error {
 				return controllers.ended()
 			}
 			early = !serving
-			if controllers, err = start(dir, "kube-controller-manager", controllerManagerFlags(dir)...); err != nil {
+			if controllers, err = start(dir, "kube-controller-manager", controllerManagerFlags(dir, o.profile)...); err != nil {
 				return err
 			}
 		}

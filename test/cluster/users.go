@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +37,7 @@ var tokenUsers = map[string]string{
 
 // writeIdentities fills dir with certificates, keys, tokens and kubeconfigs. It does
 // nothing if dir has them already for the same server.
-func writeIdentities(dir, server string, hosts []string) error {
+func writeIdentities(dir, server string, hosts []string, further map[string]pkix.Name) error {
 	pki := filepath.Join(dir, "pki")
 	done := filepath.Join(pki, "server")
 	switch b, err := os.ReadFile(done); {
@@ -75,6 +76,8 @@ func writeIdentities(dir, server string, hosts []string) error {
 	}
 	pair("apiserver", ca["serving"], pkix.Name{CommonName: "kube-apiserver"}, x509.ExtKeyUsageServerAuth, hosts...)
 	pair("front-proxy-client", ca["front-proxy"], pkix.Name{CommonName: "front-proxy-client"}, x509.ExtKeyUsageClientAuth)
+	pair("kubelet-client", ca["client"], subject("kube-apiserver-kubelet-client", "", "system:masters"),
+		x509.ExtKeyUsageClientAuth)
 
 	sa, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -85,7 +88,9 @@ func writeIdentities(dir, server string, hosts []string) error {
 	pub, err := x509.MarshalPKIXPublicKey(sa.Public())
 	put("sa.pub", encode("PUBLIC KEY", pub), err)
 
-	for name, subject := range certificateUsers {
+	users := maps.Clone(certificateUsers)
+	maps.Copy(users, further)
+	for name, subject := range users {
 		cert, key, err := ca["client"].issue(subject, x509.ExtKeyUsageClientAuth)
 		if err != nil {
 			return err
