@@ -20,6 +20,8 @@ go mod tidy -diff
 (cd tools/helm && go mod tidy -diff)
 (cd tools/gatekeeper && go mod tidy -diff)
 (cd test/attest && go mod tidy -diff)
+(cd tools/kube-router && go mod tidy -diff)
+(cd tools/coredns && go mod tidy -diff)
 (cd test/compat && go mod tidy -diff)
 (cd test/compat/argocd && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)
