@@ -32,7 +32,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat krew wine demo image image-test pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat krew wine demo image image-test node node-tests cluster-node pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ cluster: ## Build the control plane for tests and the demo (the first time: minu
 
 cluster-oldest: ## Build the same with the oldest Kubernetes that tenama supports (the first time: minutes)
 	@test/cluster/build.sh $(BIN)/cluster-oldest oldest.mod
+
+cluster-node: ## Build the same with kubelet, kube-proxy and kube-scheduler, for tests on a node
+	@test/cluster/build.sh $(BIN)/cluster-node go.mod node
 
 ifeq ($(CLUSTER),current)
 demo: image $(PROGRAMS) # on the cluster of the current context; BROKER=NAME:TAG names an image that its nodes can pull
@@ -123,6 +126,16 @@ image-test: dist $(TOOLS)/image $(TOOLS)/oras ## Make a release; test its image 
 
 wine: cluster $(PROGRAMS) ## Run the plugin for Windows under Wine (Debian: wine64 gcc-mingw-w64-x86-64-win32)
 	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/wine $(ARGS)
+
+# The machine first: what the tests run on a node takes minutes to build.
+node: ## Run the tests on a real node (Linux, root); KEEP=1 leaves it running, ARGS='-run TestDNS' runs one
+	@if test/node/packages.sh; then $(MAKE) --no-print-directory node-tests; fi
+
+node-tests: cluster-node $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns
+	$(ALONE) $(GO) test -count=1 -timeout $(if $(KEEP),0,60m) $(if $(KEEP),-v) $(ARGS) ./test/node
+
+$(BIN)/probe: $(wildcard test/node/probe/*.go)
+	@$(GO) build -ldflags "-s -w" -o $@ ./test/node/probe
 
 prove-contained: cluster $(PROGRAMS) ## Attack with the broker's own token, and as a tenant; print what stopped each attack
 	@$(ALONE) $(GO) run ./hack/prove contained
@@ -187,6 +200,14 @@ $(TOOLS)/helm: tools/helm/go.mod
 $(TOOLS)/gatekeeper: tools/gatekeeper/go.mod
 	@echo "Building Gatekeeper (the first time: a minute or more)" >&2
 	@cd tools/gatekeeper && $(GO) build -o $@ github.com/open-policy-agent/gatekeeper/v3
+
+$(TOOLS)/kube-router: tools/kube-router/go.mod tools/kube-router/main.go
+	@echo "Building kube-router (the first time: a minute or more)" >&2
+	@cd tools/kube-router && $(GO) build -ldflags "-s -w" -o $@ .
+
+$(TOOLS)/coredns: tools/coredns/go.mod tools/coredns/main.go
+	@echo "Building CoreDNS (the first time: a minute or more)" >&2
+	@cd tools/coredns && $(GO) build -ldflags "-s -w" -o $@ .
 
 # bin/kubectl is the control plane by another name, and starts as slowly.
 $(TOOLS)/kubectl: test/cluster/go.mod

@@ -31,6 +31,7 @@ var targets = []struct {
 	{"e2e", true},
 	{"e2e-long", true}, {"krew", false}, {"image-test", false}, {"compat", true},
 	{"cluster-oldest", false}, {"e2e-oldest", true},
+	{"cluster-node", false}, {"node", true},
 	{"prove-contained", false}, {"prove-limits", false}, {"prove-memory", false},
 }
 

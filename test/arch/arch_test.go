@@ -72,6 +72,8 @@ var layers = map[string][]string{
 	"hack/demo":             {"test/testenv"},
 	"test/image":            {},
 	"test/krew":             {},
+	"test/node":             {"test/testenv"},
+	"test/node/probe":       {},
 	"test/wine":             {"test/testenv"},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
 	"hack/prove":            {"api/v1alpha1", "pkg/client", "internal/attack", "test/stage", "test/testenv"},
