@@ -131,7 +131,7 @@ wine: cluster $(PROGRAMS) ## Run the plugin for Windows under Wine (Debian: wine
 node: ## Run the tests on a real node (Linux, root); KEEP=1 leaves it running, ARGS='-run TestDNS' runs one
 	@if test/node/packages.sh; then $(MAKE) --no-print-directory node-tests; fi
 
-node-tests: cluster-node $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns
+node-tests: cluster-node image $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns $(TOOLS)/helm
 	$(ALONE) $(GO) test -count=1 -timeout $(if $(KEEP),0,60m) $(if $(KEEP),-v) $(ARGS) ./test/node
 
 $(BIN)/probe: $(wildcard test/node/probe/*.go)

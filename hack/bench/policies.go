@@ -40,7 +40,7 @@ func policies(ctx context.Context, n int, narrow bool) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("resources: [%s/policies]\ncomponents: [%s/narrow]\n", deploy, deploy)
+		text := fmt.Sprintf("resources: [%s/base/policies]\ncomponents: [%s/components/narrow]\n", deploy, deploy)
 		if err := os.WriteFile(filepath.Join(set, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 			return err
 		}

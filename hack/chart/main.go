@@ -26,7 +26,7 @@ var placeholders = []string{
 	"zz-image:zz", `{{ include "tenama.image" . }}`,
 	"zz-release", "{{ .Release.Name }}",
 	"zz-service", "{{ .Release.Service }}",
-	"zz-chart", "{{ .Chart.Name }}-{{ .Chart.Version }}",
+	"zz-chart", "{{ .Chart.Name }}-{{ .Chart.Version | replace \"+\" \"_\" }}",
 	"zz-version", "{{ .Chart.AppVersion | quote }}",
 	"replicas: 77\n", "replicas: {{ .Values.replicas }}\n",
 }

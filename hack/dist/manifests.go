@@ -44,7 +44,7 @@ func packChart(r release, image, dir string) (name string, _ []byte, err error) 
 	repository, digest, _ := strings.Cut(image, "@")
 	replacements := map[string]*strings.Replacer{
 		"Chart.yaml": strings.NewReplacer("version: 0.0.0\n", "version: "+version+"\n",
-			"appVersion: \"(unreleased)\"\n", "appVersion: "+r.version+"\n"),
+			"appVersion: unreleased\n", "appVersion: "+r.version+"\n"),
 		"values.yaml": strings.NewReplacer("  repository: tenama-broker\n  tag: dev\n",
 			"  repository: "+repository+"\n  tag: \"\"\n", "  digest: \"\"\n", "  digest: "+digest+"\n"),
 	}

@@ -64,7 +64,7 @@ func contained(ctx context.Context) (err error) {
 		p.say("Without the policy " + policy)
 		p.kubectl("delete", "validatingadmissionpolicybinding", policy)
 		p.refuses(policy)
-		p.kubectl("apply", "--server-side", "-k", filepath.Join(c.Deploy, "policies"))
+		p.kubectl("apply", "--server-side", "-k", filepath.Join(c.Deploy, "base", "policies"))
 		p.recovers()
 	}
 	return p.sum()

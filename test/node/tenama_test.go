@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +22,7 @@ import (
 const (
 	system      = "tenama-system"
 	broker      = "tenama-broker"
-	brokerImage = "tenama.test/tenama-broker:test"
+	brokerImage = "tenama-broker:dev" // as make image names it
 )
 
 var installed struct {
@@ -32,8 +30,8 @@ var installed struct {
 	done bool
 }
 
-// install installs tenama as deploy/default says, with an image of the broker in bin/,
-// and waits until kube-apiserver reaches it. It returns the administrator.
+// install loads the image of the broker, and installs tenama as administrators do, unless it
+// is installed. It returns the administrator.
 func install(t *testing.T) (*Node, *User) {
 	t.Helper()
 	n := Start(t)
@@ -43,22 +41,13 @@ func install(t *testing.T) (*Node, *User) {
 	if installed.done {
 		return n, admin
 	}
-	if err := n.LoadBinary(brokerImage, testenv.Bin("tenama-broker")); err != nil {
+	if err := n.Load(testenv.Bin("tenama-broker.tar")); err != nil {
 		t.Fatal(err)
 	}
-	deploy := filepath.Join(testenv.Root(), "deploy")
-	manifests := regexp.MustCompile(`image: \S*tenama-broker\S*`).
-		ReplaceAllString(admin.Kubectl("kustomize", filepath.Join(deploy, "default")), "image: "+brokerImage)
 	begun := time.Now()
-	admin.Apply(manifests)
-	admin.Kubectl("wait", "--for=condition=Established", "--timeout=1m", "crd/namespaceclasses.policy.tenama.dev")
-	admin.Kubectl("create", "-k", filepath.Join(deploy, "classes"))
-	admin.Kubectl("create", "clusterrolebinding", "tenama-users", "--clusterrole=tenama:user", "--group=devs")
-	admin.Rollout(system, broker)
-	admin.Rollout(system, "tenama-guard")
-	admin.Kubectl("wait", "--for=condition=Available", "--timeout=2m", "apiservice/v1alpha1.tenama.dev")
+	t.Log(admin.Kubectl("tenama", "install", "--image="+brokerImage, "--yes", "--users-group=devs"))
 	installed.done = true
-	t.Logf("tenama is available %.1f s after kubectl apply", time.Since(begun).Seconds())
+	t.Logf("a namespace can be created %.1f s after kubectl tenama install", time.Since(begun).Seconds())
 	return n, admin
 }
 
