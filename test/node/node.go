@@ -99,11 +99,15 @@ func (u *User) Kubectl(args ...string) string {
 	return out
 }
 
-// Apply applies manifests.
+// Apply applies manifests, repeatedly if need be: kube-apiserver rejects objects if it
+// cannot check the quota within ten seconds.
 func (u *User) Apply(manifests string, args ...string) {
 	u.t.Helper()
-	if out, err := u.tryIn(manifests, append([]string{"apply", "--server-side", "-f", "-"}, args...)...); err != nil {
-		u.t.Fatal(err, out)
+	if err := testenv.Eventually(settle, func() error {
+		_, err := u.tryIn(manifests, append([]string{"apply", "--server-side", "-f", "-"}, args...)...)
+		return err
+	}); err != nil {
+		u.t.Fatal(err)
 	}
 }
 
