@@ -87,7 +87,7 @@ func TestKilledBrokers(t *testing.T) {
 		t.Run(fmt.Sprint(killed), func(t *testing.T) {
 			admin := n.User(t, "admin")
 			load := startTraffic(t, n)
-			pids := processesOf("/tenama-broker", "--shutdown-delay=15s")
+			pids := brokerProcesses()
 			if len(pids) != 2 {
 				t.Fatalf("%d processes of brokers: %v", len(pids), pids)
 			}
@@ -98,7 +98,7 @@ func TestKilledBrokers(t *testing.T) {
 				}
 			}
 			if err := testenv.Eventually(3*time.Minute, func() error {
-				now := processesOf("/tenama-broker", "--shutdown-delay=15s")
+				now := brokerProcesses()
 				if len(now) != 2 || slices.Contains(now, pids[0]) {
 					return fmt.Errorf("processes: %v", now)
 				}
@@ -116,14 +116,13 @@ func TestKilledBrokers(t *testing.T) {
 	}
 }
 
-// processesOf returns the processes whose command line begins with a program and contains
-// an argument.
-func processesOf(program, argument string) (pids []int) {
+// brokerProcesses returns the processes of brokers, which only an argument tells from those
+// of the guard.
+func brokerProcesses() (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range all {
 		b, _ := os.ReadFile(file)
-		args := strings.Split(string(b), "\x00")
-		if args[0] == program && strings.Contains(string(b), argument) {
+		if slices.Contains(strings.Split(string(b), "\x00"), "--shutdown-delay=15s") {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			pids = append(pids, pid)
 		}
