@@ -81,7 +81,7 @@ check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit t
 
 test: check e2e demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long compat krew image-test e2e-oldest prove-contained prove-limits prove-memory ## Run these and all others: before a release, and before an issue is resolved
+test-all: test e2e-long node compat krew image-test e2e-oldest prove-contained prove-limits prove-memory ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }

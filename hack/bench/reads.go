@@ -107,7 +107,8 @@ func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n
 	if p := failure.Load(); p != nil {
 		return *p
 	}
-	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "base", "policies")); err != nil {
+	policies := filepath.Join(c.Deploy, "base", "policies")
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", policies); err != nil {
 		return errors.New(out)
 	}
 	// The controllers create an account and a certificate in each namespace: wait for

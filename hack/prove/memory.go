@@ -157,7 +157,8 @@ func fill(ctx context.Context, c *testenv.Cluster, model *corev1.Namespace, n in
 		return err
 	default:
 	}
-	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "base", "policies")); err != nil {
+	policies := filepath.Join(c.Deploy, "base", "policies")
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", policies); err != nil {
 		return errors.New(out)
 	}
 	return nil

@@ -34,7 +34,8 @@ func TestSecondInstallation(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := renamed(t, c)
-	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(other.Deploy, "overlays", "local")); err != nil {
+	local := filepath.Join(other.Deploy, "overlays", "local")
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", local); err != nil {
 		t.Fatal(out)
 	}
 	if err := testenv.Eventually(60*time.Second, func() error {
@@ -73,7 +74,8 @@ func TestSecondInstallation(t *testing.T) {
 	if !registered(c) {
 		t.Error("the second broker deleted the API of the first")
 	}
-	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", filepath.Join(c.Deploy, "overlays", "local")); err != nil {
+	local = filepath.Join(c.Deploy, "overlays", "local")
+	if out, err := c.Kubectl("admin", "apply", "--server-side", "-k", local); err != nil {
 		t.Fatal(out)
 	}
 	if err := testenv.Eventually(60*time.Second, create); err != nil {
