@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,9 @@ func (o *installOptions) runCheck(ctx context.Context) error {
 	if t.present == nil {
 		report.ok("installation", "none; there would be one in namespace "+t.options.Namespace)
 	} else {
-		report.ok("installation", fmt.Sprintf("%s in namespace %s, up to date: %t", t.present.Version, t.present.Namespace,
-			!t.changes()))
+		state := map[bool]string{true: "install would update it", false: "up to date"}[t.changes()]
+		report.ok("installation", fmt.Sprintf("%s in namespace %s: %s", cmp.Or(t.present.Version, "an unreleased build"),
+			t.present.Namespace, state))
 	}
 	failed := false
 	for _, p := range t.problems {

@@ -70,7 +70,7 @@ func (o *installOptions) prepare(ctx context.Context) (*installTarget, error) {
 	t.version = v.GitVersion
 	if parsed, err := utilversion.ParseGeneric(t.version); err == nil &&
 		parsed.LessThan(utilversion.MustParseGeneric(oldestKubernetes)) {
-		return nil, fmt.Errorf("Kubernetes %s: tenama requires %s or later", t.version, oldestKubernetes)
+		return nil, fmt.Errorf("the cluster has Kubernetes %s; tenama requires %s or later", t.version, oldestKubernetes)
 	}
 	found, err := install.Find(ctx, config)
 	if err != nil {
@@ -167,7 +167,7 @@ func (o *installOptions) show(t *installTarget) {
 		fmt.Fprintln(w, "Creates "+countKinds(created))
 	}
 	if updated > 0 {
-		fmt.Fprintf(w, "Changes %d objects\n", updated)
+		fmt.Fprintln(w, "Changes "+countOf(updated, "object"))
 	}
 	for i := range t.plan {
 		c := &t.plan[i]

@@ -120,12 +120,12 @@ func (o *uninstallOptions) confirm(ctx context.Context, namespace string, lent [
 	f.Add("Context", o.contextName())
 	f.Add("Server", o.server())
 	f.Add("Namespace", namespace)
-	f.Add("Lent", fmt.Sprintf("%d namespaces", len(lent)))
+	f.Add("Lent", countOf(len(lent), "namespace"))
 	f.Print(o.ErrOut)
 	if len(lent) > 0 {
 		fmt.Fprintln(o.ErrOut, term.Clean("  "+strings.Join(lent, ", ")))
 		if o.yes && !o.deleteLent && !o.keepLent {
-			return withHint(fmt.Errorf("%d namespaces are lent", len(lent)),
+			return withHint(fmt.Errorf("still lent: %s", countOf(len(lent), "namespace")),
 				"use --delete-lent to delete them with everything in them, or --keep-lent")
 		}
 	}
@@ -135,11 +135,11 @@ func (o *uninstallOptions) confirm(ctx context.Context, namespace string, lent [
 	question := "Remove tenama, with all classes and budgets?"
 	switch {
 	case len(lent) > 0 && o.keepLent:
-		question = fmt.Sprintf("Remove tenama, with all classes and budgets, and keep %d namespaces without an expiry?",
-			len(lent))
+		question = fmt.Sprintf("Remove tenama, with all classes and budgets, and keep %s without an expiry?",
+			countOf(len(lent), "namespace"))
 	case len(lent) > 0:
-		question = fmt.Sprintf("Remove tenama, with all classes and budgets, and with %d namespaces and everything in them?",
-			len(lent))
+		question = fmt.Sprintf("Remove tenama, with all classes and budgets, and %s with everything in them?",
+			countOf(len(lent), "namespace"))
 	}
 	ok, err := term.Ask(ctx, o.In, o.ErrOut, question, "use --yes to uninstall without confirmation")
 	if err == nil && !ok {
@@ -176,4 +176,12 @@ func (o *uninstallOptions) remove(ctx context.Context, cluster *install.Cluster,
 		}
 	}
 	return nil
+}
+
+// countOf returns such as "1 namespace" or "2 namespaces".
+func countOf(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -168,7 +168,7 @@ func TestInstaller(t *testing.T) {
 		i.kubectl("create", "namespace", "cust-a")
 		i.kubectl("label", "namespace", "cust-a", "tenama.dev/managed=true")
 		i.expect(1, yes("--prefix=lent-"), "cust-a have another prefix", "--prefix NEW,OLD")
-		i.expect(1, []string{"uninstall", "--yes"}, "1 namespaces are lent", "--delete-lent")
+		i.expect(1, []string{"uninstall", "--yes"}, "still lent: 1 namespace", "--delete-lent")
 		i.kubectl("delete", "namespace", "cust-a")
 	})
 
