@@ -127,7 +127,9 @@ func (s *Side) Do(ctx context.Context, e Exchange) (Answer, error) {
 		lines := bufio.NewScanner(bytes.NewReader(body))
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			a.Events = append(a.Events, s.event(lines.Bytes()))
+			if e := s.event(lines.Bytes()); e != progress {
+				a.Events = append(a.Events, e)
+			}
 		}
 		return a, lines.Err()
 	}
@@ -190,6 +192,9 @@ func (s *Side) read(a *Answer, body []byte) {
 	}
 }
 
+// progress is a bookmark that ends nothing. Servers send such ones when they like to (KEP-956).
+const progress = "BOOKMARK"
+
 func (s *Side) event(line []byte) string {
 	var e struct {
 		Type   string
@@ -202,6 +207,8 @@ func (s *Side) event(line []byte) string {
 	switch {
 	case e.Type == "ERROR":
 		return e.Type + " " + s.status(e.Object)
+	case e.Type == "BOOKMARK" && meta["annotations"] == nil:
+		return progress
 	case e.Type == "BOOKMARK":
 		return fmt.Sprint(e.Type, " ", e.Object["kind"], " ", meta["annotations"])
 	case e.Object["kind"] == "Table":

@@ -67,6 +67,22 @@ func side(t *testing.T, c *testenv.Cluster, group string) *conformance.Side {
 	}
 }
 
+// watchTimeout ends the watches of package conformance.
+const watchTimeout = "timeoutSeconds=2"
+
+// exchange sends the same request to both sides.
+func exchange(t *testing.T, theirs, ours *conformance.Side, e conformance.Exchange) (want, got conformance.Answer) {
+	t.Helper()
+	want, err := theirs.Do(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = ours.Do(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	return want, got
+}
+
 // To clients, the API must look like a custom resource: the same requests must get the
 // same answers, except for the differences listed in docs/conformance.md.
 func TestConformance(t *testing.T) {
@@ -107,13 +123,15 @@ func TestConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := theirs.Do(ctx, e)
-			if err != nil {
-				t.Fatal(err)
+			want, got := exchange(t, theirs, ours, e)
+			expected := want
+			if e.Rewrite != nil {
+				e.Rewrite(&expected)
 			}
-			got, err := ours.Do(ctx, e)
-			if err != nil {
-				t.Fatal(err)
+			if strings.Contains(e.Path, watchTimeout) && !cmp.Equal(expected.Events, got.Events) {
+				// A slow machine may not send all events in that time.
+				e.Path = strings.Replace(e.Path, watchTimeout, "timeoutSeconds=60", 1)
+				want, got = exchange(t, theirs, ours, e)
 			}
 			diff := cmp.Diff(want, got)
 			used[e.Differs] = true
