@@ -5,6 +5,7 @@ package deploy
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -69,7 +70,7 @@ func (o *Options) overlay() fields {
 }
 
 func (o *Options) components() []string {
-	out := o.Components
+	out := slices.Clone(o.Components)
 	if o.HostNetwork {
 		out = append(out, "host-network")
 	}

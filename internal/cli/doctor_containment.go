@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/attack"
 	"tenama.dev/tenama/internal/install"
 	"tenama.dev/tenama/pkg/client"
@@ -29,20 +31,19 @@ func (o *doctorOptions) checkContainment(ctx context.Context) error {
 	if err != nil {
 		return explainForbidden(err)
 	}
-	if len(found) != 1 {
-		return withHint(fmt.Errorf("expected one installation of tenama, found %d", len(found)),
-			"install it first: kubectl tenama install")
+	if found == nil {
+		return withHint(errors.New("tenama is not installed on this cluster"), "install it first: kubectl tenama install")
 	}
-	user := "system:serviceaccount:" + found[0].Namespace + ":" + found[0].ServiceAccount
+	user := "system:serviceaccount:" + found.Namespace + ":" + found.ServiceAccount
 	as := rest.CopyConfig(config)
 	as.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{
-		"system:serviceaccounts", "system:serviceaccounts:" + found[0].Namespace, "system:authenticated",
+		"system:serviceaccounts", "system:serviceaccounts:" + found.Namespace, "system:authenticated",
 	}}
 	c, err := o.client()
 	if err != nil {
 		return err
 	}
-	names, err := stageNames(ctx, c, found[0])
+	names, err := stageNames(ctx, c, found)
 	if err != nil {
 		return err
 	}
@@ -105,14 +106,16 @@ func (o *doctorOptions) judge(row attack.Row, got, detail string) string {
 
 // stageNames returns what the names in the attempts stand for: the installation, an ordinary
 // namespace, and a lent one if there is any.
-func stageNames(ctx context.Context, c *client.Client, i install.Installed) ([]string, error) {
-	lent, err := c.List(ctx, metav1.ListOptions{Limit: 1})
+func stageNames(ctx context.Context, c *client.Client, i *install.Installed) ([]string, error) {
+	lent, err := c.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
 	names := []string{"$home", i.Namespace, "$sa", i.ServiceAccount, "$plain", i.Namespace, "tmp-", i.Prefix()}
-	if len(lent.Items) > 0 {
-		names = append(names, "$managed", lent.Items[0].Name)
+	for i := range lent.Items { // the broker may take more from a namespace whose deletion hangs
+		if tn := &lent.Items[i]; tn.DeletionTimestamp == nil && tn.Status.Phase == v1alpha1.PhaseReady {
+			return append(names, "$managed", tn.Name), nil
+		}
 	}
 	return names, nil
 }

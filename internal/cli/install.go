@@ -187,10 +187,10 @@ func (o *installOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p := target.blocked(); p != nil {
+		return withHint(fmt.Errorf("%s: %s", p.Check, p.Message), p.Advice)
+	}
 	for _, p := range target.problems {
-		if !p.Warning {
-			return withHint(fmt.Errorf("%s: %s", p.Check, p.Message), p.Advice)
-		}
 		fmt.Fprintf(o.ErrOut, "Warning: %s\n  %s\n", p.Message, p.Advice)
 	}
 	o.show(target)
@@ -219,7 +219,7 @@ func (o *installOptions) conclude(ctx context.Context, t *installTarget) error {
 			return o.explainPlan(err)
 		}
 	}
-	if o.classes && t.present == nil {
+	if o.classes { // also after a first installation that was interrupted
 		created, err := t.cluster.CreateClasses(ctx)
 		if err != nil {
 			return err

@@ -19,10 +19,13 @@ func (o *installOptions) runCheck(ctx context.Context) error {
 		return &exitStatus{exitError}
 	}
 	report.ok("cluster", fmt.Sprintf("%s %s, context %s", o.server(), t.version, o.contextName()))
-	report.ok("rights", "you have the rights to install tenama")
-	if t.present == nil {
+	switch {
+	case t.blocked() != nil: // nothing was planned
+	case t.present == nil:
+		report.ok("rights", "you have the rights to install tenama")
 		report.ok("installation", "none; there would be one in namespace "+t.options.Namespace)
-	} else {
+	default:
+		report.ok("rights", "you have the rights to update tenama")
 		state := map[bool]string{true: "install would update it", false: "up to date"}[t.changes()]
 		report.ok("installation", fmt.Sprintf("%s in namespace %s: %s", cmp.Or(t.present.Version, "an unreleased build"),
 			t.present.Namespace, state))

@@ -38,6 +38,16 @@ func (t *installTarget) changes() bool {
 	return slices.ContainsFunc(t.plan, func(c install.Change) bool { return c.Creates() || c.Updates() })
 }
 
+// blocked returns the first problem that prevents the installation, or nil.
+func (t *installTarget) blocked() *install.Problem {
+	for i := range t.problems {
+		if !t.problems[i].Warning {
+			return &t.problems[i]
+		}
+	}
+	return nil
+}
+
 func (t *installTarget) verb() string {
 	if t.present != nil {
 		return "Update"
@@ -52,7 +62,8 @@ func (t *installTarget) done() string {
 	return "was installed"
 }
 
-// prepare reads the cluster and plans the installation. It changes nothing.
+// prepare reads the cluster and plans the installation, unless a problem prevents it. It changes
+// nothing.
 func (o *installOptions) prepare(ctx context.Context) (*installTarget, error) {
 	defer o.progress("reading the cluster")()
 	config, err := o.config()
@@ -72,11 +83,10 @@ func (o *installOptions) prepare(ctx context.Context) (*installTarget, error) {
 		parsed.LessThan(utilversion.MustParseGeneric(oldestKubernetes)) {
 		return nil, fmt.Errorf("the cluster has Kubernetes %s; tenama requires %s or later", t.version, oldestKubernetes)
 	}
-	found, err := install.Find(ctx, config)
-	if err != nil {
+	if t.present, err = install.Find(ctx, config); err != nil {
 		return nil, o.explainPlan(err)
 	}
-	if t.present, err = o.choose(found); err != nil {
+	if err := o.checkPresent(t.present); err != nil {
 		return nil, err
 	}
 	t.options = o.options(t.present)
@@ -91,6 +101,9 @@ func (o *installOptions) prepare(ctx context.Context) (*installTarget, error) {
 	if t.problems, err = t.cluster.Check(ctx, &t.options, t.version); err != nil {
 		return nil, o.explainPlan(err)
 	}
+	if t.blocked() != nil {
+		return t, nil
+	}
 	objects, err := deploy.Objects(t.options)
 	if err != nil {
 		return nil, err
@@ -101,25 +114,24 @@ func (o *installOptions) prepare(ctx context.Context) (*installTarget, error) {
 	return t, nil
 }
 
-// choose returns the installation to update, or nil if there is none.
-func (o *installOptions) choose(found []install.Installed) (*install.Installed, error) {
-	if len(found) == 0 {
-		return nil, nil
+// checkPresent returns an error if the present installation is not to be updated.
+func (o *installOptions) checkPresent(present *install.Installed) error {
+	if present == nil {
+		return nil
 	}
-	present := &found[0]
-	if o.given("namespace") && present.Namespace != o.wants.Namespace || len(found) > 1 {
-		return nil, withHint(fmt.Errorf("tenama is installed in namespace %q already, and a cluster has room for one",
+	if o.given("namespace") && present.Namespace != o.wants.Namespace {
+		return withHint(fmt.Errorf("tenama is installed in namespace %q already, and a cluster has room for one",
 			present.Namespace), "update that one, or uninstall it first: kubectl tenama uninstall -n "+present.Namespace)
 	}
 	if present.Owner != "" {
-		return nil, withHint(fmt.Errorf("tenama was installed by %s", present.Owner),
+		return withHint(fmt.Errorf("tenama was installed by %s", present.Owner),
 			"update it there; `kubectl tenama install --export` prints the manifests of this release")
 	}
 	if present.IsDowngrade(version.Get().Version) {
-		return nil, withHint(fmt.Errorf("tenama %s is installed: %s is older", present.Version, version.Get().Version),
+		return withHint(fmt.Errorf("tenama %s is installed: %s is older", present.Version, version.Get().Version),
 			"update the plugin: kubectl krew upgrade tenama; docs/upgrade.md describes how to go back")
 	}
-	return present, nil
+	return nil
 }
 
 // explainPlan adds advice to an error of an installation.
@@ -127,8 +139,9 @@ func (o *installOptions) explainPlan(err error) error {
 	var conflict *install.ConflictError
 	switch {
 	case errors.As(err, &conflict):
-		return withHint(err, "install takes nothing from other tools: update tenama with the one that installed it, "+
-			"such as kubectl apply --server-side -f with the output of kubectl tenama install --export")
+		return withHint(err, "install overwrites nothing that others set: use the tool that did, or take it over: "+
+			"kubectl tenama install --export | kubectl apply --server-side --force-conflicts --field-manager="+
+			install.Manager+" -f -")
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "not currently held"):
 		return withHint(errors.New("you cannot grant the broker rights that you do not have yourself"),
 			"this takes an administrator of the cluster (ClusterRole cluster-admin)")

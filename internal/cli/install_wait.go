@@ -6,10 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/install"
 	"tenama.dev/tenama/pkg/client"
@@ -70,19 +74,47 @@ func (o *installOptions) tryCreate(ctx context.Context) error {
 		return err
 	}
 	for {
-		probe := &createRequest{factory: o.factory, dryRun: true}
-		_, err := probe.create(ctx, c, probe.object())
-		if budget, _ := client.IsOverBudget(err); err == nil || budget != "" {
-			return nil
-		}
-		if apierrors.IsForbidden(err) { // an administrator of the cluster who may not use classes
+		tried, err := o.tryOnce(ctx, c)
+		if err == nil {
+			if !tried {
+				fmt.Fprintln(o.ErrOut, "There is no class yet, so no namespace can be created: create one (docs/classes.md)")
+			}
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			line, hint, _ := explain(err)
-			return withHint(fmt.Errorf("a namespace cannot be created yet: %s", line), hint)
+			return withHint(fmt.Errorf("a namespace cannot be created yet: %s", strings.TrimPrefix(line, "error: ")), hint)
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// tryOnce returns nil if the broker decides about a creation, or if there is no class to try,
+// which tried reports.
+func (o *installOptions) tryOnce(ctx context.Context, c *client.Client) (tried bool, _ error) {
+	classes, err := c.Classes(ctx)
+	if err != nil || len(classes.Items) == 0 {
+		return false, err
+	}
+	class := &classes.Items[0]
+	for i := range classes.Items {
+		if isDefault(&classes.Items[i]) {
+			class = &classes.Items[i]
+		}
+	}
+	ready := meta.FindStatusCondition(class.Status.Conditions, policyv1alpha1.ConditionReady)
+	if ready == nil {
+		return true, fmt.Errorf("the broker has not looked at class %q", class.Name)
+	}
+	if ready.Status == metav1.ConditionFalse {
+		return true, fmt.Errorf("class %q cannot be used: %s", class.Name, ready.Message)
+	}
+	probe := &createRequest{factory: o.factory, dryRun: true, class: class.Name}
+	_, err = probe.create(ctx, c, probe.object())
+	budget, _ := client.IsOverBudget(err)
+	if budget != "" || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+		return true, nil // a full budget, a right or a parameter that the administrator lacks
+	}
+	return true, err
 }

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,61 +74,72 @@ func (o *uninstallOptions) run(ctx context.Context) error {
 	if err != nil {
 		return explainForbidden(err)
 	}
-	namespace := o.namespace
-	for _, i := range found {
-		switch {
-		case namespace == "" || namespace == i.Namespace:
-			namespace = i.Namespace
-		default:
-			return fmt.Errorf("tenama is not installed in namespace %q, but in %q", namespace, i.Namespace)
-		}
-		if i.Owner != "" {
-			return withHint(fmt.Errorf("tenama was installed by %s", i.Owner), "uninstall it there")
-		}
+	if found == nil { // nothing, or what a removal that was interrupted has left
+		found = &install.Installed{Namespace: cmp.Or(o.namespace, deploy.DefaultNamespace)}
 	}
-	if namespace == "" { // a removal that was interrupted, perhaps
-		namespace = deploy.DefaultNamespace
+	switch {
+	case o.namespace != "" && o.namespace != found.Namespace:
+		return fmt.Errorf("tenama is not installed in namespace %q, but in %q", o.namespace, found.Namespace)
+	case found.Owner != "":
+		return withHint(fmt.Errorf("tenama was installed by %s", found.Owner), "uninstall it there")
 	}
-	cluster, err := install.New(config, namespace)
-	if err != nil {
+	r := &removal{namespace: found.Namespace}
+	if r.cluster, err = install.New(config, found.Namespace); err != nil {
 		return err
 	}
-	there, err := cluster.Exists(ctx)
+	there, err := r.cluster.Exists(ctx)
 	if err != nil {
-		return err
-	}
-	lent, err := cluster.Lent(ctx)
-	if err != nil {
-		return err
+		return explainForbidden(err)
 	}
 	if !there {
 		fmt.Fprintln(o.ErrOut, "tenama is not installed on this cluster")
 		return nil
 	}
-	if err := o.confirm(ctx, namespace, lent); err != nil {
+	if r.lent, err = r.cluster.Lent(ctx); err != nil {
+		return explainForbidden(err)
+	}
+	if r.others, err = r.cluster.Others(ctx, &found.Options); err != nil {
+		return explainForbidden(err)
+	}
+	if err := o.confirm(ctx, r); err != nil {
 		return err
 	}
-	if err := o.remove(ctx, cluster, lent); err != nil {
+	if err := o.remove(ctx, r); err != nil {
 		return err
 	}
 	fmt.Fprintln(o.Out, "tenama was removed")
 	return nil
 }
 
+// removal is what is removed from a cluster.
+type removal struct {
+	cluster   *install.Cluster
+	namespace string // of the broker
+	lent      []install.Lent
+	others    []string // what others have in that namespace
+}
+
 // confirm shows what is lost, and asks.
-func (o *uninstallOptions) confirm(ctx context.Context, namespace string, lent []string) error {
+func (o *uninstallOptions) confirm(ctx context.Context, rm *removal) error {
+	lent := rm.lent
 	var f term.Fields
 	f.Add("Context", o.contextName())
 	f.Add("Server", o.server())
-	f.Add("Namespace", namespace)
+	f.Add("Namespace", rm.namespace)
 	f.Add("Lent", countOf(len(lent), "namespace"))
 	f.Print(o.ErrOut)
 	if len(lent) > 0 {
-		fmt.Fprintln(o.ErrOut, term.Clean("  "+strings.Join(lent, ", ")))
+		for _, l := range lent {
+			fmt.Fprintln(o.ErrOut, "  "+term.Clean(l.Name))
+		}
 		if o.yes && !o.deleteLent && !o.keepLent {
 			return withHint(fmt.Errorf("still lent: %s", countOf(len(lent), "namespace")),
 				"use --delete-lent to delete them with everything in them, or --keep-lent")
 		}
+	}
+	if len(rm.others) > 0 {
+		fmt.Fprintf(o.ErrOut, "Namespace %s stays, since others use it: %s\n", rm.namespace,
+			term.Clean(strings.Join(rm.others, ", ")))
 	}
 	if o.yes {
 		return nil
@@ -149,19 +161,27 @@ func (o *uninstallOptions) confirm(ctx context.Context, namespace string, lent [
 }
 
 // remove deletes everything, in the order that leaves no API without a broker.
-func (o *uninstallOptions) remove(ctx context.Context, cluster *install.Cluster, lent []string) error {
+func (o *uninstallOptions) remove(ctx context.Context, rm *removal) error {
 	for _, step := range []struct {
 		action string
 		do     func(context.Context) error
 	}{
 		{"deleting what is lent", func(ctx context.Context) error {
-			if o.keepLent || len(lent) == 0 {
+			if o.keepLent || len(rm.lent) == 0 {
 				return nil
 			}
-			return cluster.DeleteLent(ctx, lent)
+			return rm.cluster.DeleteLent(ctx, rm.lent)
 		}},
-		{"waiting until the brokers have ended", cluster.Stop},
-		{"removing tenama", cluster.Remove},
+		{"waiting until the brokers have ended", rm.cluster.Stop},
+		{"looking for what was lent meanwhile", func(ctx context.Context) error {
+			lent, err := rm.cluster.Lent(ctx)
+			if err != nil || o.keepLent || len(lent) == 0 {
+				return err
+			}
+			return withHint(fmt.Errorf("%s was lent meanwhile, and the brokers have ended",
+				countOf(len(lent), "namespace")), "repeat the command")
+		}},
+		{"removing tenama", func(ctx context.Context) error { return rm.cluster.Remove(ctx, len(rm.others) > 0) }},
 	} {
 		done := o.progress(step.action)
 		limited, cancel := context.WithTimeout(ctx, o.timeout.d)

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/deploy"
@@ -32,7 +31,7 @@ type Problem struct {
 func (c *Cluster) Check(ctx context.Context, o *deploy.Options, version string) ([]Problem, error) {
 	var out []Problem
 	for _, check := range []func(context.Context, *deploy.Options) (*Problem, error){
-		c.checkAggregation, c.checkNames, c.checkLent, c.checkAPIService, c.checkNetwork(version),
+		c.checkAggregation, c.checkHome, c.checkNames, c.checkLent, c.checkAPIService, c.checkNetwork(version),
 	} {
 		p, err := check(ctx, o)
 		if err != nil {
@@ -89,12 +88,12 @@ func (c *Cluster) checkNames(ctx context.Context, o *deploy.Options) (*Problem, 
 
 // checkLent checks that no lent namespace would be left without policies and expiry.
 func (c *Cluster) checkLent(ctx context.Context, o *deploy.Options) (*Problem, error) {
-	names, err := c.Lent(ctx)
+	lent, err := c.Lent(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var left []string
-	for _, name := range names {
+	for _, name := range namesOf(lent) {
 		if !slices.ContainsFunc(prefixesOf(o), func(p string) bool { return strings.HasPrefix(name, p) }) {
 			left = append(left, name)
 		}
@@ -105,22 +104,6 @@ func (c *Cluster) checkLent(ctx context.Context, o *deploy.Options) (*Problem, e
 	return &Problem{Check: "lent namespaces",
 		Message: fmt.Sprintf("%s have another prefix: they would neither expire nor be protected", some(left)),
 		Advice:  "delete them first, or keep their prefix: --prefix NEW,OLD"}, nil
-}
-
-// Lent returns the names of the lent namespaces. It reads Namespaces, so it works also if
-// the broker does not.
-func (c *Cluster) Lent(ctx context.Context) ([]string, error) {
-	list, err := c.client.Resource(namespaces).List(ctx, metav1.ListOptions{
-		LabelSelector: labels.Set{v1alpha1.LabelManaged: "true"}.String(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list namespaces: %w", err)
-	}
-	var names []string
-	for i := range list.Items {
-		names = append(names, list.Items[i].GetName())
-	}
-	return names, nil
 }
 
 // APIServerPorts returns the ports of kube-apiserver that the NetworkPolicies of an

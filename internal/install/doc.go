@@ -25,8 +25,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-
-	"tenama.dev/tenama/deploy"
 )
 
 // Manager is the name of tenama's field manager, as kube-apiserver records it.
@@ -36,8 +34,10 @@ const Manager = "kubectl-tenama"
 const (
 	brokerName = "tenama-broker"
 	guardName  = "tenama-guard"
+	brokerRole = "tenama:broker" // ClusterRole and its binding
 	apiService = "v1alpha1.tenama.dev"
-	usersName  = "tenama-users" // ClusterRoleBinding of those who may use tenama
+	nameLabel  = "app.kubernetes.io/name" // tenama on every object
+	usersName  = "tenama-users"           // ClusterRoleBinding of those who may use tenama
 )
 
 var (
@@ -94,21 +94,6 @@ func (c *Cluster) get(
 		return nil, nil
 	}
 	return o, err
-}
-
-// Exists reports whether the cluster has objects of an installation, also of one that was
-// removed in part.
-func (c *Cluster) Exists(ctx context.Context) (bool, error) {
-	objects, err := deploy.Objects(deploy.Options{Namespace: c.namespace})
-	if err != nil {
-		return false, err
-	}
-	for _, o := range objects {
-		if live, err := c.get(ctx, c.resourceOf(o), o.GetName()); err != nil || live != nil {
-			return err == nil, err
-		}
-	}
-	return false, nil
 }
 
 // Image returns the image of the first container of a Deployment.

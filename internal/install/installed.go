@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilversion "k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/rest"
@@ -28,33 +27,46 @@ type Installed struct {
 // Prefix returns the first prefix of temporary namespaces.
 func (i *Installed) Prefix() string { return prefixesOf(&i.Options)[0] }
 
-// Find returns the installations of a cluster: the broker's Deployments.
-func Find(ctx context.Context, config *rest.Config) ([]Installed, error) {
+// Find returns the installation of a cluster, or nil if there is none. Its record is the
+// ClusterRoleBinding of the broker, which only administrators can write: a Deployment that
+// looks like a broker could lead an administrator into the namespace of another user.
+func Find(ctx context.Context, config *rest.Config) (*Installed, error) {
 	c, err := New(config, "")
 	if err != nil {
 		return nil, err
 	}
-	list, err := c.client.Resource(deployments).List(ctx, metav1.ListOptions{
-		LabelSelector: "app.kubernetes.io/name=tenama,app.kubernetes.io/component=broker",
-	})
+	b, err := c.get(ctx, c.client.Resource(roleBindings), brokerRole)
 	if err != nil {
 		return nil, fmt.Errorf("look for an installation: %w", err)
 	}
-	var out []Installed
-	for i := range list.Items {
-		d := &list.Items[i]
-		found := Installed{
-			Namespace: d.GetNamespace(), Version: d.GetLabels()["app.kubernetes.io/version"], Owner: Owner(d),
-			Options: deploy.Options{Prefixes: prefixes(d)},
+	if b == nil {
+		return nil, nil
+	}
+	out := &Installed{Owner: Owner(b)}
+	for _, s := range maps(b.Object, "subjects") {
+		if s["kind"] == "ServiceAccount" {
+			out.Namespace, out.ServiceAccount = text(s["namespace"]), text(s["name"])
 		}
-		found.ServiceAccount, _, _ = unstructured.NestedString(d.Object, "spec", "template", "spec", "serviceAccountName")
-		if raw := d.GetAnnotations()[deploy.AnnotationOptions]; raw != "" {
-			if err := json.Unmarshal([]byte(raw), &found.Options); err != nil {
-				return nil, fmt.Errorf("read annotation %s of deployment %q: %w", deploy.AnnotationOptions, d.GetName(), err)
-			}
+	}
+	if out.Namespace == "" {
+		return nil, fmt.Errorf("ClusterRoleBinding %q has no ServiceAccount", brokerRole)
+	}
+	out.Options.Namespace = out.Namespace
+	d, err := c.get(ctx, c.client.Resource(deployments).Namespace(out.Namespace), brokerName)
+	if err != nil {
+		return nil, fmt.Errorf("get deployment %q: %w", brokerName, err)
+	}
+	if d == nil { // an installation or a removal was interrupted
+		return out, nil
+	}
+	out.Version, out.Options.Prefixes = d.GetLabels()["app.kubernetes.io/version"], prefixes(d)
+	if owner := Owner(d); owner != "" {
+		out.Owner = owner
+	}
+	if raw := d.GetAnnotations()[deploy.AnnotationOptions]; raw != "" {
+		if err := json.Unmarshal([]byte(raw), &out.Options); err != nil {
+			return nil, fmt.Errorf("read annotation %s of deployment %q: %w", deploy.AnnotationOptions, brokerName, err)
 		}
-		found.Options.Namespace = found.Namespace
-		out = append(out, found)
 	}
 	return out, nil
 }

@@ -23,6 +23,7 @@ type Change struct {
 	Result *unstructured.Unstructured // after a dry run; Object if its namespace does not exist yet
 
 	same bool // another manager set the same values
+	ours bool // this program set the fields itself, by another kind of request
 }
 
 // Creates reports whether the object does not exist yet.
@@ -43,14 +44,18 @@ func plain(o *unstructured.Unstructured) map[string]any {
 	return o.Object
 }
 
-// ConflictError says that fields of an object belong to another field manager.
+// ConflictError says that an object, or some fields of it, belong to other field managers.
 type ConflictError struct {
 	Object   string
+	Fields   []string // empty: the whole object
 	Managers []string
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s is managed by %s", e.Object, strings.Join(e.Managers, " and "))
+	if len(e.Fields) == 0 {
+		return fmt.Sprintf("%s is managed by %s", e.Object, strings.Join(e.Managers, " and "))
+	}
+	return fmt.Sprintf("%s: %s is managed by %s", e.Object, some(e.Fields), strings.Join(e.Managers, " and "))
 }
 
 // Plan compares the objects with those of the cluster, by a dry run of each. It writes
@@ -71,8 +76,9 @@ func (c *Cluster) Plan(ctx context.Context, objects []*unstructured.Unstructured
 		if ch.Live, err = c.get(ctx, r, o.GetName()); err != nil {
 			return nil, fmt.Errorf("get %s: %w", label(o), err)
 		}
-		if ch.Live != nil && Owner(ch.Live) != "" {
-			return nil, &ConflictError{label(o), []string{Owner(ch.Live)}}
+		// Helm keeps definitions, with its marks, when it uninstalls the chart.
+		if ch.Live != nil && Owner(ch.Live) != "" && o.GetKind() != "CustomResourceDefinition" {
+			return nil, &ConflictError{Object: label(o), Managers: []string{Owner(ch.Live)}}
 		}
 		if o.GetNamespace() == "" || home != nil {
 			err = c.try(ctx, &ch)
@@ -97,7 +103,11 @@ func (c *Cluster) try(ctx context.Context, ch *Change) error {
 	if errors.As(err, &conflict) && ch.Live != nil {
 		dryRun.Force = true
 		forced, ferr := c.apply(ctx, ch.Object, dryRun)
-		if ferr == nil && reflect.DeepEqual(plain(ch.Live), plain(forced)) {
+		switch {
+		case ferr != nil: // the conflict says more
+		case slices.Equal(conflict.Managers, []string{Manager}): // such as the removal, which scales to 0
+			ch.ours, result, err = true, forced, nil
+		case reflect.DeepEqual(plain(ch.Live), plain(forced)):
 			ch.same, result, err = true, forced, nil
 		}
 	}
@@ -111,8 +121,9 @@ func (c *Cluster) apply(
 ) (*unstructured.Unstructured, error) {
 	result, err := c.resourceOf(o).Apply(ctx, o.GetName(), o, options)
 	if apierrors.IsConflict(err) {
-		if managers := managersIn(err); len(managers) > 0 {
-			return nil, &ConflictError{label(o), managers}
+		if conflict := conflictIn(err); conflict != nil {
+			conflict.Object = label(o)
+			return nil, conflict
 		}
 	}
 	if err != nil {
@@ -121,20 +132,29 @@ func (c *Cluster) apply(
 	return result, nil
 }
 
-// managersIn returns the managers that a conflict of server-side apply names.
-// kube-apiserver has them in the messages of the causes only, in quotes
+// conflictIn returns the fields and the managers of a conflict of server-side apply, or nil.
+// kube-apiserver has the managers in the messages of the causes only, in quotes
 // (k8s.io/apimachinery/pkg/util/managedfields/internal, NewConflictError).
-func managersIn(err error) []string {
-	var out []string
-	if s, ok := err.(apierrors.APIStatus); ok && s.Status().Details != nil {
-		for _, cause := range s.Status().Details.Causes {
-			parts := strings.Split(cause.Message, `"`)
-			if cause.Type == metav1.CauseTypeFieldManagerConflict && len(parts) > 1 && !slices.Contains(out, parts[1]) {
-				out = append(out, parts[1])
-			}
+func conflictIn(err error) *ConflictError {
+	s, ok := err.(apierrors.APIStatus)
+	if !ok || s.Status().Details == nil {
+		return nil
+	}
+	var out ConflictError
+	for _, cause := range s.Status().Details.Causes {
+		parts := strings.Split(cause.Message, `"`)
+		if cause.Type != metav1.CauseTypeFieldManagerConflict || len(parts) < 2 {
+			continue
+		}
+		out.Fields = append(out.Fields, cause.Field)
+		if !slices.Contains(out.Managers, parts[1]) {
+			out.Managers = append(out.Managers, parts[1])
 		}
 	}
-	return out
+	if len(out.Managers) == 0 {
+		return nil
+	}
+	return &out
 }
 
 // mayCreate returns an error if the user must not create an object in a namespace that does
@@ -165,7 +185,8 @@ func (c *Cluster) Apply(ctx context.Context, changes []Change) error {
 		if changes[i].same || !changes[i].Creates() && !changes[i].Updates() {
 			continue
 		}
-		if _, err := c.apply(ctx, changes[i].Object, metav1.ApplyOptions{FieldManager: Manager}); err != nil {
+		options := metav1.ApplyOptions{FieldManager: Manager, Force: changes[i].ours}
+		if _, err := c.apply(ctx, changes[i].Object, options); err != nil {
 			return err
 		}
 	}

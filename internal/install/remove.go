@@ -4,82 +4,139 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/deploy"
+	"tenama.dev/tenama/internal/drain"
 )
 
-// DeleteLent deletes lent namespaces and waits until they are gone. The broker has to run
-// meanwhile: it ends the access to namespaces whose deletion hangs.
-func (c *Cluster) DeleteLent(ctx context.Context, names []string) error {
-	for _, name := range names {
-		err := c.client.Resource(namespaces).Delete(ctx, name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("delete namespace %q: %w", name, err)
+// Lent is a lent namespace.
+type Lent struct {
+	Name string
+	UID  types.UID
+}
+
+// Lent returns the lent namespaces. It reads Namespaces, so it works also if the broker does
+// not.
+func (c *Cluster) Lent(ctx context.Context) ([]Lent, error) {
+	list, err := c.client.Resource(namespaces).List(ctx, metav1.ListOptions{
+		LabelSelector: labels.Set{v1alpha1.LabelManaged: "true"}.String(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	var out []Lent
+	for i := range list.Items {
+		out = append(out, Lent{list.Items[i].GetName(), list.Items[i].GetUID()})
+	}
+	return out, nil
+}
+
+// DeleteLent deletes these lent namespaces, and none that has taken over a name since, and
+// waits until they are gone. The broker has to run meanwhile: it ends the access to
+// namespaces whose deletion hangs.
+func (c *Cluster) DeleteLent(ctx context.Context, lent []Lent) error {
+	for _, l := range lent {
+		err := c.client.Resource(namespaces).Delete(ctx, l.Name, metav1.DeleteOptions{
+			Preconditions: metav1.NewUIDPreconditions(string(l.UID)),
+		})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete namespace %q: %w", l.Name, err)
 		}
 	}
 	return poll(ctx, func() (string, error) {
-		left, err := c.Lent(ctx)
-		left = slices.DeleteFunc(left, func(name string) bool { return !slices.Contains(names, name) })
-		if err != nil || len(left) == 0 {
+		now, err := c.Lent(ctx)
+		now = slices.DeleteFunc(now, func(l Lent) bool { return !slices.Contains(lent, l) })
+		if err != nil || len(now) == 0 {
 			return "", err
 		}
-		return fmt.Sprintf("%d lent namespaces are still being deleted: %s", len(left), some(left)), nil
+		return fmt.Sprintf("%d lent namespaces are still being deleted: %s", len(now), some(namesOf(now))), nil
 	})
 }
 
-// Stop ends the brokers and waits until they and their API are gone. It deletes the API of
-// brokers that could not do so themselves.
+func namesOf(lent []Lent) []string {
+	var out []string
+	for _, l := range lent {
+		out = append(out, l.Name)
+	}
+	return out
+}
+
+// Stop ends the brokers and waits until they and their API are gone.
 func (c *Cluster) Stop(ctx context.Context) error {
-	d := c.client.Resource(deployments).Namespace(c.namespace)
-	_, err := d.Patch(ctx, brokerName, types.MergePatchType, []byte(`{"spec":{"replicas":0}}`),
-		metav1.PatchOptions{FieldManager: Manager})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("scale deployment %q to 0: %w", brokerName, err)
-	}
-	err = poll(ctx, func() (string, error) {
-		list, err := c.client.Resource(pods).Namespace(c.namespace).List(ctx, metav1.ListOptions{
-			LabelSelector: "app.kubernetes.io/name=tenama,app.kubernetes.io/component=broker",
-		})
-		if err != nil || len(list.Items) == 0 {
-			return "", err
-		}
-		return fmt.Sprintf("pod %q of the broker has not ended", list.Items[0].GetName()), nil
-	})
-	if err != nil {
+	if ours, err := c.isHome(ctx); err != nil || !ours {
 		return err
 	}
-	s, err := c.get(ctx, c.client.Resource(apiServices), apiService)
-	if err != nil || s == nil {
-		return err
+	last := "kube-apiserver did not answer"
+	err := drain.Brokers(ctx, c.client, c.namespace, Manager, func(waits string) { last = waits })
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &WaitError{last}
 	}
-	if ns, _, _ := unstructured.NestedString(s.Object, "spec", "service", "namespace"); ns != c.namespace {
-		return nil // of another installation
-	}
-	return c.remove(ctx, c.client.Resource(apiServices), apiService)
+	return err
 }
 
-// Remove deletes the objects of an installation whose brokers are stopped, and waits until
-// they are gone. With the definitions, all classes and budgets are deleted.
-func (c *Cluster) Remove(ctx context.Context) error {
+// Exists reports whether the cluster has objects of an installation, also of one that was
+// removed in part.
+func (c *Cluster) Exists(ctx context.Context) (bool, error) {
+	objects, err := c.removable(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, o := range objects {
+		if live, err := c.get(ctx, c.resourceOf(o), o.GetName()); err != nil || live != nil {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// removable returns the objects of an installation in the order of their removal: the
+// namespace and the definitions come last, as they are the first to be applied. In a namespace
+// without tenama's label, objects of these names are of others, and so is the namespace.
+func (c *Cluster) removable(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	objects, err := deploy.Objects(deploy.Options{Namespace: c.namespace})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	users := &unstructured.Unstructured{}
 	users.SetAPIVersion("rbac.authorization.k8s.io/v1")
 	users.SetKind("ClusterRoleBinding")
 	users.SetName(usersName)
 	objects = append(objects, users)
-	// The namespace and the definitions come last, as they are the first to be applied.
 	slices.Reverse(objects)
+	ours, err := c.isHome(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !ours {
+		objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+			return o.GetNamespace() == c.namespace || o.GetKind() == "Namespace"
+		})
+	}
+	return objects, nil
+}
+
+// Remove deletes the objects of an installation whose brokers are stopped, and waits until
+// they are gone. With the definitions, all classes and budgets are deleted. The namespace
+// stays if keepNamespace is true.
+func (c *Cluster) Remove(ctx context.Context, keepNamespace bool) error {
+	objects, err := c.removable(ctx)
+	if err != nil {
+		return err
+	}
+	if keepNamespace {
+		objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Namespace" })
+	}
 	for _, o := range objects {
 		if err := c.delete(ctx, c.resourceOf(o), o.GetName()); err != nil {
 			return fmt.Errorf("delete %s: %w", label(o), err)
@@ -91,13 +148,6 @@ func (c *Cluster) Remove(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (c *Cluster) remove(ctx context.Context, r dynamic.ResourceInterface, name string) error {
-	if err := c.delete(ctx, r, name); err != nil {
-		return fmt.Errorf("delete %q: %w", name, err)
-	}
-	return c.gone(ctx, r, name)
 }
 
 func (c *Cluster) delete(ctx context.Context, r dynamic.ResourceInterface, name string) error {

@@ -35,7 +35,7 @@ func (c *Cluster) BindUsers(ctx context.Context, groups []string) error {
 		return fmt.Errorf("ClusterRoleBinding %q binds role %q: delete or rename it", usersName, role)
 	}
 	if owner := Owner(b); owner != "" {
-		return &ConflictError{label(b), []string{owner}}
+		return &ConflictError{Object: label(b), Managers: []string{owner}}
 	}
 	subjects, _, _ := unstructured.NestedSlice(b.Object, "subjects")
 	before := len(subjects)
@@ -91,7 +91,8 @@ func (c *Cluster) Users(ctx context.Context) ([]string, error) {
 }
 
 // CreateClasses creates the first class and the first budget, unless the cluster has a
-// class: from then on they are the administrator's. It reports whether it did.
+// class: without one, no namespace can be created, and those that there are belong to the
+// administrator. It reports whether it did.
 func (c *Cluster) CreateClasses(ctx context.Context) (bool, error) {
 	list, err := c.client.Resource(classes).List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {

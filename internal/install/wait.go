@@ -3,6 +3,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -18,17 +19,19 @@ const interval = 500 * time.Millisecond
 // poll calls f until it reports that it is done, or fails. Once ctx is done, it returns an
 // error with what f was waiting for.
 func poll(ctx context.Context, f func() (waitsFor string, err error)) error {
+	last := "kube-apiserver did not answer"
 	for {
 		waits, err := f()
 		if err != nil && ctx.Err() == nil || err == nil && waits == "" {
 			return err
 		}
+		last = cmp.Or(waits, last) // f may have been interrupted by ctx
 		select {
 		case <-ctx.Done():
 			if ctx.Err() != context.DeadlineExceeded {
 				return ctx.Err()
 			}
-			return &WaitError{waits}
+			return &WaitError{last}
 		case <-time.After(interval):
 		}
 	}
@@ -37,7 +40,7 @@ func poll(ctx context.Context, f func() (waitsFor string, err error)) error {
 // WaitError says what did not happen in time.
 type WaitError struct{ For string }
 
-func (e *WaitError) Error() string { return strings.TrimSuffix("timed out: "+e.For, ": ") }
+func (e *WaitError) Error() string { return "timed out: " + e.For }
 
 // WaitDefinitions waits until kube-apiserver serves classes and budgets.
 func (c *Cluster) WaitDefinitions(ctx context.Context) error {

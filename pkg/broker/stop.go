@@ -9,75 +9,47 @@ import (
 	"log/slog"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
-	"tenama.dev/tenama/pkg/broker/registration"
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/internal/drain"
 )
 
-// deployment is the name of the broker's Deployment, whose pods have these labels.
-const (
-	deployment = "tenama-broker"
-	podLabels  = "app.kubernetes.io/name=tenama,app.kubernetes.io/component=broker"
-)
-
-// Stop scales the brokers to 0 and waits until they and their API are gone. The Helm chart
-// runs it, with rights of its own, before it deletes their rights: an API without a broker
-// blocks the deletion of every namespace, and a broker that runs registers it again.
+// Stop scales the brokers to 0 and waits until they and their API are gone (package drain).
+// The Helm chart runs it, with rights of its own, before it deletes their rights. It fails,
+// and ends nothing, if namespaces are lent: without the brokers they would not expire.
 func Stop(ctx context.Context, o *Options, log *slog.Logger) error {
 	config, err := o.restConfig()
 	if err != nil {
 		return err
 	}
-	kube, err := kubernetes.NewForConfig(config)
+	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	registered, err := aggregator.NewForConfig(config)
+	lent, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).
+		List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"})
 	if err != nil {
-		return err
+		return fmt.Errorf("list the lent namespaces: %w", err)
 	}
-	_, err = kube.AppsV1().Deployments(o.Namespace).Patch(ctx, deployment, types.MergePatchType,
-		[]byte(`{"spec":{"replicas":0}}`), metav1.PatchOptions{}, "scale")
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("scale deployment %q to 0: %w", deployment, err)
+	if n := len(lent.Items); n > 0 {
+		return fmt.Errorf("%d namespaces are lent, such as %q: delete them first, with "+
+			"kubectl delete temporarynamespaces --all", n, lent.Items[0].GetName())
 	}
-	for left := -1; left != 0; {
-		pods, err := kube.CoreV1().Pods(o.Namespace).List(ctx, metav1.ListOptions{LabelSelector: podLabels})
-		if err != nil {
-			return fmt.Errorf("list the pods of the broker: %w", err)
+	last := ""
+	err = drain.Brokers(ctx, client, o.Namespace, "tenama-stop", func(left string) {
+		if left != last {
+			log.Info("Waiting until the brokers have ended", "for", left)
 		}
-		if left != len(pods.Items) {
-			log.Info("Waiting until the brokers have ended", "pods", len(pods.Items))
-		}
-		if left = len(pods.Items); left > 0 && !sleep(ctx, time.Second) {
-			return ctx.Err()
-		}
+		last = left
+	})
+	if err == nil {
+		log.Info("The brokers have ended, and their API is gone")
 	}
-	services := registered.ApiregistrationV1().APIServices()
-	for {
-		s, err := services.Get(ctx, registration.Name, metav1.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			log.Info("The brokers have ended, and their API is gone")
-			return nil
-		case err != nil:
-			return fmt.Errorf("get APIService %q: %w", registration.Name, err)
-		case s.Spec.Service == nil || s.Spec.Service.Namespace != o.Namespace:
-			return nil // of another installation
-		}
-		options := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(s.UID))}
-		err = services.Delete(ctx, registration.Name, options)
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("delete APIService %q: %w", registration.Name, err)
-		}
-		if !sleep(ctx, time.Second) {
-			return ctx.Err()
-		}
-	}
+	return err
 }
 
 // TryCreate creates a namespace by dry run, with the rights of its ServiceAccount, and

@@ -26,7 +26,8 @@ var layers = map[string][]string{
 	"pkg/client/kubeconfig": {},
 	"internal/version":      {},
 	"deploy":                {},
-	"internal/install":      {"api/v1alpha1", "deploy"},
+	"internal/install":      {"api/v1alpha1", "deploy", "internal/drain"},
+	"internal/drain":        {},
 	"internal/cli": {
 		"api/v1alpha1", "api/policy/v1alpha1", "deploy", "internal/attack", "internal/cli/term", "internal/install",
 		"internal/version",
@@ -51,7 +52,8 @@ var layers = map[string][]string{
 	},
 	"pkg/broker/serving": {},
 	"pkg/broker": {
-		"api/v1alpha1", "api/policy/v1alpha1", "internal/version", "pkg/broker/admission", "pkg/broker/auth",
+		"api/v1alpha1", "api/policy/v1alpha1", "internal/drain", "internal/version", "pkg/broker/admission",
+		"pkg/broker/auth",
 		"pkg/broker/budgets",
 		"pkg/broker/classes", "pkg/broker/containment",
 		"pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration",

@@ -72,6 +72,16 @@ func (i *installer) expect(code int, args []string, want ...string) string {
 	return out
 }
 
+// shell runs a command as the administrator.
+func (i *installer) shell(command string) {
+	i.t.Helper()
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+i.Kubeconfig("admin"), "HOME="+i.Dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		i.t.Fatalf("%s: %s", command, out)
+	}
+}
+
 func (i *installer) kubectl(args ...string) string {
 	i.t.Helper()
 	out, err := i.Kubectl("admin", args...)
@@ -120,6 +130,23 @@ func TestInstaller(t *testing.T) {
 			t.Errorf("a user without rights: exit code %d: %s", code, out)
 		}
 		i.expect(1, []string{"install", image}, "stdin is not a terminal", "--yes")
+		i.expect(1, []string{"doctor", "--containment"}, "tenama is not installed")
+
+		// A user who may create a Deployment somewhere must not decide where the broker runs, and
+		// from which registry.
+		i.kubectl("create", "namespace", "theirs")
+		i.kubectl("create", "deployment", "tenama-broker", "-n", "theirs", "--image=x")
+		i.kubectl("label", "deployment", "tenama-broker", "-n", "theirs", "app.kubernetes.io/name=tenama",
+			"app.kubernetes.io/component=broker")
+		i.kubectl("annotate", "deployment", "tenama-broker", "-n", "theirs",
+			`tenama.dev/install-options={"registry":"theirs.example"}`)
+		i.expect(0, []string{"install", image, "--check"}, "none; there would be one in namespace tenama-system")
+		// A namespace of others must get neither another pod security, nor be deleted.
+		i.expect(1, []string{"install", image, "--yes", "-n", "theirs"}, `"theirs" is in use by others`,
+			"pods/tenama-broker")
+		i.expect(0, []string{"uninstall", "--yes", "-n", "theirs"}, "is not installed")
+		i.kubectl("get", "deployment", "tenama-broker", "-n", "theirs")
+		i.kubectl("delete", "namespace", "theirs")
 		if out := i.objects(); out != "" {
 			t.Errorf("something was installed: %s", out)
 		}
@@ -194,27 +221,47 @@ func TestInstaller(t *testing.T) {
 			"--field-manager=gitops", "-f", "-"); err != nil {
 			t.Fatal(out)
 		}
-		i.expect(1, yes(), `ClusterRole "tenama:viewall" is managed by gitops`)
+		i.expect(1, yes(), `ClusterRole "tenama:viewall": .rules is managed by gitops`, "--force-conflicts")
 		rules := i.kubectl("get", "clusterrole", "tenama:viewall", "-o", "jsonpath={.rules}")
 		if strings.Contains(rules, "verbs") {
 			t.Errorf("the conflict was forced: %s", rules)
 		}
-		i.kubectl("delete", "clusterrole", "tenama:viewall")
+		taken := "$TENAMA install --export " + image + " | $KUBECTL apply --server-side --force-conflicts " +
+			"--field-manager=kubectl-tenama -f -"
+		i.shell(strings.NewReplacer("$TENAMA", testenv.Bin("kubectl-tenama"), "$KUBECTL",
+			testenv.Bin("kubectl")).Replace(taken))
+		i.expect(124, yes(), "error: timed out: ")
 	})
 
 	t.Run("a right that was added by hand is shown", func(t *testing.T) {
 		i.t = t
 		i.kubectl("patch", "clusterrole", "tenama:guard", "--type=json", "--field-manager="+"kubectl-tenama", "-p",
 			`[{"op":"add","path":"/rules/-","value":{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}}]`)
-		out, code := i.run("admin", "install", "--image=tenama-broker:next")
-		if code != 1 || !strings.Contains(out, "- get secrets") && !strings.Contains(out, "managed by") {
-			t.Errorf("exit code %d: %s", code, out)
+		i.expect(1, []string{"install", image}, "ClusterRole tenama:guard", "- get secrets")
+		i.expect(124, yes(), "- get secrets")
+		rules := i.kubectl("get", "clusterrole", "tenama:guard", "-o", "jsonpath={.rules}")
+		if strings.Contains(rules, "secrets") {
+			t.Errorf("the right is still there: %s", rules)
 		}
 	})
 
 	t.Run("uninstall", func(t *testing.T) {
 		i.t = t
 		i.expect(1, []string{"uninstall"}, "stdin is not a terminal", "--yes")
+		i.expect(1, []string{"uninstall", "--yes", "-n", "default"},
+			`not installed in namespace "default", but in "tenama-system"`)
+		// A removal that was interrupted after its first step, and an installation again.
+		i.kubectl("scale", "deployment", "tenama-broker", "-n", "tenama-system", "--replicas=0")
+		i.kubectl("patch", "deployment", "tenama-broker", "-n", "tenama-system", "--subresource=scale", "--type=merge",
+			"--field-manager=kubectl-tenama", "-p", `{"spec":{"replicas":1}}`)
+		i.expect(124, yes(), "Changes 1 object")
+		// What others have in the namespace of the broker stays, and so does the namespace.
+		i.kubectl("create", "configmap", "theirs", "-n", "tenama-system")
+		i.expect(0, []string{"uninstall", "--yes"}, "Namespace tenama-system stays", "configmaps/theirs",
+			"tenama was removed")
+		i.kubectl("get", "configmap", "theirs", "-n", "tenama-system")
+		i.expect(124, yes(), "error: timed out: ")
+		i.kubectl("delete", "configmap", "theirs", "-n", "tenama-system")
 		i.expect(0, []string{"uninstall", "--yes"}, "tenama was removed")
 		if out := i.objects(); out != "" {
 			t.Errorf("left behind: %s", out)

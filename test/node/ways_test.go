@@ -39,13 +39,18 @@ func firstUse(admin *User) {
 
 func (u *User) helm(args ...string) string {
 	u.t.Helper()
-	cmd := exec.Command(testenv.Bin("tools/helm"), args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(u.home, "config"), "HOME="+u.home)
-	out, err := cmd.CombinedOutput()
+	out, err := u.tryHelm(args...)
 	if err != nil {
 		u.t.Fatalf("helm %s: %v: %s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
+	return out
+}
+
+func (u *User) tryHelm(args ...string) (string, error) {
+	cmd := exec.Command(testenv.Bin("tools/helm"), args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(u.home, "config"), "HOME="+u.home)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 var ways = []way{
@@ -75,6 +80,13 @@ var ways = []way{
 		firstUse(admin)
 		t.Log(admin.helm("test", "tenama", "--namespace="+system))
 	}, func(t *testing.T, n *Node, admin *User) {
+		if out, err := admin.tryHelm("uninstall", "tenama", "--namespace="+system, "--wait", "--timeout=3m"); err == nil {
+			t.Fatalf("helm removed tenama while a namespace was lent: %s", out)
+		}
+		if log := admin.Kubectl("logs", "-n", system, "job/tenama-stop"); !strings.Contains(log, "namespaces are lent") {
+			t.Errorf("the hook does not say why it failed: %s", log)
+		}
+		admin.Kubectl("get", "temporarynamespaces") // the API is still served
 		admin.Kubectl("delete", "temporarynamespaces", "--all", "--timeout=5m")
 		t.Log(admin.helm("uninstall", "tenama", "--namespace="+system, "--wait", "--timeout=5m"))
 		admin.Kubectl("delete", "crd", "-l", "app.kubernetes.io/name=tenama") // the chart keeps them
