@@ -32,7 +32,8 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat krew wine demo image image-test node node-tests cluster-node pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat krew wine demo image image-test node node-tests releases cluster-node \
+	pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,11 +128,16 @@ image-test: dist $(TOOLS)/image $(TOOLS)/oras ## Make a release; test its image 
 wine: cluster $(PROGRAMS) ## Run the plugin for Windows under Wine (Debian: wine64 gcc-mingw-w64-x86-64-win32)
 	$(ALONE) $(GO) test -count=1 -timeout 30m ./test/wine $(ARGS)
 
+# Two releases for the test of an update: the commit before HEAD, and the files as they are.
+# A checkout without history has no commit before; there HEAD is the first.
+releases:
+	@$(ALONE) test/node/releases.sh $(BIN)/releases
+
 # The machine first: what the tests run on a node takes minutes to build.
 node: ## Run the tests on a real node (Linux, root); KEEP=1 leaves it running, ARGS='-run TestDNS' runs one
 	@if test/node/packages.sh; then $(MAKE) --no-print-directory node-tests; fi
 
-node-tests: cluster-node image $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns $(TOOLS)/helm
+node-tests: cluster-node image releases $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns $(TOOLS)/helm
 	$(ALONE) $(GO) test -count=1 -timeout $(if $(KEEP),0,60m) $(if $(KEEP),-v) $(ARGS) ./test/node
 
 $(BIN)/probe: $(wildcard test/node/probe/*.go)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"tenama.dev/tenama/deploy"
 	"tenama.dev/tenama/internal/cli/term"
@@ -138,7 +139,7 @@ func (o *installOptions) options(present *install.Installed) deploy.Options {
 		out = present.Options
 	}
 	out.Image = o.wants.Image
-	if v := version.Get().Version; version.Image() != "" {
+	if v := version.Get().Version; len(validation.IsValidLabelValue(v)) == 0 { // not that of a build with changes
 		out.Version = v
 	}
 	for flag, set := range map[string]func(){

@@ -196,7 +196,11 @@ func (o *installOptions) show(t *installTarget) {
 			fmt.Fprintf(w, "%s: restricts, in %d rules\n", c.Object.GetKind()+" "+c.Object.GetName(), len(lines))
 			continue
 		}
-		fmt.Fprintf(w, "%s %s\n", c.Object.GetKind(), c.Object.GetName())
+		name := c.Object.GetKind() + " " + c.Object.GetName()
+		if in := c.Object.GetNamespace(); in != "" {
+			name += " in " + in
+		}
+		fmt.Fprintln(w, name)
 		for _, l := range lines {
 			style := map[byte]term.Style{'+': term.Good, '-': term.Bad}[l.Sign]
 			fmt.Fprintln(w, r.Render(r.Fit(fmt.Sprintf("  %c %s", l.Sign, term.Clean(l.Text))), style))

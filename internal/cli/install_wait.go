@@ -47,11 +47,10 @@ func (o *installOptions) explainWait(ctx context.Context, t *installTarget, err 
 	var pod *install.PodError
 	var wait *install.WaitError
 	switch {
-	case errors.As(err, &pod) && pod.IsImage():
-		return withHint(err, "make the image available to the nodes: --registry for a mirror, --image-pull-secret for a "+
-			"private registry, --image for an image that was loaded into the nodes")
 	case errors.As(err, &pod):
-		return withHint(err, fmt.Sprintf("see: kubectl -n %s describe pod %s", t.options.Namespace, pod.Pod))
+		return withHint(err, podAdvice(t, pod))
+	case errors.As(err, &wait) && wait.Pod != nil:
+		return &failure{err: err, code: exitTimeout, hint: podAdvice(t, wait.Pod)}
 	case errors.As(err, &wait):
 		advice := ""
 		name := v1alpha1.GroupVersion.Version + "." + v1alpha1.GroupVersion.Group
@@ -61,6 +60,14 @@ func (o *installOptions) explainWait(ctx context.Context, t *installTarget, err 
 		return &failure{err: err, code: exitTimeout, hint: advice}
 	}
 	return err
+}
+
+func podAdvice(t *installTarget, pod *install.PodError) string {
+	if pod.IsImage() {
+		return "make the image available to the nodes: --registry for a mirror, --image-pull-secret for a " +
+			"private registry, --image for an image that was loaded into the nodes"
+	}
+	return fmt.Sprintf("see: kubectl -n %s describe pod %s", t.options.Namespace, pod.Pod)
 }
 
 // tryCreate proves by a dry run that a namespace can be created. The first answers after an

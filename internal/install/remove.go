@@ -80,7 +80,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	last := "kube-apiserver did not answer"
 	err := drain.Brokers(ctx, c.client, c.namespace, Manager, func(waits string) { last = waits })
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &WaitError{last}
+		return &WaitError{For: last}
 	}
 	return err
 }

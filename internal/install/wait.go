@@ -5,6 +5,7 @@ package install
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,14 +32,17 @@ func poll(ctx context.Context, f func() (waitsFor string, err error)) error {
 			if ctx.Err() != context.DeadlineExceeded {
 				return ctx.Err()
 			}
-			return &WaitError{last}
+			return &WaitError{For: last}
 		case <-time.After(interval):
 		}
 	}
 }
 
-// WaitError says what did not happen in time.
-type WaitError struct{ For string }
+// WaitError says what did not happen in time, and which pod does not start, if it knows one.
+type WaitError struct {
+	For string
+	Pod *PodError
+}
 
 func (e *WaitError) Error() string { return "timed out: " + e.For }
 
@@ -62,7 +66,8 @@ func (c *Cluster) WaitDefinitions(ctx context.Context) error {
 // *PodError as soon as it is sure that a pod cannot start.
 func (c *Cluster) WaitDeployments(ctx context.Context) error {
 	failing := map[string]time.Time{}
-	return poll(ctx, func() (string, error) {
+	var pod *PodError
+	err := poll(ctx, func() (string, error) {
 		for _, name := range []string{brokerName, guardName} {
 			d, err := c.get(ctx, c.client.Resource(deployments).Namespace(c.namespace), name)
 			if err != nil {
@@ -75,11 +80,11 @@ func (c *Cluster) WaitDeployments(ctx context.Context) error {
 				if failure := condition(d, "ReplicaFailure"); failure["status"] == "True" {
 					waits = fmt.Sprintf("%s: %v", waits, failure["message"])
 				}
-				pod, err := c.podFailure(ctx, failing)
+				found, err := c.podFailure(ctx, failing)
 				if err != nil {
 					return "", err
 				}
-				if pod != nil {
+				if pod = found; pod != nil {
 					if pod.lasting() {
 						return "", pod
 					}
@@ -90,6 +95,10 @@ func (c *Cluster) WaitDeployments(ctx context.Context) error {
 		}
 		return "", nil
 	})
+	if wait := (*WaitError)(nil); errors.As(err, &wait) {
+		wait.Pod = pod
+	}
+	return err
 }
 
 // rollout returns what a Deployment still waits for.
