@@ -202,10 +202,10 @@ func explain(err error) (line, hint string, code int) {
 			"your login has expired or is unknown to the cluster: log in again, as for kubectl", exitDenied
 	case errors.As(err, &network) && strings.Contains(network.Err.Error(), "getting credentials"):
 		return fmt.Sprintf("error: cannot log in to the cluster at %s: %v", host(network.URL), network.Err), "", exitDenied
-	case errors.As(err, &network) && errors.As(err, &dial):
-		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), dial.Err), "", exitError
-	case errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) && !network.Timeout():
-		return fmt.Sprintf("error: cannot reach the cluster at %s: %v", host(network.URL), network.Err), "", exitError
+	case errors.As(err, &network) && (errors.As(err, &dial) ||
+		!errors.Is(err, context.DeadlineExceeded) && !network.Timeout()):
+		line, hint = explainNetwork(network)
+		return line, hint, exitError
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network):
 		return "error: timed out", "", exitTimeout
 	}

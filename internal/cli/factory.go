@@ -189,6 +189,7 @@ func (f *factory) config() (*rest.Config, error) {
 		config = own
 	}
 	config.WarningHandler = f.warnings
+	rejectPages(config)
 	return config, nil
 }
 

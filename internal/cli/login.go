@@ -91,6 +91,7 @@ func (f *factory) clientOf(context string) (*client.Client, error) {
 	}
 	config.WarningHandler = rest.NoWarnings{}
 	neverAsk(config)
+	rejectPages(config)
 	return client.New(config)
 }
 
