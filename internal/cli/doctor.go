@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -190,7 +191,7 @@ func (o *doctorOptions) checkTerminating(ctx context.Context, c *client.Client) 
 		list, err = c.List(ctx, opts)
 	}
 	if err != nil {
-		o.fail("your namespaces", errorMessage(err), "")
+		o.failWith("your namespaces", err)
 		return
 	}
 	before := len(o.findings)
@@ -204,7 +205,14 @@ func (o *doctorOptions) checkTerminating(ctx context.Context, c *client.Client) 
 	}
 }
 
-func errorMessage(err error) string {
-	line, _, _ := explain(err)
-	return line
+// failWith reports an error, as it is said elsewhere.
+func (o *doctorOptions) failWith(check string, err error) {
+	message, hint := problem(err)
+	o.fail(check, message, hint)
+}
+
+// problem returns an error as part of a line, and its hint.
+func problem(err error) (message, hint string) {
+	line, hint, _ := explain(err)
+	return strings.TrimPrefix(line, "error: "), hintOf(err, hint)
 }

@@ -81,12 +81,12 @@ func (o *doctorOptions) checkContexts() {
 func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 	c, err := o.client()
 	if err != nil {
-		o.fail("cluster", err.Error(), "")
+		o.failWith("cluster", err)
 		return nil
 	}
 	v, err := c.ServerVersion(ctx)
 	if err != nil {
-		o.fail("cluster", errorMessage(err), "")
+		o.failWith("cluster", err)
 		return nil
 	}
 	o.ok("cluster", o.server()+" "+v.GitVersion)
@@ -105,7 +105,7 @@ func (o *doctorOptions) checkCluster(ctx context.Context) *client.Client {
 	user, err := c.User(ctx)
 	switch {
 	case err != nil:
-		o.fail("identity", errorMessage(err), "log in again, as for kubectl")
+		o.failWith("identity", err)
 		return nil
 	case confinedTo(user) != "" && !mayCreate(ctx, c): // people may name accounts of their own like that
 		o.warn("identity", "this is the credential of namespace "+confinedTo(user)+", and is valid there only",
@@ -160,8 +160,7 @@ func isSharedUserName(user string) bool {
 func (o *doctorOptions) checkBroker(ctx context.Context, c *client.Client) {
 	o.checkAPIService(ctx, c)
 	if err := c.Served(ctx); err != nil {
-		line, hint, _ := explain(err)
-		o.fail("broker", line, hint)
+		o.failWith("broker", err)
 		return
 	}
 	o.ok("broker", v1alpha1.GroupVersion.String()+" responds")
@@ -199,12 +198,12 @@ func (o *doctorOptions) checkCreate(ctx context.Context, c *client.Client) {
 		o.ok("containment", "the broker has verified its admission policies")
 		o.warn("create", err.Error(), "wait for capacity: kubectl tenama create --wait-for-capacity 30m")
 	default:
-		line, hint, _ := explain(err)
-		o.fail("create", line, hint)
+		o.failWith("create", err)
 	}
 	classes, err := c.Classes(ctx)
 	if err != nil {
-		o.warn("classes", errorMessage(err), "")
+		message, hint := problem(err)
+		o.warn("classes", message, hint)
 		return
 	}
 	var names []string
@@ -245,7 +244,7 @@ func (o *doctorOptions) checkAPIService(ctx context.Context, c *client.Client) {
 			"ask an administrator to install it with kubectl tenama install, "+
 				"or to check: kubectl -n tenama-system get pods")
 	case err != nil:
-		o.fail("APIService", errorMessage(err), "")
+		o.failWith("APIService", err)
 	case cond.Status == metav1.ConditionTrue:
 		o.ok("APIService", name+" is available")
 	default:

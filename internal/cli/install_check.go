@@ -14,8 +14,7 @@ func (o *installOptions) runCheck(ctx context.Context) error {
 	report := &doctorOptions{factory: o.factory}
 	t, err := o.prepare(ctx)
 	if err != nil {
-		line, hint, _ := explain(err)
-		report.fail("plan", line, hintOf(err, hint))
+		report.failWith("plan", err)
 		return &exitStatus{exitError}
 	}
 	report.ok("cluster", fmt.Sprintf("%s %s, context %s", o.server(), t.version, o.contextName()))

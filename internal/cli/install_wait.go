@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -90,8 +89,8 @@ func (o *installOptions) tryCreate(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			line, hint, _ := explain(err)
-			return withHint(fmt.Errorf("a namespace cannot be created yet: %s", strings.TrimPrefix(line, "error: ")), hint)
+			message, hint := problem(err)
+			return withHint(fmt.Errorf("a namespace cannot be created yet: %s", message), hint)
 		case <-time.After(time.Second):
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -170,7 +169,7 @@ func (f *factory) ask(
 }
 
 func (o *pruneOptions) whyKept(e kubeconfig.Entry, err error) string {
-	line := strings.TrimPrefix(errorMessage(err), "error: ")
+	line, _ := problem(err)
 	switch {
 	case answered(err):
 		return line
