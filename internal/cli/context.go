@@ -42,7 +42,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 		{"--as", f.flags.Impersonate}, {"--as-uid", f.flags.ImpersonateUID}, {"--token", f.flags.BearerToken},
 		{"--server", f.flags.APIServer}, {"--certificate-authority", f.flags.CAFile},
 		{"--client-certificate", f.flags.CertFile}, {"--client-key", f.flags.KeyFile},
-		{"--tls-server-name", f.flags.TLSServerName},
+		{"--tls-server-name", f.flags.TLSServerName}, {"--proxy-url", f.flags.ProxyURL},
 	} {
 		if flag.value != nil && *flag.value != "" {
 			return e, fmt.Errorf("%w for %s", errNoContext, flag.name)
@@ -51,8 +51,12 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	if f.tokenFile != "" {
 		return e, fmt.Errorf("%w for --token-file", errNoContext)
 	}
-	if g := f.flags.ImpersonateGroup; g != nil && len(*g) > 0 {
-		return e, fmt.Errorf("%w for --as-group", errNoContext)
+	for name, values := range map[string]*[]string{
+		"--as-group": f.flags.ImpersonateGroup, "--as-user-extra": f.flags.ImpersonateUserExtra,
+	} {
+		if values != nil && len(*values) > 0 {
+			return e, fmt.Errorf("%w for %s", errNoContext, name)
+		}
 	}
 	if *f.flags.Insecure {
 		return e, fmt.Errorf("%w for --insecure-skip-tls-verify", errNoContext)

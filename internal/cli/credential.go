@@ -159,6 +159,9 @@ func (f *factory) cluster() (*clientcmdapi.Cluster, error) {
 	if c := raw.Clusters[name]; c != nil {
 		out.ProxyURL = c.ProxyURL
 	}
+	if *f.flags.ProxyURL != "" {
+		out.ProxyURL = *f.flags.ProxyURL
+	}
 	return out, nil
 }
 

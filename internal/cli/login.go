@@ -18,8 +18,9 @@ import (
 
 // loginFlags are the global flags that choose a cluster and an identity.
 var loginFlags = []string{
-	"kubeconfig", "context", "cluster", "user", "server", "certificate-authority", "tls-server-name",
+	"kubeconfig", "context", "cluster", "user", "server", "certificate-authority", "tls-server-name", "proxy-url",
 	"insecure-skip-tls-verify", "token", "token-file", "client-certificate", "client-key", "as", "as-group", "as-uid",
+	"as-user-extra",
 }
 
 // readLogin records the flags that choose a cluster and an identity, to repeat them in advice.

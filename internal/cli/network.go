@@ -55,7 +55,8 @@ func explainNetwork(err *url.Error) (line, hint string) {
 		hint = "a proxy or a login page answers for this address: look at it in a browser, or log in again, as for kubectl"
 	case errors.As(err, &dial) && dial.Op == "proxyconnect":
 		cause = fmt.Errorf("connect to the proxy: %w", dial.Err)
-		hint = "the proxy is that of HTTPS_PROXY, or proxy-url in the kubeconfig; NO_PROXY lists hosts without one"
+		hint = "the proxy is that of --proxy-url, of proxy-url in the kubeconfig, or of HTTPS_PROXY; NO_PROXY lists hosts " +
+			"without one"
 	case errors.As(err, &dial):
 		cause = dial.Err
 	case errors.As(err, &certificate):

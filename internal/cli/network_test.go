@@ -5,9 +5,12 @@ package cli
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
 
 	"tenama.dev/tenama/pkg/client"
@@ -60,4 +63,20 @@ func TestInBetween(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A flag of client-go that chooses the cluster or the identity must be repeated in advice, and a
+// context must not be written as if it had not been given: a new release of client-go may have
+// another one.
+func TestLoginFlags(t *testing.T) {
+	f := newFactory(genericiooptions.IOStreams{})
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.flags.AddFlags(flags)
+	others := []string{"namespace", "request-timeout", "cache-dir", "disable-compression"}
+	flags.VisitAll(func(fl *pflag.Flag) {
+		if slices.Contains(loginFlags, fl.Name) == slices.Contains(others, fl.Name) {
+			t.Errorf("--%s: does it choose the cluster or the identity? Then loginFlags, and the lists in entry and cluster, "+
+				"need it", fl.Name)
+		}
+	})
 }

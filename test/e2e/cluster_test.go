@@ -27,7 +27,7 @@ func TestControlPlane(t *testing.T) {
 	defer func() { _ = exec.Command(testenv.Bin("cluster"), "down", "--dir", dir).Run() }()
 	side := &testenv.Cluster{Dir: dir}
 	if out, err := side.Kubectl("admin", "get", "--raw", "/version"); err != nil ||
-		!strings.Contains(out, `"gitVersion": "v1.36.`) {
+		!strings.Contains(out, `"gitVersion": "v1.37.`) {
 		t.Errorf("a second control plane in another directory: %s", out)
 	}
 	if out, err := exec.Command(testenv.Bin("cluster"), "up", "--dir", dir).CombinedOutput(); err == nil ||

@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"owner references": {
 			with(func(tn *v1alpha1.TemporaryNamespace) { tn.OwnerReferences = []metav1.OwnerReference{{Kind: "x"}} }),
-			metav1.StatusReasonInvalid, "metadata.ownerReferences.apiVersion", "version must not be empty",
+			metav1.StatusReasonInvalid, "metadata.ownerReferences[0].apiVersion", "must not be empty",
 		},
 		"control characters": {
 			with(func(tn *v1alpha1.TemporaryNamespace) { tn.Spec.Reason = "a\x1b[31mb" }), metav1.StatusReasonInvalid,

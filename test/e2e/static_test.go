@@ -38,7 +38,6 @@ func TestStaticPolicies(t *testing.T) {
 		}
 	}
 	c, err := testenv.StartCluster(t.Context(), filepath.Join(dir, "c"),
-		"--feature-gates=ManifestBasedAdmissionControlConfig=true",
 		"--admission-control-config-file="+filepath.Join(dir, "admission.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -13,9 +13,12 @@ import (
 // runInit is process 1 of the namespaces: it hides the directories of the machine to
 // which a node writes, starts the tests, and reaps processes until the tests end.
 func runInit() int {
-	if err := isolate(os.Getenv(dirVariable)); err != nil {
-		fmt.Fprintln(os.Stderr, "node:", err)
-		return 1
+	err := isolate(os.Getenv(dirVariable))
+	if err == nil {
+		err = filters()
+	}
+	if err != nil {
+		return skipOr(err)
 	}
 	os.Setenv(stageVariable, "tests")
 	os.Setenv("TMPDIR", path("tmp"))

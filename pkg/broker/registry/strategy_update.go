@@ -31,10 +31,10 @@ var _ rest.RESTUpdateStrategy = updateStrategy{}
 func (updateStrategy) NamespaceScoped() bool { return false }
 
 // AllowCreateOnUpdate is true: server-side apply creates.
-func (updateStrategy) AllowCreateOnUpdate() bool { return true }
+func (updateStrategy) AllowCreateOnUpdate(context.Context) bool { return true }
 
 // AllowUnconditionalUpdate is false: an update carries a resourceVersion.
-func (updateStrategy) AllowUnconditionalUpdate() bool { return false }
+func (updateStrategy) AllowUnconditionalUpdate(context.Context) bool { return false }
 
 // PrepareForUpdate sets the fields that no client can set, and those that the client
 // left out, to their old values. It increments the generation if the spec changed.
