@@ -1,6 +1,7 @@
 #!/bin/sh
-# packages.sh: prepares a machine for the tests on a node. It installs the Debian packages
-# that lack if it can, and fails with one line that says why the tests cannot run.
+# packages.sh [--check]: prepares a machine for the tests on a node. It installs the Debian
+# packages that lack if it can, with --check it does not, and fails with one line that says
+# why the tests cannot run.
 set -eu
 skip() {
   echo "make node: skipped: the tests on a node need $*" >&2
@@ -27,10 +28,10 @@ modprobe kmod
 EOF
 }
 lacking=$(missing)
-if [ -n "$lacking" ] && command -v apt-get >/dev/null; then
+if [ -n "$lacking" ] && [ "${1:-}" != --check ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # several words
   { apt-get update -qq && apt-get install -y -qq --no-install-recommends $lacking; } >/dev/null 2>&1 || true
   lacking=$(missing)
 fi
-[ -z "$lacking" ] || skip "the Debian packages ${lacking% }"
+[ -z "$lacking" ] || skip "the Debian packages ${lacking% } (make node installs them)"
