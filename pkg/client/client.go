@@ -114,7 +114,10 @@ func (c *Client) Now() time.Time { return time.Now().Add(c.Skew()) }
 // to another owner.
 func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
-	return out, verifyName(out, name, c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out))
+	err := repeat(ctx, isInterrupted, func() error {
+		return c.rest.Get().Resource(v1alpha1.Resource.Resource).Name(name).Do(ctx).Into(out)
+	})
+	return out, verifyName(out, name, err)
 }
 
 // verifyName rejects a response whose name is not a valid name of a namespace, or differs
@@ -136,7 +139,9 @@ func verifyName(tn *v1alpha1.TemporaryNamespace, requested string, err error) er
 // those of all owners. The field selector status.owner=NAME restricts the result.
 func (c *Client) List(ctx context.Context, o metav1.ListOptions) (*v1alpha1.TemporaryNamespaceList, error) {
 	out := &v1alpha1.TemporaryNamespaceList{}
-	err := c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
+	err := repeat(ctx, isInterrupted, func() error {
+		return c.rest.Get().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).Do(ctx).Into(out)
+	})
 	for i := range out.Items {
 		err = verifyName(&out.Items[i], "", err)
 	}

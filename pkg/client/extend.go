@@ -70,8 +70,11 @@ func (c *Client) Extend(
 			return nil, nil, fmt.Errorf("encode the extension: %w", err)
 		}
 		after = &v1alpha1.TemporaryNamespace{}
-		err = c.rest.Patch(types.MergePatchType).Resource(v1alpha1.Resource.Resource).Name(name).
-			VersionedParams(&o, parameterCodec).Body(patch).Do(ctx).Into(after)
+		// If an interrupted patch was applied, the next one is a conflict, and the next read shows it.
+		err = repeat(ctx, isInterrupted, func() error {
+			return c.rest.Patch(types.MergePatchType).Resource(v1alpha1.Resource.Resource).Name(name).
+				VersionedParams(&o, parameterCodec).Body(patch).Do(ctx).Into(after)
+		})
 		if !apierrors.IsConflict(err) || before.DeletionTimestamp != nil {
 			return before, after, err
 		}

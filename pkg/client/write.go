@@ -5,21 +5,14 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
-
-// retries is the maximum number of attempts for a request that is safe to retry.
-const retries = 5
 
 // Create creates a temporary namespace and returns once its owner can use it. If tn has
 // the annotation tenama.dev/request-id, Create retries after a lost connection or
@@ -32,45 +25,25 @@ func (c *Client) Create(
 	if o.FieldManager == "" {
 		o.FieldManager = FieldManager
 	}
-	for try := 1; ; try++ {
-		out := &v1alpha1.TemporaryNamespace{}
+	var out *v1alpha1.TemporaryNamespace
+	again := isTransient
+	if tn.Annotations[v1alpha1.AnnotationRequestID] == "" {
+		again = func(error) bool { return false }
+	}
+	err := repeat(ctx, again, func() error {
+		out = &v1alpha1.TemporaryNamespace{}
 		err := c.rest.Post().Resource(v1alpha1.Resource.Resource).VersionedParams(&o, parameterCodec).
 			MaxRetries(0).Body(tn).Do(ctx).Into(out)
 		err = verifyName(out, tn.Name, err)
 		if err == nil && !strings.HasPrefix(out.Name, tn.GenerateName) {
-			return nil, fmt.Errorf("requested a name with the prefix %q, but the server returned %q", tn.GenerateName, out.Name)
+			return fmt.Errorf("requested a name with the prefix %q, but the server returned %q", tn.GenerateName, out.Name)
 		}
-		if err == nil || tn.Annotations[v1alpha1.AnnotationRequestID] == "" || try == retries || !isTransient(err) {
-			return out, err
-		}
-		pause := time.Duration(try) * 300 * time.Millisecond
-		if s, ok := apierrors.SuggestsClientDelay(err); ok && s > 0 {
-			pause = time.Duration(s) * time.Second
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
-		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-}
-
-// isTransient reports whether err is temporary: the request may have been cut off, or come
-// too early. Waiting in the queue of a budget is neither.
-func isTransient(err error) bool {
-	if message, _ := IsQueued(err); message != "" {
-		return false
-	}
-	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) ||
-		apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) ||
-		apierrors.ReasonForError(err) == metav1.StatusReasonServiceUnavailable && wasInterrupted(err)
-}
-
-// wasInterrupted reports whether err is a proxy error in the middle of a request, as opposed to
-// an API that is known to be unavailable.
-func wasInterrupted(err error) bool {
-	var s apierrors.APIStatus
-	return errors.As(err, &s) && s.Status().Details != nil && len(s.Status().Details.Causes) > 0
+	return out, nil
 }
 
 // Update replaces a temporary namespace; the object must have the resourceVersion with
@@ -123,13 +96,21 @@ func (c *Client) Apply(
 }
 
 // Delete starts the deletion of a temporary namespace and returns it in phase
-// Terminating. Reasons: NotFound, Conflict (a precondition).
+// Terminating. With the precondition of a UID, Delete retries an interrupted request;
+// NotFound can then mean that the first one deleted it. Reasons: NotFound, Conflict (a
+// precondition).
 func (c *Client) Delete(
 	ctx context.Context, name string, o metav1.DeleteOptions,
 ) (*v1alpha1.TemporaryNamespace, error) {
 	out := &v1alpha1.TemporaryNamespace{}
 	o.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "DeleteOptions"}
-	return out, c.rest.Delete().Resource(v1alpha1.Resource.Resource).Name(name).Body(&o).Do(ctx).Into(out)
+	again := isInterrupted
+	if o.Preconditions == nil || o.Preconditions.UID == nil { // it could delete a new one of that name
+		again = func(error) bool { return false }
+	}
+	return out, repeat(ctx, again, func() error {
+		return c.rest.Delete().Resource(v1alpha1.Resource.Resource).Name(name).Body(&o).Do(ctx).Into(out)
+	})
 }
 
 // DeleteCollection starts the deletion of the temporary namespaces that List returns
