@@ -10,7 +10,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
@@ -69,12 +68,8 @@ func (c *Client) Extend(
 		if err != nil {
 			return nil, nil, fmt.Errorf("encode the extension: %w", err)
 		}
-		after = &v1alpha1.TemporaryNamespace{}
 		// If an interrupted patch was applied, the next one is a conflict, and the next read shows it.
-		err = repeat(ctx, isInterrupted, func() error {
-			return c.rest.Patch(types.MergePatchType).Resource(v1alpha1.Resource.Resource).Name(name).
-				VersionedParams(&o, parameterCodec).Body(patch).Do(ctx).Into(after)
-		})
+		after, err = c.mergePatch(ctx, name, patch, o)
 		if !apierrors.IsConflict(err) || before.DeletionTimestamp != nil {
 			return before, after, err
 		}

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
@@ -57,5 +56,5 @@ func (c *Client) Refresh(
 	if err != nil {
 		return nil, fmt.Errorf("encode the revision: %w", err)
 	}
-	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, o)
+	return c.mergePatch(ctx, tn.Name, patch, o)
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
@@ -28,7 +27,7 @@ func (c *Client) Renew(
 	if err != nil {
 		return nil, fmt.Errorf("encode the renewal: %w", err)
 	}
-	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return c.mergePatch(ctx, tn.Name, patch, metav1.PatchOptions{})
 }
 
 // ReleaseLease makes a temporary namespace with a lease live until the given time without
@@ -44,7 +43,7 @@ func (c *Client) ReleaseLease(
 	if err != nil {
 		return nil, fmt.Errorf("encode the lease: %w", err)
 	}
-	return c.Patch(ctx, tn.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return c.mergePatch(ctx, tn.Name, patch, metav1.PatchOptions{})
 }
 
 // leaseUntil returns the lease duration, in seconds, with which the lease of tn reaches

@@ -75,6 +75,18 @@ func (c *Client) Patch(
 	return out, verifyName(out, name, err)
 }
 
+// mergePatch is Patch with a merge patch, for one that gives the same result however often it
+// is applied: an interrupted request is repeated.
+func (c *Client) mergePatch(
+	ctx context.Context, name string, data []byte, o metav1.PatchOptions,
+) (out *v1alpha1.TemporaryNamespace, _ error) {
+	err := repeat(ctx, isInterrupted, func() (err error) {
+		out, err = c.Patch(ctx, name, types.MergePatchType, data, o)
+		return err
+	})
+	return out, err
+}
+
 // Apply applies tn by server-side apply, and creates the temporary namespace if it does
 // not exist; it can be repeated. Fields that tn omits keep the values set by other
 // managers. Of the metadata, only name, UID, resourceVersion, labels, annotations,
