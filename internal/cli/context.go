@@ -35,31 +35,10 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 	if errs := v1alpha1.ValidateName(tn.Name, "", nil); len(errs) > 0 {
 		return e, fmt.Errorf("the server returned the invalid name %q: %s", term.Clean(tn.Name), errs[0].Detail)
 	}
-	for _, flag := range []struct {
-		name  string
-		value *string
-	}{
-		{"--as", f.flags.Impersonate}, {"--as-uid", f.flags.ImpersonateUID}, {"--token", f.flags.BearerToken},
-		{"--server", f.flags.APIServer}, {"--certificate-authority", f.flags.CAFile},
-		{"--client-certificate", f.flags.CertFile}, {"--client-key", f.flags.KeyFile},
-		{"--tls-server-name", f.flags.TLSServerName}, {"--proxy-url", f.flags.ProxyURL},
-	} {
-		if flag.value != nil && *flag.value != "" {
-			return e, fmt.Errorf("%w for %s", errNoContext, flag.name)
+	for _, name := range loginFlags {
+		if !slices.Contains(entryFlags, name) && f.isGiven(name) {
+			return e, fmt.Errorf("%w for --%s", errNoContext, name)
 		}
-	}
-	if f.tokenFile != "" {
-		return e, fmt.Errorf("%w for --token-file", errNoContext)
-	}
-	for name, values := range map[string]*[]string{
-		"--as-group": f.flags.ImpersonateGroup, "--as-user-extra": f.flags.ImpersonateUserExtra,
-	} {
-		if values != nil && len(*values) > 0 {
-			return e, fmt.Errorf("%w for %s", errNoContext, name)
-		}
-	}
-	if *f.flags.Insecure {
-		return e, fmt.Errorf("%w for --insecure-skip-tls-verify", errNoContext)
 	}
 	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {

@@ -23,6 +23,15 @@ var loginFlags = []string{
 	"as-user-extra",
 }
 
+// entryFlags are those of loginFlags that name a kubeconfig or entries of it. A context cannot
+// express the others.
+var entryFlags = []string{"kubeconfig", "context", "cluster", "user"}
+
+// isGiven reports whether one of loginFlags has a value that changes something.
+func (f *factory) isGiven(name string) bool {
+	return slices.ContainsFunc(f.login[name], func(v string) bool { return v != "" && v != "false" })
+}
+
 // readLogin records the flags that choose a cluster and an identity, to repeat them in advice.
 func (f *factory) readLogin(cmd *cobra.Command) {
 	f.login = map[string][]string{}

@@ -10,9 +10,11 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/client"
 )
 
@@ -75,8 +77,14 @@ func TestLoginFlags(t *testing.T) {
 	others := []string{"namespace", "request-timeout", "cache-dir", "disable-compression"}
 	flags.VisitAll(func(fl *pflag.Flag) {
 		if slices.Contains(loginFlags, fl.Name) == slices.Contains(others, fl.Name) {
-			t.Errorf("--%s: does it choose the cluster or the identity? Then loginFlags, and the lists in entry and cluster, "+
-				"need it", fl.Name)
+			t.Errorf("--%s: does it choose the cluster or the identity? Then loginFlags needs it", fl.Name)
 		}
 	})
+	for _, name := range loginFlags {
+		f.login = map[string][]string{name: {"x"}}
+		_, err := f.entry(&v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a"}}, "")
+		if told := err != nil && strings.HasSuffix(err.Error(), " for --"+name); told == slices.Contains(entryFlags, name) {
+			t.Errorf("--%s: a context with it: %v", name, err)
+		}
+	}
 }
