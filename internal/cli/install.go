@@ -27,6 +27,7 @@ type installOptions struct {
 	exports    string
 	check      bool
 	yes        bool
+	force      bool
 	classes    bool
 	userGroups []string
 	timeout    durationValue
@@ -96,6 +97,7 @@ for a GitOps repository.`,
 		"further ports of kube-apiserver; those that the cluster announces are added anyway")
 	fs.StringSliceVar(&o.userGroups, "users-group", nil, "groups that may use tenama, besides those that may already")
 	fs.BoolVar(&o.classes, "default-class", true, "create a first class and budget if there is no class")
+	fs.BoolVar(&o.force, "force-conflicts", false, "overwrite what others set in objects of tenama; the changes are shown")
 	fs.Var(&o.timeout, "timeout", "maximum time to wait for each step")
 	completeFlag(cmd, "export", fixedCompletions("all", "classes"))
 	completeFlag(cmd, "timeout", completeDurations)

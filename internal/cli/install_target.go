@@ -108,7 +108,7 @@ func (o *installOptions) prepare(ctx context.Context) (*installTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.plan, err = t.cluster.Plan(ctx, objects); err != nil {
+	if t.plan, err = t.cluster.Plan(ctx, objects, o.force); err != nil {
 		return nil, o.explainPlan(err)
 	}
 	return t, nil
@@ -138,10 +138,11 @@ func (o *installOptions) checkPresent(present *install.Installed) error {
 func (o *installOptions) explainPlan(err error) error {
 	var conflict *install.ConflictError
 	switch {
+	case errors.As(err, &conflict) && len(conflict.Fields) > 0:
+		return withHint(err, "install overwrites nothing that others set: change it with the tool that did, or overwrite "+
+			"it: kubectl tenama install --force-conflicts")
 	case errors.As(err, &conflict):
-		return withHint(err, "install overwrites nothing that others set: use the tool that did, or take it over: "+
-			"kubectl tenama install --export | kubectl apply --server-side --force-conflicts --field-manager="+
-			install.Manager+" -f -")
+		return withHint(err, "update tenama there")
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "not currently held"):
 		return withHint(errors.New("you cannot grant the broker rights that you do not have yourself"),
 			"this takes an administrator of the cluster (ClusterRole cluster-admin)")

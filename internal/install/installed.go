@@ -43,12 +43,7 @@ func Find(ctx context.Context, config *rest.Config) (*Installed, error) {
 		return nil, nil
 	}
 	out := &Installed{Owner: Owner(b)}
-	for _, s := range maps(b.Object, "subjects") {
-		if s["kind"] == "ServiceAccount" {
-			out.Namespace, out.ServiceAccount = text(s["namespace"]), text(s["name"])
-		}
-	}
-	if out.Namespace == "" {
+	if out.Namespace, out.ServiceAccount = accountOf(b); out.Namespace == "" {
 		return nil, fmt.Errorf("ClusterRoleBinding %q has no ServiceAccount", brokerRole)
 	}
 	out.Options.Namespace = out.Namespace
@@ -69,6 +64,16 @@ func Find(ctx context.Context, config *rest.Config) (*Installed, error) {
 		}
 	}
 	return out, nil
+}
+
+// accountOf returns the ServiceAccount that a binding names.
+func accountOf(binding *unstructured.Unstructured) (namespace, name string) {
+	for _, s := range maps(binding.Object, "subjects") {
+		if s["kind"] == "ServiceAccount" {
+			namespace, name = text(s["namespace"]), text(s["name"])
+		}
+	}
+	return namespace, name
 }
 
 // prefixes returns the prefixes of a broker that was installed without the plugin.

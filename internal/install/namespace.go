@@ -15,13 +15,26 @@ import (
 	"tenama.dev/tenama/deploy"
 )
 
-// isHome reports whether the namespace exists and has the label of an installation.
-func (c *Cluster) isHome(ctx context.Context) (bool, error) {
+// isHome reports whether the namespace is that of an installation: it has the label, or the
+// binding of the broker's rights names it. labelled is true if the namespace itself is of the
+// installation, too.
+func (c *Cluster) isHome(ctx context.Context) (ours, labelled bool, _ error) {
 	ns, err := c.get(ctx, c.client.Resource(namespaces), c.namespace)
 	if err != nil {
-		return false, fmt.Errorf("get namespace %q: %w", c.namespace, err)
+		return false, false, fmt.Errorf("get namespace %q: %w", c.namespace, err)
 	}
-	return ns != nil && ns.GetLabels()[nameLabel] == "tenama", nil
+	if ns != nil && ns.GetLabels()[nameLabel] == "tenama" {
+		return true, true, nil
+	}
+	b, err := c.get(ctx, c.client.Resource(roleBindings), brokerRole)
+	if err != nil {
+		return false, false, fmt.Errorf("get ClusterRoleBinding %q: %w", brokerRole, err)
+	}
+	if b == nil {
+		return false, false, nil
+	}
+	in, _ := accountOf(b)
+	return in == c.namespace, false, nil
 }
 
 // contents are the kinds that say whose a namespace is. Others (events, leases, accounts)
@@ -63,7 +76,7 @@ func comesWithNamespace(o *unstructured.Unstructured) bool {
 // checkHome checks that the namespace of the broker is not one of others: the installation
 // changes its pod security.
 func (c *Cluster) checkHome(ctx context.Context, o *deploy.Options) (*Problem, error) {
-	if ours, err := c.isHome(ctx); err != nil || ours {
+	if ours, _, err := c.isHome(ctx); err != nil || ours {
 		return nil, err
 	}
 	others, err := c.Others(ctx, o)

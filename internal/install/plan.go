@@ -22,8 +22,8 @@ type Change struct {
 	Live   *unstructured.Unstructured // nil if it does not exist
 	Result *unstructured.Unstructured // after a dry run; Object if its namespace does not exist yet
 
-	same bool // another manager set the same values
-	ours bool // this program set the fields itself, by another kind of request
+	same  bool // another manager set the same values
+	force bool // this program set the fields itself, by another kind of request, or the user wants it
 }
 
 // Creates reports whether the object does not exist yet.
@@ -60,8 +60,9 @@ func (e *ConflictError) Error() string {
 
 // Plan compares the objects with those of the cluster, by a dry run of each. It writes
 // nothing. It returns a *ConflictError if the installation would take fields from another
-// manager; and errors of kube-apiserver, such as Forbidden if the user lacks a right.
-func (c *Cluster) Plan(ctx context.Context, objects []*unstructured.Unstructured) ([]Change, error) {
+// manager, unless force is true; and errors of kube-apiserver, such as Forbidden if the user
+// lacks a right. What Helm or GitOps manage is not forced: they would set it again.
+func (c *Cluster) Plan(ctx context.Context, objects []*unstructured.Unstructured, force bool) ([]Change, error) {
 	home, err := c.get(ctx, c.client.Resource(namespaces), c.namespace)
 	if err != nil {
 		return nil, fmt.Errorf("get namespace %q: %w", c.namespace, err)
@@ -81,7 +82,7 @@ func (c *Cluster) Plan(ctx context.Context, objects []*unstructured.Unstructured
 			return nil, &ConflictError{Object: label(o), Managers: []string{Owner(ch.Live)}}
 		}
 		if o.GetNamespace() == "" || home != nil {
-			err = c.try(ctx, &ch)
+			err = c.try(ctx, &ch, force)
 		} else {
 			err = c.mayCreate(ctx, o)
 		}
@@ -96,7 +97,7 @@ func (c *Cluster) Plan(ctx context.Context, objects []*unstructured.Unstructured
 // try applies an object by dry run. kube-apiserver reports a conflict also where another
 // manager set the same value without the fields that have defaults, in lists and structs that
 // are managed as a whole. Such a conflict is none: the values stay as they are.
-func (c *Cluster) try(ctx context.Context, ch *Change) error {
+func (c *Cluster) try(ctx context.Context, ch *Change, force bool) error {
 	dryRun := metav1.ApplyOptions{FieldManager: Manager, DryRun: []string{metav1.DryRunAll}}
 	result, err := c.apply(ctx, ch.Object, dryRun)
 	var conflict *ConflictError
@@ -105,10 +106,10 @@ func (c *Cluster) try(ctx context.Context, ch *Change) error {
 		forced, ferr := c.apply(ctx, ch.Object, dryRun)
 		switch {
 		case ferr != nil: // the conflict says more
-		case slices.Equal(conflict.Managers, []string{Manager}): // such as the removal, which scales to 0
-			ch.ours, result, err = true, forced, nil
 		case reflect.DeepEqual(plain(ch.Live), plain(forced)):
 			ch.same, result, err = true, forced, nil
+		case force, slices.Equal(conflict.Managers, []string{Manager}): // such as the removal, which scales to 0
+			ch.force, result, err = true, forced, nil
 		}
 	}
 	ch.Result = result
@@ -185,7 +186,7 @@ func (c *Cluster) Apply(ctx context.Context, changes []Change) error {
 		if changes[i].same || !changes[i].Creates() && !changes[i].Updates() {
 			continue
 		}
-		options := metav1.ApplyOptions{FieldManager: Manager, Force: changes[i].ours}
+		options := metav1.ApplyOptions{FieldManager: Manager, Force: changes[i].force}
 		if _, err := c.apply(ctx, changes[i].Object, options); err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func namesOf(lent []Lent) []string {
 
 // Stop ends the brokers and waits until they and their API are gone.
 func (c *Cluster) Stop(ctx context.Context) error {
-	if ours, err := c.isHome(ctx); err != nil || !ours {
+	if ours, _, err := c.isHome(ctx); err != nil || !ours {
 		return err
 	}
 	last := "kube-apiserver did not answer"
@@ -102,7 +102,7 @@ func (c *Cluster) Exists(ctx context.Context) (bool, error) {
 
 // removable returns the objects of an installation in the order of their removal: the
 // namespace and the definitions come last, as they are the first to be applied. In a namespace
-// without tenama's label, objects of these names are of others, and so is the namespace.
+// that is not that of an installation, objects of these names are of others.
 func (c *Cluster) removable(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	objects, err := deploy.Objects(deploy.Options{Namespace: c.namespace})
 	if err != nil {
@@ -114,16 +114,13 @@ func (c *Cluster) removable(ctx context.Context) ([]*unstructured.Unstructured, 
 	users.SetName(usersName)
 	objects = append(objects, users)
 	slices.Reverse(objects)
-	ours, err := c.isHome(ctx)
+	ours, labelled, err := c.isHome(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !ours {
-		objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
-			return o.GetNamespace() == c.namespace || o.GetKind() == "Namespace"
-		})
-	}
-	return objects, nil
+	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		return !ours && o.GetNamespace() == c.namespace || !labelled && o.GetKind() == "Namespace"
+	}), nil
 }
 
 // Remove deletes the objects of an installation whose brokers are stopped, and waits until

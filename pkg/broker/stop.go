@@ -20,7 +20,8 @@ import (
 
 // Stop scales the brokers to 0 and waits until they and their API are gone (package drain).
 // The Helm chart runs it, with rights of its own, before it deletes their rights. It fails,
-// and ends nothing, if namespaces are lent: without the brokers they would not expire.
+// and ends nothing, if namespaces are lent: without the brokers they would not expire. It also
+// fails if some were lent while the brokers ended.
 func Stop(ctx context.Context, o *Options, log *slog.Logger) error {
 	config, err := o.restConfig()
 	if err != nil {
@@ -30,26 +31,46 @@ func Stop(ctx context.Context, o *Options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	lent, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).
-		List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"})
-	if err != nil {
-		return fmt.Errorf("list the lent namespaces: %w", err)
-	}
-	if n := len(lent.Items); n > 0 {
-		return fmt.Errorf("%d namespaces are lent, such as %q: delete them first, with "+
-			"kubectl delete temporarynamespaces --all", n, lent.Items[0].GetName())
+	return stop(ctx, client, o.Namespace, log)
+}
+
+func stop(ctx context.Context, client dynamic.Interface, namespace string, log *slog.Logger) error {
+	if n, one, err := lent(ctx, client); err != nil {
+		return err
+	} else if n > 0 {
+		return fmt.Errorf("namespaces are lent (%d, such as %q): delete them first, with "+
+			"kubectl delete temporarynamespaces --all", n, one)
 	}
 	last := ""
-	err = drain.Brokers(ctx, client, o.Namespace, "tenama-stop", func(left string) {
+	if err := drain.Brokers(ctx, client, namespace, "tenama-stop", func(left string) {
 		if left != last {
 			log.Info("Waiting until the brokers have ended", "for", left)
 		}
 		last = left
-	})
-	if err == nil {
-		log.Info("The brokers have ended, and their API is gone")
+	}); err != nil {
+		return err
 	}
-	return err
+	if n, one, err := lent(ctx, client); err != nil {
+		return err
+	} else if n > 0 {
+		return fmt.Errorf("namespaces were lent while the brokers ended (%d, such as %q): delete them with "+
+			"kubectl delete namespaces -l %s=true, and repeat the command", n, one, v1alpha1.LabelManaged)
+	}
+	log.Info("The brokers have ended, and their API is gone")
+	return nil
+}
+
+// lent returns the number of lent namespaces, and the name of one.
+func lent(ctx context.Context, client dynamic.Interface) (n int, one string, _ error) {
+	list, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).
+		List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelManaged + "=true"})
+	if err != nil || len(list.Items) == 0 {
+		if err != nil {
+			err = fmt.Errorf("list the lent namespaces: %w", err)
+		}
+		return 0, "", err
+	}
+	return len(list.Items), list.Items[0].GetName(), nil
 }
 
 // TryCreate creates a namespace by dry run, with the rights of its ServiceAccount, and

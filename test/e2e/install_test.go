@@ -72,16 +72,6 @@ func (i *installer) expect(code int, args []string, want ...string) string {
 	return out
 }
 
-// shell runs a command as the administrator.
-func (i *installer) shell(command string) {
-	i.t.Helper()
-	cmd := exec.Command("sh", "-c", command)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+i.Kubeconfig("admin"), "HOME="+i.Dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		i.t.Fatalf("%s: %s", command, out)
-	}
-}
-
 func (i *installer) kubectl(args ...string) string {
 	i.t.Helper()
 	out, err := i.Kubectl("admin", args...)
@@ -226,10 +216,11 @@ func TestInstaller(t *testing.T) {
 		if strings.Contains(rules, "verbs") {
 			t.Errorf("the conflict was forced: %s", rules)
 		}
-		taken := "$TENAMA install --export " + image + " | $KUBECTL apply --server-side --force-conflicts " +
-			"--field-manager=kubectl-tenama -f -"
-		i.shell(strings.NewReplacer("$TENAMA", testenv.Bin("kubectl-tenama"), "$KUBECTL",
-			testenv.Bin("kubectl")).Replace(taken))
+		i.expect(124, yes("--force-conflicts"), "ClusterRole tenama:viewall", "+ get,list,watch,viewall")
+		rules = i.kubectl("get", "clusterrole", "tenama:viewall", "-o", "jsonpath={.rules}")
+		if !strings.Contains(rules, "viewall") {
+			t.Errorf("the conflict was not forced: %s", rules)
+		}
 		i.expect(124, yes(), "error: timed out: ")
 	})
 
@@ -255,6 +246,14 @@ func TestInstaller(t *testing.T) {
 		i.kubectl("patch", "deployment", "tenama-broker", "-n", "tenama-system", "--subresource=scale", "--type=merge",
 			"--field-manager=kubectl-tenama", "-p", `{"spec":{"replicas":1}}`)
 		i.expect(124, yes(), "Changes 1 object")
+		// A namespace without the label: its brokers are ended and removed nevertheless, because without
+		// their rights their API would block the deletion of every namespace. The namespace stays.
+		i.kubectl("label", "namespace", "tenama-system", "app.kubernetes.io/name-")
+		i.expect(0, []string{"uninstall", "--yes"}, "tenama was removed")
+		if out := i.kubectl("get", "deployments", "-n", "tenama-system", "-o", "name"); out != "" {
+			t.Errorf("left in the namespace: %s", out)
+		}
+		i.expect(124, yes(), "error: timed out: ")
 		// What others have in the namespace of the broker stays, and so does the namespace.
 		i.kubectl("create", "configmap", "theirs", "-n", "tenama-system")
 		i.expect(0, []string{"uninstall", "--yes"}, "Namespace tenama-system stays", "configmaps/theirs",

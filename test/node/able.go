@@ -11,10 +11,13 @@ import (
 	"syscall"
 )
 
+// errForbidden marks an error of a program that tells no error of the system.
+var errForbidden = errors.New("the kernel refuses it")
+
 // forbidden reports whether the machine does not allow an operation, or its kernel does not
 // have it: a container without privileges, a sandbox.
 func forbidden(err error) bool {
-	for _, e := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSYS, syscall.ENODEV} {
+	for _, e := range []error{errForbidden, fs.ErrPermission, syscall.EROFS, syscall.ENOSYS, syscall.ENODEV} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -34,7 +37,6 @@ func skipOr(err error) int {
 }
 
 // filters tries what the network of a node needs of the kernel, in the namespaces of the tests.
-// It returns an error that forbidden reports, because the programs tell no error of the system.
 func filters() error {
 	for _, command := range []string{
 		"ip link add tried type bridge", "ipset create tried hash:ip", "iptables -t nat -N tried",
@@ -42,7 +44,7 @@ func filters() error {
 	} {
 		words := strings.Fields(command)
 		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %v: %s", command, fs.ErrPermission, err, strings.TrimSpace(string(out)))
+			return fmt.Errorf("%s: %w: %v: %s", command, errForbidden, err, strings.TrimSpace(string(out)))
 		}
 	}
 	for _, command := range []string{

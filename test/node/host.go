@@ -25,7 +25,8 @@ func onHost() int {
 	before := traces()
 	code, err := inNamespaces()
 	if err != nil {
-		code = skipOr(err)
+		fmt.Fprintln(os.Stderr, "node:", err)
+		code = 1
 	}
 	if diff := cmp.Diff(before, traces()); diff != "" {
 		fmt.Fprintf(os.Stderr, "node: the machine has changed (-before +after):\n%s", diff)
@@ -44,7 +45,7 @@ func inNamespaces() (code int, err error) {
 	}
 	cgroup := newCgroupName()
 	if err := createCgroup(cgroup); err != nil {
-		return 0, errors.Join(err, removeCgroup(cgroup), os.RemoveAll(dir))
+		return skipOr(err), errors.Join(removeCgroup(cgroup), os.RemoveAll(dir))
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -60,7 +61,7 @@ func inNamespaces() (code int, err error) {
 		Setpgid:   true, // a signal from the terminal reaches only this process
 	}
 	if err := cmd.Start(); err != nil {
-		return 0, errors.Join(err, removeCgroup(cgroup), os.RemoveAll(dir))
+		return skipOr(err), errors.Join(removeCgroup(cgroup), os.RemoveAll(dir))
 	}
 	if os.Getenv("KEEP") == "1" {
 		fmt.Printf("Enter the node:  nsenter -t %d -m -p -n -u -i env KUBECONFIG=%s PATH=%s:$PATH sh\n", cmd.Process.Pid,
