@@ -53,6 +53,9 @@ const (
 	// CauseClassNotAllowed means that the user is not allowed to use a class. Its field
 	// is the class.
 	CauseClassNotAllowed metav1.CauseType = "ClassNotAllowed"
+	// CauseOnHold means that an administrator keeps the namespace from being deleted. Its
+	// message is the reason of the hold.
+	CauseOnHold metav1.CauseType = "OnHold"
 	// CauseNotContained means that the broker rejects all changes because the admission
 	// policies do not restrict it.
 	CauseNotContained metav1.CauseType = "NotContained"

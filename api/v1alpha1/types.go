@@ -136,7 +136,12 @@ const (
 	// otherwise.
 	ConditionAccessRevoked = "AccessRevoked"
 
+	// ConditionOnHold is true while an administrator keeps the namespace from expiring and
+	// from being deleted. It is absent otherwise.
+	ConditionOnHold = "OnHold"
+
 	ReasonDeletionOverdue = "DeletionOverdue"
+	ReasonAdministrator   = "Administrator"
 
 	ReasonProvisioning = "Provisioning"
 	ReasonProvisioned  = "Provisioned"
@@ -170,9 +175,10 @@ type TemporaryNamespaceStatus struct {
 	// +optional
 	Lifetime LifetimeType `json:"lifetime,omitempty"`
 
-	// ExpirationTimestamp is the time when the namespace is deleted. Empty if the
-	// namespace does not expire, or if the expiry cannot be read from the Namespace;
-	// such a namespace is kept.
+	// ExpirationTimestamp is the time when the namespace expires, and is deleted: later
+	// only while the broker is down, an administrator has paused the expiries, or the
+	// namespace is on hold. Empty if the namespace does not expire, or if the expiry cannot
+	// be read from the Namespace; such a namespace is kept.
 	// +optional
 	ExpirationTimestamp *metav1.Time `json:"expirationTimestamp,omitempty"`
 
@@ -206,6 +212,7 @@ type TemporaryNamespaceStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// Conditions are the current conditions of the namespace; Ready is always present.
+	// OnHold is present while an administrator keeps the namespace from expiring.
 	// While the namespace is being deleted, they include the conditions of the
 	// Namespace that explain why its deletion has not finished, such as
 	// NamespaceFinalizersRemaining; and AccessRevoked once the broker has removed all

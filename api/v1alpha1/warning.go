@@ -14,9 +14,9 @@ import (
 // short-lived namespaces, it is the last quarter of the lifetime instead.
 const Soon = 15 * time.Minute
 
-// Held reports whether tn is kept by a lease, which ends with the process that renews
+// Leased reports whether tn is kept by a lease, which ends with the process that renews
 // it. A lease of Soon or more is treated like a TTL.
-func Held(tn *TemporaryNamespace) bool {
+func Leased(tn *TemporaryNamespace) bool {
 	at, lease := tn.Status.ExpirationTimestamp, time.Duration(deref(tn.Spec.LeaseDurationSeconds))*time.Second
 	return at != nil && lease > 0 && lease < Soon && !DeadlineOf(tn).Equal(at.Time)
 }
@@ -24,7 +24,7 @@ func Held(tn *TemporaryNamespace) bool {
 // ExpiresSoon reports whether tn is about to expire and is not kept by a lease.
 func ExpiresSoon(tn *TemporaryNamespace, now time.Time) bool {
 	at := tn.Status.ExpirationTimestamp
-	if at == nil || tn.DeletionTimestamp != nil || Held(tn) {
+	if at == nil || tn.DeletionTimestamp != nil || Leased(tn) {
 		return false
 	}
 	return at.Sub(now) < min(Soon, at.Sub(tn.CreationTimestamp.Time)/4)

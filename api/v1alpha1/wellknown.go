@@ -84,11 +84,32 @@ const (
 	// AnnotationAccessRevoked is the time, RFC 3339 in UTC, at which the broker revoked all
 	// access to a namespace whose deletion hangs.
 	AnnotationAccessRevoked = "tenama.dev/access-revoked"
+	// AnnotationHold is the reason why an administrator keeps the namespace from expiring
+	// and from being deleted. Administrators write it themselves; the broker cannot, and an
+	// admission policy denies to all users the deletion of a Namespace that has it.
+	AnnotationHold = "tenama.dev/hold"
+	// AnnotationHeldBy is the name of that administrator. An admission policy compares it
+	// with the user who writes it.
+	AnnotationHeldBy = "tenama.dev/held-by"
+	// AnnotationHeldSince is the time of the hold, RFC 3339 in UTC. Optional.
+	AnnotationHeldSince = "tenama.dev/held-since"
 	// AnnotationCreator is the name of the broker replica that creates the namespace.
 	AnnotationCreator = "tenama.dev/creator"
 	// AnnotationObject holds the metadata of the TemporaryNamespace that its clients
 	// set (labels, annotations, managed fields), as JSON.
 	AnnotationObject = "tenama.dev/object"
+)
+
+// Annotations of ClusterRole ClusterRoleBroker, by which administrators instruct the
+// broker. The broker reads them when a namespace is due, and cannot write them.
+const (
+	// AnnotationPauseExpiry stops all expiries while it is present: no namespace is deleted
+	// because it expired, and no access is revoked because a deletion hangs. Its value is
+	// the reason, and may be empty.
+	AnnotationPauseExpiry = "tenama.dev/pause-expiry"
+	// AnnotationConfirmExpiry is a time, RFC 3339: what expired before it may be deleted,
+	// however many namespaces that are.
+	AnnotationConfirmExpiry = "tenama.dev/confirm-expiry-before"
 )
 
 // OwnerAccessMissing is the value of AnnotationOwnerAccess.

@@ -85,7 +85,7 @@ var screenshots = []screenshot{
 			`^\* +tmp-demo +default +Ready +█{10} +7h5\dm`,
 			`tmp-hotfix +default +Expiring +█{1,3}░{7,9} +\d+s`, `tmp-load-test +large +Ready +█{6,7}░{3,4} `,
 			`tmp-mr-117 +default +Ready +█{4,5}░{5,6} `,
-			`tmp-nightly +default +Held +<6d23h`, `tmp-spike +default +Terminating `,
+			`tmp-nightly +default +Leased +<6d23h`, `tmp-spike +default +Terminating `,
 		},
 	},
 }

@@ -46,6 +46,7 @@ const (
 	Keys        = "tenama-namespaces"
 	Containment = "tenama-broker"
 	GuardRails  = "tenama-guardrails"
+	Holds       = "tenama-holds"
 )
 
 // Row is one attack: a request, and the mechanism that has to stop it. $names in Path,
@@ -74,10 +75,14 @@ func Rows() []Row {
 	add(BrokerAsAdmin, brokerAsAdminInside)
 	add(BrokerAsAdmin, brokerAsAdminElsewhere)
 	add(BrokerAsAdmin, brokerAsAdminRevoke)
+	add(BrokerAsAdmin, brokerAsAdminHold)
 	add(Broker, broker)
 	add(Broker, brokerRevoke)
+	add(Broker, brokerHold)
 	add(Operator, operator)
+	add(Operator, operatorHold)
 	add(ClusterAdmin, clusterAdmin)
+	add(ClusterAdmin, clusterAdminHold)
 	add(Controllers, controllers)
 	add(Controllers, controllersExpiry)
 	add(TenantEdit, tenant)

@@ -129,7 +129,7 @@ network policies, access for you, and a context in your kubeconfig.`,
 			newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f),
 			newShareCommand(f), newUnshareCommand(f), newPruneCommand(f),
 		},
-		"admin": {newInstallCommand(f), newUninstallCommand(f)},
+		"admin": {newInstallCommand(f), newUninstallCommand(f), newHoldCommand(f), newUnholdCommand(f)},
 		"rest": {
 			newClassesCommand(f), newDoctorCommand(f), newCompletionCommand(f), newVersionCommand(f), newOptionsCommand(),
 		},

@@ -66,7 +66,7 @@ func (f *factory) entry(tn *v1alpha1.TemporaryNamespace, name string) (kubeconfi
 // latestExpiry returns the time after which tn is certainly gone; zero if it never expires.
 func latestExpiry(tn *v1alpha1.TemporaryNamespace) time.Time {
 	switch t := tn.Status.ExpirationTimestamp; {
-	case v1alpha1.Held(tn): // renewals move the expiry, but not the deadline
+	case v1alpha1.Leased(tn): // renewals move the expiry, but not the deadline
 		return v1alpha1.DeadlineOf(tn)
 	case t != nil:
 		return t.Time

@@ -96,7 +96,10 @@ func (o *deleteOptions) selectOwn(ctx context.Context, c *client.Client) ([]*v1a
 			spared++
 			fmt.Fprintf(o.ErrOut, "Not deleted: namespace %s belongs to group %q; give its NAME.\n", tn.Name,
 				term.Clean(tn.Status.OwnerGroup))
-		case v1alpha1.Held(tn):
+		case onHold(tn) != "":
+			spared++
+			fmt.Fprintf(o.ErrOut, "Not deleted: namespace %s is on hold: %s\n", tn.Name, term.Clean(onHold(tn)))
+		case v1alpha1.Leased(tn):
 			spared++
 			fmt.Fprintf(o.ErrOut, "Not deleted: namespace %s is in use by a running command; give its NAME.\n", tn.Name)
 		default:

@@ -73,6 +73,7 @@ func (o *describeOptions) run(ctx context.Context, args []string) error {
 	t := &term.Fields{}
 	t.Add("Name", tn.Name)
 	t.Add("Status", status)
+	t.Add("On hold", onHold(tn))
 	t.Add("Owner", ownerOf(tn))
 	class := tn.Spec.ClassName
 	known := revisions(ctx, c)

@@ -133,6 +133,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 		o.checkMachine()
 		if c := o.checkCluster(ctx); c != nil {
 			o.checkBroker(ctx, c)
+			o.checkExpiry(ctx, c)
 			o.checkTerminating(ctx, c)
 		}
 	}

@@ -246,6 +246,12 @@ func explain(err error) (line, hint string, code int) {
 		}
 	default:
 		code = exitError
+		if apierrors.HasStatusCause(err, v1alpha1.CauseOnHold) {
+			hint = "an administrator can end the hold: kubectl tenama unhold NAME"
+			if s.Details != nil && s.Details.Name != "" {
+				hint = strings.Replace(hint, "NAME", s.Details.Name, 1)
+			}
+		}
 	}
 	return line, hint, code
 }

@@ -91,7 +91,7 @@ func (o *extendOptions) expiryFunc() (func(*v1alpha1.TemporaryNamespace, time.Ti
 	}
 	return func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
 		from := now
-		if t := tn.Status.ExpirationTimestamp; t != nil {
+		if t := tn.Status.ExpirationTimestamp; t != nil && t.After(now) { // not if its deletion is late
 			from = t.Time
 		}
 		if limit, ok := latestExtension(tn, now); ok && o.clampToLimit && limit.After(from) &&

@@ -43,9 +43,9 @@ func newListCommand(f *factory) *cobra.Command {
 		Long: `Show your namespaces and when they expire.
 
 The namespace of the current context is marked with a star. STATUS is Pending (being
-created), Ready, Expiring (expires soon), Held (in use by "kubectl tenama run", and
-deleted when its command ends, at the latest at EXPIRES), NoAccess (an administrator
-removed your access) or Terminating.
+created), Ready, Expiring (expires soon), Leased (in use by "kubectl tenama run", and
+deleted when its command ends, at the latest at EXPIRES), OnHold (an administrator keeps
+it from expiring), NoAccess (an administrator removed your access) or Terminating.
 
 With --watch, list shows changes until it is interrupted: on a terminal by updating the
 list in place, elsewhere by printing a line for each change.`,

@@ -63,7 +63,7 @@ func (o *listOptions) table(items []v1alpha1.TemporaryNamespace, now time.Time, 
 	if bars {
 		add("LEFT", false, func(tn *v1alpha1.TemporaryNamespace) term.Cell {
 			at := tn.Status.ExpirationTimestamp
-			if at == nil || v1alpha1.Held(tn) || tn.DeletionTimestamp != nil {
+			if at == nil || v1alpha1.Leased(tn) || tn.DeletionTimestamp != nil {
 				return term.Cell{}
 			}
 			_, _, style := state(tn, now)
@@ -111,14 +111,16 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 	switch {
 	case tn.Status.Phase == v1alpha1.PhaseTerminating:
 		expires, style = "-", term.Dim
+	case onHold(tn) != "":
+		status, expires, style = v1alpha1.ConditionOnHold, "-", term.Warning
 	case tn.Status.Phase == v1alpha1.PhasePending:
 		style = term.Warning
 	case tn.Status.Phase == v1alpha1.PhaseNoAccess:
 		style = term.Bad
 	case tn.DeletionTimestamp != nil: // a shared one
 		status, expires, style = string(v1alpha1.PhaseTerminating), "-", term.Dim
-	case v1alpha1.Held(tn): // it ends with the command that holds it
-		status, style = "Held", term.Good
+	case v1alpha1.Leased(tn): // it ends with the command that holds it
+		status, style = "Leased", term.Good
 		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {
 			expires = "-"
 		} else {

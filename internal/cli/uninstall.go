@@ -129,8 +129,18 @@ func (o *uninstallOptions) confirm(ctx context.Context, rm *removal) error {
 	f.Add("Lent", countOf(len(lent), "namespace"))
 	f.Print(o.ErrOut)
 	if len(lent) > 0 {
+		var held []string
 		for _, l := range lent {
-			fmt.Fprintln(o.ErrOut, "  "+term.Clean(l.Name))
+			line := "  " + term.Clean(l.Name)
+			if l.OnHold {
+				held = append(held, l.Name)
+				line += " (on hold)"
+			}
+			fmt.Fprintln(o.ErrOut, line)
+		}
+		if len(held) > 0 && !o.keepLent {
+			return withHint(fmt.Errorf("%s on hold by administrators, and cannot be deleted", countOf(len(held), "namespace")),
+				"end the hold first, for example: "+o.commandAs("unhold %s", held[0])+"; or use --keep-lent")
 		}
 		if o.yes && !o.deleteLent && !o.keepLent {
 			return withHint(fmt.Errorf("still lent: %s", countOf(len(lent), "namespace")),

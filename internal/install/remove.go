@@ -22,9 +22,13 @@ import (
 
 // Lent is a lent namespace.
 type Lent struct {
-	Name string
-	UID  types.UID
+	Name   string
+	UID    types.UID
+	OnHold bool // by an administrator; it cannot be deleted
 }
+
+// is reports whether both are the same namespace.
+func (l Lent) is(other Lent) bool { return l.UID == other.UID }
 
 // Lent returns the lent namespaces. It reads Namespaces, so it works also if the broker does
 // not.
@@ -37,7 +41,8 @@ func (c *Cluster) Lent(ctx context.Context) ([]Lent, error) {
 	}
 	var out []Lent
 	for i := range list.Items {
-		out = append(out, Lent{list.Items[i].GetName(), list.Items[i].GetUID()})
+		_, held := v1alpha1.OnHold(&list.Items[i])
+		out = append(out, Lent{list.Items[i].GetName(), list.Items[i].GetUID(), held})
 	}
 	return out, nil
 }
@@ -56,7 +61,7 @@ func (c *Cluster) DeleteLent(ctx context.Context, lent []Lent) error {
 	}
 	return poll(ctx, func() (string, error) {
 		now, err := c.Lent(ctx)
-		now = slices.DeleteFunc(now, func(l Lent) bool { return !slices.Contains(lent, l) })
+		now = slices.DeleteFunc(now, func(l Lent) bool { return !slices.ContainsFunc(lent, l.is) })
 		if err != nil || len(now) == 0 {
 			return "", err
 		}

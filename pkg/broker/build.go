@@ -94,6 +94,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Cache: s.cache, Classes: s.classes, Admission: tracker, Log: log, Replica: o.Pod,
 		Self: rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
 		Now:  c.clock.Now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
+		Grace: o.OverdueGrace, MaxOverdue: o.MaxOverdue,
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
 	}
 	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained}

@@ -42,6 +42,8 @@ type Options struct {
 	AllowUncontained    bool
 	InspectInterval     time.Duration
 	RevokeAccessAfter   time.Duration
+	OverdueGrace        time.Duration
+	MaxOverdue          int
 }
 
 // NewOptions returns the defaults, which fit deploy/base.
@@ -51,7 +53,7 @@ func NewOptions() *Options {
 		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
 		Pod: os.Getenv("POD_NAME"), Prefixes: []string{v1alpha1.DefaultPrefix}, ShutdownDelay: 15 * time.Second,
 		ContainmentInterval: 2 * time.Minute, InspectInterval: 5 * time.Minute,
-		RevokeAccessAfter: 11 * time.Minute,
+		RevokeAccessAfter: 11 * time.Minute, OverdueGrace: 5 * time.Minute, MaxOverdue: 50,
 	}
 }
 
@@ -87,6 +89,13 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.RevokeAccessAfter, "revoke-access-after", o.RevokeAccessAfter,
 		"how long the deletion of a namespace may take before all RoleBindings and ServiceAccounts in it are deleted; "+
 			"the longest grace period of a pod is 10m")
+	fs.DurationVar(&o.OverdueGrace, "overdue-grace", o.OverdueGrace,
+		"how long the owner of a namespace can still extend it if it could not be deleted in time; it applies to what "+
+			"is overdue by more than this")
+	fs.IntVar(&o.MaxOverdue, "max-overdue", o.MaxOverdue,
+		"if more namespaces than this are overdue by more than --overdue-grace, none of them is deleted before an "+
+			"administrator confirms it by annotation "+v1alpha1.AnnotationConfirmExpiry+" of ClusterRole "+
+			v1alpha1.ClusterRoleBroker+"; 0 for no limit")
 }
 
 var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`)
@@ -138,6 +147,12 @@ func (o *Options) Validate() error {
 	}
 	if o.RevokeAccessAfter < time.Second || o.RevokeAccessAfter > 24*time.Hour {
 		bad("revoke-access-after", o.RevokeAccessAfter.String(), "from 1s to 24h")
+	}
+	if o.OverdueGrace < time.Second || o.OverdueGrace > 24*time.Hour {
+		bad("overdue-grace", o.OverdueGrace.String(), "from 1s to 24h")
+	}
+	if o.MaxOverdue < 0 {
+		bad("max-overdue", strconv.Itoa(o.MaxOverdue), "zero or more")
 	}
 	if o.ShutdownDelay < 0 {
 		bad("shutdown-delay", o.ShutdownDelay.String(), "zero or more")

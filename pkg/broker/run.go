@@ -41,7 +41,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	defer s.background.Wait()
 	defer stop()
 	for addr, handler := range map[string]http.Handler{
-		o.HealthAddress: s.health.handler(), o.MetricsAddress: metricsHandler(s.lifecycle.Overdue),
+		o.HealthAddress: s.health.handler(), o.MetricsAddress: metricsHandler(s.lifecycle),
 	} {
 		if addr == "" {
 			continue

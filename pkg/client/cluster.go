@@ -8,6 +8,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
+
+	"tenama.dev/tenama/api/v1alpha1"
 )
 
 // ServerVersion returns the version of kube-apiserver.
@@ -44,4 +46,18 @@ func (c *Client) APIServiceAvailable(ctx context.Context, name string) (metav1.C
 		Type: "Available", Status: metav1.ConditionUnknown,
 		Reason: "Unknown", Message: "kube-apiserver has not checked it yet",
 	}, nil
+}
+
+// ExpiryPaused reports whether an administrator has paused the expiries of all namespaces,
+// and the reason, which may be empty. Reasons: Forbidden (only administrators may read the
+// ClusterRole of the broker), NotFound.
+func (c *Client) ExpiryPaused(ctx context.Context) (reason string, paused bool, err error) {
+	var role metav1.PartialObjectMetadata
+	b, err := c.rest.Get().AbsPath("/apis/rbac.authorization.k8s.io/v1/clusterroles", v1alpha1.ClusterRoleBroker).
+		Do(ctx).Raw()
+	if err == nil {
+		err = json.Unmarshal(b, &role)
+	}
+	reason, paused = role.Annotations[v1alpha1.AnnotationPauseExpiry]
+	return reason, paused, err
 }

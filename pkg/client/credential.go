@@ -98,7 +98,7 @@ func accounts(ns string) string { return "/api/v1/namespaces/" + ns + "/servicea
 
 // tokenLifetime returns the lifetime of a token for tn.
 func (c *Client) tokenLifetime(tn *v1alpha1.TemporaryNamespace, d time.Duration) time.Duration {
-	if at := tn.Status.ExpirationTimestamp; at != nil && !v1alpha1.Held(tn) {
+	if at := tn.Status.ExpirationTimestamp; at != nil && !v1alpha1.Leased(tn) {
 		d = min(d, at.Sub(c.Now()))
 	} else if end := v1alpha1.DeadlineOf(tn); !end.IsZero() { // the lease is renewed: only the other limits count
 		d = min(d, end.Sub(c.Now()))

@@ -16,13 +16,15 @@ import (
 
 // extension returns the changes to the spec that make tn live until at. It changes only
 // the limit that ends earlier: the lifetime or the lease. A lease that is being renewed
-// is not changed; it belongs to its holder.
-func extension(tn *v1alpha1.TemporaryNamespace, at time.Time) map[string]any {
+// is not changed; it belongs to its holder. One that was not renewed in time has none.
+func extension(tn *v1alpha1.TemporaryNamespace, at, now time.Time) map[string]any {
 	spec := map[string]any{}
 	if end := v1alpha1.DeadlineOf(tn); tn.Spec.LeaseDurationSeconds == nil || !end.IsZero() && at.After(end) {
 		spec["extendUntil"] = at.Format(time.RFC3339)
 	}
-	if s := tn.Spec.LeaseDurationSeconds; s != nil && !v1alpha1.Held(tn) {
+	expiry := tn.Status.ExpirationTimestamp
+	ended := expiry != nil && !expiry.After(now)
+	if s := tn.Spec.LeaseDurationSeconds; s != nil && (ended || !v1alpha1.Leased(tn)) {
 		if lease := leaseUntil(tn, at); lease > *s {
 			spec["leaseDurationSeconds"] = lease
 		}
@@ -37,8 +39,7 @@ type Extension func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time
 // Extend keeps a temporary namespace alive at least until the time computed by until,
 // and sets the reason if it is not empty. If the namespace already lives that long,
 // nothing is written. Extend returns the namespace before and after the change.
-// Reasons: NotFound, Conflict (expired, or being deleted), Invalid (beyond the
-// maximum).
+// Reasons: NotFound, Conflict (being deleted), Invalid (beyond the maximum).
 func (c *Client) Extend(
 	ctx context.Context, name string, until Extension, reason string, o metav1.PatchOptions,
 ) (before, after *v1alpha1.TemporaryNamespace, err error) {
@@ -54,7 +55,7 @@ func (c *Client) Extend(
 			before.DeletionTimestamp == nil && expiry.After(c.Now()) {
 			return before, before, nil
 		}
-		spec := extension(before, at)
+		spec := extension(before, at, c.Now())
 		if len(spec) == 0 { // the lifetime reaches that far, and the lease is being renewed
 			return before, before, nil
 		}

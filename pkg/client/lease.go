@@ -15,8 +15,8 @@ import (
 
 // Renew renews the lease of a temporary namespace at the given time: the namespace then
 // lives on for the duration of the lease. A renewal does not count as an extension.
-// Reasons: NotFound, Conflict (the namespace has expired, or the name belongs to
-// another namespace), Invalid (there is no lease).
+// Reasons: NotFound, Conflict (the namespace is being deleted, or the name belongs
+// to another namespace), Invalid (there is no lease).
 func (c *Client) Renew(
 	ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time,
 ) (*v1alpha1.TemporaryNamespace, error) {

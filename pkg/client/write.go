@@ -47,8 +47,8 @@ func (c *Client) Create(
 }
 
 // Update replaces a temporary namespace; the object must have the resourceVersion with
-// which it was read. Reasons: NotFound, Invalid, Conflict (changed in the meantime,
-// expired, or being deleted).
+// which it was read. Reasons: NotFound, Invalid, Conflict (changed in the meantime, or
+// being deleted).
 func (c *Client) Update(
 	ctx context.Context, tn *v1alpha1.TemporaryNamespace, o metav1.UpdateOptions,
 ) (*v1alpha1.TemporaryNamespace, error) {
@@ -110,7 +110,7 @@ func (c *Client) Apply(
 // Delete starts the deletion of a temporary namespace and returns it in phase
 // Terminating. With the precondition of a UID, Delete retries an interrupted request;
 // NotFound can then mean that the first one deleted it. Reasons: NotFound, Conflict (a
-// precondition).
+// precondition or, with the cause OnHold, an administrator keeps the namespace).
 func (c *Client) Delete(
 	ctx context.Context, name string, o metav1.DeleteOptions,
 ) (*v1alpha1.TemporaryNamespace, error) {

@@ -102,8 +102,8 @@ func TestThreatTable(t *testing.T) {
 			}
 		}
 	}
-	if rows != 21 {
-		t.Errorf("the threat table has %d rows, want 21", rows)
+	if rows != 22 {
+		t.Errorf("the threat table has %d rows, want 22", rows)
 	}
 }
 
@@ -124,4 +124,39 @@ func tests(t *testing.T) map[string]bool {
 		}
 	})
 	return names
+}
+
+// Without this test, a binding could name a policy that does not exist, and kube-apiserver
+// would enforce nothing without saying so.
+func TestBindingsNamePolicies(t *testing.T) {
+	for _, folder := range []string{"overlays/default", "overlays/static"} {
+		policies, bindings := map[string]bool{}, map[string]string{}
+		for _, doc := range render(t, folder) {
+			var o struct {
+				Kind     string
+				Metadata struct{ Name string }
+				Spec     struct{ PolicyName string }
+			}
+			if err := yaml.Unmarshal(doc, &o); err != nil {
+				t.Fatal(err)
+			}
+			switch o.Kind {
+			case "ValidatingAdmissionPolicy":
+				policies[o.Metadata.Name] = true
+			case "ValidatingAdmissionPolicyBinding":
+				bindings[o.Metadata.Name] = o.Spec.PolicyName
+			}
+		}
+		bound := map[string]bool{}
+		for name, policy := range bindings {
+			if bound[policy] = true; !policies[policy] {
+				t.Errorf("%s: binding %q names policy %q, which is not there", folder, name, policy)
+			}
+		}
+		for policy := range policies {
+			if !bound[policy] {
+				t.Errorf("%s: policy %q is bound by nothing", folder, policy)
+			}
+		}
+	}
 }

@@ -186,6 +186,11 @@ func TestInstaller(t *testing.T) {
 		i.kubectl("label", "namespace", "cust-a", "tenama.dev/managed=true")
 		i.expect(1, yes("--prefix=lent-"), "cust-a have another prefix", "--prefix NEW,OLD")
 		i.expect(1, []string{"uninstall", "--yes"}, "still lent: 1 namespace", "--delete-lent")
+		me := i.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+		i.kubectl("annotate", "namespace", "cust-a", "tenama.dev/hold=incident", "tenama.dev/held-by="+me)
+		i.expect(1, []string{"uninstall", "--yes", "--delete-lent"}, "1 namespace on hold by administrators",
+			"unhold cust-a")
+		i.kubectl("annotate", "namespace", "cust-a", "tenama.dev/hold-", "tenama.dev/held-by-")
 		i.kubectl("delete", "namespace", "cust-a")
 	})
 

@@ -113,7 +113,7 @@ func TestExtendDuringLease(t *testing.T) {
 	}
 	held := func(tn *v1alpha1.TemporaryNamespace) {
 		t.Helper()
-		if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left > 62*time.Second || !v1alpha1.Held(tn) {
+		if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left > 62*time.Second || !v1alpha1.Leased(tn) {
 			t.Errorf("after the lease ended, it has %s left: %+v", left, tn.Spec)
 		}
 	}
@@ -137,7 +137,7 @@ func TestExtendDuringLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left := tn.Status.ExpirationTimestamp.Sub(alice.Now()); left < 29*time.Minute || left > 31*time.Minute ||
-		v1alpha1.Held(tn) {
+		v1alpha1.Leased(tn) {
 		t.Errorf("kept for half an hour, it has %s left", left)
 	}
 	if left := extend(2 * time.Hour).Status.ExpirationTimestamp.Sub(alice.Now()); left < 119*time.Minute {

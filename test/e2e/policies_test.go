@@ -48,7 +48,7 @@ func TestEveryRuleStopsAnAttack(t *testing.T) {
 	stage := newStage(t, c)
 	rows := attack.Rows()
 	k := kubernetesFor(t, c.Config("admin"))
-	for _, name := range []string{attack.Containment, attack.Keys, attack.GuardRails} {
+	for _, name := range []string{attack.Containment, attack.Keys, attack.Holds, attack.GuardRails} {
 		policy := getPolicy(t, k, name)
 		for i, v := range policy.Spec.Validations {
 			t.Run(fmt.Sprintf("without validation %d of %s", i, name), func(t *testing.T) {

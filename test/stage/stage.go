@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -195,14 +196,20 @@ func New(ctx context.Context, c *testenv.Cluster) (*attack.Stage, error) {
 	}
 	soon, late := time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
 		time.Now().Add(1000*time.Hour).UTC().Format(time.RFC3339)
+	self, err := kubernetes.NewForConfigOrDie(admin).AuthenticationV1().SelfSubjectReviews().Create(ctx,
+		&authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
 	names := []string{"$managed", "tmp-stage", "$open", "tmp-stage-open", "$plain", "plain", "$manual", "tmp-manual",
 		"$grouped", "tmp-stage-grouped",
 		"$piped", "tmp-stage-piped", "$lax", "tmp-stage-lax", "$selfowned", "tmp-stage-selfowned", "$noded",
 		"tmp-stage-noded", "$weakened", "tmp-stage-weakened", "$ending", "tmp-stage-ending", "$leaving", "leaving",
+		"$held", "tmp-stage-held", "$operator", "operator", "$broker", username, "$admin", self.Status.UserInfo.Username,
 		"$home", home, "$sa", sa, "$soon", soon, "$late", late}
 
 	for name, class := range map[string]string{
-		"tmp-stage": "default", "tmp-stage-open": "open", "tmp-stage-ending": "default",
+		"tmp-stage": "default", "tmp-stage-open": "open", "tmp-stage-ending": "default", "tmp-stage-held": "default",
 	} {
 		tn := fmt.Sprintf("apiVersion: tenama.dev/v1alpha1\nkind: TemporaryNamespace\nmetadata: {name: %s}\nspec: "+
 			"{className: %s}\n", name, class)
@@ -224,6 +231,10 @@ func New(ctx context.Context, c *testenv.Cluster) (*attack.Stage, error) {
 	err = end(c, "tmp-stage-ending", "rolebinding/tenama:broker", "resourcequota/theirs", "configmap/theirs")
 	if err != nil {
 		return nil, err
+	}
+	if out, err := c.Kubectl("admin", "annotate", "namespace", "tmp-stage-held", "tenama.dev/hold=incident",
+		"tenama.dev/held-by="+self.Status.UserInfo.Username); err != nil {
+		return nil, fmt.Errorf("set a hold: %s", out)
 	}
 	if err := end(c, "leaving"); err != nil {
 		return nil, err

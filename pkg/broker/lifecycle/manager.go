@@ -73,6 +73,11 @@ type Manager struct {
 	// RevokeAfter is how long the deletion of a namespace may take before all access to
 	// it is revoked.
 	RevokeAfter time.Duration
+	// Grace is how long the owners of what was not deleted in time can still extend it.
+	Grace time.Duration
+	// MaxOverdue is how many namespaces may be overdue by more than the grace and are
+	// deleted without the confirmation of an administrator; zero is any number.
+	MaxOverdue int
 	// Contained is nil while the policies are known to contain the broker.
 	Contained func() error
 	// Drifted is called for each guard rail that differed from its record, with its
@@ -81,6 +86,8 @@ type Manager struct {
 
 	active     atomic.Int64 // creations in progress
 	mismatches sync.Map     // of reserved amounts, by name
+	told       lastInstructions
+	backlog    backlog
 }
 
 // Start returns a context for the creation of one namespace, and a function that ends

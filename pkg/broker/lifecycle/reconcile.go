@@ -31,11 +31,14 @@ const (
 
 // Due returns when a namespace needs the broker next: at its expiry, or before
 // that, to be completed, if it is not ready; or, if its deletion hangs, to revoke the
-// access to it. Zero is never. A namespace whose expiry cannot be read is never due: it
-// is kept.
+// access to it. Zero is never. A namespace that an administrator holds is never due, nor
+// is one whose expiry cannot be read: it is kept.
 func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 	if ns.DeletionTimestamp != nil {
 		return m.revokeDue(ns), nil
+	}
+	if _, held := v1alpha1.OnHold(ns); held {
+		return time.Time{}, nil
 	}
 	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
 	if err != nil {
@@ -59,32 +62,48 @@ func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error) {
 	ns := m.Cache.Get(name)
 	if ns == nil || !v1alpha1.IsManaged(ns) {
+		m.backlog.forget(name)
 		return time.Time{}, nil
 	}
 	at, err := m.Due(ns)
 	if err != nil || at.IsZero() {
+		m.backlog.forget(name)
 		return time.Time{}, nil // an unreadable expiry was reported when it was seen
 	}
 	if m.Now().Before(at) {
+		m.backlog.forget(name)
 		return at, nil
 	}
 	if m.Contained() != nil {
 		return m.Now().Add(uncontainedRetry), nil
 	}
+	if ns.Annotations[v1alpha1.AnnotationRefused] != "" && ns.DeletionTimestamp == nil {
+		return time.Time{}, m.Discard(ctx, ns, errors.New("it did not fit into a budget"))
+	}
+	expiry := expiryOf(ns)
+	if ends := !expiry.IsZero() && !m.Now().Before(expiry); ends || ns.DeletionTimestamp != nil {
+		return m.end(ctx, ns, expiry)
+	}
+	return m.resume(ctx, ns)
+}
+
+// end deletes a namespace that has expired, or revokes the access to one whose deletion
+// hangs, unless an administrator paused that or the namespace has to wait for its turn.
+func (m *Manager) end(ctx context.Context, ns *corev1.Namespace, expiry time.Time) (again time.Time, _ error) {
+	told, err := m.instructions(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if told.paused {
+		return m.Now().Add(askAgain), nil
+	}
 	if ns.DeletionTimestamp != nil {
 		return m.revoke(ctx, ns)
 	}
-	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
-	if err != nil {
-		return time.Time{}, nil
+	if at := m.mayExpire(ns, expiry, told); !at.IsZero() {
+		return at, nil
 	}
-	if ns.Annotations[v1alpha1.AnnotationRefused] != "" {
-		return time.Time{}, m.Discard(ctx, ns, errors.New("it did not fit into a budget"))
-	}
-	if expiry := life.Expiry(ns.CreationTimestamp.Time); !expiry.IsZero() && !m.Now().Before(expiry) {
-		return m.expire(ctx, ns, expiry)
-	}
-	return m.resume(ctx, ns)
+	return m.expire(ctx, ns, expiry)
 }
 
 // expire deletes the version of the namespace that was seen to have expired. If it was

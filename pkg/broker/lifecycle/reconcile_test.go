@@ -83,7 +83,7 @@ func TestReconcile(t *testing.T) {
 			if c.change != nil {
 				c.change(ns)
 			}
-			client := fake.NewClientset(ns)
+			client := fake.NewClientset(ns, brokerRole())
 			cache := nscache.New(client, noHandler{})
 			if err := cache.Start(t.Context(), func(*corev1.Namespace) {}); err != nil {
 				t.Fatal(err)

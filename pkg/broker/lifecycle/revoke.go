@@ -25,8 +25,8 @@ import (
 // revokeRetry is the pause after an attempt for which the broker lacks the rights.
 const revokeRetry = 10 * time.Minute
 
-// Overdue returns how many deletions have taken longer than RevokeAfter.
-func (m *Manager) Overdue() int {
+// Hanging returns how many deletions have taken longer than RevokeAfter.
+func (m *Manager) Hanging() int {
 	all := m.Cache.List()
 	n := 0
 	for _, ns := range all {

@@ -31,6 +31,7 @@ func TestRevoke(t *testing.T) {
 		live      func(*corev1.Namespace) // differs from the cache
 		server    time.Time
 		contained error
+		paused    bool  // by an administrator
 		fails     error // each deletion
 		revoked   bool
 		again     time.Duration // by the server's clock; 0 is never
@@ -41,6 +42,7 @@ func TestRevoke(t *testing.T) {
 			again: 4 * time.Minute},
 		"our clock is behind": {deleted: ago(time.Minute), server: now.Add(11 * time.Minute), revoked: true},
 		"not contained":       {deleted: ago(12 * time.Minute), server: now, contained: ErrDeleting, again: uncontainedRetry},
+		"expiries are paused": {deleted: ago(12 * time.Minute), server: now, paused: true, again: askAgain},
 		"it was created again": {deleted: ago(12 * time.Minute), server: now, live: func(ns *corev1.Namespace) {
 			ns.UID, ns.DeletionTimestamp = "other", nil
 		}},
@@ -56,7 +58,11 @@ func TestRevoke(t *testing.T) {
 			cached := sampleNamespace(func(ns *corev1.Namespace) {
 				ns.CreationTimestamp, ns.DeletionTimestamp = *ago(time.Hour), c.deleted
 			})
-			client := fake.NewClientset(cached)
+			role := brokerRole()
+			if c.paused {
+				role.Annotations = map[string]string{v1alpha1.AnnotationPauseExpiry: "drill"}
+			}
+			client := fake.NewClientset(cached, role)
 			cache := nscache.New(client, noHandler{})
 			if err := cache.Start(t.Context(), func(*corev1.Namespace) {}); err != nil {
 				t.Fatal(err)

@@ -26,6 +26,7 @@ var (
 		v1alpha1.AnnotationTTL, v1alpha1.AnnotationMaximumTTL, v1alpha1.AnnotationExtendUntil,
 		v1alpha1.AnnotationLease, v1alpha1.AnnotationRenewed, v1alpha1.AnnotationReady,
 		v1alpha1.AnnotationOwnerAccess, v1alpha1.AnnotationAccessRevoked, v1alpha1.AnnotationCreator,
+		v1alpha1.AnnotationHold,
 	}
 )
 

@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -20,8 +21,8 @@ import (
 
 // Delete begins the deletion of a TemporaryNamespace. The namespace is gone some
 // seconds later, and is shown as Terminating until then, whatever the propagation
-// policy. Errors: NotFound; Conflict if a precondition does not hold; BadRequest for
-// the policy Orphan.
+// policy. Errors: NotFound; Conflict if a precondition does not hold, or, with the cause
+// OnHold, if an administrator keeps the namespace; BadRequest for the policy Orphan.
 func (r *Registry) Delete(ctx context.Context, name string, validate rest.ValidateObjectFunc,
 	o *metav1.DeleteOptions) (runtime.Object, bool, error) {
 	ns, err := r.read(ctx, name, v1alpha1.VerbAdminister, "")
@@ -43,6 +44,9 @@ func (r *Registry) Delete(ctx context.Context, name string, validate rest.Valida
 	}
 	if ns.DeletionTimestamp != nil { // as for any object with finalizers, a repeated request changes nothing
 		return tn, false, nil
+	}
+	if _, held := v1alpha1.OnHold(ns); held {
+		return nil, false, onHold(ns)
 	}
 	out := &corev1.Namespace{}
 	body := &metav1.DeleteOptions{Preconditions: pre, DryRun: o.DryRun}
@@ -83,7 +87,8 @@ func deletePreconditions(ns *corev1.Namespace, tn *v1alpha1.TemporaryNamespace,
 // returns for the same options and that the caller owns; of all of them for callers
 // who may administer. If these are more than fit into a page, the answer has only
 // their names and UIDs. A namespace that was recreated under the same name is skipped.
-// It stops at the first error; earlier deletions are not undone.
+// It stops at the first error; earlier deletions are not undone. Namespaces on hold stay:
+// the error about one of them comes after the deletion of the others.
 func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, o *metav1.DeleteOptions,
 	list *internalversion.ListOptions) (runtime.Object, error) {
 	s, err := r.selectorOf(ctx, list)
@@ -110,6 +115,7 @@ func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateO
 	if err != nil {
 		return nil, err
 	}
+	var kept atomic.Pointer[error] // about a namespace on hold
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i := range out.Items {
@@ -120,11 +126,19 @@ func (r *Registry) DeleteCollection(ctx context.Context, validate rest.ValidateO
 		}
 		g.Go(func() error {
 			_, _, err := r.Delete(ctx, tn.Name, validate, one)
-			if apierrors.IsNotFound(err) || ours && apierrors.IsConflict(err) {
+			switch {
+			case apierrors.HasStatusCause(err, v1alpha1.CauseOnHold):
+				kept.Store(&err)
+				return nil
+			case apierrors.IsNotFound(err) || ours && apierrors.IsConflict(err):
 				return nil
 			}
 			return err
 		})
 	}
-	return out, g.Wait()
+	err = g.Wait()
+	if held := kept.Load(); err == nil && held != nil {
+		return nil, *held
+	}
+	return out, err
 }

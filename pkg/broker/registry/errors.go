@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,17 @@ var (
 	errUnreadable = errors.New("its expiry cannot be read; an administrator has to repair its annotations or delete it")
 	errChanged    = errors.New("it was modified by another request; read it again and retry")
 )
+
+// onHold returns the error for the deletion of a namespace that an administrator keeps.
+func onHold(ns *corev1.Namespace) error {
+	reason, _ := v1alpha1.OnHold(ns)
+	by := cmp.Or(ns.Annotations[v1alpha1.AnnotationHeldBy], "an administrator")
+	err := apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("it is on hold by %s: %s", by, reason))
+	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{
+		Type: v1alpha1.CauseOnHold, Message: reason,
+	})
+	return err
+}
 
 func notFound(name string) error { return apierrors.NewNotFound(groupResource, name) }
 

@@ -4,7 +4,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -99,17 +98,16 @@ func (updateStrategy) WarningsOnUpdate(_ context.Context, _, _ runtime.Object) [
 // Canonicalize does nothing.
 func (updateStrategy) Canonicalize(runtime.Object) {}
 
-// checkMutable returns a Conflict for a namespace that is being deleted or has
-// expired. kube-apiserver would accept the write, and the caller would take it for an
-// extension.
-func checkMutable(tn *v1alpha1.TemporaryNamespace, now time.Time) error {
-	if tn.DeletionTimestamp != nil {
-		err := apierrors.NewConflict(groupResource, tn.Name, lifecycle.ErrDeleting)
-		err.ErrStatus.Details.RetryAfterSeconds = 2
-		return err
+// checkMutable returns a Conflict for a namespace that is being deleted. kube-apiserver
+// would accept the write, and the caller would take it for an extension. One that has
+// expired can be extended until its deletion begins: after an outage, its owner is not too
+// late. The deletion and the extension have each other's resourceVersion as a precondition,
+// so one of them fails.
+func checkMutable(tn *v1alpha1.TemporaryNamespace) error {
+	if tn.DeletionTimestamp == nil {
+		return nil
 	}
-	if at := tn.Status.ExpirationTimestamp; at != nil && !now.Before(at.Time) {
-		return apierrors.NewConflict(groupResource, tn.Name, errors.New("it expired at "+at.UTC().Format(time.RFC3339)))
-	}
-	return nil
+	err := apierrors.NewConflict(groupResource, tn.Name, lifecycle.ErrDeleting)
+	err.ErrStatus.Details.RetryAfterSeconds = 2
+	return err
 }

@@ -78,6 +78,8 @@ const (
 
 func left(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
 	switch t := tn.Status.ExpirationTimestamp; {
+	case meta.IsStatusConditionTrue(tn.Status.Conditions, v1alpha1.ConditionOnHold):
+		return "on hold"
 	case tn.Status.Lifetime == v1alpha1.LifetimeUnbounded:
 		return never
 	case t == nil:

@@ -28,7 +28,7 @@ import (
 // The write of the Namespace carries the resourceVersion that was read, so it
 // is the precondition: an extension either comes before the reaper's deletion,
 // which then fails, or it fails itself. Errors: NotFound, Invalid (with the
-// field), Conflict (changed meanwhile, being deleted, or expired).
+// field), Conflict (changed meanwhile, or being deleted).
 func (r *Registry) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo,
 	validateCreate rest.ValidateObjectFunc,
 	validateUpdate rest.ValidateObjectUpdateFunc, forceAllowCreate bool, o *metav1.UpdateOptions) (runtime.Object,
@@ -134,10 +134,9 @@ func (r *Registry) change(ctx context.Context, ns *corev1.Namespace, info rest.U
 }
 
 // write makes a change, unless dryRun says otherwise, and returns the result. Errors:
-// errStale; Conflict, if the namespace is being deleted or has expired; those of
-// refresh.
+// errStale; Conflict, if the namespace is being deleted; those of refresh.
 func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1alpha1.TemporaryNamespace, error) {
-	if err := checkMutable(c.old, r.now()); err != nil {
+	if err := checkMutable(c.old); err != nil {
 		return nil, err
 	}
 	ns := c.ns.DeepCopy()
