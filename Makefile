@@ -33,7 +33,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
 	compat krew wine demo image image-test node node-core node-binaries node-tests releases cluster-node \
-	pictures prove-contained prove-limits prove-memory bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	pictures prove-contained prove-limits prove-memory prove-outage prove-outage-core bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,9 +80,9 @@ endif
 
 check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit tests, generated files: the quick loop
 
-test: check e2e node-core demo ## Run the checks and tests that every change must pass
+test: check e2e node-core prove-outage-core demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long node compat krew image-test e2e-oldest prove-contained prove-limits prove-memory ## Run these and all others: before a release, and before an issue is resolved
+test-all: test e2e-long node compat krew image-test e2e-oldest prove-contained prove-limits prove-memory prove-outage ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -158,6 +158,12 @@ prove-contained: cluster $(PROGRAMS) ## Attack with the broker's own token, and 
 prove-limits: cluster $(PROGRAMS) ## Compete for a budget with 200 users, three replicas and kill -9; count the admitted
 	@$(ALONE) $(GO) run ./hack/prove limits $(ARGS)
 
+prove-outage: cluster $(PROGRAMS) $(TOOLS)/helm ## Cause two dozen faults, one after the other, under load; print what each one cost (root)
+	@$(ALONE) $(GO) run ./hack/prove outage $(ARGS)
+
+prove-outage-core: cluster $(PROGRAMS) $(TOOLS)/helm ## The same with four of the faults
+	@$(ALONE) $(GO) run ./hack/prove outage -short $(ARGS)
+
 prove-memory: cluster $(PROGRAMS) ## Read 10,000 large namespaces 64 times at once; print the peak of the broker's memory
 	@$(ALONE) $(GO) run ./hack/prove memory $(ARGS)
 
@@ -176,8 +182,9 @@ dist: ## Make a release in dist/; VERSION=v1.2.3, URL=where it will be, IMAGE=na
 pictures: cluster $(PROGRAMS) ## Create the screenshots of README and docs again, on a real control plane
 	@$(ALONE) $(GO) run ./hack/screenshots
 
-generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the CRD, the OpenAPI documents, the Helm chart and the reference of the plugin
+generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the CRD, the OpenAPI documents, the Helm chart and the references of commands and metrics
 	@$(GO) run ./hack/reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	@$(GO) run ./hack/reference metrics > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 	@$(GO) run ./hack/chart
 	@$(TOOLS)/controller-gen object paths=./api/...
 	@$(TOOLS)/controller-gen crd paths=./api/policy/... output:crd:dir=deploy/base/crd

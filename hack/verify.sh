@@ -10,7 +10,8 @@ ln -s "$PWD/bin/tools" "$tmp/bin/tools"
 (cd "$tmp" && GO=true && make -s generate -o tools)
 changed=$({ diff -r -x .git -x bin "$tmp/api" api && diff -r "$tmp/deploy" deploy &&
   diff -r "$tmp/pkg/broker/openapi" pkg/broker/openapi &&
-  diff "$tmp/test/e2e/testdata/twin.yaml" test/e2e/testdata/twin.yaml && diff "$tmp/docs/cli.md" docs/cli.md; } 2>&1) || {
+  diff "$tmp/test/e2e/testdata/twin.yaml" test/e2e/testdata/twin.yaml && diff "$tmp/docs/cli.md" docs/cli.md &&
+  diff "$tmp/docs/metrics.md" docs/metrics.md; } 2>&1) || {
   echo "$changed" | cut -c1-200 >&2 # documents of OpenAPI are one line
   echo "generated files are out of date: run make generate" >&2
   exit 1

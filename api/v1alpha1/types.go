@@ -176,8 +176,8 @@ type TemporaryNamespaceStatus struct {
 	Lifetime LifetimeType `json:"lifetime,omitempty"`
 
 	// ExpirationTimestamp is the time when the namespace expires, and is deleted: later
-	// only while the broker is down, an administrator has paused the expiries, or the
-	// namespace is on hold. Empty if the namespace does not expire, or if the expiry cannot
+	// only if the broker cannot delete it then, if many are overdue, or if an administrator
+	// has paused the expiries or holds the namespace. Empty if the namespace does not expire, or if the expiry cannot
 	// be read from the Namespace; such a namespace is kept.
 	// +optional
 	ExpirationTimestamp *metav1.Time `json:"expirationTimestamp,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
@@ -21,10 +22,12 @@ func Leased(tn *TemporaryNamespace) bool {
 	return at != nil && lease > 0 && lease < Soon && !DeadlineOf(tn).Equal(at.Time)
 }
 
-// ExpiresSoon reports whether tn is about to expire and is not kept by a lease.
+// ExpiresSoon reports whether tn is about to expire, or has expired, and is kept neither by a
+// lease nor by an administrator.
 func ExpiresSoon(tn *TemporaryNamespace, now time.Time) bool {
 	at := tn.Status.ExpirationTimestamp
-	if at == nil || tn.DeletionTimestamp != nil || Leased(tn) {
+	if at == nil || tn.DeletionTimestamp != nil || Leased(tn) ||
+		meta.IsStatusConditionTrue(tn.Status.Conditions, ConditionOnHold) {
 		return false
 	}
 	return at.Sub(now) < min(Soon, at.Sub(tn.CreationTimestamp.Time)/4)
@@ -39,6 +42,9 @@ func ExpiryWarning(tn *TemporaryNamespace, now time.Time) string {
 	left := max(at.Sub(now), 0).Round(time.Second)
 	text := fmt.Sprintf("namespace %q expires in %s, at %s", tn.Name, duration.HumanDuration(left),
 		at.UTC().Format(time.RFC3339))
+	if left == 0 {
+		text = fmt.Sprintf("namespace %q expired at %s and is about to be deleted", tn.Name, at.UTC().Format(time.RFC3339))
+	}
 	switch s := tn.Status; {
 	case s.MaximumExpirationTimestamp != nil && !s.MaximumExpirationTimestamp.After(at.Time):
 		return text + "; that is the most its class allows"

@@ -74,6 +74,10 @@ var clusterAdminHold = []Row{
 		Stop: Holds,
 	},
 	{
+		What: "remove the label by which a hold is found", Method: patch, Path: held,
+		Body: labels("tenama.dev/managed: null"), Stop: Holds,
+	},
+	{
 		What: "take over a hold in another's name", Method: patch, Path: held, Body: annotations("tenama.dev/held-by: carol"),
 		Stop: Holds,
 	},

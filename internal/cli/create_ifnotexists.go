@@ -117,10 +117,23 @@ func (o *createOptions) keepExisting(
 	if err == nil {
 		existing, err = o.addMetadata(ctx, c, existing)
 	}
-	if err != nil || o.ttl.d == 0 || existing.Status.Lifetime == v1alpha1.LifetimeUnbounded {
+	if err != nil || existing.Status.Lifetime == v1alpha1.LifetimeUnbounded ||
+		o.ttl.d == 0 && !expired(existing, c.Now()) {
 		return existing, "unchanged", err
 	}
-	return o.keepAlive(ctx, c, existing)
+	after, action, err := o.keepAlive(ctx, c, existing)
+	if err == nil && expired(after, c.Now()) {
+		err = withHint(fmt.Errorf("namespace %q already exists, but has expired and is about to be deleted", after.Name),
+			"to recreate it, first run: "+o.commandAs("delete %s", after.Name))
+	}
+	return after, action, err
+}
+
+// expired reports whether a namespace is to be deleted: after an outage, or while an
+// administrator has paused the expiries, it is still there.
+func expired(tn *v1alpha1.TemporaryNamespace, now time.Time) bool {
+	at := tn.Status.ExpirationTimestamp
+	return at != nil && !at.After(now) && onHold(tn) == ""
 }
 
 // waitReady waits for a namespace that another job is creating.

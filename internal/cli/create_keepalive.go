@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -27,7 +28,7 @@ func (o *createOptions) keepAlive(
 	ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace,
 ) (*v1alpha1.TemporaryNamespace, string, error) {
 	until := func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
-		at := now.Add(o.ttl.d)
+		at := now.Add(cmp.Or(o.ttl.d, time.Hour)) // without --ttl, it has expired
 		if limit, ok := latestExtension(tn, now); ok && limit.Before(at) {
 			return limit
 		}

@@ -99,7 +99,7 @@ func (o *deleteOptions) selectOwn(ctx context.Context, c *client.Client) ([]*v1a
 		case onHold(tn) != "":
 			spared++
 			fmt.Fprintf(o.ErrOut, "Not deleted: namespace %s is on hold: %s\n", tn.Name, term.Clean(onHold(tn)))
-		case v1alpha1.Leased(tn):
+		case v1alpha1.Leased(tn) && tn.Status.ExpirationTimestamp.After(c.Now()):
 			spared++
 			fmt.Fprintf(o.ErrOut, "Not deleted: namespace %s is in use by a running command; give its NAME.\n", tn.Name)
 		default:

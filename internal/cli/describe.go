@@ -92,6 +92,8 @@ func (o *describeOptions) run(ctx context.Context, args []string) error {
 		t.Add("Terminating", fmt.Sprintf("for %s; to see what blocks the deletion, run: kubectl tenama doctor %s",
 			term.FormatDuration(now.Sub(tn.DeletionTimestamp.Time)), tn.Name))
 		t.Add("Remaining", remaining(tn))
+	case at != nil && onHold(tn) != "":
+		t.Add("Expires", "not while it is on hold; otherwise "+term.RelativeTime(at.Time, now))
 	case at != nil && limited:
 		t.Add("Expires", term.RelativeTime(at.Time, now))
 		t.Add("Limits", limits)

@@ -56,8 +56,8 @@ func newUnholdCommand(f *factory) *cobra.Command {
 		Short: "End the hold of a namespace",
 		Long: `End the hold of a namespace that "kubectl tenama hold" keeps.
 
-If the namespace has expired meanwhile, it is deleted some minutes later, unless its owner
-extends it first.`,
+If the namespace has expired meanwhile, it is deleted, unless its owner extends it first:
+the broker waits for some minutes if the expiry was more than 30 seconds ago.`,
 		Example:           `  kubectl tenama unhold tmp-mr-42`,
 		Args:              maxOneName,
 		ValidArgsFunction: f.completeTarget,
@@ -98,7 +98,7 @@ func (o *holdOptions) unhold(ctx context.Context, args []string) error {
 	fmt.Fprintf(o.Out, "namespace/%s no longer on hold\n", tn.Name)
 	fmt.Fprintf(o.ErrOut, "The hold was: %s\n", term.Clean(was))
 	if at := tn.Status.ExpirationTimestamp; at != nil && !at.After(c.Now()) {
-		fmt.Fprintf(o.ErrOut, "It expired %s and is deleted some minutes from now, unless it is extended: %s\n",
+		fmt.Fprintf(o.ErrOut, "It expired %s, and is deleted unless it is extended soon: %s\n",
 			term.RelativeTime(at.Time, c.Now()), o.commandAs("extend %s", tn.Name))
 	}
 	return nil

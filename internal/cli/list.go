@@ -177,7 +177,7 @@ func (o *listOptions) shared(
 	server, checks := o.server(), 0
 	for _, e := range m.Entries() {
 		is := func(tn v1alpha1.TemporaryNamespace) bool { return string(tn.UID) == e.UID }
-		if e.Server != server || e.Expired() || slices.ContainsFunc(own, is) || !o.sameUser(e) || checks == maxPruneChecks {
+		if e.Server != server || slices.ContainsFunc(own, is) || !o.sameUser(e) || checks == maxPruneChecks {
 			continue
 		}
 		checks++

@@ -119,7 +119,7 @@ func state(tn *v1alpha1.TemporaryNamespace, now time.Time) (status, expires stri
 		style = term.Bad
 	case tn.DeletionTimestamp != nil: // a shared one
 		status, expires, style = string(v1alpha1.PhaseTerminating), "-", term.Dim
-	case v1alpha1.Leased(tn): // it ends with the command that holds it
+	case v1alpha1.Leased(tn) && at.After(now): // it ends with the command that holds it
 		status, style = "Leased", term.Good
 		if end := v1alpha1.DeadlineOf(tn); end.IsZero() {
 			expires = "-"

@@ -195,7 +195,11 @@ func (h *leaseHolder) finish(ctx context.Context, keep bool) (lost bool) {
 	if err == nil && len(h.command) == 0 { // a shell has ended
 		fmt.Fprintf(h.ErrOut, "namespace/%s deleted.\n", h.tn.Name)
 	}
-	if err != nil && !client.IsGone(err) {
+	switch {
+	case err == nil, client.IsGone(err):
+	case apierrors.HasStatusCause(err, v1alpha1.CauseOnHold):
+		fmt.Fprintln(h.ErrOut, "Warning: not deleted: "+term.Clean(serverMessage(err)))
+	default:
 		fmt.Fprintf(h.ErrOut, "Warning: namespace %q could not be deleted; it expires in %s or less: %s\n", h.tn.Name,
 			term.FormatDuration(leaseDuration), term.Clean(err.Error()))
 	}

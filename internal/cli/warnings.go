@@ -112,6 +112,7 @@ func (f *factory) pruneExpired(ctx context.Context, m *kubeconfig.Merged, server
 		tn, err := lookUpEntry(ctx, f.firstClient, e)
 		switch {
 		case err != nil:
+		case tn != nil && !latestExpiry(tn).IsZero() && !latestExpiry(tn).After(f.firstClient.Now()): // overdue, or on hold
 		case tn != nil && len(gone) == 0 && tn.DeletionTimestamp == nil && e.Selected == e.Namespace:
 			// It exists: record its new expiry, before which it is not checked again.
 			e.ExpiresAt = latestExpiry(tn)

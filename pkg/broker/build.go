@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -23,7 +25,9 @@ import (
 	"tenama.dev/tenama/pkg/broker/guardrails"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 	"tenama.dev/tenama/pkg/broker/nscache"
+	"tenama.dev/tenama/pkg/broker/registration"
 	"tenama.dev/tenama/pkg/broker/registry"
+	"tenama.dev/tenama/pkg/broker/serving"
 )
 
 // server is a broker whose parts are connected. It has sent no request yet.
@@ -34,12 +38,17 @@ type server struct {
 	health    *health
 	authz     authorizer.Authorizer
 	cache     *nscache.Cache
+	tracker   *admission.Tracker
 	classes   *classes.Store
 	budgets   *budgets.Store
 	prover    *containment.Prover
 	lifecycle *lifecycle.Manager
 	queue     *lifecycle.Queue
 	router    http.Handler
+
+	// What serves is created later than what measures it.
+	certificate  atomic.Pointer[serving.Certificate]
+	registration atomic.Pointer[registration.Registration]
 
 	background sync.WaitGroup
 	failed     chan error // of a listener
@@ -68,8 +77,8 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	if s.authz, err = auth.NewAuthorizer(c.kube, openPaths...); err != nil {
 		return nil, err
 	}
-	tracker := admission.New()
-	s.cache = nscache.New(c.kube, tracker)
+	s.tracker = admission.New()
+	s.cache = nscache.New(c.kube, s.tracker)
 	rails := &guardrails.Client{Kube: c.kube, Dynamic: c.dynamic, Kinds: kinds}
 	user := serviceaccount.MakeUsername(o.Namespace, o.ServiceAccount)
 	s.classes, err = classes.New(c.policies, c.kube, o.Pod, o.Namespace, user, o.Prefixes, kinds,
@@ -78,7 +87,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		return nil, err
 	}
 	s.budgets, err = budgets.New(c.policies,
-		&budgets.Store{Tracker: tracker, Reserved: s.classes.Reserved, Full: measureBudgets, Replica: o.Pod, Log: log})
+		&budgets.Store{Tracker: s.tracker, Reserved: s.classes.Reserved, Full: recordBudgets, Replica: o.Pod, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -91,18 +100,19 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	s.prover.Count = func(result string) { recordProof(result, s.prover.Proof()) }
 	s.lifecycle = &lifecycle.Manager{
 		Client: c.kube, GuardRails: rails,
-		Cache: s.cache, Classes: s.classes, Admission: tracker, Log: log, Replica: o.Pod,
+		Cache: s.cache, Classes: s.classes, Admission: s.tracker, Log: log, Replica: o.Pod,
 		Self: rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
 		Now:  c.clock.Now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
 		Grace: o.OverdueGrace, MaxOverdue: o.MaxOverdue,
 		Drifted: func(kind, was, became string) { metricDrift.WithLabelValues(kind, was, became).Inc() },
+		Expired: func(lag time.Duration) { metricLag.Observe(lag.Seconds()) },
 	}
 	s.health = &health{contained: s.prover.Proof, allowUncontained: o.AllowUncontained}
 	s.queue = lifecycle.NewQueue(s.lifecycle, c.clock.Now, log)
 	s.router, err = routes(&registry.Registry{
-		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: tracker,
+		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: s.tracker,
 		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
-		Restores: make(chan struct{}, maxRestores),
+		Restores: make(chan struct{}, maxRestores), Created: recordCreation,
 	}, s.authz)
 	return s, err
 }

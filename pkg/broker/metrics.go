@@ -3,94 +3,138 @@
 package broker
 
 import (
-	"net/http"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 
-	"tenama.dev/tenama/pkg/broker/lifecycle"
+	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// Metrics for alerts of administrators; docs/security.md lists them.
+// The metrics of the broker. Their names are stable; docs/metrics.md is made from them.
+// None has a label for a user or a namespace: those who read metrics may not see them.
 var (
-	metricContained = metrics.NewGauge(&metrics.GaugeOpts{
-		Name: "tenama_contained", Help: "1 while the admission policies are proven to contain the broker, otherwise 0.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	metricProofs = metrics.NewCounterVec(&metrics.CounterOpts{
-		Name: "tenama_containment_proofs_total", Help: "Number of attempts to prove containment, by result.",
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"result"})
-	metricDrift = metrics.NewCounterVec(&metrics.CounterOpts{
-		Name:           "tenama_guard_rail_drift_total",
-		Help:           "Number of guard rails that differed from their record, by kind, by difference and by outcome.",
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"kind", "was", "became"})
+	metricCreations = counters("tenama_creations_total", "Requests to create a namespace, by result: created, Queued, "+
+		"BudgetExceeded, BudgetImpossible, NotContained, or another reason of the API, such as Invalid.", "result")
+	metricDuration = histogram("tenama_creation_duration_seconds", "Time that it took to create a namespace: from the "+
+		"request until the owner could use it.", 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10, 30)
+	metricLag = histogram("tenama_expiry_lag_seconds", "Time from the expiry of a namespace to its deletion.",
+		0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 600, 3600)
+	metricExpired = gauge("tenama_expiries_overdue", "Namespaces that have expired and are not being deleted.")
+	metricOldest  = gauge("tenama_expiry_overdue_seconds",
+		"Time since the earliest expiry among the namespaces of tenama_expiries_overdue; 0 without any.")
+	metricPaused = gauge("tenama_expiry_paused",
+		"1 if an administrator had paused the expiries when a namespace was due last, otherwise 0.")
+	metricHolds   = gauge("tenama_holds", "Namespaces that administrators keep from expiring.")
+	metricHanging = gauge("tenama_deletions_overdue",
+		"Namespaces whose deletion takes longer than --revoke-access-after.")
+	metricQueue     = gauge("tenama_queue_length", "Requests that wait for capacity, on this replica.")
+	metricContained = gauge("tenama_contained",
+		"1 while the admission policies are proven to contain the broker, otherwise 0.")
+	metricProofs = counters("tenama_containment_proofs_total", "Attempts to prove containment, by result.", "result")
+	metricDrift  = counters("tenama_guard_rail_drift_total",
+		"Guard rails that differed from their record, by kind, by difference and by outcome.", "kind", "was", "became")
+	metricBudgets = gauges("tenama_budget_full_ratio", "Highest used/hard ratio among the limits of a NamespaceBudget.",
+		"budget")
+	metricWatch = gauge("tenama_watch_age_seconds",
+		"Time since kube-apiserver sent the last event or bookmark about namespaces; it sends one a minute.")
+	metricRegistered = gauge("tenama_registered",
+		"1 if kube-apiserver reaches this installation through the APIService, otherwise 0.")
+	metricCertificate = gauge("tenama_certificate_expiry_timestamp_seconds",
+		"When the serving certificate of this replica expires, as Unix time; it is renewed long before.")
+	metricBuild = gauges("tenama_build_info", "1, with the version of the broker.", "version", "goversion")
 )
 
-var metricOverdue = metrics.NewGauge(&metrics.GaugeOpts{
-	Name:           "tenama_deletions_overdue",
-	Help:           "Number of temporary namespaces whose deletion takes longer than --revoke-access-after.",
-	StabilityLevel: metrics.ALPHA,
-})
+// documented are the metrics of the broker, in the order of docs/metrics.md.
+var documented []documentedMetric
 
-// Metrics of the expiry. What is overdue by more than seconds was not deleted in time.
-var (
-	metricExpired = metrics.NewGauge(&metrics.GaugeOpts{
-		Name:           "tenama_expiries_overdue",
-		Help:           "Number of temporary namespaces that have expired and are not being deleted yet.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	metricOldest = metrics.NewGauge(&metrics.GaugeOpts{
-		Name:           "tenama_expiry_overdue_seconds",
-		Help:           "Seconds since the earliest expiry among the namespaces of tenama_expiries_overdue; 0 without any.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	metricPaused = metrics.NewGauge(&metrics.GaugeOpts{
-		Name:           "tenama_expiry_paused",
-		Help:           "1 if an administrator had paused the expiries when a namespace was due last, otherwise 0.",
-		StabilityLevel: metrics.ALPHA,
-	})
-	metricHolds = metrics.NewGauge(&metrics.GaugeOpts{
-		Name:           "tenama_holds",
-		Help:           "Number of temporary namespaces that administrators keep from expiring.",
-		StabilityLevel: metrics.ALPHA,
-	})
-)
+type documentedMetric struct{ name, kind, labels, help string }
 
-var metricBudgets = metrics.NewGaugeVec(&metrics.GaugeOpts{
-	Name: "tenama_budget_full_ratio", Help: "Highest used/hard ratio among the limits of a NamespaceBudget.",
-	StabilityLevel: metrics.ALPHA,
-}, []string{"budget"})
-
-func init() {
-	legacyregistry.MustRegister(metricContained, metricProofs, metricDrift, metricOverdue, metricBudgets,
-		metricExpired, metricOldest, metricPaused, metricHolds)
+func document(kind, name, help string, labels ...string) {
+	documented = append(documented, documentedMetric{name, kind, strings.Join(labels, ", "), help})
 }
 
-// metricsHandler serves /metrics. It has no authentication: to ask kube-apiserver who may read
-// metrics, the broker would need the right to review tokens. So it listens on loopback unless an
-// administrator opens it (deploy/components/prometheus).
-func metricsHandler(l *lifecycle.Manager) http.Handler {
-	m := http.NewServeMux()
-	metrics := legacyregistry.Handler()
-	m.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		metricOverdue.Set(float64(l.Hanging()))
-		n, oldest := l.Overdue()
-		metricExpired.Set(float64(n))
-		metricOldest.Set(oldest.Seconds())
-		metricHolds.Set(float64(l.Holds()))
-		metricPaused.Set(0)
-		if l.Paused() {
-			metricPaused.Set(1)
-		}
-		metrics.ServeHTTP(w, r)
-	})
+func gauge(name, help string) *metrics.Gauge {
+	document("gauge", name, help)
+	m := metrics.NewGauge(&metrics.GaugeOpts{Name: name, Help: help, StabilityLevel: metrics.ALPHA})
+	legacyregistry.MustRegister(m)
 	return m
 }
 
-// measureBudgets sets the metrics of budgets.
-func measureBudgets(shares map[string]float64) {
+func gauges(name, help string, labels ...string) *metrics.GaugeVec {
+	document("gauge", name, help, labels...)
+	m := metrics.NewGaugeVec(&metrics.GaugeOpts{Name: name, Help: help, StabilityLevel: metrics.ALPHA}, labels)
+	legacyregistry.MustRegister(m)
+	return m
+}
+
+func counters(name, help string, labels ...string) *metrics.CounterVec {
+	document("counter", name, help, labels...)
+	m := metrics.NewCounterVec(&metrics.CounterOpts{Name: name, Help: help, StabilityLevel: metrics.ALPHA}, labels)
+	legacyregistry.MustRegister(m)
+	return m
+}
+
+func histogram(name, help string, buckets ...float64) *metrics.Histogram {
+	document("histogram", name, help)
+	m := metrics.NewHistogram(&metrics.HistogramOpts{Name: name, Help: help, Buckets: buckets,
+		StabilityLevel: metrics.ALPHA})
+	legacyregistry.MustRegister(m)
+	return m
+}
+
+// WriteMetrics writes the table of docs/metrics.md.
+func WriteMetrics(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("# Metrics\n\n<!-- This file is made from pkg/broker/metrics.go by make generate. -->\n\n" +
+		"The broker serves these metrics. [Installation](install.md#metrics) says who can read them, and\n" +
+		"[operation](operations.md#alerts) what to alert on. None has a label for a user or a namespace.\n\n" +
+		"| metric | type | labels | meaning |\n|---|---|---|---|\n")
+	for _, m := range slices.SortedFunc(slices.Values(documented), func(a, b documentedMetric) int {
+		return strings.Compare(a.name, b.name)
+	}) {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// recordCreation records the result of a request to create a namespace.
+func recordCreation(err error, took time.Duration) {
+	if err == nil {
+		metricDuration.Observe(took.Seconds())
+	}
+	metricCreations.WithLabelValues(creationResult(err)).Inc()
+}
+
+func creationResult(err error) string {
+	if err == nil {
+		return "created"
+	}
+	if apierrors.HasStatusCause(err, v1alpha1.CauseInLine) {
+		return "Queued"
+	}
+	for _, cause := range []metav1.CauseType{
+		v1alpha1.CauseBudgetImpossible, v1alpha1.CauseBudgetExceeded, v1alpha1.CauseNotContained,
+	} {
+		if apierrors.HasStatusCause(err, cause) {
+			return string(cause)
+		}
+	}
+	if reason := string(apierrors.ReasonForError(err)); reason != "" {
+		return reason
+	}
+	return "Unknown"
+}
+
+// recordBudgets sets the metrics of budgets.
+func recordBudgets(shares map[string]float64) {
 	metricBudgets.Reset()
 	for name, share := range shares {
 		metricBudgets.WithLabelValues(name).Set(share)
@@ -100,9 +144,12 @@ func measureBudgets(shares map[string]float64) {
 // recordProof updates the metrics of containment.
 func recordProof(result string, proof error) {
 	metricProofs.WithLabelValues(result).Inc()
-	contained := 0.0
-	if proof == nil {
-		contained = 1
+	metricContained.Set(boolean(proof == nil))
+}
+
+func boolean(b bool) float64 {
+	if b {
+		return 1
 	}
-	metricContained.Set(contained)
+	return 0
 }

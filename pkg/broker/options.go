@@ -90,12 +90,11 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 		"how long the deletion of a namespace may take before all RoleBindings and ServiceAccounts in it are deleted; "+
 			"the longest grace period of a pod is 10m")
 	fs.DurationVar(&o.OverdueGrace, "overdue-grace", o.OverdueGrace,
-		"how long the owner of a namespace can still extend it if it could not be deleted in time; it applies to what "+
-			"is overdue by more than this")
+		"how long the owner of a namespace that could not be deleted within 30s of its expiry can still extend it")
 	fs.IntVar(&o.MaxOverdue, "max-overdue", o.MaxOverdue,
-		"if more namespaces than this are overdue by more than --overdue-grace, none of them is deleted before an "+
-			"administrator confirms it by annotation "+v1alpha1.AnnotationConfirmExpiry+" of ClusterRole "+
-			v1alpha1.ClusterRoleBroker+"; 0 for no limit")
+		"if more of these namespaces than this are overdue at once, none of them is deleted before an administrator "+
+			"confirms it by annotation "+v1alpha1.AnnotationConfirmExpiry+" of ClusterRole "+v1alpha1.ClusterRoleBroker+
+			"; 0 for no limit")
 }
 
 var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`)

@@ -41,7 +41,7 @@ func Run(ctx context.Context, o *Options, log *slog.Logger) error {
 	defer s.background.Wait()
 	defer stop()
 	for addr, handler := range map[string]http.Handler{
-		o.HealthAddress: s.health.handler(), o.MetricsAddress: metricsHandler(s.lifecycle),
+		o.HealthAddress: s.health.handler(), o.MetricsAddress: s.metricsHandler(),
 	} {
 		if addr == "" {
 			continue
@@ -89,6 +89,7 @@ func (s *server) serve(ctx, work context.Context) error {
 		Port:    int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(),
 		Log: s.log,
 	}
+	s.registration.Store(reg)
 	stopRegistering := s.register(work, reg)
 	var failure error
 	select {
@@ -119,6 +120,7 @@ func (s *server) credentials(ctx, work context.Context) (*auth.FrontProxy, *serv
 	if err != nil {
 		return nil, nil, err
 	}
+	s.certificate.Store(cert)
 	s.background.Go(func() { proxy.Run(work) })
 	s.background.Go(func() { cert.Run(work) })
 	return proxy, cert, proxy.Wait(ctx)

@@ -36,7 +36,7 @@ func (c *Client) Hold(ctx context.Context, tn *v1alpha1.TemporaryNamespace, reas
 }
 
 // Unhold ends the hold of a temporary namespace. If it has expired meanwhile, it is deleted
-// some minutes later, unless it is extended. Reasons: NotFound, Conflict, Forbidden.
+// unless it is extended first. Reasons: NotFound, Conflict, Forbidden.
 func (c *Client) Unhold(ctx context.Context, tn *v1alpha1.TemporaryNamespace) error {
 	return c.annotate(ctx, tn, map[string]any{
 		v1alpha1.AnnotationHold: nil, v1alpha1.AnnotationHeldBy: nil, v1alpha1.AnnotationHeldSince: nil,

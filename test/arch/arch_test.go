@@ -60,7 +60,7 @@ var layers = map[string][]string{
 		"pkg/broker/registry", "pkg/broker/serving",
 	},
 	"cmd/broker":            {"internal/version", "pkg/broker"},
-	"hack/reference":        {"internal/cli"},
+	"hack/reference":        {"internal/cli", "pkg/broker"},
 	"hack/chart":            {"deploy"},
 	"hack/dist":             {"deploy"},
 	"hack/times":            {},

@@ -27,7 +27,8 @@ type lender struct {
 	broker  *testenv.Broker
 }
 
-const lenderGrace = 15 * time.Second
+// What is overdue by more than half a minute gets a grace.
+const lenderGrace, late = 15 * time.Second, 32 * time.Second
 
 func newLender(t *testing.T) *lender {
 	c, port := own(t)
@@ -119,7 +120,7 @@ func TestGraceAfterOutage(t *testing.T) {
 	l := newLender(t)
 	expiry := l.lend(10*time.Second, "tmp-late-1", "tmp-late-2")
 	l.broker.Kill()
-	l.sleepUntil(expiry.Add(lenderGrace + 2*time.Second))
+	l.sleepUntil(expiry.Add(late))
 	began := l.alice.Now()
 	l.start()
 	if n := l.metric("tenama_expiries_overdue"); n != "2" {
@@ -152,11 +153,17 @@ func TestPausedExpiry(t *testing.T) {
 	if paused := l.metric("tenama_expiry_paused"); paused != "1" {
 		t.Errorf("tenama_expiry_paused is %s", paused)
 	}
+	if made := l.metric(`tenama_creations_total{result="created"}`); made != "4" {
+		t.Errorf("%s creations were counted, want 4", made)
+	}
+	if registered := l.metric("tenama_registered"); registered != "1" {
+		t.Errorf("tenama_registered is %s", registered)
+	}
 	if _, err := l.alice.Delete(t.Context(), "tmp-mine", metav1.DeleteOptions{}); err != nil {
 		t.Errorf("delete while the expiries are paused: %v", err)
 	}
 	l.gone("its owner deleted it", "tmp-mine")
-	l.sleepUntil(expiry.Add(lenderGrace + time.Second))
+	l.sleepUntil(expiry.Add(late))
 	l.instruct("tenama.dev/pause-expiry-")
 	const waits = "an administrator has to confirm"
 	err := testenv.Eventually(3*time.Minute, func() error {

@@ -73,6 +73,13 @@ type ticket struct {
 	previousGrant time.Time // of its owner
 }
 
+// Queued returns the number of requests in the queue.
+func (t *Tracker) Queued() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.queue.tickets)
+}
+
 // countWaiting returns the number of requests that are queued for a limit.
 func (q *queue) countWaiting(key limitKey) int {
 	n := 0

@@ -4,6 +4,7 @@ package lifecycle
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,194 +15,165 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// A namespace is deleted within milliseconds of its expiry. What is overdue by seconds was
-// not deleted in time: the broker was down or not contained, kube-apiserver did not answer,
-// or an administrator paused the expiries or ended a hold. Then:
+// A namespace is deleted within milliseconds of its expiry. One that is overdue by more than
+// lateAfter was not deleted in time: the broker was down or not contained, kube-apiserver
+// refused the deletion, or an administrator paused the expiries or ended a hold. Then:
 //
-//   - what is overdue is deleted oldest first, and at a pace that leaves kube-apiserver and
-//     the namespace controller time for others;
-//   - what is overdue by more than the grace gets the grace again from then on, so that its
-//     owner, who may not have been able to extend it, is not too late;
-//   - if more than a set number is overdue by more than the grace, none of them is deleted
-//     before an administrator confirms it. Restoring a cluster from a backup, or a wrong
-//     clock, must not end everything that is lent.
+//   - Each late namespace gets a grace from the moment when the broker could have deleted it,
+//     so that its owner, who may not have been able to extend it, is not too late. If the
+//     broker cannot act when the grace is over, a new one begins when it can.
+//   - Late namespaces are deleted oldest first, and at a pace that leaves kube-apiserver and
+//     the namespace controller time for others.
+//   - If more than MaxOverdue are late at once, each of them waits until an administrator has
+//     confirmed it: a restored backup, or a wrong clock, must not end all that is lent.
 //
-// Each replica decides for itself: both come to nearly the same times, and whose deletion
-// is later finds the namespace deleted.
+// The grace and the pace are measured by the monotonic clock, so a change of the server's
+// clock makes them neither longer nor shorter. Each replica decides for itself.
 const (
-	// behindAfter is how much a namespace is overdue that waits for its turn.
-	behindAfter = 10 * time.Second
-	// pace is the time between two turns. The namespace controller empties two to four
-	// namespaces a second.
+	// lateAfter is by how much a namespace is overdue that is late. An update of the broker
+	// takes less.
+	lateAfter = 30 * time.Second
+	// pace is the time between two deletions of late namespaces. The namespace controller
+	// empties two to four namespaces a second.
 	pace = 100 * time.Millisecond
 	// askAgain is how long the instructions of an administrator are waited for at a time.
 	askAgain = 10 * time.Second
 )
 
-// backlog are the namespaces that were not deleted in time. The zero value is empty.
+// backlog are the late namespaces. The zero value is empty.
 type backlog struct {
-	mu    sync.Mutex
-	turns map[string]turn // by name
-	// next are the earliest turns that are free, without a grace and after one.
-	next, nextGraced time.Time
-	counted          time.Time // when unconfirmed was counted
-	unconfirmed      int
-	waits            bool // for a confirmation; for the log
+	mu   sync.Mutex
+	late map[string]*late // by name
+	next time.Time        // the next deletion that the pace allows
+	// held is set while late namespaces wait for a confirmation: from the time when they are
+	// too many until each of them is confirmed, extended or gone.
+	held    bool
+	counted time.Time // when held was decided
 }
 
-// turn is when a namespace may be deleted.
-type turn struct {
-	uid types.UID
-	at  time.Time
+// late is a namespace that was not deleted in time. Its times are of the monotonic clock.
+type late struct {
+	uid    types.UID
+	expiry time.Time // of the server's clock
+	from   time.Time // the end of the grace
+	turn   time.Time // when it may be deleted; zero until the grace is over and it is confirmed
 }
 
-// overdue is a namespace whose expiry has passed.
-type overdue struct {
-	ns     *corev1.Namespace
-	expiry time.Time
-}
-
-// mayExpire returns zero if a namespace that has expired may be deleted now, or else when
-// to ask again.
-func (m *Manager) mayExpire(ns *corev1.Namespace, expiry time.Time, told instructions) time.Time {
-	b, now := &m.backlog, m.Now()
-	if now.Sub(expiry) < behindAfter {
-		return time.Time{}
+// mayExpire returns how long a namespace that has expired has to wait before it may be
+// deleted, or before this is asked again; zero is not at all.
+func (m *Manager) mayExpire(ns *corev1.Namespace, expiry time.Time, told instructions) time.Duration {
+	if m.Now().Sub(expiry) <= lateAfter {
+		return 0
 	}
+	b, now := &m.backlog, m.monotonic()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	t := b.turns[ns.Name]
-	if t.uid != ns.UID {
-		m.giveTurns(now)
-		t = b.turns[ns.Name]
+	l := b.late[ns.Name]
+	if l == nil || l.uid != ns.UID {
+		m.findLate(now)
+		l = b.late[ns.Name]
 	}
-	if now.Before(t.at) {
-		return t.at
+	if l == nil { // it is not in the cache any more
+		return askAgain
 	}
-	if now.Sub(expiry) <= m.Grace || m.MaxOverdue <= 0 || expiry.Before(told.confirmed) {
-		return time.Time{}
+	l.expiry = expiry
+	if now.Before(l.from) {
+		return l.from.Sub(now)
 	}
-	n := m.countUnconfirmed(now, told.confirmed)
-	switch waits := n > m.MaxOverdue; {
-	case waits && !b.waits:
-		m.Log.Error("Too many namespaces are overdue: none of them is deleted before an administrator confirms it by "+
-			"annotation "+v1alpha1.AnnotationConfirmExpiry+" of ClusterRole "+v1alpha1.ClusterRoleBroker,
-			"overdue", n, "maximum", m.MaxOverdue, "notATime", told.invalid)
-	case !waits && b.waits:
-		m.Log.Warn("Expiries continue: fewer namespaces are overdue", "overdue", n, "maximum", m.MaxOverdue)
+	m.decide(told, now)
+	if b.held && !expiry.Before(told.confirmed) {
+		return askAgain
 	}
-	if b.waits = n > m.MaxOverdue; b.waits {
-		return now.Add(askAgain)
+	if l.turn.IsZero() {
+		b.giveTurns(told, now)
 	}
-	return time.Time{}
+	return max(0, l.turn.Sub(now))
 }
 
-// giveTurns gives each namespace that is behind and has no turn the next free one, oldest
-// first. The backlog is locked.
-func (m *Manager) giveTurns(now time.Time) {
+// findLate gives a grace to each late namespace that has none. The backlog is locked.
+func (m *Manager) findLate(now time.Time) {
 	b := &m.backlog
-	if b.turns == nil {
-		b.turns = map[string]turn{}
+	if b.late == nil {
+		b.late = map[string]*late{}
 	}
-	b.next, b.nextGraced = latest(b.next, now), latest(b.nextGraced, now.Add(m.Grace))
-	graced, oldest := 0, time.Time{}
-	for _, o := range m.overdue(now, behindAfter) {
-		if b.turns[o.ns.Name].uid == o.ns.UID {
+	n, oldest := 0, time.Time{}
+	for _, o := range m.overdue(lateAfter) {
+		if l := b.late[o.ns.Name]; l != nil && l.uid == o.ns.UID {
 			continue
 		}
-		next := &b.next
-		if now.Sub(o.expiry) > m.Grace {
-			next = &b.nextGraced
-			if graced++; graced == 1 {
-				oldest = o.expiry
-			}
+		b.late[o.ns.Name] = &late{uid: o.ns.UID, expiry: o.expiry, from: now.Add(m.Grace)}
+		if n++; n == 1 {
+			oldest = o.expiry
 		}
-		b.turns[o.ns.Name] = turn{o.ns.UID, *next}
-		*next = next.Add(pace)
 	}
-	if graced > 0 {
-		m.Log.Warn("Namespaces were not deleted in time; until the deletion begins, their owners can extend them",
-			"namespaces", graced, "oldestExpiry", oldest.UTC().Format(time.RFC3339),
-			"deletionFrom", now.Add(m.Grace).UTC().Format(time.RFC3339))
+	if n > 0 {
+		m.Log.Warn("Namespaces were not deleted in time; their owners can extend them until their deletion begins",
+			"namespaces", n, "oldestExpiry", oldest.UTC().Format(time.RFC3339),
+			"deletionFrom", m.Now().Add(m.Grace).UTC().Format(time.RFC3339))
 	}
 }
 
-// forget ends the turn of a namespace that is gone, was extended or is on hold.
+// decide decides, at most once a second, whether late namespaces wait for a confirmation. The
+// backlog is locked.
+func (m *Manager) decide(told instructions, now time.Time) {
+	b := &m.backlog
+	if now.Sub(b.counted) < time.Second {
+		return
+	}
+	b.counted = now
+	unconfirmed, there := 0, map[types.UID]bool{}
+	for _, o := range m.overdue(lateAfter) {
+		there[o.ns.UID] = true
+		if !o.expiry.Before(told.confirmed) {
+			unconfirmed++
+		}
+	}
+	maps.DeleteFunc(b.late, func(_ string, l *late) bool { return !there[l.uid] })
+	switch {
+	case !b.held && m.MaxOverdue > 0 && unconfirmed > m.MaxOverdue:
+		b.held = true
+		m.Log.Error("Too many namespaces are overdue: none of them is deleted before an administrator confirms it by "+
+			"annotation "+v1alpha1.AnnotationConfirmExpiry+" of ClusterRole "+v1alpha1.ClusterRoleBroker,
+			"overdue", unconfirmed, "maximum", m.MaxOverdue)
+	case b.held && unconfirmed == 0:
+		b.held = false
+		m.Log.Warn("Expiries continue: all that is overdue is confirmed, was extended or is gone")
+	}
+}
+
+// giveTurns gives a turn to each namespace whose grace is over and which need not wait for a
+// confirmation, oldest first. The backlog is locked.
+func (b *backlog) giveTurns(told instructions, now time.Time) {
+	var ready []*late
+	for _, l := range b.late {
+		if l.turn.IsZero() && !now.Before(l.from) && (!b.held || l.expiry.Before(told.confirmed)) {
+			ready = append(ready, l)
+		}
+	}
+	slices.SortFunc(ready, func(a, b *late) int {
+		return cmp.Or(a.expiry.Compare(b.expiry), cmp.Compare(a.uid, b.uid))
+	})
+	for _, l := range ready {
+		if b.next.Before(now) {
+			b.next = now
+		}
+		l.turn = b.next
+		b.next = b.next.Add(pace)
+	}
+}
+
+// forget ends the grace of a namespace: it is gone, was extended or is on hold, or it cannot
+// be deleted now. In the last case it gets a new grace.
 func (b *backlog) forget(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.turns, name)
+	delete(b.late, name)
 }
 
-// countUnconfirmed returns how many namespaces are overdue by more than the grace whose
-// deletion no administrator confirmed. The backlog is locked.
-func (m *Manager) countUnconfirmed(now, confirmed time.Time) int {
-	b := &m.backlog
-	if now.Sub(b.counted) < time.Second {
-		return b.unconfirmed
+// monotonic returns the local time.
+func (m *Manager) monotonic() time.Time {
+	if m.local != nil {
+		return m.local()
 	}
-	b.counted, b.unconfirmed = now, 0
-	for _, o := range m.overdue(now, m.Grace) {
-		if !o.expiry.Before(confirmed) {
-			b.unconfirmed++
-		}
-	}
-	return b.unconfirmed
-}
-
-// Overdue returns how many namespaces have expired and are not being deleted, and since
-// when the oldest of them.
-func (m *Manager) Overdue() (n int, oldest time.Duration) {
-	now := m.Now()
-	all := m.overdue(now, 0)
-	if len(all) > 0 {
-		oldest = now.Sub(all[0].expiry)
-	}
-	return len(all), oldest
-}
-
-// Holds returns how many namespaces administrators keep from expiring.
-func (m *Manager) Holds() int {
-	n := 0
-	for _, ns := range m.Cache.List() {
-		if _, held := v1alpha1.OnHold(ns); held {
-			n++
-		}
-	}
-	return n
-}
-
-// overdue returns the namespaces that expired more than a given time ago and should have
-// been deleted, oldest first.
-func (m *Manager) overdue(now time.Time, by time.Duration) []overdue {
-	var out []overdue
-	for _, ns := range m.Cache.List() {
-		if at := expiryOf(ns); !at.IsZero() && now.Sub(at) > by {
-			out = append(out, overdue{ns, at})
-		}
-	}
-	slices.SortFunc(out, func(a, b overdue) int {
-		return cmp.Or(a.expiry.Compare(b.expiry), cmp.Compare(a.ns.Name, b.ns.Name))
-	})
-	return out
-}
-
-// expiryOf returns when a namespace is to be deleted; zero if that is not known, is never,
-// or was begun.
-func expiryOf(ns *corev1.Namespace) time.Time {
-	if _, held := v1alpha1.OnHold(ns); held || ns.DeletionTimestamp != nil {
-		return time.Time{}
-	}
-	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
-	if err != nil {
-		return time.Time{}
-	}
-	return life.Expiry(ns.CreationTimestamp.Time)
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
+	return time.Now()
 }

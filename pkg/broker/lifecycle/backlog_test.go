@@ -3,7 +3,6 @@
 package lifecycle
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,7 +50,8 @@ func newEnds(t *testing.T, expired map[string]time.Duration) *ends {
 	}
 	e.m = &Manager{Client: e.client, Cache: cache, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return e.now }, Contained: func() error { return nil },
-		RevokeAfter: 11 * time.Minute, Grace: 5 * time.Minute, MaxOverdue: 3}
+		RevokeAfter: 11 * time.Minute, Grace: 5 * time.Minute, MaxOverdue: 3,
+		Expired: func(time.Duration) {}, local: func() time.Time { return e.now }}
 	return e
 }
 
@@ -72,6 +72,11 @@ func (e *ends) reconcile(name string) int {
 		if !e.deleted(name) {
 			e.t.Fatalf("%s is neither deleted nor looked at again", name)
 		}
+		for end := time.Now().Add(time.Minute); e.m.Cache.Get(name) != nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				e.t.Fatalf("the cache still has %s", name)
+			}
+		}
 		return 0
 	}
 	if e.deleted(name) {
@@ -89,6 +94,26 @@ func (e *ends) deleted(name string) bool {
 	return false
 }
 
+// annotate changes the annotations of a namespace, and waits until the cache shows it.
+func (e *ends) annotate(name string, change func(map[string]string)) {
+	e.t.Helper()
+	ns, err := e.client.CoreV1().Namespaces().Get(e.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	change(ns.Annotations)
+	ns.ResourceVersion += "1" // the fake keeps it
+	if ns, err = e.client.CoreV1().Namespaces().Update(e.t.Context(), ns, metav1.UpdateOptions{}); err != nil {
+		e.t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); e.m.Cache.Get(name).ResourceVersion != ns.ResourceVersion; {
+		if time.Now().After(end) {
+			e.t.Fatal("the cache does not show the change")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // instruct sets annotations of the broker's ClusterRole, as an administrator does.
 func (e *ends) instruct(annotations map[string]string) {
 	e.t.Helper()
@@ -100,32 +125,58 @@ func (e *ends) instruct(annotations map[string]string) {
 	e.m.told.read = time.Time{} // as if a second had passed
 }
 
-// Without turns, an outage would be followed by as many deletions as kube-apiserver takes,
-// in any order, before an owner could extend a namespace.
+const (
+	grace    = 3000 // tenths of a second
+	askLater = 100
+)
+
+// Without a grace and turns, an outage would be followed by as many deletions as
+// kube-apiserver takes, in any order, before an owner could extend a namespace.
 func TestBacklog(t *testing.T) {
-	e := newEnds(t, map[string]time.Duration{
-		"tmp-just": time.Second, "tmp-behind-2": 20 * time.Second, "tmp-behind-1": time.Minute,
-		"tmp-late-2": 10 * time.Minute, "tmp-late-1": time.Hour, "tmp-late-3": 6 * time.Minute,
-	})
+	e := newEnds(t, map[string]time.Duration{"tmp-just": time.Second, "tmp-3": time.Minute, "tmp-2": 10 * time.Minute,
+		"tmp-1": time.Hour, "tmp-extended": 2 * time.Hour})
 	e.m.MaxOverdue = 10
-	grace := int(5 * time.Minute / (100 * time.Millisecond))
-	want := map[string]int{"tmp-just": 0, "tmp-behind-1": 0, "tmp-behind-2": 1,
-		"tmp-late-1": grace, "tmp-late-2": grace + 1, "tmp-late-3": grace + 2}
-	got := map[string]int{}
-	for _, name := range []string{"tmp-late-3", "tmp-behind-2", "tmp-just", "tmp-late-2", "tmp-behind-1", "tmp-late-1"} {
-		got[name] = e.reconcile(name)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("turns (-want +got):\n%s", diff)
-	}
-	if n, oldest := e.m.Overdue(); n < 4 || oldest != time.Hour {
+	if n, oldest := e.m.Overdue(); n != 5 || oldest != 2*time.Hour {
 		t.Errorf("%d are overdue, the oldest by %s", n, oldest)
 	}
-	e.now = e.now.Add(5*time.Minute + time.Second)
-	for _, name := range []string{"tmp-behind-2", "tmp-late-1", "tmp-late-2", "tmp-late-3"} {
-		if again := e.reconcile(name); again != 0 {
-			t.Errorf("%s is deleted %d tenths of a second after its turn", name, again)
+	for name, want := range map[string]int{"tmp-just": 0, "tmp-1": grace, "tmp-2": grace, "tmp-3": grace} {
+		if got := e.reconcile(name); got != want {
+			t.Errorf("%s: again in %d, want %d", name, got, want)
 		}
+	}
+	e.annotate("tmp-extended", func(a map[string]string) {
+		a[v1alpha1.AnnotationMaximumTTL] = "999999"
+		a[v1alpha1.AnnotationExtendUntil] = e.now.Add(time.Hour).Format(time.RFC3339)
+	})
+	e.now = e.now.Add(5 * time.Minute)
+	got := []int{e.reconcile("tmp-3"), e.reconcile("tmp-2"), e.reconcile("tmp-1")}
+	if diff := cmp.Diff([]int{2, 1, 0}, got); diff != "" { // oldest first, and what was extended takes no turn
+		t.Errorf("turns (-want +got):\n%s", diff)
+	}
+	e.now = e.now.Add(100 * time.Millisecond)
+	if again := e.reconcile("tmp-2"); again != 0 {
+		t.Errorf("not deleted %d tenths of a second after its turn", again)
+	}
+	// Its turn passes while the broker is not contained: then there is a new grace.
+	e.m.Contained = func() error { return errors.New("no policy") }
+	e.now = e.now.Add(time.Hour)
+	e.reconcile("tmp-3")
+	e.m.Contained = func() error { return nil }
+	if again := e.reconcile("tmp-3"); again != grace {
+		t.Errorf("after an hour without containment: again in %d", again)
+	}
+	// So there is if kube-apiserver refuses the deletion.
+	refuses := true
+	e.client.PrependReactor("delete", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return refuses, nil, errors.New("a webhook does not answer")
+	})
+	e.now = e.now.Add(5 * time.Minute)
+	if _, err := e.m.Reconcile(t.Context(), "tmp-3"); err == nil {
+		t.Error("the refusal is no error")
+	}
+	refuses = false
+	if again, err := e.m.Reconcile(t.Context(), "tmp-3"); err != nil || again.Sub(e.now) != 5*time.Minute {
+		t.Errorf("after a refused deletion: again in %s, %v", again.Sub(e.now), err)
 	}
 }
 
@@ -139,25 +190,33 @@ func TestTooManyOverdue(t *testing.T) {
 	e := newEnds(t, late)
 	e.reconcile("tmp-0")
 	e.now = e.now.Add(10 * time.Minute)
-	const askAgain = 100
 	for name := range late {
-		if again := e.reconcile(name); again != askAgain {
+		if again := e.reconcile(name); again != askLater {
 			t.Fatalf("%s: again in %d", name, again)
 		}
 	}
 	e.instruct(map[string]string{v1alpha1.AnnotationConfirmExpiry: "tomorrow"})
-	if again := e.reconcile("tmp-4"); again != askAgain {
+	if again := e.reconcile("tmp-4"); again != askLater {
 		t.Errorf("confirmed by what is not a time: again in %d", again)
 	}
-	// Two of the five are confirmed; the others are no more than the limit then.
+	// Two of the five are confirmed, and one is on hold: the others wait, although they are
+	// no more than the limit now.
 	before := e.now.Add(-22*time.Minute - time.Second).Format(time.RFC3339)
 	e.instruct(map[string]string{v1alpha1.AnnotationConfirmExpiry: before})
-	if again := e.reconcile("tmp-4"); again != 0 {
-		t.Errorf("confirmed: again in %d", again)
+	e.annotate("tmp-2", func(a map[string]string) { a[v1alpha1.AnnotationHold] = "evidence" })
+	if got := []int{e.reconcile("tmp-3"), e.reconcile("tmp-4")}; !cmp.Equal(got, []int{1, 0}) {
+		t.Errorf("confirmed: again in %d", got)
 	}
-	e.now = e.now.Add(2 * time.Second) // the count is a second old at most
-	if again := e.reconcile("tmp-0"); again != 0 {
-		t.Errorf("no more than the limit are left: again in %d", again)
+	e.now = e.now.Add(2 * time.Second)
+	for _, name := range []string{"tmp-0", "tmp-1"} {
+		if again := e.reconcile(name); again != askLater {
+			t.Errorf("%s is not confirmed: again in %d", name, again)
+		}
+	}
+	e.instruct(map[string]string{v1alpha1.AnnotationConfirmExpiry: e.now.Format(time.RFC3339)})
+	e.now = e.now.Add(2 * time.Second)
+	if again := e.reconcile("tmp-1"); again != 0 {
+		t.Errorf("all are confirmed: again in %d", again)
 	}
 }
 
@@ -212,25 +271,7 @@ func TestInstructionsAreReadOnce(t *testing.T) {
 // A hold keeps what has expired, and its end begins a grace.
 func TestHold(t *testing.T) {
 	e := newEnds(t, map[string]time.Duration{"tmp-a": time.Hour})
-	annotate := func(change func(map[string]string)) {
-		ns, err := e.client.CoreV1().Namespaces().Get(t.Context(), "tmp-a", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		change(ns.Annotations)
-		if ns, err = e.client.CoreV1().Namespaces().Update(t.Context(), ns, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		for _, want := v1alpha1.OnHold(ns); ctx.Err() == nil; time.Sleep(time.Millisecond) {
-			if _, held := v1alpha1.OnHold(e.m.Cache.Get("tmp-a")); held == want {
-				return
-			}
-		}
-		t.Fatal("the cache does not show the change")
-	}
-	annotate(func(a map[string]string) { a[v1alpha1.AnnotationHold] = "" })
+	e.annotate("tmp-a", func(a map[string]string) { a[v1alpha1.AnnotationHold] = "" })
 	again, err := e.m.Reconcile(t.Context(), "tmp-a")
 	if err != nil || !again.IsZero() || e.deleted("tmp-a") {
 		t.Fatalf("on hold: again at %s, error %v, deleted: %t", again, err, e.deleted("tmp-a"))
@@ -238,8 +279,8 @@ func TestHold(t *testing.T) {
 	if n, _ := e.m.Overdue(); n != 0 || e.m.Holds() != 1 {
 		t.Errorf("%d overdue, %d on hold", n, e.m.Holds())
 	}
-	annotate(func(a map[string]string) { delete(a, v1alpha1.AnnotationHold) })
-	if again := e.reconcile("tmp-a"); again != 3000 {
+	e.annotate("tmp-a", func(a map[string]string) { delete(a, v1alpha1.AnnotationHold) })
+	if again := e.reconcile("tmp-a"); again != grace {
 		t.Errorf("the hold has ended: again in %d tenths of a second", again)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,8 +14,13 @@ import (
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// instructionsFor is how long instructions are not read again.
-const instructionsFor = time.Second
+const (
+	// instructionsFor is how long instructions, or the error of reading them, are not read
+	// again.
+	instructionsFor = time.Second
+	// instructionsTimeout bounds the read, for which all namespaces that are due wait.
+	instructionsTimeout = 5 * time.Second
+)
 
 // instructions are what administrators told the broker by annotations of its ClusterRole,
 // which it may read anyway. They are read when a namespace is due, not watched: that needs
@@ -30,9 +36,11 @@ type instructions struct {
 
 // lastInstructions are the instructions that were read last.
 type lastInstructions struct {
-	mu    sync.Mutex
-	read  time.Time // local; zero if they are unknown
-	value instructions
+	mu     sync.Mutex
+	read   time.Time // when value or err was read; zero if never
+	value  instructions
+	err    error
+	paused atomic.Bool // as in value
 }
 
 // instructions returns the present instructions, at most instructionsFor old. After an
@@ -41,37 +49,45 @@ func (m *Manager) instructions(ctx context.Context) (instructions, error) {
 	last := &m.told
 	last.mu.Lock()
 	defer last.mu.Unlock()
-	if !last.read.IsZero() && time.Since(last.read) < instructionsFor {
-		return last.value, nil
+	if began := m.monotonic(); last.read.IsZero() || began.Sub(last.read) >= instructionsFor {
+		ctx, cancel := context.WithTimeout(ctx, instructionsTimeout)
+		defer cancel()
+		role, err := m.Client.RbacV1().ClusterRoles().Get(ctx, v1alpha1.ClusterRoleBroker, metav1.GetOptions{})
+		last.read = m.monotonic()
+		if err != nil {
+			last.err = fmt.Errorf("read the instructions of administrators: %w", err)
+			return instructions{}, last.err
+		}
+		last.err = nil
+		m.follow(instructionsOf(role.Annotations))
 	}
-	began := time.Now()
-	role, err := m.Client.RbacV1().ClusterRoles().Get(ctx, v1alpha1.ClusterRoleBroker, metav1.GetOptions{})
-	if err != nil {
-		return instructions{}, fmt.Errorf("read the instructions of administrators: %w", err)
-	}
-	now := instructionsOf(role.Annotations)
-	m.logPause(now)
-	last.read, last.value = began, now
-	return now, nil
+	return last.value, last.err
 }
 
-// Paused reports whether an administrator had paused the expiries when a namespace was due
-// last.
-func (m *Manager) Paused() bool {
-	m.told.mu.Lock()
-	defer m.told.mu.Unlock()
-	return m.told.value.paused
-}
-
-// logPause logs that expiries are paused, or continue. The last instructions are locked.
-func (m *Manager) logPause(now instructions) {
-	switch was := m.told.value; {
+// follow replaces the instructions, and logs what has changed. They are locked.
+func (m *Manager) follow(now instructions) {
+	was := m.told.value
+	m.told.value = now
+	m.told.paused.Store(now.paused)
+	switch {
 	case now.paused && (!was.paused || was.reason != now.reason):
 		m.Log.Warn("An administrator paused all expiries", "reason", now.reason)
 	case was.paused && !now.paused:
 		m.Log.Warn("Expiries continue: the pause has ended")
 	}
+	if now.invalid != was.invalid && now.invalid != "" {
+		m.Log.Error("The confirmation of an administrator is not a time (RFC 3339)", "annotation",
+			v1alpha1.AnnotationConfirmExpiry, "value", now.invalid)
+	}
+	if !now.confirmed.Equal(was.confirmed) && !now.confirmed.IsZero() {
+		m.Log.Warn("An administrator confirmed the deletion of what is overdue", "expiredBefore",
+			now.confirmed.UTC().Format(time.RFC3339))
+	}
 }
+
+// Paused reports whether an administrator had paused the expiries when a namespace was due
+// last.
+func (m *Manager) Paused() bool { return m.told.paused.Load() }
 
 func instructionsOf(annotations map[string]string) instructions {
 	var in instructions

@@ -75,8 +75,8 @@ type Manager struct {
 	RevokeAfter time.Duration
 	// Grace is how long the owners of what was not deleted in time can still extend it.
 	Grace time.Duration
-	// MaxOverdue is how many namespaces may be overdue by more than the grace and are
-	// deleted without the confirmation of an administrator; zero is any number.
+	// MaxOverdue is how many of these are deleted without the confirmation of an
+	// administrator; zero is any number.
 	MaxOverdue int
 	// Contained is nil while the policies are known to contain the broker.
 	Contained func() error
@@ -84,10 +84,15 @@ type Manager struct {
 	// kind; Missing or Changed; and Restored, Refused or Released.
 	Drifted func(kind, was, became string)
 
+	// Expired is called after the deletion of a namespace that has expired, with the time
+	// since its expiry.
+	Expired func(lag time.Duration)
+
 	active     atomic.Int64 // creations in progress
 	mismatches sync.Map     // of reserved amounts, by name
 	told       lastInstructions
 	backlog    backlog
+	local      func() time.Time // set by tests; time.Now if nil
 }
 
 // Start returns a context for the creation of one namespace, and a function that ends

@@ -75,6 +75,7 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 		return at, nil
 	}
 	if m.Contained() != nil {
+		m.backlog.forget(name)
 		return m.Now().Add(uncontainedRetry), nil
 	}
 	if ns.Annotations[v1alpha1.AnnotationRefused] != "" && ns.DeletionTimestamp == nil {
@@ -91,19 +92,21 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 // hangs, unless an administrator paused that or the namespace has to wait for its turn.
 func (m *Manager) end(ctx context.Context, ns *corev1.Namespace, expiry time.Time) (again time.Time, _ error) {
 	told, err := m.instructions(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if told.paused {
-		return m.Now().Add(askAgain), nil
+	if err != nil || told.paused {
+		m.backlog.forget(ns.Name)
+		return m.Now().Add(askAgain), err
 	}
 	if ns.DeletionTimestamp != nil {
 		return m.revoke(ctx, ns)
 	}
-	if at := m.mayExpire(ns, expiry, told); !at.IsZero() {
-		return at, nil
+	if wait := m.mayExpire(ns, expiry, told); wait > 0 {
+		return m.Now().Add(wait), nil
 	}
-	return m.expire(ctx, ns, expiry)
+	again, err = m.expire(ctx, ns, expiry)
+	if again.IsZero() { // it is deleted, or could not be
+		m.backlog.forget(ns.Name)
+	}
+	return again, err
 }
 
 // expire deletes the version of the namespace that was seen to have expired. If it was
@@ -120,6 +123,7 @@ func (m *Manager) expire(ctx context.Context, ns *corev1.Namespace, at time.Time
 	case err != nil:
 		return time.Time{}, fmt.Errorf("delete expired namespace %q: %w", ns.Name, err)
 	}
+	m.Expired(lag)
 	m.Log.Info("Expired", "namespace", ns.Name, "uid", ns.UID, "owner", ns.Annotations[v1alpha1.AnnotationOwner], "expiry",
 		at.UTC().Format(time.RFC3339), "lagMilliseconds", lag.Milliseconds())
 	return time.Time{}, nil

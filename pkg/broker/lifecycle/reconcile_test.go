@@ -91,7 +91,7 @@ func TestReconcile(t *testing.T) {
 			seen := cache.Get("tmp-a").ResourceVersion
 			m := &Manager{Client: client, Cache: cache, Log: slog.New(slog.DiscardHandler), Contained: func() error {
 				return nil
-			}, Now: func() time.Time { return c.server }, RevokeAfter: 11 * time.Minute}
+			}, Now: func() time.Time { return c.server }, RevokeAfter: 11 * time.Minute, Expired: func(time.Duration) {}}
 			again, err := m.Reconcile(t.Context(), "tmp-a")
 			if err != nil {
 				t.Fatal(err)

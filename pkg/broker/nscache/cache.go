@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,6 +44,7 @@ type Cache struct {
 	synced    chan struct{}
 	indexer   cache.Indexer
 	waiters   waiters
+	heard     atomic.Pointer[time.Time] // when kube-apiserver sent something
 }
 
 // New returns a cache that passes its events to handler. Call Start.
@@ -72,6 +74,15 @@ func (c *Cache) Start(ctx context.Context, onChange func(*corev1.Namespace)) err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Age returns how long ago kube-apiserver sent an event, a bookmark or a list; 0 before the
+// first.
+func (c *Cache) Age() time.Duration {
+	if at := c.heard.Load(); at != nil {
+		return time.Since(*at)
+	}
+	return 0
 }
 
 // Get returns a namespace, or nil. As everywhere in the package, it is a reduced one.

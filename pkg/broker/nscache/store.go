@@ -3,6 +3,8 @@
 package nscache
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
 )
@@ -10,7 +12,17 @@ import (
 // store is the side of a Cache that the reflector writes to.
 type store Cache
 
-var _ cache.ReflectorStore = &store{}
+var (
+	_ cache.ReflectorStore         = &store{}
+	_ cache.ResourceVersionUpdater = &store{}
+)
+
+// UpdateResourceVersion implements cache.ResourceVersionUpdater: the reflector calls it after
+// each event, bookmark and list.
+func (s *store) UpdateResourceVersion(string) {
+	now := time.Now()
+	s.heard.Store(&now)
+}
 
 // Add implements cache.ReflectorStore.
 func (s *store) Add(o any) error { return s.Update(o) }

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -51,7 +52,12 @@ type Registration struct {
 	Refresh   func(context.Context) error
 	CAChanged <-chan struct{}
 	Log       *slog.Logger
+
+	available atomic.Bool
 }
+
+// Available reports whether kube-apiserver last said that it reaches this installation.
+func (r *Registration) Available() bool { return r.available.Load() }
 
 // Run maintains the APIService until ctx is done. Call it only while the server
 // answers.
@@ -70,8 +76,10 @@ func (r *Registration) Run(ctx context.Context) {
 		case <-changes:
 		case <-r.CAChanged:
 		}
+		now := latest()
+		r.available.Store(now != nil && isOwn(now, r.Namespace, r.Service) && isAvailable(now))
 		// Replicas that disagree for a while must not fight: one write a second.
-		if wait := max(time.Until(last.Add(time.Second)), unreachable.delay(latest(), time.Now())); wait > 0 {
+		if wait := max(time.Until(last.Add(time.Second)), unreachable.delay(now, time.Now())); wait > 0 {
 			retry.Reset(wait)
 			continue
 		}

@@ -59,6 +59,13 @@ func isUnavailable(s *apiregistrationv1.APIService) bool {
 	})
 }
 
+// isAvailable reports whether kube-apiserver says that the APIService is available.
+func isAvailable(s *apiregistrationv1.APIService) bool {
+	return slices.ContainsFunc(s.Status.Conditions, func(c apiregistrationv1.APIServiceCondition) bool {
+		return c.Type == apiregistrationv1.Available && c.Status == apiregistrationv1.ConditionTrue
+	})
+}
+
 // isOwn reports whether the APIService names the Service of this installation.
 func isOwn(s *apiregistrationv1.APIService, namespace, service string) bool {
 	return s.Spec.Service != nil && s.Spec.Service.Namespace == namespace && s.Spec.Service.Name == service

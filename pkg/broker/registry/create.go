@@ -43,6 +43,19 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	if tn.ResourceVersion != "" {
 		return nil, apierrors.NewBadRequest("metadata.resourceVersion must not be set on an object to be created")
 	}
+	began := time.Now()
+	out, err := r.create(ctx, tn, validate, o.DryRun)
+	if len(o.DryRun) == 0 {
+		r.Created(err, time.Since(began))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (r *Registry) create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, validate rest.ValidateObjectFunc,
+	dryRun []string) (runtime.Object, error) {
 	req, err := r.prepare(ctx, tn)
 	if err != nil {
 		return nil, err
@@ -55,14 +68,13 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	if err := r.checkQuarantine(req.Namespace); err != nil {
 		return nil, err
 	}
-	dryRun := len(o.DryRun) > 0
-	release, err := r.reserve(ctx, req.Namespace, req.wait, dryRun)
+	release, err := r.reserve(ctx, req.Namespace, req.wait, len(dryRun) > 0)
 	if err != nil {
 		return nil, r.translate(ctx, err, tn.Name)
 	}
-	if dryRun {
+	if len(dryRun) > 0 {
 		release()
-		return r.createDryRun(ctx, req, o.DryRun)
+		return r.createDryRun(ctx, req, dryRun)
 	}
 	defer release()
 	wanted := req.Namespace

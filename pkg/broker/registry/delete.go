@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/guardrails"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
 
@@ -45,13 +46,18 @@ func (r *Registry) Delete(ctx context.Context, name string, validate rest.Valida
 	if ns.DeletionTimestamp != nil { // as for any object with finalizers, a repeated request changes nothing
 		return tn, false, nil
 	}
-	if _, held := v1alpha1.OnHold(ns); held {
+	if isOnHold(ns) {
 		return nil, false, onHold(ns)
 	}
 	out := &corev1.Namespace{}
 	body := &metav1.DeleteOptions{Preconditions: pre, DryRun: o.DryRun}
 	if err := r.Client.CoreV1().RESTClient().Delete().Resource("namespaces").Name(name).Body(body).Do(ctx).Into(
 		out); err != nil {
+		if guardrails.DeniedByPolicy(err) { // since it was read, an administrator may have set a hold
+			if now, err := r.read(ctx, name, v1alpha1.VerbAdminister, ""); err == nil && isOnHold(now) {
+				return nil, false, onHold(now)
+			}
+		}
 		return nil, false, r.translate(ctx, err, name)
 	}
 	if len(o.DryRun) == 0 {

@@ -28,6 +28,11 @@ var (
 	errChanged    = errors.New("it was modified by another request; read it again and retry")
 )
 
+func isOnHold(ns *corev1.Namespace) bool {
+	_, held := v1alpha1.OnHold(ns)
+	return held
+}
+
 // onHold returns the error for the deletion of a namespace that an administrator keeps.
 func onHold(ns *corev1.Namespace) error {
 	reason, _ := v1alpha1.OnHold(ns)

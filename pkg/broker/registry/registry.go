@@ -60,6 +60,9 @@ type Registry struct {
 	// Restores has a slot for each resumed watch that may read at the same time what its
 	// client has: a page takes memory.
 	Restores chan struct{}
+	// Created is called after each request to create a namespace that is no dry run, with its
+	// error and duration.
+	Created func(err error, took time.Duration)
 }
 
 var (

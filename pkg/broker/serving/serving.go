@@ -65,6 +65,9 @@ func (c *Certificate) TLS() *tls.Config {
 // CABundle returns the certificates that verify the leaves of all replicas, as PEM.
 func (c *Certificate) CABundle() []byte { return *c.bundle.Load() }
 
+// NotAfter returns when the leaf expires.
+func (c *Certificate) NotAfter() time.Time { return c.leaf.Load().Leaf.NotAfter }
+
 // Changed returns a channel that receives after CABundle has changed.
 func (c *Certificate) Changed() <-chan struct{} { return c.changed }
 
