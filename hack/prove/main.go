@@ -29,10 +29,12 @@ func main() {
 		err = contained(ctx)
 	case len(args) > 0 && args[0] == "limits":
 		err = limits(ctx, args[1:])
+	case len(args) > 0 && args[0] == "outage":
+		err = outages(ctx, args[1:])
 	case len(args) > 0 && args[0] == "memory":
 		err = memory(ctx, args[1:])
 	default:
-		err = fmt.Errorf("usage: prove contained|limits|memory")
+		err = fmt.Errorf("usage: prove contained|limits|memory|outage")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "prove:", err)

@@ -54,6 +54,9 @@ func second(dir string) error {
 	}
 	defer api.stop()
 	server := fmt.Sprintf("https://%s:%d", noNodes.address, at)
+	if err := remember(own, server); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	ready := make(chan error, 1)

@@ -178,6 +178,14 @@ func port(dir, addr string) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
+// remember records the URL that dir was created for, for port.
+func remember(dir, server string) error {
+	if err := os.MkdirAll(filepath.Join(dir, "pki"), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "pki", "server"), []byte(server), 0o600)
+}
+
 func waitReady(ctx context.Context, kubeconfig, server string) error {
 	cfg, err := clientcmd.BuildConfigFromFlags(server, kubeconfig)
 	if err != nil {

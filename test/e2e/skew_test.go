@@ -3,13 +3,10 @@
 package e2e
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,59 +22,14 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// skewVariable is by how many seconds the clock of a broker built by buildSkewed is off.
-const skewVariable = "TENAMA_TEST_SKEW"
-
-// buildSkewed builds a broker with a clock that is off by skewVariable, and returns its path:
-// Go's package time is replaced by one that adds it to the time of day.
-func buildSkewed(t *testing.T) string {
-	t.Helper()
-	goroot, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, std := t.TempDir(), filepath.Join(strings.TrimSpace(string(goroot)), "src", "time")
-	source, err := os.ReadFile(filepath.Join(std, "time.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const now = "	sec, nsec, mono := runtimeNow()\n"
-	if !strings.Contains(string(source), now) {
-		t.Fatal("time.Now of this version of Go is not known")
-	}
-	overlay := map[string]map[string]string{"Replace": {}}
-	for name, text := range map[string]string{
-		"time.go": strings.Replace(string(source), now, now+"	sec += skew\n", 1),
-		"skew.go": fmt.Sprintf("package time\n\nimport \"syscall\"\n\nvar skew = func() int64 {\n"+
-			"	s, _ := syscall.Getenv(%q)\n	d, _ := ParseDuration(s)\n	return int64(d / Second)\n}()\n", skewVariable),
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		overlay["Replace"][filepath.Join(std, name)] = path
-	}
-	b, err := json.Marshal(overlay)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(dir, "broker")
-	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "./cmd/broker")
-	build.Dir = testenv.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return program
-}
-
 // The clock of a node may be minutes off. Users must not notice which replica answers, and
 // no namespace may be deleted before its expiry, or kept much longer.
 func TestSkewedReplica(t *testing.T) {
 	t.Parallel()
-	skewed := buildSkewed(t)
+	skewed, err := testenv.BuildSkewed(t.TempDir(), "./cmd/broker")
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, port := own(t)
 	r, err := c.StartReplicas(t.Context(), port, 2, nil)
 	if err != nil {
@@ -99,8 +51,8 @@ func TestSkewedReplica(t *testing.T) {
 			}
 			r.Kill(i)
 			c.Broker = program
-			t.Cleanup(func() { _ = os.Unsetenv(skewVariable) })
-			if err := os.Setenv(skewVariable, skew); err != nil { // no other broker heeds it
+			t.Cleanup(func() { _ = os.Unsetenv(testenv.SkewVariable) })
+			if err := os.Setenv(testenv.SkewVariable, skew); err != nil { // no other broker heeds it
 				t.Fatal(err)
 			}
 			if err := r.Start(t.Context(), i); err != nil {

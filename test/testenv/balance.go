@@ -79,6 +79,9 @@ func (r *Replicas) Start(ctx context.Context, i int) error {
 	return r.cluster.Endpoints(ctx, r.port, pods...)
 }
 
+// Use sets the program of the replicas that are started from now on.
+func (r *Replicas) Use(program string) { r.cluster.Broker = program }
+
 // Port returns the port on which replica i listens.
 func (r *Replicas) Port(i int) int { return r.port + 1 + i }
 

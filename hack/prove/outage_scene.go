@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/client"
+	"tenama.dev/tenama/test/testenv"
+)
+
+// scene is a cluster with two kube-apiservers, two brokers, the guard, and namespaces that
+// are lent. The second broker uses the second kube-apiserver; the first reaches its
+// kube-apiserver through a proxy, in which faults are caused.
+type scene struct {
+	c        *testenv.Cluster
+	dir      string
+	second   string
+	stopTwo  func()
+	proxy    *testenv.Proxy
+	replicas *testenv.Replicas
+	guard    *exec.Cmd
+	alice    *client.Client
+	users    *users
+	others   *others
+	kept     map[string]*v1alpha1.TemporaryNamespace // by name; lent for a day before the first fault
+	due      map[string]time.Time                    // expiries, by name; lent to end during a fault
+	seen     seen
+	round    int
+}
+
+func newScene(ctx context.Context, dir string) (s *scene, err error) {
+	s = &scene{dir: dir, kept: map[string]*v1alpha1.TemporaryNamespace{}}
+	defer func() {
+		if err != nil {
+			s.end()
+		}
+	}()
+	if s.c, err = testenv.StartCluster(ctx, dir, "--etcd-compaction-interval=5s"); err != nil {
+		return s, err
+	}
+	if s.second, s.stopTwo, err = s.c.StartSecond(ctx); err != nil {
+		return s, err
+	}
+	port, err := s.c.Install(ctx)
+	if err != nil {
+		return s, err
+	}
+	if s.proxy, err = s.c.StartProxy(); err != nil {
+		return s, err
+	}
+	servers := make([]string, 2)
+	for i, url := range []string{s.proxy.URL, s.second} {
+		if servers[i], err = s.c.BrokerKubeconfig(ctx, url); err != nil {
+			return s, err
+		}
+	}
+	s.replicas, err = s.c.StartReplicas(ctx, port, 2, func(i int) []string {
+		return []string{"--kubeconfig=" + servers[i], "--inspect-interval=2s", "--containment-interval=5s"}
+	})
+	if err != nil {
+		return s, err
+	}
+	if err := s.startGuard(ctx); err != nil {
+		return s, err
+	}
+	if s.alice, err = client.New(s.c.Config("alice")); err != nil {
+		return s, err
+	}
+	if s.users, err = newUsers(s.c, s.second, 4); err != nil {
+		return s, err
+	}
+	s.others = newOthers(s.c)
+	for i := range 10 {
+		name := fmt.Sprintf("tmp-kept-%d", i)
+		if s.kept[name], err = s.alice.Create(ctx, lend(name, time.Hour), metav1.CreateOptions{}); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// lend returns a TemporaryNamespace to create.
+func lend(name string, ttl time.Duration) *v1alpha1.TemporaryNamespace {
+	seconds := int64(ttl / time.Second)
+	return &v1alpha1.TemporaryNamespace{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.AnnotationRequestID: "id-" + name}},
+		Spec:       v1alpha1.TemporaryNamespaceSpec{TTLSeconds: &seconds},
+	}
+}
+
+// lendDue lends namespaces that expire during the next fault.
+func (s *scene) lendDue(ctx context.Context) error {
+	s.due = map[string]time.Time{}
+	s.round++
+	for i := range 5 {
+		tn, err := s.alice.Create(ctx, lend(fmt.Sprintf("tmp-due-%d-%d", s.round, i), time.Duration(10+3*i)*time.Second),
+			metav1.CreateOptions{})
+		if err != nil {
+			return err
+		}
+		s.due[tn.Name] = tn.Status.ExpirationTimestamp.Time
+	}
+	return nil
+}
+
+// startGuard runs the guard with its own identity.
+func (s *scene) startGuard(ctx context.Context) error {
+	kubeconfig, err := s.c.ServiceAccountKubeconfig(ctx, "tenama-system", "tenama-guard")
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(s.dir, "guard.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s.guard = exec.Command(testenv.Bin("tenama-broker"), "--guard", "--kubeconfig="+kubeconfig)
+	s.guard.Stdout, s.guard.Stderr = io.Writer(log), io.Writer(log)
+	s.guard.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return s.guard.Start()
+}
+
+func (s *scene) killGuard() {
+	if s.guard != nil {
+		_ = s.guard.Process.Kill()
+		_ = s.guard.Wait()
+		s.guard = nil
+	}
+}
+
+// restart stops the control plane, changes its files, and starts it again at the same
+// addresses. It loses nothing else.
+func (s *scene) restart(ctx context.Context, change func() error) (err error) {
+	s.stopTwo()
+	s.c.Stop()
+	s.stopTwo = nil
+	if change != nil {
+		if err := change(); err != nil {
+			return err
+		}
+	}
+	if s.c, err = testenv.StartCluster(ctx, s.dir, "--etcd-compaction-interval=5s"); err != nil {
+		return err
+	}
+	_, s.stopTwo, err = s.c.StartSecond(ctx)
+	return err
+}
+
+// admin patches an object as an administrator.
+func (s *scene) annotate(ctx context.Context, ns, patch string) error {
+	_, err := s.c.Client("admin").CoreV1().Namespaces().Patch(ctx, ns, types.MergePatchType, []byte(patch),
+		metav1.PatchOptions{})
+	return err
+}
+
+func (s *scene) end() {
+	s.killGuard()
+	if s.replicas != nil {
+		s.replicas.Stop()
+	}
+	if s.proxy != nil {
+		s.proxy.Close()
+	}
+	if s.stopTwo != nil {
+		s.stopTwo()
+	}
+	if s.c != nil {
+		s.c.Stop()
+	}
+}
