@@ -67,7 +67,8 @@ func newScene(ctx context.Context, dir string) (s *scene, err error) {
 		}
 	}
 	s.replicas, err = s.c.StartReplicas(ctx, port, 2, func(i int) []string {
-		return []string{"--kubeconfig=" + servers[i], "--inspect-interval=2s", "--containment-interval=5s"}
+		return []string{"--kubeconfig=" + servers[i], "--inspect-interval=2s", "--containment-interval=5s",
+			"--overdue-grace=10s"}
 	})
 	if err != nil {
 		return s, err
