@@ -16,7 +16,7 @@ import (
 )
 
 // normalLag is by how much a namespace may be overdue that the broker deletes as usual.
-const normalLag = time.Minute
+const normalLag = 30 * time.Second
 
 // checkExpiry checks that what has expired is deleted, as far as the user may see it.
 func (o *doctorOptions) checkExpiry(ctx context.Context, c *client.Client) {

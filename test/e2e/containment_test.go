@@ -162,8 +162,8 @@ func TestDeployIsValid(t *testing.T) {
 			return errOf(out)
 		}
 		lines := strings.Split(strings.TrimSpace(out), "\n")
-		if len(lines) != 5 {
-			return errOf("want five policies: " + out)
+		if len(lines) != 6 {
+			return errOf("want six policies: " + out)
 		}
 		for _, l := range lines {
 			if !strings.HasSuffix(l, " 1/1") {

@@ -159,6 +159,9 @@ func TestPausedExpiry(t *testing.T) {
 	if registered := l.metric("tenama_registered"); registered != "1" {
 		t.Errorf("tenama_registered is %s", registered)
 	}
+	if out, _ := l.c.Kubectl("admin", "tenama", "doctor"); !strings.Contains(out, "paused all expiries: drill") {
+		t.Errorf("doctor does not show the pause: %s", out)
+	}
 	if _, err := l.alice.Delete(t.Context(), "tmp-mine", metav1.DeleteOptions{}); err != nil {
 		t.Errorf("delete while the expiries are paused: %v", err)
 	}
@@ -176,6 +179,9 @@ func TestPausedExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.lives(waits, names...)
+	if out, _ := l.c.Kubectl("admin", "tenama", "doctor"); !strings.Contains(out, "3 overdue, the oldest expired") {
+		t.Errorf("doctor does not show what waits: %s", out)
+	}
 	l.instruct("tenama.dev/confirm-expiry-before=" + l.alice.Now().UTC().Format(time.RFC3339))
 	l.gone("it was confirmed", names...)
 }
