@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -52,7 +53,7 @@ func faults() []fault {
 		{name: "etcd and both kube-apiservers restart", short: true, cause: func(ctx context.Context, s *scene) error {
 			return s.restart(ctx, nil)
 		}},
-		{name: "the watches of a broker are cut every second, and etcd compacts", cause: during(30*time.Second,
+		{name: "the watches of the brokers are cut every second, and etcd compacts", cause: during(30*time.Second,
 			func(r *http.Request) *testenv.Fault {
 				if r.URL.Query().Get("watch") == "" {
 					return nil
@@ -72,7 +73,7 @@ func faults() []fault {
 		{"broken connections", testenv.Fault{}},
 		{"broken connections, and were carried out", testenv.Fault{Late: true}},
 	} {
-		out = append(out, fault{name: "a fifth of a broker's calls are answered by " + f.name, cause: during(30*time.Second,
+		out = append(out, fault{name: "a fifth of the brokers' calls are answered by " + f.name, cause: during(30*time.Second,
 			func(r *http.Request) *testenv.Fault {
 				if r.URL.Query().Get("watch") != "" || rand.IntN(5) > 0 {
 					return nil
@@ -133,13 +134,27 @@ func hang(which ...int) func(context.Context, *scene) error {
 	}
 }
 
-// during lets the proxy between the first broker and its kube-apiserver break requests for a
-// while.
+// during lets the proxies between the brokers and kube-apiserver break requests for a while.
 func during(d time.Duration, f func(*http.Request) *testenv.Fault) func(context.Context, *scene) error {
 	return func(ctx context.Context, s *scene) error {
-		s.proxy.Break(f)
+		s.struck.Store(0)
+		for _, p := range s.proxies {
+			p.Break(func(r *http.Request) *testenv.Fault {
+				fault := f(r)
+				if fault != nil {
+					s.struck.Add(1)
+				}
+				return fault
+			})
+		}
 		pause(ctx, d)
-		s.proxy.Break(nil)
+		for _, p := range s.proxies {
+			p.Break(nil)
+		}
+		fmt.Printf("  struck %d calls of the brokers\n", s.struck.Load())
+		if s.struck.Load() == 0 {
+			return errors.New("the fault struck no call")
+		}
 		return nil
 	}
 }

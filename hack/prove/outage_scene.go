@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,14 +22,15 @@ import (
 )
 
 // scene is a cluster with two kube-apiservers, two brokers, the guard, and namespaces that
-// are lent. The second broker uses the second kube-apiserver; the first reaches its
-// kube-apiserver through a proxy, in which faults are caused.
+// are lent. Each broker reaches one of the kube-apiservers through a proxy, in which faults
+// are caused.
 type scene struct {
 	c        *testenv.Cluster
 	dir      string
 	second   string
 	stopTwo  func()
-	proxy    *testenv.Proxy
+	proxies  []*testenv.Proxy
+	struck   atomic.Int64 // calls of the brokers that a fault struck
 	replicas *testenv.Replicas
 	guard    *exec.Cmd
 	alice    *client.Client
@@ -57,14 +59,18 @@ func newScene(ctx context.Context, dir string) (s *scene, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.proxy, err = s.c.StartProxy(); err != nil {
-		return s, err
-	}
-	servers := make([]string, 2)
-	for i, url := range []string{s.proxy.URL, s.second} {
-		if servers[i], err = s.c.BrokerKubeconfig(ctx, url); err != nil {
+	var servers []string
+	for _, url := range []string{s.c.Server, s.second} {
+		proxy, err := s.c.StartProxyTo(url)
+		if err != nil {
 			return s, err
 		}
+		s.proxies = append(s.proxies, proxy)
+		kubeconfig, err := proxy.Kubeconfig(ctx, s.c)
+		if err != nil {
+			return s, err
+		}
+		servers = append(servers, kubeconfig)
 	}
 	s.replicas, err = s.c.StartReplicas(ctx, port, 2, func(i int) []string {
 		return []string{"--kubeconfig=" + servers[i], "--inspect-interval=2s", "--containment-interval=5s",
@@ -171,8 +177,8 @@ func (s *scene) end() {
 	if s.replicas != nil {
 		s.replicas.Stop()
 	}
-	if s.proxy != nil {
-		s.proxy.Close()
+	for _, p := range s.proxies {
+		p.Close()
 	}
 	if s.stopTwo != nil {
 		s.stopTwo()

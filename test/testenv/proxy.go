@@ -65,8 +65,11 @@ func (p *Proxy) Cut(before, after func(*http.Request)) {
 }
 
 // StartProxy starts a proxy in front of the cluster.
-func (c *Cluster) StartProxy() (*Proxy, error) {
-	target, err := url.Parse(c.Server)
+func (c *Cluster) StartProxy() (*Proxy, error) { return c.StartProxyTo(c.Server) }
+
+// StartProxyTo starts a proxy in front of one of the cluster's kube-apiservers.
+func (c *Cluster) StartProxyTo(server string) (*Proxy, error) {
+	target, err := url.Parse(server)
 	if err != nil {
 		return nil, err
 	}
