@@ -55,8 +55,16 @@ func (m *Manager) instructions(ctx context.Context) (instructions, error) {
 		role, err := m.Client.RbacV1().ClusterRoles().Get(ctx, v1alpha1.ClusterRoleBroker, metav1.GetOptions{})
 		last.read = m.monotonic()
 		if err != nil {
-			last.err = fmt.Errorf("read the instructions of administrators: %w", err)
-			return instructions{}, last.err
+			err = fmt.Errorf("read the instructions of administrators: %w", err)
+			if last.err == nil { // once, not for each namespace that is due
+				m.Log.Error("Nothing that has expired is deleted until the instructions of administrators can be read",
+					"err", err)
+			}
+			last.err = err
+			return instructions{}, err
+		}
+		if last.err != nil {
+			m.Log.Warn("Expiries continue: the instructions of administrators can be read")
 		}
 		last.err = nil
 		m.follow(instructionsOf(role.Annotations))

@@ -37,7 +37,7 @@ func (m *Manager) Due(ns *corev1.Namespace) (time.Time, error) {
 	if ns.DeletionTimestamp != nil {
 		return m.revokeDue(ns), nil
 	}
-	if _, held := v1alpha1.OnHold(ns); held {
+	if v1alpha1.OnHold(ns) {
 		return time.Time{}, nil
 	}
 	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
@@ -92,9 +92,9 @@ func (m *Manager) Reconcile(ctx context.Context, name string) (time.Time, error)
 // hangs, unless an administrator paused that or the namespace has to wait for its turn.
 func (m *Manager) end(ctx context.Context, ns *corev1.Namespace, expiry time.Time) (again time.Time, _ error) {
 	told, err := m.instructions(ctx)
-	if err != nil || told.paused {
+	if err != nil || told.paused { // which was logged
 		m.backlog.forget(ns.Name)
-		return m.Now().Add(askAgain), err
+		return m.Now().Add(askAgain), nil
 	}
 	if ns.DeletionTimestamp != nil {
 		return m.revoke(ctx, ns)
