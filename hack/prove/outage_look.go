@@ -110,6 +110,9 @@ func (s *scene) settle(ctx context.Context, rewound bool) (wrong []string) {
 	s.users.mu.Lock()
 	has := maps.Clone(s.users.has)
 	clear(s.users.has)
+	if !rewound {
+		wrong = append(wrong, s.users.lost...)
+	}
 	s.users.mu.Unlock()
 	kube := s.c.Client("admin")
 	err := within(func() error {
