@@ -17,11 +17,11 @@ func IsReady(m metav1.Object) bool {
 	return m.GetAnnotations()[AnnotationReady] == "true" && m.GetDeletionTimestamp() == nil
 }
 
-// OnHold reports whether an administrator keeps a Namespace from expiring, and why. A hold
-// with an empty reason is one.
-func OnHold(m metav1.Object) (reason string, held bool) {
-	reason, held = m.GetAnnotations()[AnnotationHold]
-	return reason, held
+// OnHold reports whether an administrator keeps a Namespace from expiring and from being
+// deleted. A hold with an empty reason is one.
+func OnHold(m metav1.Object) bool {
+	_, held := m.GetAnnotations()[AnnotationHold]
+	return held
 }
 
 // OwnerName returns the name of the group that owns a Namespace or, without such a

@@ -177,8 +177,8 @@ type TemporaryNamespaceStatus struct {
 
 	// ExpirationTimestamp is the time when the namespace expires, and is deleted: later
 	// only if the broker cannot delete it then, if many are overdue, or if an administrator
-	// has paused the expiries or holds the namespace. Empty if the namespace does not expire, or if the expiry cannot
-	// be read from the Namespace; such a namespace is kept.
+	// has paused the expiries or holds the namespace. Empty if the namespace does not
+	// expire, or if the expiry cannot be read from the Namespace; such a namespace is kept.
 	// +optional
 	ExpirationTimestamp *metav1.Time `json:"expirationTimestamp,omitempty"`
 

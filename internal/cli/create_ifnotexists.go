@@ -121,12 +121,13 @@ func (o *createOptions) keepExisting(
 		o.ttl.d == 0 && !expired(existing, c.Now()) {
 		return existing, "unchanged", err
 	}
-	after, action, err := o.keepAlive(ctx, c, existing)
-	if err == nil && expired(after, c.Now()) {
-		err = withHint(fmt.Errorf("namespace %q already exists, but has expired and is about to be deleted", after.Name),
-			"to recreate it, first run: "+o.commandAs("delete %s", after.Name))
+	limit, limited := latestExtension(existing, c.Now())
+	if expired(existing, c.Now()) && (extensionsUsed(existing) || limited && !limit.After(c.Now())) {
+		err := fmt.Errorf("namespace %q already exists, but has expired, cannot be extended, and is about to be deleted",
+			existing.Name)
+		return nil, "", withHint(err, "to recreate it, first run: "+o.commandAs("delete %s", existing.Name))
 	}
-	return after, action, err
+	return o.keepAlive(ctx, c, existing)
 }
 
 // expired reports whether a namespace is to be deleted: after an outage, or while an

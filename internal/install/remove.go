@@ -41,8 +41,8 @@ func (c *Cluster) Lent(ctx context.Context) ([]Lent, error) {
 	}
 	var out []Lent
 	for i := range list.Items {
-		_, held := v1alpha1.OnHold(&list.Items[i])
-		out = append(out, Lent{list.Items[i].GetName(), list.Items[i].GetUID(), held})
+		ns := &list.Items[i]
+		out = append(out, Lent{ns.GetName(), ns.GetUID(), v1alpha1.OnHold(ns)})
 	}
 	return out, nil
 }

@@ -55,6 +55,11 @@ func (c *Client) Extend(
 			before.DeletionTimestamp == nil && expiry.After(c.Now()) {
 			return before, before, nil
 		}
+		if expiry := before.Status.ExpirationTimestamp; expiry != nil && !expiry.After(c.Now()) && !at.After(c.Now()) &&
+			before.DeletionTimestamp == nil {
+			return before, nil, fmt.Errorf("namespace %q has expired: an extension until %s would not keep it", name,
+				at.Format(time.RFC3339))
+		}
 		spec := extension(before, at, c.Now())
 		if len(spec) == 0 { // the lifetime reaches that far, and the lease is being renewed
 			return before, before, nil

@@ -50,8 +50,7 @@ func usageOf(ns *corev1.Namespace) *usage {
 		u.reserved = corev1.ResourceList{}
 	}
 	u.reserved[policyv1alpha1.ResourceTemporaryNamespaces] = resource.MustParse("1")
-	_, held := v1alpha1.OnHold(ns) // until an unknown time
-	if life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil && !held {
+	if life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil && !v1alpha1.OnHold(ns) {
 		created := ns.CreationTimestamp.Time
 		if created.IsZero() { // it is about to be
 			created = time.Now()

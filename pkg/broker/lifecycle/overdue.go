@@ -47,7 +47,7 @@ func (m *Manager) overdue(by time.Duration) []overdue {
 // expiryOf returns when a namespace is to be deleted; zero if that is not known, is never,
 // or was begun.
 func expiryOf(ns *corev1.Namespace) time.Time {
-	if _, held := v1alpha1.OnHold(ns); held || ns.DeletionTimestamp != nil {
+	if v1alpha1.OnHold(ns) || ns.DeletionTimestamp != nil {
 		return time.Time{}
 	}
 	life, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
@@ -61,7 +61,7 @@ func expiryOf(ns *corev1.Namespace) time.Time {
 func (m *Manager) Holds() int {
 	n := 0
 	for _, ns := range m.Cache.List() {
-		if _, held := v1alpha1.OnHold(ns); held {
+		if v1alpha1.OnHold(ns) {
 			n++
 		}
 	}

@@ -84,8 +84,8 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 	}
 	tn.Status.ObservedGeneration = tn.Generation
 	setPhase(tn, a)
-	if reason, held := v1alpha1.OnHold(ns); held {
-		tn.Status.Conditions = append(tn.Status.Conditions, holdCondition(tn, a, reason))
+	if v1alpha1.OnHold(ns) {
+		tn.Status.Conditions = append(tn.Status.Conditions, holdCondition(tn, a))
 	}
 	if ns.DeletionTimestamp != nil {
 		tn.Status.Conditions = append(tn.Status.Conditions, deletionConditions(ns, tn.Generation)...)
@@ -95,12 +95,12 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 
 // holdCondition returns the condition by which the owner of a namespace sees that an
 // administrator holds it, and why.
-func holdCondition(tn *v1alpha1.TemporaryNamespace, annotations map[string]string, reason string) metav1.Condition {
+func holdCondition(tn *v1alpha1.TemporaryNamespace, annotations map[string]string) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionOnHold, Status: metav1.ConditionTrue, ObservedGeneration: tn.Generation,
 		LastTransitionTime: tn.CreationTimestamp, Reason: v1alpha1.ReasonAdministrator,
 		Message: fmt.Sprintf("%s keeps the namespace from expiring and from being deleted: %s",
-			cmp.Or(annotations[v1alpha1.AnnotationHeldBy], "An administrator"), reason),
+			cmp.Or(annotations[v1alpha1.AnnotationHeldBy], "An administrator"), annotations[v1alpha1.AnnotationHold]),
 	}
 	if at, err := time.Parse(time.RFC3339, annotations[v1alpha1.AnnotationHeldSince]); err == nil {
 		c.LastTransitionTime = metav1.NewTime(at)

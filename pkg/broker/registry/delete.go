@@ -46,7 +46,7 @@ func (r *Registry) Delete(ctx context.Context, name string, validate rest.Valida
 	if ns.DeletionTimestamp != nil { // as for any object with finalizers, a repeated request changes nothing
 		return tn, false, nil
 	}
-	if isOnHold(ns) {
+	if v1alpha1.OnHold(ns) {
 		return nil, false, onHold(ns)
 	}
 	out := &corev1.Namespace{}
@@ -54,7 +54,7 @@ func (r *Registry) Delete(ctx context.Context, name string, validate rest.Valida
 	if err := r.Client.CoreV1().RESTClient().Delete().Resource("namespaces").Name(name).Body(body).Do(ctx).Into(
 		out); err != nil {
 		if guardrails.DeniedByPolicy(err) { // since it was read, an administrator may have set a hold
-			if now, err := r.read(ctx, name, v1alpha1.VerbAdminister, ""); err == nil && isOnHold(now) {
+			if now, err := r.read(ctx, name, v1alpha1.VerbAdminister, ""); err == nil && v1alpha1.OnHold(now) {
 				return nil, false, onHold(now)
 			}
 		}

@@ -28,14 +28,9 @@ var (
 	errChanged    = errors.New("it was modified by another request; read it again and retry")
 )
 
-func isOnHold(ns *corev1.Namespace) bool {
-	_, held := v1alpha1.OnHold(ns)
-	return held
-}
-
 // onHold returns the error for the deletion of a namespace that an administrator keeps.
 func onHold(ns *corev1.Namespace) error {
-	reason, _ := v1alpha1.OnHold(ns)
+	reason := ns.Annotations[v1alpha1.AnnotationHold]
 	by := cmp.Or(ns.Annotations[v1alpha1.AnnotationHeldBy], "an administrator")
 	err := apierrors.NewConflict(groupResource, ns.Name, fmt.Errorf("it is on hold by %s: %s", by, reason))
 	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{
