@@ -159,6 +159,11 @@ func TestPausedExpiry(t *testing.T) {
 	if registered := l.metric("tenama_registered"); registered != "1" {
 		t.Errorf("tenama_registered is %s", registered)
 	}
+	past := func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time { return now.Add(-time.Second) }
+	_, after, err := l.alice.Extend(t.Context(), names[0], past, "", metav1.PatchOptions{})
+	if err == nil {
+		t.Errorf("an extension that keeps nothing is no error: %v", after)
+	}
 	if out, _ := l.c.Kubectl("admin", "tenama", "doctor"); !strings.Contains(out, "paused all expiries: drill") {
 		t.Errorf("doctor does not show the pause: %s", out)
 	}
@@ -169,7 +174,7 @@ func TestPausedExpiry(t *testing.T) {
 	l.sleepUntil(expiry.Add(late))
 	l.instruct("tenama.dev/pause-expiry-")
 	const waits = "an administrator has to confirm"
-	err := testenv.Eventually(3*time.Minute, func() error {
+	err = testenv.Eventually(3*time.Minute, func() error {
 		if out, _ := l.broker.Output(); !strings.Contains(out, "tenama.dev/confirm-expiry-before") {
 			return fmt.Errorf("the log does not say that %s", waits)
 		}
