@@ -42,6 +42,12 @@ func faults() []fault {
 			pause(ctx, 30*time.Second)
 			return s.c.Signal("second/kube-apiserver", syscall.SIGCONT)
 		}},
+		{name: "one of two kube-apiservers reaches no broker for a minute", cause: func(ctx context.Context, s *scene) error {
+			s.egress.Cut(true)
+			pause(ctx, time.Minute)
+			s.egress.Cut(false)
+			return nil
+		}},
 		{name: "etcd needs a second for each write, for a minute", cause: func(ctx context.Context, s *scene) error {
 			slow := filepath.Join(s.dir, "slow-writes")
 			if err := os.WriteFile(slow, []byte("1s"), 0o600); err != nil {

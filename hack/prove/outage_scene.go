@@ -29,6 +29,7 @@ type scene struct {
 	dir      string
 	second   string
 	stopTwo  func()
+	egress   *testenv.Egress // of the second kube-apiserver
 	proxies  []*testenv.Proxy
 	struck   atomic.Int64 // calls of the brokers that a fault struck
 	replicas *testenv.Replicas
@@ -52,7 +53,10 @@ func newScene(ctx context.Context, dir string) (s *scene, err error) {
 	if s.c, err = testenv.StartCluster(ctx, dir, "--etcd-compaction-interval=5s"); err != nil {
 		return s, err
 	}
-	if s.second, s.stopTwo, err = s.c.StartSecond(ctx); err != nil {
+	if s.egress, err = testenv.StartEgress(dir); err != nil {
+		return s, err
+	}
+	if s.second, s.stopTwo, err = s.c.StartSecond(ctx, s.egress.Flag); err != nil {
 		return s, err
 	}
 	port, err := s.c.Install(ctx)
@@ -161,7 +165,7 @@ func (s *scene) restart(ctx context.Context, change func() error) (err error) {
 	if s.c, err = testenv.StartCluster(ctx, s.dir, "--etcd-compaction-interval=5s"); err != nil {
 		return err
 	}
-	_, s.stopTwo, err = s.c.StartSecond(ctx)
+	_, s.stopTwo, err = s.c.StartSecond(ctx, s.egress.Flag)
 	return err
 }
 
@@ -182,6 +186,9 @@ func (s *scene) end() {
 	}
 	if s.stopTwo != nil {
 		s.stopTwo()
+	}
+	if s.egress != nil {
+		s.egress.Close()
 	}
 	if s.c != nil {
 		s.c.Stop()

@@ -17,22 +17,25 @@ import (
 //
 //	ready https://127.0.0.1:PORT DIR SECONDS
 func runSecond() int {
+	o := options{profile: noNodes}
 	fs := flag.NewFlagSet("second", flag.ContinueOnError)
-	dir := fs.String("dir", "", "data directory of the control plane")
+	fs.StringVar(&o.dir, "dir", "", "data directory of the control plane")
+	fs.Var(&o.apiserver, "apiserver-flag", "a further flag for kube-apiserver; may be repeated")
+	nodeFlag(fs, &o)
 	if err := fs.Parse(os.Args[1:]); err != nil {
 		return 2
 	}
-	if err := second(*dir); err != nil {
+	if err := second(o); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		return 1
 	}
 	return 0
 }
 
-func second(dir string) error {
+func second(o options) error {
 	began := time.Now()
 	stop := stopSignals(true)
-	dir, err := filepath.Abs(dir)
+	dir, err := filepath.Abs(o.dir)
 	if err != nil {
 		return err
 	}
@@ -40,7 +43,7 @@ func second(dir string) error {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return err
 	}
-	at, err := port(own, noNodes.address)
+	at, err := port(own, o.profile.address)
 	if err != nil {
 		return err
 	}
@@ -48,12 +51,14 @@ func second(dir string) error {
 	if err != nil {
 		return err
 	}
-	api, err := start(own, "kube-apiserver", apiserverFlags(dir, "unix://"+etcd, noNodes, at)...)
+	flags := append(apiserverFlags(dir, "unix://"+etcd, o.profile, at),
+		"--endpoint-reconciler-type=none") // the endpoint of Service kubernetes is the first one
+	api, err := start(own, "kube-apiserver", append(flags, o.apiserver...)...)
 	if err != nil {
 		return err
 	}
 	defer api.stop()
-	server := fmt.Sprintf("https://%s:%d", noNodes.address, at)
+	server := fmt.Sprintf("https://%s:%d", o.profile.address, at)
 	if err := remember(own, server); err != nil {
 		return err
 	}

@@ -111,9 +111,14 @@ func StartCluster(ctx context.Context, dir string, flags ...string) (*Cluster, e
 	}, nil
 }
 
-// StartSecond runs a second kube-apiserver on the same etcd and returns its URL.
-func (c *Cluster) StartSecond(ctx context.Context) (url string, stop func(), err error) {
-	p, url, err := startProcess(ctx, "second", "--dir", c.Dir)
+// StartSecond runs a second kube-apiserver on the same etcd, with further flags, and returns
+// its URL.
+func (c *Cluster) StartSecond(ctx context.Context, flags ...string) (url string, stop func(), err error) {
+	args := []string{"second", "--dir", c.Dir}
+	for _, f := range flags {
+		args = append(args, "--apiserver-flag="+f)
+	}
+	p, url, err := startProcess(ctx, args...)
 	if err != nil {
 		return "", nil, fmt.Errorf("start a second kube-apiserver: %w", err)
 	}
