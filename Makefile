@@ -144,7 +144,7 @@ node-core: ## Run the core of them, if the machine has what they need: pods, nam
 NODE := $(ALONE) $(GO) test -count=1 -timeout $(if $(KEEP),0,60m) $(if $(KEEP),-v) $(ARGS)
 CORE := ^(TestPods|TestNetworkPolicies|TestTenama)$$
 
-node-binaries: cluster-node image $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns $(TOOLS)/helm
+node-binaries: cluster-node image $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns $(TOOLS)/cert-manager $(TOOLS)/helm
 
 node-tests: node-binaries releases
 	$(NODE) ./test/node
@@ -230,6 +230,11 @@ $(TOOLS)/kube-router: tools/kube-router/go.mod tools/kube-router/main.go
 $(TOOLS)/coredns: tools/coredns/go.mod tools/coredns/main.go
 	@echo "Building CoreDNS (the first time: a minute or more)" >&2
 	@cd tools/coredns && $(GO) build -ldflags "-s -w" -o $@ .
+
+$(TOOLS)/cert-manager: tools/cert-manager/go.mod tools/cert-manager/main.go
+	@echo "Building cert-manager (the first time: a minute or more)" >&2
+	@mkdir -p $@-crds && cd tools/cert-manager && $(GO) build -ldflags "-s -w" -o $@ . && \
+		install -m 644 "$$($(GO) list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)"/deploy/crds/*.yaml $@-crds
 
 # bin/kubectl is the control plane by another name, and starts as slowly.
 $(TOOLS)/kubectl: test/cluster/go.mod

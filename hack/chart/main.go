@@ -39,6 +39,7 @@ var conditions = []struct {
 	{".Values.hostNetwork", func(o *deploy.Options) { o.HostNetwork = true }},
 	{".Values.openEgress", func(o *deploy.Options) { o.OpenEgress = true }},
 	{".Values.prometheus.enabled", func(o *deploy.Options) { o.Components = []string{"prometheus"} }},
+	{".Values.certManager.enabled", func(o *deploy.Options) { o.Components = []string{"cert-manager"} }},
 	{"eq (int .Values.replicas) 1", func(o *deploy.Options) { o.Replicas = 1 }},
 	{"not (empty .Values.imagePullSecrets)", func(o *deploy.Options) { o.PullSecrets = []string{"zz-secret"} }},
 	{"not (or .Values.openEgress (empty .Values.egressPorts))", func(o *deploy.Options) { o.EgressPorts = []int{65500} }},

@@ -27,6 +27,8 @@ type Options struct {
 	SecurePort     int
 	HealthAddress  string
 	MetricsAddress string
+	CertDir        string
+	CertLifetime   time.Duration
 
 	Namespace      string
 	ServiceAccount string
@@ -50,7 +52,8 @@ type Options struct {
 func NewOptions() *Options {
 	return &Options{
 		SecurePort: 10250, HealthAddress: ":8081", MetricsAddress: "127.0.0.1:8082",
-		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
+		CertLifetime: 7 * 24 * time.Hour,
+		Namespace:    "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
 		Pod: os.Getenv("POD_NAME"), Prefixes: []string{v1alpha1.DefaultPrefix}, ShutdownDelay: 15 * time.Second,
 		ContainmentInterval: 2 * time.Minute, InspectInterval: 5 * time.Minute,
 		RevokeAccessAfter: 11 * time.Minute, OverdueGrace: 5 * time.Minute, MaxOverdue: 50,
@@ -68,6 +71,12 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 		"address to serve /livez and /readyz on, over plain HTTP; if empty, they are not served")
 	fs.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress,
 		"address to serve /metrics on, over plain HTTP and to all callers; if empty, they are not served")
+	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir,
+		"directory with the serving certificate, as tls.crt, tls.key and ca.crt, which is read again when it changes; if "+
+			"empty, the broker issues its own")
+	fs.DurationVar(&o.CertLifetime, "cert-lifetime", o.CertLifetime,
+		"how long a serving certificate that the broker issues is valid; it is renewed after two thirds of that, and its "+
+			"authority after 69 times as long")
 	fs.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of the broker")
 	fs.StringVar(&o.ServiceAccount, "service-account", o.ServiceAccount, "ServiceAccount of the broker")
 	fs.StringVar(&o.Service, "service", o.Service, "Service by which kube-apiserver reaches the broker")
@@ -143,6 +152,9 @@ func (o *Options) Validate() error {
 		if d < 100*time.Millisecond || d > time.Hour {
 			bad(flag, d.String(), "from 100ms to 1h")
 		}
+	}
+	if o.CertLifetime < time.Minute || o.CertLifetime > 90*24*time.Hour {
+		bad("cert-lifetime", o.CertLifetime.String(), "from 1m to 2160h")
 	}
 	if o.RevokeAccessAfter < time.Second || o.RevokeAccessAfter > 24*time.Hour {
 		bad("revoke-access-after", o.RevokeAccessAfter.String(), "from 1s to 24h")

@@ -87,7 +87,7 @@ func (s *server) serve(ctx, work context.Context) error {
 		Client: s.clients.kube, APIServices: s.clients.aggregator.ApiregistrationV1().APIServices(), Namespace: o.Namespace,
 		Service: o.Service,
 		Port:    int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(),
-		Log: s.log,
+		Now: s.clients.clock.Now, Log: s.log,
 	}
 	s.registration.Store(reg)
 	stopRegistering := s.register(work, reg)
@@ -114,7 +114,12 @@ func (s *server) credentials(ctx, work context.Context) (*auth.FrontProxy, *serv
 		if proxy, err = auth.NewFrontProxy(ctx, s.clients.kube); err != nil {
 			return err
 		}
-		cert, err = serving.New(ctx, s.clients.kube.CoreV1().Secrets(s.options.Namespace), host, s.log)
+		if dir := s.options.CertDir; dir != "" {
+			cert, err = serving.NewFromFiles(ctx, dir, host, s.clients.clock.Now, s.log)
+			return err
+		}
+		cert, err = serving.New(ctx, s.clients.kube.CoreV1().Secrets(s.options.Namespace), host,
+			s.options.CertLifetime, s.clients.clock.Now, s.log)
 		return err
 	})
 	if err != nil {

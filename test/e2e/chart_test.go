@@ -90,6 +90,7 @@ func TestChart(t *testing.T) {
 		"open egress":        {"openEgress: true", deploy.Options{OpenEgress: true}},
 		"egress ports":       {"egressPorts: [7443, 7444]", deploy.Options{EgressPorts: []int{7443, 7444}}},
 		"prometheus":         {"prometheus: {enabled: true}", deploy.Options{Components: []string{"prometheus"}}},
+		"cert-manager":       {"certManager: {enabled: true}", deploy.Options{Components: []string{"cert-manager"}}},
 		"several": {"{hostNetwork: true, openEgress: true, egressPorts: [7443], replicas: 1, imagePullSecrets: [a]}",
 			deploy.Options{HostNetwork: true, OpenEgress: true, EgressPorts: []int{7443}, Replicas: 1,
 				PullSecrets: []string{"a"}}},

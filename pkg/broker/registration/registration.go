@@ -47,13 +47,15 @@ type Registration struct {
 	Port        int32
 	Pod         string        // name of this replica's pod in EndpointSlices
 	CABundle    func() []byte // PEM
-	// Refresh reads the bundle again. Run calls it before it replaces a bundle that
-	// another replica published, because that one may be newer.
+	// Refresh reads the bundle again. Run calls it when another replica has published
+	// another one, which may be newer.
 	Refresh   func(context.Context) error
 	CAChanged <-chan struct{}
+	Now       func() time.Time // the time of kube-apiserver
 	Log       *slog.Logger
 
 	available atomic.Bool
+	others    others
 }
 
 // Available reports whether kube-apiserver last said that it reaches this installation.
@@ -87,7 +89,11 @@ func (r *Registration) Run(ctx context.Context) {
 		err := r.ensure(ctx)
 		var other *otherInstallation
 		switch {
-		case err == nil || ctx.Err() != nil:
+		case ctx.Err() != nil:
+		case err == nil:
+			if drop := r.others.next(); !drop.IsZero() {
+				retry.Reset(max(time.Until(drop), time.Second))
+			}
 		case errors.As(err, &other): // only an administrator can resolve that; the watch event wakes Run
 			if time.Since(logged) > time.Minute {
 				logged = time.Now()
@@ -179,7 +185,7 @@ func (r *Registration) ensure(ctx context.Context) error {
 		if err := r.Refresh(ctx); err != nil {
 			return err
 		}
-		want.CABundle = r.CABundle()
+		want.CABundle = r.others.merge(now.Spec.CABundle, r.CABundle(), time.Now(), r.Now())
 	}
 	owned := len(now.OwnerReferences) == 1 && now.OwnerReferences[0].UID == owner.UID
 	if owned && bytes.Equal(now.Spec.CABundle, want.CABundle) && now.Spec.Service.Port != nil &&

@@ -15,12 +15,15 @@ import (
 	"time"
 )
 
-const (
-	authorityLife = 2 * 365 * 24 * time.Hour
-	leafLife      = 7 * 24 * time.Hour
-	overlap       = 24 * time.Hour // from the publication of an authority to its first signature
-	skew          = time.Hour      // maximum difference of clocks
-)
+// skew is the maximum difference between the clocks of kube-apiservers.
+const skew = time.Hour
+
+// authorityLife returns how long an authority is valid: two years for leaves of a week.
+func authorityLife(lifetime time.Duration) time.Duration { return 104 * lifetime }
+
+// overlap returns the time from the publication of an authority to its first signature: a
+// day for leaves of a week.
+func overlap(lifetime time.Duration) time.Duration { return lifetime / 7 }
 
 // authorities is the content of the Secret.
 type authorities struct {
@@ -80,24 +83,24 @@ func (a *authorities) bundle() []byte {
 
 // advance performs the rotation step that is due at now: it creates the first
 // authority, creates the next one after two thirds of the life of the current one,
-// promotes it a day later, and drops the old one when all its leaves have expired.
-func (a *authorities) advance(host string, now time.Time) (changed bool, err error) {
-	if a.current == nil || now.After(a.current.cert.NotAfter) {
-		if a.current, err = newAuthority(host, now); err != nil {
+// promotes it after the overlap, and drops the old one when all its leaves have expired.
+// lifetime is that of a leaf.
+func (a *authorities) advance(host string, now time.Time, lifetime time.Duration) (changed bool, err error) {
+	if a.current == nil || now.After(a.current.cert.NotAfter) || now.Before(a.current.cert.NotBefore) {
+		if a.current, err = newAuthority(host, now, lifetime); err != nil {
 			return false, err
 		}
 		a.next, a.old = nil, nil
 		return true, nil
 	}
-	published := func(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
 	switch {
-	case a.next != nil && now.After(published(a.next.cert).Add(overlap)):
+	case a.next != nil && now.After(issued(a.next.cert).Add(overlap(lifetime))):
 		a.current, a.next, a.old = a.next, nil, a.current.certPEM
 		return true, nil
 	case a.next == nil && now.After(renewal(a.current.cert)):
-		a.next, err = newAuthority(host, now)
+		a.next, err = newAuthority(host, now, lifetime)
 		return err == nil, err
-	case len(a.old) > 0 && now.After(published(a.current.cert).Add(2*overlap+leafLife)):
+	case len(a.old) > 0 && now.After(issued(a.current.cert).Add(2*overlap(lifetime)+lifetime)):
 		a.old = nil
 		return true, nil
 	}
@@ -112,17 +115,20 @@ func (a *authorities) signed(leaf *x509.Certificate) bool {
 	return err == nil
 }
 
+// issued returns when the broker made a certificate.
+func issued(c *x509.Certificate) time.Time { return c.NotBefore.Add(skew) }
+
 // renewal returns when two thirds of a certificate's life are over.
 func renewal(c *x509.Certificate) time.Time {
-	return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) * 2 / 3)
+	return issued(c).Add(c.NotAfter.Sub(issued(c)) * 2 / 3)
 }
 
-func newAuthority(host string, now time.Time) (*authority, error) {
+func newAuthority(host string, now time.Time, lifetime time.Duration) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	t := template("tenama serving authority", now, authorityLife)
+	t := template("tenama serving authority", now, authorityLife(lifetime))
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero = true, true, true
 	t.KeyUsage = x509.KeyUsageCertSign
 	// A stolen key can impersonate the broker, and no other host.
@@ -139,12 +145,12 @@ func newAuthority(host string, now time.Time) (*authority, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})), nil
 }
 
-func (a *authority) sign(host string, now time.Time) (*tls.Certificate, error) {
+func (a *authority) sign(host string, now time.Time, lifetime time.Duration) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	t := template(host, now, leafLife)
+	t := template(host, now, lifetime)
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	t.DNSNames = []string{host}
 	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, key.Public(), a.key)

@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-const host = "tenama-broker.tenama-system.svc"
+const (
+	host = "tenama-broker.tenama-system.svc"
+	week = 7 * 24 * time.Hour
+)
 
 // Over ten years, with every replica renewing at its own pace, kube-apiserver must
 // never receive a certificate that the published bundle does not verify.
@@ -28,7 +31,7 @@ func TestRotationLeavesNoGap(t *testing.T) {
 				continue
 			}
 			a := parse(secret)
-			changed, err := a.advance(host, now)
+			changed, err := a.advance(host, now, week)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,7 +45,7 @@ func TestRotationLeavesNoGap(t *testing.T) {
 			r := &replicas[i]
 			r.bundle = published
 			if r.leaf == nil || !now.Before(renewal(r.leaf)) || !a.signed(r.leaf) {
-				pair, err := a.current.sign(host, now)
+				pair, err := a.current.sign(host, now, week)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -66,11 +69,11 @@ func TestRotationLeavesNoGap(t *testing.T) {
 // A stolen key of the authority can impersonate the broker only.
 func TestAuthorityIsForOneHost(t *testing.T) {
 	now := time.Now()
-	a, err := newAuthority(host, now)
+	a, err := newAuthority(host, now, week)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := a.sign("kubernetes.default.svc", now)
+	pair, err := a.sign("kubernetes.default.svc", now, week)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,13 +84,23 @@ func TestAuthorityIsForOneHost(t *testing.T) {
 	}
 }
 
-// An emptied or damaged Secret is filled again.
+// An emptied or damaged Secret is filled again, and so is one whose authority kube-apiserver
+// does not accept now: it expired while the cluster was off, or was made by a clock that
+// was ahead.
 func TestDamagedSecret(t *testing.T) {
+	made := func(at time.Time) map[string][]byte {
+		a, err := newAuthority(host, at, week)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return (&authorities{current: a}).data()
+	}
 	for name, data := range map[string]map[string][]byte{
 		"nil": nil, "empty": {}, "garbage": {"ca.crt": []byte("x"), "ca.key": []byte("y")},
+		"expired": made(time.Now().Add(-105 * week)), "not valid yet": made(time.Now().Add(2 * time.Hour)),
 	} {
 		a := parse(data)
-		changed, err := a.advance(host, time.Now())
+		changed, err := a.advance(host, time.Now(), week)
 		if err != nil || !changed || a.current == nil {
 			t.Errorf("%s: %t, %v", name, changed, err)
 		}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registration
+
+import (
+	"bytes"
+	"encoding/pem"
+	"maps"
+	"time"
+
+	"k8s.io/client-go/util/cert"
+)
+
+// keepOthers is how long a certificate that this replica does not need stays in the bundle.
+// Replicas learn of a new authority at different times: a Secret that is mounted as a
+// volume reaches them up to two minutes apart. If one removed at once what it does not
+// know, kube-apiserver could not verify the others. Who still needs a certificate that was
+// removed puts it back.
+const keepOthers = time.Hour
+
+// others records since when this replica has seen the published certificates that it does
+// not need. The zero value is ready to use.
+type others struct {
+	since map[string]time.Time // by DER
+}
+
+// merge returns the bundle to publish: own, and the certificates of published that others
+// may need. It returns published itself if that has the same certificates. now is the local
+// time, which has a monotonic reading; server the time of kube-apiserver, by which
+// certificates expire.
+func (o *others) merge(published, own []byte, now, server time.Time) []byte {
+	merged := bytes.NewBuffer(bytes.Clone(own))
+	needed, before, since := map[string]bool{}, map[string]bool{}, map[string]time.Time{}
+	certs, _ := cert.ParseCertsPEM(own)
+	for _, c := range certs {
+		needed[string(c.Raw)] = true
+	}
+	certs, err := cert.ParseCertsPEM(published)
+	for _, c := range certs {
+		der := string(c.Raw)
+		if before[der] {
+			continue
+		}
+		before[der] = true
+		first, seen := o.since[der]
+		if !seen {
+			first = now
+		}
+		if needed[der] || server.After(c.NotAfter) || now.Sub(first) >= keepOthers {
+			continue
+		}
+		since[der] = first
+		_ = pem.Encode(merged, &pem.Block{Type: cert.CertificateBlockType, Bytes: c.Raw}) // a Buffer returns no error
+	}
+	o.since = since
+	for der := range since {
+		needed[der] = true
+	}
+	if err == nil && maps.Equal(before, needed) {
+		return published
+	}
+	return merged.Bytes()
+}
+
+// next returns when the next certificate of others is to be removed; zero if there is none.
+func (o *others) next() (at time.Time) {
+	for _, first := range o.since {
+		if t := first.Add(keepOthers); at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	return at
+}
