@@ -14,8 +14,6 @@ import (
 
 	"tenama.dev/tenama/pkg/broker/auth"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
-	"tenama.dev/tenama/pkg/broker/registration"
-	"tenama.dev/tenama/pkg/broker/serving"
 )
 
 // logInterval is how often a failure that continues is logged.
@@ -80,16 +78,10 @@ func (s *server) serve(ctx, work context.Context) error {
 	if err := s.startWork(ctx, work); err != nil {
 		return err
 	}
+	reg := s.newRegistration(cert)
+	s.announce(ctx, reg)
 	s.health.serving.Store(true)
 	s.log.Info("Serving", "address", listener.Addr().String(), "replica", o.Pod, "prefixes", o.Prefixes)
-
-	reg := &registration.Registration{
-		Client: s.clients.kube, APIServices: s.clients.aggregator.ApiregistrationV1().APIServices(), Namespace: o.Namespace,
-		Service: o.Service,
-		Port:    int32(o.ServicePort), Pod: o.Pod, CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(),
-		Now: s.clients.clock.Now, Log: s.log,
-	}
-	s.registration.Store(reg)
 	stopRegistering := s.register(work, reg)
 	var failure error
 	select {
@@ -102,33 +94,6 @@ func (s *server) serve(ctx, work context.Context) error {
 	s.health.stopping.Store(true)
 	stopRegistering()
 	return s.drain(work, reg, api, endRequests, failure)
-}
-
-// credentials returns the authenticator of kube-apiserver and the serving certificate.
-// It retries, because kube-apiserver may be restarting, too.
-func (s *server) credentials(ctx, work context.Context) (*auth.FrontProxy, *serving.Certificate, error) {
-	var proxy *auth.FrontProxy
-	var cert *serving.Certificate
-	host := s.options.Service + "." + s.options.Namespace + ".svc"
-	err := retryStart(ctx, s.log, func() (err error) {
-		if proxy, err = auth.NewFrontProxy(ctx, s.clients.kube); err != nil {
-			return err
-		}
-		if dir := s.options.CertDir; dir != "" {
-			cert, err = serving.NewFromFiles(ctx, dir, host, s.clients.clock.Now, s.log)
-			return err
-		}
-		cert, err = serving.New(ctx, s.clients.kube.CoreV1().Secrets(s.options.Namespace), host,
-			s.options.CertLifetime, s.clients.clock.Now, s.log)
-		return err
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	s.certificate.Store(cert)
-	s.background.Go(func() { proxy.Run(work) })
-	s.background.Go(func() { cert.Run(work) })
-	return proxy, cert, proxy.Wait(ctx)
 }
 
 // startWork fills the caches, and starts the background work.

@@ -4,12 +4,45 @@ package registration
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
+	"fmt"
 	"maps"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/retry"
 )
+
+// Announce adds the bundle to that of an existing APIService. A broker calls it before it is
+// ready: as soon as its pod is an endpoint, kube-apiserver connects to it, and has to verify
+// its certificate. It reports whether the APIService was changed.
+func (r *Registration) Announce(ctx context.Context) (changed bool, err error) {
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		now, err := r.APIServices.Get(ctx, Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && !isOwn(now, r.Namespace, r.Service) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		bundle := r.others.merge(now.Spec.CABundle, r.CABundle(), time.Now(), r.Now())
+		if bytes.Equal(bundle, now.Spec.CABundle) {
+			return nil
+		}
+		now = now.DeepCopy()
+		now.Spec.CABundle = bundle
+		_, err = r.APIServices.Update(ctx, now, metav1.UpdateOptions{})
+		changed = err == nil
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("update APIService %q: %w", Name, err)
+	}
+	return changed, nil
+}
 
 // keepOthers is how long a certificate that this replica does not need stays in the bundle.
 // Replicas learn of a new authority at different times: a Secret that is mounted as a

@@ -66,15 +66,15 @@ func (r *Registration) Available() bool { return r.available.Load() }
 func (r *Registration) Run(ctx context.Context) {
 	changes, latest := watchAPIService(ctx, r.APIServices)
 	r.awaitEndpoint(ctx)
-	retry := time.NewTimer(0)
-	defer retry.Stop()
+	again := time.NewTimer(0)
+	defer again.Stop()
 	var last, logged time.Time
 	var unreachable backoff
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-retry.C:
+		case <-again.C:
 		case <-changes:
 		case <-r.CAChanged:
 		}
@@ -82,7 +82,7 @@ func (r *Registration) Run(ctx context.Context) {
 		r.available.Store(now != nil && isOwn(now, r.Namespace, r.Service) && isAvailable(now))
 		// Replicas that disagree for a while must not fight: one write a second.
 		if wait := max(time.Until(last.Add(time.Second)), unreachable.delay(now, time.Now())); wait > 0 {
-			retry.Reset(wait)
+			again.Reset(wait)
 			continue
 		}
 		last = time.Now()
@@ -92,17 +92,17 @@ func (r *Registration) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 		case err == nil:
 			if drop := r.others.next(); !drop.IsZero() {
-				retry.Reset(max(time.Until(drop), time.Second))
+				again.Reset(max(time.Until(drop), time.Second))
 			}
 		case errors.As(err, &other): // only an administrator can resolve that; the watch event wakes Run
 			if time.Since(logged) > time.Minute {
 				logged = time.Now()
 				r.Log.Error("Not registered: another installation owns the APIService", "err", err)
 			}
-			retry.Reset(10 * time.Second)
+			again.Reset(10 * time.Second)
 		default:
 			r.Log.Error("Registration failed; retrying", "err", err)
-			retry.Reset(time.Second)
+			again.Reset(time.Second)
 		}
 	}
 }
