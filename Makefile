@@ -20,6 +20,8 @@ ONLY    :=
 IMAGE   :=
 ARCH     = $(shell $(GO) env GOARCH)
 PUSH    :=
+# Of make soak.
+DURATION := 10m
 
 # Tests that take minutes and that a change seldom breaks: a policy without each
 # of its rules, a fault in every call, interrupted targets. CONTRIBUTING.md lists
@@ -33,7 +35,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
 	compat krew wine demo image image-test node node-core node-binaries node-tests releases cluster-node \
-	pictures prove-contained prove-limits prove-memory prove-outage prove-outage-core bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	pictures prove-contained prove-limits prove-memory prove-outage prove-outage-core soak race bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,7 +84,7 @@ check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit t
 
 test: check e2e node-core prove-outage-core demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long node compat krew image-test e2e-oldest prove-contained prove-limits prove-memory prove-outage ## Run these and all others: before a release, and before an issue is resolved
+test-all: test e2e-long node compat krew image-test e2e-oldest prove-contained prove-limits prove-memory prove-outage soak race ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -111,6 +113,10 @@ e2e-long: cluster $(PROGRAMS) $(TOOLS)/gatekeeper ## Run the long tests
 
 e2e-oldest: cluster cluster-oldest $(PROGRAMS) $(TOOLS)/helm ## Run the tests that depend on Kubernetes on its oldest version
 	KUBERNETES=oldest $(E2E) -run '$(OLDEST)' ./test/e2e
+
+# It compiles all packages once more, with cgo.
+race: cluster ## Run unit tests and a part of the tests on a control plane with the race detector (needs a C compiler)
+	hack/race.sh
 
 # Separate modules, which a build of tenama does not compile.
 compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controller-runtime and Argo CD
@@ -163,6 +169,9 @@ prove-outage: cluster $(PROGRAMS) $(TOOLS)/helm ## Cause two dozen faults, one a
 
 prove-outage-core: cluster $(PROGRAMS) $(TOOLS)/helm ## The same with four of the faults
 	@$(ALONE) $(GO) run ./hack/prove outage -short $(ARGS)
+
+soak: cluster $(PROGRAMS) $(TOOLS)/helm ## Cause faults at random under mixed load for DURATION=10m; ARGS=-seed=N repeats an order (root)
+	@$(ALONE) $(GO) run ./hack/prove soak -for=$(DURATION) $(ARGS)
 
 prove-memory: cluster $(PROGRAMS) ## Read 10,000 large namespaces 64 times at once; print the peak of the broker's memory
 	@$(ALONE) $(GO) run ./hack/prove memory $(ARGS)

@@ -39,15 +39,10 @@ func main() {
 	among := flag.Int("among", 5000, "namespaces among which to list one's own and to watch; 0 for none")
 	counted := flag.Int("budgets", 1000, "creates of each kind, in ten budgets and in none; 0 for none")
 	whole := flag.Int("plugin", 100, "runs of each command of the plugin, among 10,000 namespaces; 0 for none")
-	long := flag.Duration("soak", 0, "instead: how long to keep informers and a kubectl wait on the API")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := error(nil)
-	if *long > 0 {
-		*n, *others, *among, *counted, *whole = 0, 0, 0, 0, 0
-		err = soak(ctx, *long)
-	}
 	if *n > 0 {
 		err = run(ctx, *n, *burst)
 	}

@@ -6,6 +6,8 @@
 //	prove contained         the broker and its tenants are contained
 //	prove limits [FLAGS]    budgets are never exceeded, even under load
 //	prove memory [FLAGS]    the broker needs no more memory than its pod has
+//	prove outage [FLAGS]    nothing is lost in two dozen faults
+//	prove soak [FLAGS]      nor in a long time with faults at random
 package main
 
 import (
@@ -31,10 +33,12 @@ func main() {
 		err = limits(ctx, args[1:])
 	case len(args) > 0 && args[0] == "outage":
 		err = outages(ctx, args[1:])
+	case len(args) > 0 && args[0] == "soak":
+		err = soak(ctx, args[1:])
 	case len(args) > 0 && args[0] == "memory":
 		err = memory(ctx, args[1:])
 	default:
-		err = fmt.Errorf("usage: prove contained|limits|memory|outage")
+		err = fmt.Errorf("usage: prove contained|limits|memory|outage|soak")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "prove:", err)

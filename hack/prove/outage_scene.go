@@ -27,6 +27,7 @@ import (
 type scene struct {
 	c        *testenv.Cluster
 	dir      string
+	port     int // of the Service
 	second   string
 	stopTwo  func()
 	egress   *testenv.Egress // of the second kube-apiserver
@@ -59,8 +60,7 @@ func newScene(ctx context.Context, dir string) (s *scene, err error) {
 	if s.second, s.stopTwo, err = s.c.StartSecond(ctx, s.egress.Flag); err != nil {
 		return s, err
 	}
-	port, err := s.c.Install(ctx)
-	if err != nil {
+	if s.port, err = s.c.Install(ctx); err != nil {
 		return s, err
 	}
 	var servers []string
@@ -76,9 +76,9 @@ func newScene(ctx context.Context, dir string) (s *scene, err error) {
 		}
 		servers = append(servers, kubeconfig)
 	}
-	s.replicas, err = s.c.StartReplicas(ctx, port, 2, func(i int) []string {
+	s.replicas, err = s.c.StartReplicas(ctx, s.port, 2, func(i int) []string {
 		return []string{"--kubeconfig=" + servers[i], "--inspect-interval=2s", "--containment-interval=5s",
-			"--overdue-grace=10s"}
+			"--overdue-grace=10s", fmt.Sprintf("--metrics-address=127.0.0.1:%d", s.metricsPort(i))}
 	})
 	if err != nil {
 		return s, err
@@ -101,6 +101,10 @@ func newScene(ctx context.Context, dir string) (s *scene, err error) {
 	}
 	return s, nil
 }
+
+// metricsPort returns the port of the metrics of a broker, on the loopback address; the
+// Service has another one.
+func (s *scene) metricsPort(i int) int { return s.port + 10 + i }
 
 // lend returns a TemporaryNamespace to create.
 func lend(name string, ttl time.Duration) *v1alpha1.TemporaryNamespace {

@@ -44,8 +44,16 @@ func Root() string {
 	}
 }
 
-// Bin returns the path of a binary: cluster, kubectl, kubectl-tenama, tenama-broker.
-func Bin(name string) string { return filepath.Join(Root(), "bin", name) }
+// Bin returns the path of a binary: cluster, kubectl, kubectl-tenama, tenama-broker. Those in
+// the directory TENAMA_BIN, if it is set, take precedence.
+func Bin(name string) string {
+	if other := filepath.Join(os.Getenv("TENAMA_BIN"), name); filepath.IsAbs(other) {
+		if _, err := os.Stat(other); err == nil {
+			return other
+		}
+	}
+	return filepath.Join(Root(), "bin", name)
+}
 
 // controlPlane returns the control plane binary and the name of the module file that it
 // was built from: those of the newest Kubernetes that tenama supports, or of the
