@@ -16,7 +16,7 @@ with=(env CGO_ENABLED=1 GOFLAGS="-trimpath -buildvcs=false")
 status=0
 "${with[@]}" hack/alone.sh go test -race -count=1 ./internal/... ./pkg/... || status=1
 # Many requests at once, the lifecycle, budgets, watches, and the start and end of brokers.
-tests='^(TestCreate|TestExpiry|TestExtend|TestDrain|TestConcurrentCallers|TestBudgetIsExact|TestWatch|TestPausedExpiry|TestHold|TestRefresh)'
+tests='^(TestCreate|TestExpiry|TestExtend|TestDrain|TestConcurrentCallers|TestBudgetIsExact|TestWatch|TestPausedExpiry|TestHold|TestCertificateFiles)'
 TENAMA_BIN=$PWD/bin/race hack/alone.sh go test -count=1 -timeout 40m -parallel 4 -run "$tests" ./test/e2e || status=1
 if compgen -G "$reports/race.*" > /dev/null; then
   cat "$reports"/race.*

@@ -16,6 +16,14 @@ type hunk struct {
 	condition string
 }
 
+// indent returns the indentation of the first line.
+func (h *hunk) indent() int {
+	if len(h.lines) == 0 {
+		return 0
+	}
+	return len(h.lines[0]) - len(strings.TrimLeft(h.lines[0], " "))
+}
+
 // differences returns the hunks that turn one document into another, by their longest common
 // subsequence of lines.
 func differences(before, after, condition string) []hunk {
@@ -58,7 +66,8 @@ func differences(before, after, condition string) []hunk {
 // merge applies hunks to a document, each as a condition of a template.
 func merge(doc string, hunks []hunk) (string, error) {
 	slices.SortStableFunc(hunks, func(a, b hunk) int {
-		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+		// Of several insertions at one place, what continues the innermost list comes first.
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), cmp.Compare(b.indent(), a.indent()))
 	})
 	lines := splitLines(doc)
 	var out strings.Builder

@@ -31,15 +31,16 @@ var placeholders = []string{
 	"replicas: 77\n", "replicas: {{ .Values.replicas }}\n",
 }
 
-// conditions are the values that change lines, with the options that render them.
+// conditions are the values that change lines, with the options that render them; in the order
+// in which an overlay applies them.
 var conditions = []struct {
 	value  string
 	change func(*deploy.Options)
 }{
-	{".Values.hostNetwork", func(o *deploy.Options) { o.HostNetwork = true }},
-	{".Values.openEgress", func(o *deploy.Options) { o.OpenEgress = true }},
 	{".Values.prometheus.enabled", func(o *deploy.Options) { o.Components = []string{"prometheus"} }},
 	{".Values.certManager.enabled", func(o *deploy.Options) { o.Components = []string{"cert-manager"} }},
+	{".Values.hostNetwork", func(o *deploy.Options) { o.HostNetwork = true }},
+	{".Values.openEgress", func(o *deploy.Options) { o.OpenEgress = true }},
 	{"eq (int .Values.replicas) 1", func(o *deploy.Options) { o.Replicas = 1 }},
 	{"not (empty .Values.imagePullSecrets)", func(o *deploy.Options) { o.PullSecrets = []string{"zz-secret"} }},
 	{"not (or .Values.openEgress (empty .Values.egressPorts))", func(o *deploy.Options) { o.EgressPorts = []int{65500} }},

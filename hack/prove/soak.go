@@ -19,7 +19,8 @@ import (
 // soak causes faults at random for a long time, under the load of outages and more: users
 // who compete for a budget, an intruder, informers of users. It fails if a check of outages
 // fails, if the budget was exceeded, if the intruder got in, if an informer misses an event,
-// or if the broker needs more memory or goroutines the longer it runs.
+// if a broker needs more memory than its pod has, or if its goroutines multiply. It prints how
+// both grow.
 func soak(ctx context.Context, args []string) (err error) {
 	fs := flag.NewFlagSet("soak", flag.ContinueOnError)
 	length := fs.Duration("for", 10*time.Minute, "how long to cause faults; the last one is finished")
@@ -78,7 +79,7 @@ func soak(ctx context.Context, args []string) (err error) {
 	stop()
 	busy.Wait()
 	fmt.Printf("\n%d faults; %s\n%s\n", count, m, usage.slopes())
-	wrong = append(wrong, usage.wrong()...)
+	wrong = append(append(wrong, usage.wrong()...), m.idle()...)
 	if len(wrong) > 0 {
 		return fmt.Errorf("%d checks failed:\n%s", len(wrong), strings.Join(wrong, "\n"))
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -35,7 +36,7 @@ type mixed struct {
 	s         *scene
 	crowd     *crowd
 	informers map[string]*recorder
-	tries     atomic.Int64 // of the intruder
+	denied    atomic.Int64 // tries of the intruder
 	looks     atomic.Int64 // at the budget
 	most      atomic.Int64 // cores that were in use at once
 
@@ -111,9 +112,11 @@ func (m *mixed) intrude(ctx context.Context) {
 			"read":   func() error { _, err := bob.Get(ctx, name); return err },
 			"delete": func() error { _, err := bob.Delete(ctx, name, metav1.DeleteOptions{}); return err },
 		} {
-			m.tries.Add(1)
-			if try() == nil {
+			switch err := try(); {
+			case err == nil:
 				m.add(fmt.Sprintf("bob could %s %s of alice", what, name))
+			case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+				m.denied.Add(1)
 			}
 		}
 		pause(ctx, 500*time.Millisecond)
@@ -176,15 +179,29 @@ func (m *mixed) check(ctx context.Context) (wrong []string) {
 	return wrong
 }
 
+// idle returns what the load did not do, because then it shows nothing.
+func (m *mixed) idle() (wrong []string) {
+	for what, n := range map[string]int64{
+		"was denied to the intruder": m.denied.Load(), "was admitted to the budget": m.crowd.admitted.Load(),
+		"was read of the budget": m.looks.Load(),
+	} {
+		if n == 0 {
+			wrong = append(wrong, "nothing "+what)
+		}
+	}
+	return wrong
+}
+
 func (m *mixed) String() string {
-	return fmt.Sprintf("%d tries of an intruder; %d cells admitted, %d refused, at most %d of %d cores at %d looks",
-		m.tries.Load(), m.crowd.admitted.Load(), m.crowd.rejected.Load(), m.most.Load(), limit, m.looks.Load())
+	return fmt.Sprintf("%d tries of an intruder denied; %d cells admitted, %d refused, at most %d of %d cores at %d looks",
+		m.denied.Load(), m.crowd.admitted.Load(), m.crowd.rejected.Load(), m.most.Load(), limit, m.looks.Load())
 }
 
 // measure reads the memory of a broker from the kernel, and the goroutines from its metrics.
 func (s *scene) measure(i int) (sample, error) {
 	b := s.replicas.Brokers[i]
-	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.metricsPort(i)))
+	quick := http.Client{Timeout: 10 * time.Second}
+	resp, err := quick.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.metricsPort(i)))
 	if err != nil {
 		return sample{}, err
 	}

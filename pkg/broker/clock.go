@@ -26,6 +26,7 @@ type serverClock struct {
 
 	mu      sync.Mutex
 	minutes [clockMinutes]reading
+	last    time.Time // the lower end of the last range, for the server's time at start
 }
 
 // reading is what follows from the responses of one minute for the server's time at start:
@@ -63,11 +64,24 @@ func (c *serverClock) read(server time.Time, sent time.Duration) {
 	minute, low, high := int64(received/time.Minute), server.Add(-received), server.Add(time.Second-sent)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.last = low
 	r := &c.minutes[minute%clockMinutes]
 	if r.earliest.IsZero() || r.minute != minute {
 		*r = reading{minute, low, low, high}
 	}
 	r.earliest, r.latest, r.notBeyond = earlier(r.earliest, low), later(r.latest, low), earlier(r.notBeyond, high)
+}
+
+// Latest returns the time of kube-apiserver by its last response alone; the local time before
+// the first. It is for certificates: after the machine was suspended, or a clock jumped, what
+// kube-apiserver thinks now decides.
+func (c *serverClock) Latest() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last.IsZero() {
+		return time.Now()
+	}
+	return c.last.Add(time.Since(c.start))
 }
 
 // Now returns the time of kube-apiserver; the local time before its first response.

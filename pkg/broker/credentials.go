@@ -22,17 +22,18 @@ func (s *server) credentials(ctx, work context.Context) (*auth.FrontProxy, *serv
 			return err
 		}
 		if dir := s.options.CertDir; dir != "" {
-			cert, err = serving.NewFromFiles(ctx, dir, host, s.clients.clock.Now, s.log)
+			cert, err = serving.NewFromFiles(ctx, dir, host, s.clients.clock.Latest, s.log)
 			return err
 		}
 		cert, err = serving.New(ctx, s.clients.kube.CoreV1().Secrets(s.options.Namespace), host,
-			s.options.CertLifetime, s.clients.clock.Now, s.log)
+			s.options.CertLifetime, s.clients.clock.Latest, s.log)
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	s.certificate.Store(cert)
+	s.health.certificate.Store(cert)
 	s.background.Go(func() { proxy.Run(work) })
 	s.background.Go(func() { cert.Run(work) })
 	return proxy, cert, proxy.Wait(ctx)
@@ -44,7 +45,8 @@ func (s *server) newRegistration(cert *serving.Certificate) *registration.Regist
 	reg := &registration.Registration{
 		Client: s.clients.kube, APIServices: s.clients.aggregator.ApiregistrationV1().APIServices(),
 		Namespace: o.Namespace, Service: o.Service, Port: int32(o.ServicePort), Pod: o.Pod,
-		CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(), Now: s.clients.clock.Now, Log: s.log,
+		CABundle: cert.CABundle, Refresh: cert.Refresh, CAChanged: cert.Changed(), Valid: cert.Valid,
+		Published: cert.Published, Now: s.clients.clock.Latest, Log: s.log,
 	}
 	s.registration.Store(reg)
 	return reg
@@ -52,7 +54,7 @@ func (s *server) newRegistration(cert *serving.Certificate) *registration.Regist
 
 // announced is the pause after the announcement of an authority: each kube-apiserver learns of
 // it by a watch.
-const announced = 2 * time.Second
+const announced = 5 * time.Second
 
 // announce announces the certificate of this replica to kube-apiserver, before the replica is
 // ready. If that fails, the replica starts all the same, and Run of the registration goes on.

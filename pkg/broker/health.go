@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+
+	"tenama.dev/tenama/pkg/broker/serving"
 )
 
 // health serves the probes of the kubelet. It has no TLS and no authentication, so it
@@ -20,6 +22,7 @@ type health struct {
 	stopping         atomic.Bool
 	contained        func() error // returns nil while the broker is contained
 	allowUncontained bool         // allow changes while the broker is not contained
+	certificate      atomic.Pointer[serving.Certificate]
 }
 
 func (h *health) handler() http.Handler {
@@ -33,11 +36,17 @@ func (h *health) handler() http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, true, "ok") })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		var expired error
+		if c := h.certificate.Load(); c != nil {
+			expired = c.Valid()
+		}
 		switch err := h.contained(); {
 		case h.stopping.Load():
 			answer(w, false, "stopping")
 		case !h.serving.Load():
 			answer(w, false, "starting")
+		case expired != nil: // kube-apiserver would reject it; another replica may have a valid one
+			answer(w, false, expired.Error())
 		case err != nil && h.allowUncontained:
 			answer(w, true, "ok, but not contained: "+err.Error())
 		case err != nil:

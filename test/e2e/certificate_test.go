@@ -4,8 +4,11 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +86,15 @@ func TestCertificateFiles(t *testing.T) {
 			}
 		})
 	}
+	readers.Go(func() { // as a kube-apiserver that has no connection yet
+		for ; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+			if bundle, err := publishedBundle(ctx, c); err == nil {
+				if err := verifyServer(b, bundle, host); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
 	next := write(time.Now())
 	for _, event := range []string{"Serving authority changed", "Serving certificate renewed"} {
 		if err := testenv.Eventually(3*time.Minute, func() error { return logged(b, event, 1) }); err != nil {
@@ -93,22 +105,40 @@ func TestCertificateFiles(t *testing.T) {
 	stop()
 	readers.Wait()
 	if err := testenv.Eventually(time.Minute, func() error {
-		raw, err := c.Client("admin").Discovery().RESTClient().Get().
-			AbsPath("/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.tenama.dev").DoRaw(t.Context())
+		bundle, err := publishedBundle(t.Context(), c)
 		if err != nil {
 			return err
 		}
-		var s struct {
-			Spec struct{ CABundle []byte }
-		}
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return err
-		}
-		if !strings.Contains(string(s.Spec.CABundle), string(next.CertPEM)) {
+		if !strings.Contains(string(bundle), string(next.CertPEM)) {
 			return errors.New("the new authority is not published")
 		}
 		return nil
 	}); err != nil {
 		t.Error(err)
 	}
+}
+
+// publishedBundle returns the authorities with which kube-apiserver verifies brokers.
+func publishedBundle(ctx context.Context, c *testenv.Cluster) ([]byte, error) {
+	raw, err := c.Client("admin").Discovery().RESTClient().Get().
+		AbsPath("/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.tenama.dev").DoRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var s struct {
+		Spec struct{ CABundle []byte }
+	}
+	err = json.Unmarshal(raw, &s)
+	return s.Spec.CABundle, err
+}
+
+// verifyServer returns an error if the authorities do not verify the certificate of a broker.
+func verifyServer(b *testenv.Broker, bundle []byte, host string) error {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(bundle)
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.96.0.10:%d", b.Port), &tls.Config{RootCAs: roots, ServerName: host})
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }

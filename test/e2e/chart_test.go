@@ -94,6 +94,13 @@ func TestChart(t *testing.T) {
 		"several": {"{hostNetwork: true, openEgress: true, egressPorts: [7443], replicas: 1, imagePullSecrets: [a]}",
 			deploy.Options{HostNetwork: true, OpenEgress: true, EgressPorts: []int{7443}, Replicas: 1,
 				PullSecrets: []string{"a"}}},
+		"host network, cert-manager": {"{hostNetwork: true, certManager: {enabled: true}}",
+			deploy.Options{HostNetwork: true, Components: []string{"cert-manager"}}},
+		"prometheus, cert-manager": {"{prometheus: {enabled: true}, certManager: {enabled: true}}",
+			deploy.Options{Components: []string{"prometheus", "cert-manager"}}},
+		"host network, cert-manager, one broker": {
+			"{hostNetwork: true, certManager: {enabled: true}, replicas: 1, imagePullSecrets: [a]}",
+			deploy.Options{HostNetwork: true, Components: []string{"cert-manager"}, Replicas: 1, PullSecrets: []string{"a"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			row.options.Namespace = "lending"

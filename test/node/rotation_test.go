@@ -118,7 +118,8 @@ images:
 		}
 		return all[0], nil
 	}
-	admin.Rollout(system, broker)
+	// The kubelet looks for the Secret of a pod that waits for it every two minutes.
+	admin.Kubectl("rollout", "status", "-n", system, "deployment/"+broker, "--timeout=8m")
 	awaitRotation(t, h, n, issued)
 	first, err := issued()
 	if err != nil {

@@ -54,19 +54,26 @@ const keepOthers = time.Hour
 // others records since when this replica has seen the published certificates that it does
 // not need. The zero value is ready to use.
 type others struct {
-	since map[string]time.Time // by DER
+	since   map[string]time.Time // by DER
+	removed map[string]bool      // by DER
 }
 
 // merge returns the bundle to publish: own, and the certificates of published that others
-// may need. It returns published itself if that has the same certificates. now is the local
-// time, which has a monotonic reading; server the time of kube-apiserver, by which
-// certificates expire.
+// may need. One that was removed and put back stays until it expires. It returns published
+// itself if that has the same certificates. now is the local time, which has a monotonic
+// reading; server the time of kube-apiserver, by which certificates expire.
 func (o *others) merge(published, own []byte, now, server time.Time) []byte {
-	merged := bytes.NewBuffer(bytes.Clone(own))
-	needed, before, since := map[string]bool{}, map[string]bool{}, map[string]time.Time{}
+	var merged bytes.Buffer
+	add := func(der []byte) {
+		_ = pem.Encode(&merged, &pem.Block{Type: cert.CertificateBlockType, Bytes: der}) // a Buffer returns no error
+	}
+	want, before, since := map[string]bool{}, map[string]bool{}, map[string]time.Time{}
 	certs, _ := cert.ParseCertsPEM(own)
 	for _, c := range certs {
-		needed[string(c.Raw)] = true
+		if !want[string(c.Raw)] {
+			want[string(c.Raw)] = true
+			add(c.Raw)
+		}
 	}
 	certs, err := cert.ParseCertsPEM(published)
 	for _, c := range certs {
@@ -75,21 +82,28 @@ func (o *others) merge(published, own []byte, now, server time.Time) []byte {
 			continue
 		}
 		before[der] = true
-		first, seen := o.since[der]
-		if !seen {
-			first = now
-		}
-		if needed[der] || server.After(c.NotAfter) || now.Sub(first) >= keepOthers {
+		if want[der] || server.After(c.NotAfter) {
 			continue
 		}
-		since[der] = first
-		_ = pem.Encode(merged, &pem.Block{Type: cert.CertificateBlockType, Bytes: c.Raw}) // a Buffer returns no error
+		if !o.removed[der] {
+			first, seen := o.since[der]
+			if !seen {
+				first = now
+			}
+			if now.Sub(first) >= keepOthers {
+				if o.removed == nil {
+					o.removed = map[string]bool{}
+				}
+				o.removed[der] = true
+				continue
+			}
+			since[der] = first
+		}
+		want[der] = true
+		add(c.Raw)
 	}
 	o.since = since
-	for der := range since {
-		needed[der] = true
-	}
-	if err == nil && maps.Equal(before, needed) {
+	if err == nil && maps.Equal(before, want) {
 		return published
 	}
 	return merged.Bytes()

@@ -44,6 +44,7 @@ func TestMerge(t *testing.T) {
 		"another's":                  {b, a, join(a, b)},
 		"both, in another order":     {join(b, a), a, join(b, a)},
 		"twice":                      {join(a, a, b, b), a, join(a, a, b, b)},
+		"without a last line break":  {b, bytes.TrimSpace(a), join(a, b)},
 		"more of its own":            {a, join(a, b), join(a, b)},
 		"expired":                    {expired, a, a},
 		"expired, beside another's":  {join(expired, b), a, join(a, b)},
@@ -81,7 +82,14 @@ func TestMergeForgets(t *testing.T) {
 	}
 	published = s.merge(published, b, later, later)
 	published = r.merge(published, a, later, later)
-	if !bytes.Equal(published, join(b, a)) || !r.next().Equal(later.Add(keepOthers)) {
-		t.Error("not kept for another hour")
+	if !bytes.Equal(published, join(b, a)) {
+		t.Error("what another replica needs is removed")
+	}
+	later = later.Add(2 * keepOthers)
+	if got := r.merge(published, a, later, later); !bytes.Equal(got, published) || !r.next().IsZero() {
+		t.Error("what was put back is removed again")
+	}
+	if got := r.merge(published, a, later, start.Add(48*time.Hour)); !bytes.Equal(got, a) {
+		t.Error("an expired certificate stays")
 	}
 }

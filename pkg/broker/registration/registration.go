@@ -51,11 +51,14 @@ type Registration struct {
 	// another one, which may be newer.
 	Refresh   func(context.Context) error
 	CAChanged <-chan struct{}
+	Valid     func() error     // returns nil while kube-apiserver accepts the serving certificate
+	Published func([]byte)     // is told the bundle that kube-apiserver has
 	Now       func() time.Time // the time of kube-apiserver
 	Log       *slog.Logger
 
-	available atomic.Bool
-	others    others
+	available   atomic.Bool
+	others      others
+	unrefreshed time.Time // when a failure of Refresh was logged
 }
 
 // Available reports whether kube-apiserver last said that it reaches this installation.
@@ -79,13 +82,25 @@ func (r *Registration) Run(ctx context.Context) {
 		case <-r.CAChanged:
 		}
 		now := latest()
-		r.available.Store(now != nil && isOwn(now, r.Namespace, r.Service) && isAvailable(now))
+		own := now != nil && isOwn(now, r.Namespace, r.Service)
+		r.available.Store(own && isAvailable(now))
+		if own {
+			r.Published(now.Spec.CABundle)
+		}
 		// Replicas that disagree for a while must not fight: one write a second.
 		if wait := max(time.Until(last.Add(time.Second)), unreachable.delay(now, time.Now())); wait > 0 {
 			again.Reset(wait)
 			continue
 		}
 		last = time.Now()
+		if err := r.Valid(); err != nil && now == nil {
+			if time.Since(logged) > time.Minute {
+				logged = last
+				r.Log.Error("Not registered: kube-apiserver would reject the serving certificate", "err", err)
+			}
+			again.Reset(10 * time.Second)
+			continue
+		}
 		err := r.ensure(ctx)
 		var other *otherInstallation
 		switch {
@@ -161,6 +176,9 @@ func (r *Registration) ensure(ctx context.Context) error {
 	}
 	now, err := r.APIServices.Get(ctx, Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
+		if err := r.Valid(); err != nil { // registered, it would block the deletion of every namespace
+			return err
+		}
 		_, err = r.APIServices.Create(ctx, &apiregistrationv1.APIService{
 			ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: map[string]string{"app.kubernetes.io/name": "tenama",
 				"app.kubernetes.io/managed-by": "tenama"}, OwnerReferences: []metav1.OwnerReference{owner}},
@@ -182,11 +200,9 @@ func (r *Registration) ensure(ctx context.Context) error {
 		return &otherInstallation{s}
 	}
 	if !bytes.Equal(now.Spec.CABundle, want.CABundle) {
-		if err := r.Refresh(ctx); err != nil {
-			return err
-		}
-		want.CABundle = r.others.merge(now.Spec.CABundle, r.CABundle(), time.Now(), r.Now())
+		r.refresh(ctx)
 	}
+	want.CABundle = r.others.merge(now.Spec.CABundle, r.CABundle(), time.Now(), r.Now())
 	owned := len(now.OwnerReferences) == 1 && now.OwnerReferences[0].UID == owner.UID
 	if owned && bytes.Equal(now.Spec.CABundle, want.CABundle) && now.Spec.Service.Port != nil &&
 		*now.Spec.Service.Port == r.Port && !now.Spec.InsecureSkipTLSVerify {
@@ -199,6 +215,14 @@ func (r *Registration) ensure(ctx context.Context) error {
 	}
 	r.Log.Info("Registered", "apiservice", Name)
 	return nil
+}
+
+// refresh calls Refresh. If that fails, the bundle in memory still verifies this replica.
+func (r *Registration) refresh(ctx context.Context) {
+	if err := r.Refresh(ctx); err != nil && time.Since(r.unrefreshed) > time.Minute {
+		r.unrefreshed = time.Now()
+		r.Log.Warn("Another authority is published, and this replica cannot read it", "err", err)
+	}
 }
 
 // Withdraw deletes the APIService, unless another replica is ready to serve. Stop Run

@@ -86,7 +86,11 @@ func (a *authorities) bundle() []byte {
 // promotes it after the overlap, and drops the old one when all its leaves have expired.
 // lifetime is that of a leaf.
 func (a *authorities) advance(host string, now time.Time, lifetime time.Duration) (changed bool, err error) {
-	if a.current == nil || now.After(a.current.cert.NotAfter) || now.Before(a.current.cert.NotBefore) {
+	if !a.current.validAt(now) && a.next.validAt(now) {
+		a.current, a.next = a.next, nil
+		return true, nil
+	}
+	if !a.current.validAt(now) {
 		if a.current, err = newAuthority(host, now, lifetime); err != nil {
 			return false, err
 		}
@@ -105,6 +109,11 @@ func (a *authorities) advance(host string, now time.Time, lifetime time.Duration
 		return true, nil
 	}
 	return false, nil
+}
+
+// validAt reports whether there is an authority that kube-apiserver accepts.
+func (a *authority) validAt(now time.Time) bool {
+	return a != nil && !now.After(a.cert.NotAfter) && !now.Before(a.cert.NotBefore)
 }
 
 // signed reports whether the bundle verifies a leaf.
@@ -153,6 +162,9 @@ func (a *authority) sign(host string, now time.Time, lifetime time.Duration) (*t
 	t := template(host, now, lifetime)
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	t.DNSNames = []string{host}
+	if t.NotAfter.After(a.cert.NotAfter) {
+		t.NotAfter = a.cert.NotAfter
+	}
 	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, key.Public(), a.key)
 	if err != nil {
 		return nil, err

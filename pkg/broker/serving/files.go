@@ -3,11 +3,13 @@
 package serving
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -29,7 +31,7 @@ func (f *files) renew(ctx context.Context, now time.Time, old *tls.Certificate) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the serving certificate: %w", err)
 	}
-	if old != nil && old.Leaf.Equal(leaf.Leaf) {
+	if old != nil && slices.EqualFunc(old.Certificate, leaf.Certificate, bytes.Equal) {
 		leaf = old
 	}
 	return leaf, bundle, nil

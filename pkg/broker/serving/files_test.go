@@ -3,6 +3,7 @@
 package serving
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -66,54 +68,97 @@ func authorityAt(t *testing.T, now time.Time) *authority {
 // A certificate of cert-manager is used as soon as kube-apiserver can verify it, and no
 // sooner: not a moment may have a certificate that it rejects.
 func TestFiles(t *testing.T) {
-	now := time.Now()
-	dir := t.TempDir()
-	first, second := authorityAt(t, now), authorityAt(t, now)
-	served := issue(t, dir, first, host, now)
-	c, err := NewFromFiles(t.Context(), dir, host, func() time.Time { return now }, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	expect := func(what string, leaf *x509.Certificate, bundle []byte) {
-		t.Helper()
-		if got := connect(t, c); !got.Equal(leaf) {
-			t.Errorf("%s: serves the wrong certificate", what)
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		first, second := authorityAt(t, time.Now()), authorityAt(t, time.Now())
+		served := issue(t, dir, first, host, time.Now())
+		c, err := NewFromFiles(t.Context(), dir, host, time.Now, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if string(c.CABundle()) != string(bundle) {
-			t.Errorf("%s: publishes the wrong authority", what)
+		expect := func(what string, leaf *x509.Certificate, bundle ...*authority) {
+			t.Helper()
+			if got := connect(t, c); !got.Equal(leaf) {
+				t.Errorf("%s: serves the wrong certificate", what)
+			}
+			var want []byte
+			for _, a := range bundle {
+				want = append(want, a.certPEM...)
+			}
+			if string(c.CABundle()) != string(want) {
+				t.Errorf("%s: publishes the wrong authorities", what)
+			}
 		}
-	}
-	refresh := func() {
-		t.Helper()
-		if err := c.Refresh(t.Context()); err != nil {
-			t.Error(err)
+		refresh := func() {
+			t.Helper()
+			if err := c.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
 		}
-	}
-	expect("at first", served, first.certPEM)
-	renewed := issue(t, dir, first, host, now)
-	refresh()
-	expect("renewed by the same authority", renewed, first.certPEM)
-	other := issue(t, dir, second, host, now)
-	refresh()
-	expect("the authority is published", renewed, second.certPEM)
-	if c.interval() > lead {
-		t.Errorf("the next renewal is after %s", c.interval())
-	}
-	now = now.Add(lead)
-	refresh()
-	expect("and then used", other, second.certPEM)
+		expect("at first", served, first)
+		renewed := issue(t, dir, first, host, time.Now())
+		refresh()
+		expect("renewed by the same authority", renewed, first)
+		other := issue(t, dir, second, host, time.Now())
+		time.Sleep(2 * lead)
+		refresh()
+		expect("another authority", renewed, second, first)
+		time.Sleep(2 * lead)
+		refresh()
+		expect("as long as it is not published", renewed, second, first)
+		c.Published(first.certPEM)
+		c.Published(c.CABundle())
+		refresh()
+		expect("when it is published", renewed, second, first)
+		time.Sleep(lead)
+		refresh()
+		expect("and known to each kube-apiserver", other, second)
 
-	if err := os.WriteFile(filepath.Join(dir, "tls.key"), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Refresh(t.Context()); err == nil {
-		t.Error("a damaged key is accepted")
-	}
-	expect("with a damaged file", other, second.certPEM)
+		if err := os.WriteFile(filepath.Join(dir, "tls.key"), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Refresh(t.Context()); err == nil {
+			t.Error("a damaged key is accepted")
+		}
+		expect("with a damaged file", other, second)
 
-	last := issue(t, dir, first, host, now.Add(week))
-	now = now.Add(8 * 24 * time.Hour)
-	expect("after the machine was suspended", last, first.certPEM)
+		last := issue(t, dir, first, host, time.Now().Add(week))
+		time.Sleep(8 * 24 * time.Hour)
+		if c.Valid() == nil {
+			t.Error("an expired certificate is valid")
+		}
+		expect("after the machine was suspended", last, first, second)
+	})
+}
+
+// The broker renews its certificate in time, and at once if kube-apiserver would reject it.
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		a := authorityAt(t, time.Now())
+		issue(t, dir, a, host, time.Now())
+		c, err := NewFromFiles(t.Context(), dir, host, time.Now, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		go c.Run(ctx)
+		renewed := issue(t, dir, a, host, time.Now())
+		time.Sleep(3 * tick)
+		if got := connect(t, c); !got.Equal(renewed) {
+			t.Error("the certificate is not renewed")
+		}
+		b := authorityAt(t, time.Now())
+		other := issue(t, dir, b, host, time.Now())
+		time.Sleep(3 * tick)
+		<-c.Changed()
+		c.Published(c.CABundle())
+		time.Sleep(lead + 3*tick)
+		if got := connect(t, c); !got.Equal(other) {
+			t.Error("the certificate of another authority is not used")
+		}
+		stop()
+	})
 }
 
 // At the start, a certificate that kube-apiserver would reject is reported: registered, it
