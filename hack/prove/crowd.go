@@ -52,7 +52,7 @@ func newCrowd(c *testenv.Cluster, r *testenv.Replicas, second string, n int, wai
 		return nil, err
 	}
 	for i := range n + 1 {
-		w := &requester{name: fmt.Sprintf("user-%d", i)}
+		w := &requester{name: fmt.Sprintf("rival-%d", i)}
 		config := c.Config("admin")
 		config.Impersonate = rest.ImpersonationConfig{UserName: w.name, Groups: []string{"devs", "system:authenticated"}}
 		switch i % 3 {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -137,20 +138,24 @@ func (u *usage) last() string {
 	return strings.Join(out, "; ")
 }
 
-// slopes describes how much more the oldest process needs for each hour that it runs.
+// slopes describes how the broker that lived longest needs more with time.
 func (u *usage) slopes() string {
 	all := u.oldest()
-	if len(all) < 3 {
-		return "no broker lived for long enough to say how its memory grows"
+	if len(all) == 0 {
+		return ""
 	}
-	var mib, goroutines, x []float64
+	var mib, goroutines, hours []float64
 	for _, s := range all {
-		x = append(x, s.at.Sub(all[0].at).Hours())
+		hours = append(hours, s.at.Sub(all[0].at).Hours())
 		mib, goroutines = append(mib, s.mib), append(goroutines, float64(s.goroutines))
 	}
-	return fmt.Sprintf("the broker that lived longest, for %s, %d samples: %+.1f MiB an hour (%.0f to %.0f MiB), "+
-		"%+.0f goroutines an hour (%.0f to %.0f)", all[len(all)-1].at.Sub(all[0].at).Round(time.Second), len(all),
-		slope(x, mib), mib[0], mib[len(mib)-1], slope(x, goroutines), goroutines[0], goroutines[len(goroutines)-1])
+	lived := all[len(all)-1].at.Sub(all[0].at)
+	out := fmt.Sprintf("the broker that lived longest, %s and %d samples: %.0f to %.0f MiB, %.0f to %.0f goroutines",
+		lived.Round(time.Second), len(all), slices.Min(mib), slices.Max(mib), slices.Min(goroutines), slices.Max(goroutines))
+	if lived < 10*time.Minute {
+		return out + "; too short for a slope"
+	}
+	return out + fmt.Sprintf("; %+.1f MiB and %+.0f goroutines an hour", slope(hours, mib), slope(hours, goroutines))
 }
 
 func (u *usage) oldest() (out []sample) {

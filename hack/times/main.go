@@ -33,6 +33,7 @@ var targets = []struct {
 	{"cluster-oldest", false}, {"e2e-oldest", true},
 	{"cluster-node", false}, {"node", true},
 	{"prove-contained", false}, {"prove-limits", false}, {"prove-memory", false},
+	{"prove-outage", false}, {"soak", false}, {"race", false},
 }
 
 // test is one test of a target.
