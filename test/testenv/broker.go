@@ -157,6 +157,8 @@ func (c *Cluster) LaunchBroker(ctx context.Context, port int, pod string, flags 
 		"--service-port=" + strconv.Itoa(port),
 		"--health-address=", "--metrics-address=", "--pod-name=" + pod, "--shutdown-delay=1s", "--namespace=" + c.Home,
 		"--service-account=" + c.Account,
+		// On a slow machine a restart of the control plane alone makes a namespace overdue.
+		"--overdue-grace=2s",
 	}
 	b.cmd = exec.Command(c.Broker, append(args, flags...)...)
 	b.cmd.Stdout, b.cmd.Stderr = log, log
