@@ -150,9 +150,9 @@ node-core: ## Run the core of them, if the machine has what they need: pods, nam
 NODE := $(ALONE) $(GO) test -count=1 -timeout $(if $(KEEP),0,60m) $(if $(KEEP),-v) $(ARGS)
 CORE := ^(TestPods|TestNetworkPolicies|TestTenama)$$
 
-node-binaries: cluster-node image $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns $(TOOLS)/cert-manager $(TOOLS)/helm
+node-binaries: cluster-node image $(PROGRAMS) $(BIN)/probe $(TOOLS)/kube-router $(TOOLS)/coredns $(TOOLS)/helm
 
-node-tests: node-binaries releases
+node-tests: node-binaries releases $(TOOLS)/cert-manager
 	$(NODE) ./test/node
 
 $(BIN)/probe: $(wildcard test/node/probe/*.go)

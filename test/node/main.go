@@ -77,8 +77,7 @@ func lacking() string {
 
 // binaries are the programs that the node runs, besides those of the machine.
 var binaries = []string{
-	"cluster-node", "probe", "tools/coredns", "tools/kube-router", "tools/cert-manager", "tools/helm",
-	"kubectl-tenama", "tenama-broker.tar",
+	"cluster-node", "probe", "tools/coredns", "tools/kube-router", "tools/helm", "kubectl-tenama", "tenama-broker.tar",
 }
 
 // runTests runs the tests, with KEEP=1 until a signal.
