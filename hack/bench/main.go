@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,10 +41,19 @@ func main() {
 	among := flag.Int("among", 5000, "namespaces among which to list one's own and to watch; 0 for none")
 	counted := flag.Int("budgets", 1000, "creates of each kind, in ten budgets and in none; 0 for none")
 	whole := flag.Int("plugin", 100, "runs of each command of the plugin, among 10,000 namespaces; 0 for none")
+	file := flag.String("json", "", "file for the results of -scale and -bursts, as JSON")
+	var sizes, at counts
+	flag.Var(&sizes, "scale", "numbers of namespaces, separated by commas, among which to measure the broker; without "+
+		"the other measurements")
+	flag.Var(&at, "bursts", "numbers of creations at once, separated by commas; without the other measurements")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := error(nil)
+	if len(sizes)+len(at) > 0 {
+		*n, *others, *among, *counted, *whole = 0, 0, 0, 0, 0
+		err = measured(ctx, sizes, at, *file)
+	}
 	if *n > 0 {
 		err = run(ctx, *n, *burst)
 	}
@@ -64,6 +75,42 @@ func main() {
 	}
 }
 
+// counts is a flag with numbers, separated by commas.
+type counts []int
+
+func (c *counts) String() string { return strings.Trim(fmt.Sprint([]int(*c)), "[]") }
+
+func (c *counts) Set(s string) error {
+	for f := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(f)
+		if err != nil || n < 1 {
+			return errors.New("use numbers above 0, separated by commas")
+		}
+		*c = append(*c, n)
+	}
+	return nil
+}
+
+// measured measures the broker among many namespaces, and under many creations at once, and
+// writes the results to a file.
+func measured(ctx context.Context, sizes, at []int, file string) error {
+	r := newReport()
+	if len(sizes) > 0 {
+		if err := scale(ctx, r, sizes); err != nil {
+			return err
+		}
+	}
+	if len(at) > 0 {
+		if err := bursts(ctx, r, at); err != nil {
+			return err
+		}
+	}
+	if file == "" {
+		return nil
+	}
+	return r.write(file)
+}
+
 // way is one way to create a namespace.
 type way struct {
 	name string
@@ -80,18 +127,10 @@ func run(ctx context.Context, n, burst int) error {
 		return err
 	}
 
-	class := &policyv1alpha1.NamespaceClass{}
-	b, err := os.ReadFile(filepath.Join(testenv.Root(), "deploy", "classes", "default.yaml"))
+	fl, err := floorOf(ctx, cluster)
 	if err != nil {
 		return err
 	}
-	if err := yaml.Unmarshal(b, class); err != nil {
-		return err
-	}
-	config := cluster.Config("admin")
-	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeProtobuf,
-		runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
-	fl := newFloor(ctx, kubernetes.NewForConfigOrDie(config), class)
 	alice, err := tenama.New(cluster.Config("alice"))
 	if err != nil {
 		return err
@@ -119,6 +158,22 @@ func run(ctx context.Context, n, burst int) error {
 		}
 	}
 	return nil
+}
+
+// floorOf returns the floor for the default class.
+func floorOf(ctx context.Context, c *testenv.Cluster) (*floor, error) {
+	class := &policyv1alpha1.NamespaceClass{}
+	b, err := os.ReadFile(filepath.Join(testenv.Root(), "deploy", "classes", "default.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	if err := yaml.Unmarshal(b, class); err != nil {
+		return nil, err
+	}
+	config := c.Config("admin")
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeProtobuf,
+		runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
+	return newFloor(ctx, kubernetes.NewForConfigOrDie(config), class), nil
 }
 
 // stage starts a control plane with tenama on it; stop ends both.

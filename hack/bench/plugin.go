@@ -58,7 +58,7 @@ func plugin(ctx context.Context, n, among int) error {
 	}); err != nil {
 		return err
 	}
-	if err := fill(ctx, c, admin, among-readers-n); err != nil {
+	if err := fill(ctx, c, admin, 0, among-readers-n); err != nil {
 		return err
 	}
 	raw := "/apis/tenama.dev/v1alpha1/temporarynamespaces"

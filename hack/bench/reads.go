@@ -57,7 +57,7 @@ func reads(ctx context.Context, among int) error {
 		users = append(users, user)
 	}
 	admin := c.Client("admin")
-	if err := fill(ctx, c, admin, among-readers*readers); err != nil {
+	if err := fill(ctx, c, admin, 0, among-readers*readers); err != nil {
 		return err
 	}
 	if err := lists(ctx, users[0], admin, among); err != nil {
@@ -66,9 +66,10 @@ func reads(ctx context.Context, among int) error {
 	return watches(ctx, users, admin, b)
 }
 
-// fill creates namespaces of other owners, in the state in which the broker would leave
-// them. The policies forbid that, so fill removes the policies meanwhile.
-func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n int) error {
+// fill creates the namespaces number first+1 to last of other owners, in the state in which
+// the broker would leave them. The policies forbid that, so fill removes the policies
+// meanwhile.
+func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, first, last int) error {
 	like, err := admin.CoreV1().Namespaces().Get(ctx, "tmp-r0-0", metav1.GetOptions{})
 	if err != nil {
 		return err
@@ -78,11 +79,12 @@ func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n
 	}
 	time.Sleep(2 * time.Second)
 	var next atomic.Int64
+	next.Store(int64(first))
 	var wg sync.WaitGroup
 	var failure atomic.Pointer[error]
 	for range 16 {
 		wg.Go(func() {
-			for i := next.Add(1); i <= int64(n) && failure.Load() == nil; i = next.Add(1) {
+			for i := next.Add(1); i <= int64(last) && failure.Load() == nil; i = next.Add(1) {
 				owner := fmt.Sprintf("owner-%d", i%500)
 				ns := &corev1.Namespace{
 					ObjectMeta: metav1.ObjectMeta{
@@ -114,7 +116,7 @@ func fill(ctx context.Context, c *testenv.Cluster, admin kubernetes.Interface, n
 	// The controllers create an account and a certificate in each namespace: wait for
 	// them.
 	return testenv.Eventually(3*time.Minute, func() error {
-		_, err := admin.CoreV1().ServiceAccounts(fmt.Sprintf("tmp-o%d", n)).Get(ctx, "default", metav1.GetOptions{})
+		_, err := admin.CoreV1().ServiceAccounts(fmt.Sprintf("tmp-o%d", last)).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
 }
