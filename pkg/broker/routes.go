@@ -66,13 +66,30 @@ func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, 
 	r.Handle(pathOpenAPIV3, static("application/json", openAPIIndex())).Methods(read...)
 	r.Handle(pathOpenAPIGroup, static("application/json", openAPIV3)).Methods(read...)
 	r.Handle(pathAll, newLists(handlers.ListResource(tns, tns, scope, false, maxWatch), tns)).Methods(read...)
-	r.HandleFunc(pathAll, handlers.CreateResource(tns, scope, none)).Methods(http.MethodPost)
-	r.HandleFunc(pathAll, handlers.DeleteCollection(tns, true, scope, none)).Methods(http.MethodDelete)
+	r.HandleFunc(pathAll, perRequest(func() http.HandlerFunc {
+		return handlers.CreateResource(tns, scope, none)
+	})).Methods(http.MethodPost)
+	r.HandleFunc(pathAll, perRequest(func() http.HandlerFunc {
+		return handlers.DeleteCollection(tns, true, scope, none)
+	})).Methods(http.MethodDelete)
 	r.HandleFunc(pathOne, handlers.GetResource(tns, scope)).Methods(read...)
-	r.HandleFunc(pathOne, handlers.UpdateResource(tns, scope, none)).Methods(http.MethodPut)
-	r.HandleFunc(pathOne, handlers.PatchResource(tns, scope, none, patches)).Methods(http.MethodPatch)
-	r.HandleFunc(pathOne, handlers.DeleteResource(tns, true, scope, none)).Methods(http.MethodDelete)
+	r.HandleFunc(pathOne, perRequest(func() http.HandlerFunc {
+		return handlers.UpdateResource(tns, scope, none)
+	})).Methods(http.MethodPut)
+	r.HandleFunc(pathOne, perRequest(func() http.HandlerFunc {
+		return handlers.PatchResource(tns, scope, none, patches)
+	})).Methods(http.MethodPatch)
+	r.HandleFunc(pathOne, perRequest(func() http.HandlerFunc {
+		return handlers.DeleteResource(tns, true, scope, none)
+	})).Methods(http.MethodDelete)
 	return r, nil
+}
+
+// perRequest returns a handler that makes another one for each request. Those of
+// k8s.io/apiserver wrap the admission that they were made with once more in each request,
+// in a variable that all requests share: a race, and a chain that never ends.
+func perRequest(make func() http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { make()(w, r) }
 }
 
 // requestScope returns the description of the resource that the handlers need.

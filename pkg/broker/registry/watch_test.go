@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,9 +51,10 @@ func TestWatchEndsWhenAccessChanges(t *testing.T) {
 			}
 			return status
 		}
-		begun, changed := time.Now(), false
-		time.AfterFunc(time.Minute, func() { changed = true })
-		one := gone(pipe(t.Context(), watch.NewFake(), through, func() bool { return changed }))
+		begun := time.Now()
+		var changed atomic.Bool
+		time.AfterFunc(time.Minute, func() { changed.Store(true) })
+		one := gone(pipe(t.Context(), watch.NewFake(), through, changed.Load))
 		if took := time.Since(begun); took < time.Minute || took > 2*time.Minute {
 			t.Errorf("it took %s", took)
 		}
