@@ -59,7 +59,7 @@ func newCrowd(c *testenv.Cluster, r *testenv.Replicas, second string, n int, wai
 		case 1:
 			config.Host = second
 		case 2:
-			config = r.Direct(replicas-1, cert, key, w.name, "devs", "system:authenticated")
+			config = r.Direct(len(r.Brokers)-1, cert, key, w.name, "devs", "system:authenticated")
 		}
 		config.QPS = -1
 		k, err := kubernetes.NewForConfig(config)

@@ -8,8 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -42,25 +40,19 @@ spec: {classNames: [cell], total: {requests.cpu: "25"}}
 // of events from the cluster itself, and fails if the budget was exceeded at any event,
 // if a namespace was written although the budget was known to be full, or if the user
 // who never pauses gets more than a fair share.
-func limits(ctx context.Context, args []string) (err error) {
+func limits(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("limits", flag.ContinueOnError)
 	users := fs.Int("users", 200, "number of users that request namespaces")
 	length := fs.Duration("for", 40*time.Second, "duration of each part")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "tenama-prove-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			fmt.Println("logs of the brokers and the control plane: " + dir)
-			return
-		}
-		os.RemoveAll(dir)
-	}()
-	c, err := testenv.StartCluster(ctx, filepath.Join(dir, "cluster"))
+	return inDir(func(dir string) error { return compete(ctx, dir, *users, *length) })
+}
+
+// compete lets users compete twice, without the queue and with it.
+func compete(ctx context.Context, dir string, users int, length time.Duration) error {
+	c, err := testenv.StartCluster(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -93,7 +85,7 @@ func limits(ctx context.Context, args []string) (err error) {
 	defer r.Stop()
 	time.Sleep(time.Second) // until all replicas know the budget
 	fmt.Printf("%d users, and one who never pauses, request namespaces of 1 to 4 cores; the budget has %d.\n",
-		*users, limit)
+		users, limit)
 	fmt.Printf("%d replicas, 2 kube-apiservers on one etcd; a replica is killed (-9) every 5 s and starts again a "+
 		"second later.\n", replicas)
 	var wrong []string
@@ -105,7 +97,7 @@ func limits(ctx context.Context, args []string) (err error) {
 		{"With the queue: all users wait in it, except the one who never pauses", true},
 	} {
 		fmt.Printf("\n# %s\n", part.what)
-		crowd, err := newCrowd(c, r, second, *users, part.waits)
+		crowd, err := newCrowd(c, r, second, users, part.waits)
 		if err != nil {
 			return err
 		}
@@ -116,7 +108,7 @@ func limits(ctx context.Context, args []string) (err error) {
 		killing, stopKilling := context.WithCancel(ctx)
 		var killer sync.WaitGroup
 		killer.Go(func() { kill(killing, r) })
-		crowd.run(ctx, *length, ledger)
+		crowd.run(ctx, length, ledger)
 		stopKilling()
 		killer.Wait()
 		ledger.stop()

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,7 +21,7 @@ import (
 // and others create and delete plain ones, install charts and delete Deployments. It prints
 // what each fault cost them. It fails if a namespace was lost, leaked, deleted early or
 // accessible without its guard rails, or if a fault does not pass when its cause has ended.
-func outages(ctx context.Context, args []string) (err error) {
+func outages(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("outage", flag.ContinueOnError)
 	only := fs.String("run", "", "regular expression: run only these faults")
 	short := fs.Bool("short", false, "run only the faults that are part of make test")
@@ -33,18 +32,14 @@ func outages(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return fmt.Errorf("--run: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "tenama-prove-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			fmt.Println("logs of the brokers and the control plane: " + dir)
-			return
-		}
-		os.RemoveAll(dir)
-	}()
-	s, err := newScene(ctx, filepath.Join(dir, "cluster"))
+	return inDir(func(dir string) error {
+		return causeAll(ctx, dir, func(f fault) bool { return chosen.MatchString(f.name) && (f.short || !*short) })
+	})
+}
+
+// causeAll causes the chosen faults, one after the other.
+func causeAll(ctx context.Context, dir string, chosen func(fault) bool) error {
+	s, err := newScene(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -52,7 +47,7 @@ func outages(ctx context.Context, args []string) (err error) {
 	var rows []row
 	var wrong []string
 	for _, f := range faults() {
-		if !chosen.MatchString(f.name) || *short && !f.short {
+		if !chosen(f) {
 			continue
 		}
 		r, err := s.suffer(ctx, f)

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +20,7 @@ import (
 // fails, if the budget was exceeded, if the intruder got in, if an informer misses an event,
 // if a broker needs more memory than its pod has, or if its goroutines multiply. It prints how
 // both grow.
-func soak(ctx context.Context, args []string) (err error) {
+func soak(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("soak", flag.ContinueOnError)
 	length := fs.Duration("for", 10*time.Minute, "how long to cause faults; the last one is finished")
 	seed := fs.Uint64("seed", 0, "order of the faults; 0 for a random one")
@@ -32,23 +30,17 @@ func soak(ctx context.Context, args []string) (err error) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	dir, err := os.MkdirTemp("", "tenama-prove-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			fmt.Println("logs of the brokers and the control plane: " + dir)
-			return
-		}
-		os.RemoveAll(dir)
-	}()
-	s, err := newScene(ctx, filepath.Join(dir, "cluster"))
+	fmt.Printf("# soak for %s, with --seed=%d\n", *length, *seed)
+	return inDir(func(dir string) error { return soakFor(ctx, dir, *length, *seed) })
+}
+
+// soakFor causes faults for a while.
+func soakFor(ctx context.Context, dir string, length time.Duration, seed uint64) error {
+	s, err := newScene(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer s.end()
-	fmt.Printf("# soak for %s, with --seed=%d\n", *length, *seed)
 	m, err := newMixed(ctx, s)
 	if err != nil {
 		return err
@@ -61,10 +53,10 @@ func soak(ctx context.Context, args []string) (err error) {
 	usage := newUsage(s)
 	usage.sample()
 
-	order := rand.New(rand.NewPCG(*seed, 0))
+	order := rand.New(rand.NewPCG(seed, 0))
 	var wrong []string
 	count := 0
-	for end := time.Now().Add(*length); time.Now().Before(end); {
+	for end := time.Now().Add(length); time.Now().Before(end); {
 		f := choose(order)
 		r, err := s.suffer(ctx, f)
 		if err != nil {

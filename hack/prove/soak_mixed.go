@@ -50,7 +50,6 @@ func newMixed(ctx context.Context, s *scene) (*mixed, error) {
 	}
 	m := &mixed{s: s, informers: map[string]*recorder{}, wrong: map[string]bool{}}
 	var err error
-	// Two of three requests of newCrowd go through kube-apiserver, as all do here.
 	if m.crowd, err = newCrowd(s.c, s.replicas, s.second, competitors, false); err != nil {
 		return nil, err
 	}

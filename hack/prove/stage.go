@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -27,4 +28,17 @@ func installed(ctx context.Context) (c *testenv.Cluster, port int, stop func(), 
 		return nil, 0, nil, err
 	}
 	return c, port, stop, nil
+}
+
+// inDir calls f with a new directory, which stays if f fails.
+func inDir(f func(dir string) error) error {
+	dir, err := os.MkdirTemp("", "tenama-prove-")
+	if err != nil {
+		return err
+	}
+	if err := f(filepath.Join(dir, "cluster")); err != nil {
+		fmt.Println("logs of the brokers and the control plane: " + dir)
+		return err
+	}
+	return os.RemoveAll(dir)
 }

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiadmission "k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
@@ -113,7 +114,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: s.tracker,
 		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
 		Restores: make(chan struct{}, maxRestores), Created: recordCreation,
-	}, s.authz)
+	}, s.authz, apiadmission.NewChainHandler())
 	return s, err
 }
 

@@ -51,9 +51,8 @@ type Options struct {
 // NewOptions returns the defaults, which fit deploy/base.
 func NewOptions() *Options {
 	return &Options{
-		SecurePort: 10250, HealthAddress: ":8081", MetricsAddress: "127.0.0.1:8082",
-		CertLifetime: 7 * 24 * time.Hour,
-		Namespace:    "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
+		SecurePort: 10250, HealthAddress: ":8081", MetricsAddress: "127.0.0.1:8082", CertLifetime: 7 * 24 * time.Hour,
+		Namespace: "tenama-system", ServiceAccount: "tenama-broker", Service: "tenama-broker", ServicePort: 443,
 		Pod: os.Getenv("POD_NAME"), Prefixes: []string{v1alpha1.DefaultPrefix}, ShutdownDelay: 15 * time.Second,
 		ContainmentInterval: 2 * time.Minute, InspectInterval: 5 * time.Minute,
 		RevokeAccessAfter: 11 * time.Minute, OverdueGrace: 5 * time.Minute, MaxOverdue: 50,

@@ -43,13 +43,13 @@ var (
 var openPaths = []string{pathRoot, pathRoot + "/", pathGroup, pathGroup + "/", pathVersion, pathVersion + "/",
 	pathOpenAPIV2, pathOpenAPIV3, pathOpenAPIGroup}
 
-// routes returns a handler with all paths of the broker; there are no others.
-func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, error) {
+// routes returns a handler with all paths of the broker; there are no others. none admits
+// every object: what a cluster's admission would check is no object of kube-apiserver.
+func routes(tns *registry.Registry, authz authorizer.Authorizer, none admission.Interface) (http.Handler, error) {
 	scope, err := requestScope(tns, authz)
 	if err != nil {
 		return nil, err
 	}
-	none := admission.NewChainHandler()
 	patches := []string{string(types.JSONPatchType), string(types.MergePatchType), string(types.ApplyYAMLPatchType)}
 	root, group, version := discoveryHandlers()
 
@@ -66,30 +66,24 @@ func routes(tns *registry.Registry, authz authorizer.Authorizer) (http.Handler, 
 	r.Handle(pathOpenAPIV3, static("application/json", openAPIIndex())).Methods(read...)
 	r.Handle(pathOpenAPIGroup, static("application/json", openAPIV3)).Methods(read...)
 	r.Handle(pathAll, newLists(handlers.ListResource(tns, tns, scope, false, maxWatch), tns)).Methods(read...)
-	r.HandleFunc(pathAll, perRequest(func() http.HandlerFunc {
-		return handlers.CreateResource(tns, scope, none)
-	})).Methods(http.MethodPost)
-	r.HandleFunc(pathAll, perRequest(func() http.HandlerFunc {
-		return handlers.DeleteCollection(tns, true, scope, none)
-	})).Methods(http.MethodDelete)
 	r.HandleFunc(pathOne, handlers.GetResource(tns, scope)).Methods(read...)
-	r.HandleFunc(pathOne, perRequest(func() http.HandlerFunc {
-		return handlers.UpdateResource(tns, scope, none)
-	})).Methods(http.MethodPut)
-	r.HandleFunc(pathOne, perRequest(func() http.HandlerFunc {
-		return handlers.PatchResource(tns, scope, none, patches)
-	})).Methods(http.MethodPatch)
-	r.HandleFunc(pathOne, perRequest(func() http.HandlerFunc {
-		return handlers.DeleteResource(tns, true, scope, none)
-	})).Methods(http.MethodDelete)
+	for _, write := range []struct {
+		method, path string
+		handler      func() http.HandlerFunc
+	}{
+		{http.MethodPost, pathAll, func() http.HandlerFunc { return handlers.CreateResource(tns, scope, none) }},
+		{http.MethodDelete, pathAll, func() http.HandlerFunc { return handlers.DeleteCollection(tns, true, scope, none) }},
+		{http.MethodPut, pathOne, func() http.HandlerFunc { return handlers.UpdateResource(tns, scope, none) }},
+		{http.MethodPatch, pathOne, func() http.HandlerFunc { return handlers.PatchResource(tns, scope, none, patches) }},
+		{http.MethodDelete, pathOne, func() http.HandlerFunc { return handlers.DeleteResource(tns, true, scope, none) }},
+	} {
+		// A handler for each request: those of k8s.io/apiserver wrap their admission once more
+		// in each request, in a variable that all requests share. That is a race, and each
+		// write would take longer than the one before.
+		r.HandleFunc(write.path, func(w http.ResponseWriter, req *http.Request) { write.handler()(w, req) }).
+			Methods(write.method)
+	}
 	return r, nil
-}
-
-// perRequest returns a handler that makes another one for each request. Those of
-// k8s.io/apiserver wrap the admission that they were made with once more in each request,
-// in a variable that all requests share: a race, and a chain that never ends.
-func perRequest(make func() http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { make()(w, r) }
 }
 
 // requestScope returns the description of the resource that the handlers need.

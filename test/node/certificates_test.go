@@ -49,6 +49,7 @@ type handshakes struct {
 func startHandshakes(t *testing.T, n *Node) *handshakes {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
 	h := &handshakes{cancel: cancel}
 	urls := []string{"", startSecond(t)}
 	for i := range readers {
