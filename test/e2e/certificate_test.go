@@ -86,16 +86,26 @@ func TestCertificateFiles(t *testing.T) {
 			}
 		})
 	}
+	next := write(time.Now())
 	readers.Go(func() { // as a kube-apiserver that has no connection yet
-		for ; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
-			if bundle, err := publishedBundle(ctx, c); err == nil {
-				if err := verifyServer(b, bundle, host); err != nil {
-					t.Error(err)
+		for known := false; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+			bundle, err := publishedBundle(ctx, c)
+			if err != nil {
+				continue
+			}
+			leaf, err := verifyServer(b, bundle, host)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if !known && strings.Contains(string(bundle), string(next.CertPEM)) {
+				known = true // another kube-apiserver need not know it yet
+				if leaf.CheckSignatureFrom(next.Certificate) == nil {
+					t.Error("the certificate of an authority is used as soon as that is published")
 				}
 			}
 		}
 	})
-	next := write(time.Now())
 	for _, event := range []string{"Serving authority changed", "Serving certificate renewed"} {
 		if err := testenv.Eventually(3*time.Minute, func() error { return logged(b, event, 1) }); err != nil {
 			t.Error(err)
@@ -132,13 +142,15 @@ func publishedBundle(ctx context.Context, c *testenv.Cluster) ([]byte, error) {
 	return s.Spec.CABundle, err
 }
 
-// verifyServer returns an error if the authorities do not verify the certificate of a broker.
-func verifyServer(b *testenv.Broker, bundle []byte, host string) error {
+// verifyServer returns the certificate of a broker, or an error if the authorities do not
+// verify it.
+func verifyServer(b *testenv.Broker, bundle []byte, host string) (*x509.Certificate, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(bundle)
 	conn, err := tls.Dial("tcp", fmt.Sprintf("127.96.0.10:%d", b.Port), &tls.Config{RootCAs: roots, ServerName: host})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return conn.Close()
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0], nil
 }
