@@ -113,7 +113,8 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 	s.router, err = routes(&registry.Registry{
 		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: s.tracker,
 		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
-		Restores: make(chan struct{}, maxRestores), Created: recordCreation,
+		Opening: openings(), Restores: make(chan struct{}, maxRestores),
+		Created: recordCreation,
 	}, s.authz, apiadmission.NewChainHandler())
 	return s, err
 }

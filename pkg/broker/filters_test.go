@@ -6,11 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,6 +29,11 @@ func as(verb string, resource bool) *http.Request {
 		APIGroup: "tenama.dev", Resource: "temporarynamespaces"}))
 }
 
+func by(name, verb string, resource bool) *http.Request {
+	r := as(verb, resource)
+	return r.WithContext(request.WithUser(r.Context(), &user.DefaultInfo{Name: name}))
+}
+
 func status(h http.Handler, r *http.Request) (int, string) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -35,10 +44,6 @@ func status(h http.Handler, r *http.Request) (int, string) {
 // exhaust the slots of all. Discovery, without which the API counts as unavailable, is
 // never limited.
 func TestInFlightLimit(t *testing.T) {
-	by := func(name, verb string, resource bool) *http.Request {
-		r := as(verb, resource)
-		return r.WithContext(request.WithUser(r.Context(), &user.DefaultInfo{Name: name}))
-	}
 	full, release := make(chan struct{}), make(chan struct{})
 	var in sync.WaitGroup
 	in.Add(maxRequests)
@@ -73,6 +78,66 @@ func TestInFlightLimit(t *testing.T) {
 	if code, _ := status(h, by("modest", "update", true)); code != http.StatusOK {
 		t.Errorf("afterwards: %d, want 200", code)
 	}
+}
+
+// Lists of one user wait for each other, so that others are not slowed down; only what is
+// more than may wait is refused.
+func TestListsOfOneUserWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int64
+		h := withInFlightLimit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			most.Store(max(most.Load(), running.Add(1)))
+			time.Sleep(100 * time.Millisecond)
+			running.Add(-1)
+		}))
+		list := func(user string) int {
+			code, _ := status(h, by(user, "list", true))
+			return code
+		}
+		var all sync.WaitGroup
+		var answered atomic.Int64
+		for range maxListsPerUser + maxWaitingLists {
+			all.Go(func() {
+				if list("greedy") == http.StatusOK {
+					answered.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if code := list("greedy"); code != http.StatusTooManyRequests {
+			t.Errorf("one more list: %d, want 429", code)
+		}
+		begun := time.Now()
+		if code := list("modest"); code != http.StatusOK || time.Since(begun) > time.Second {
+			t.Errorf("a list of another user: %d after %s", code, time.Since(begun))
+		}
+		all.Wait()
+		if most.Load() > maxListsPerUser+1 || answered.Load() != maxListsPerUser+maxWaitingLists {
+			t.Errorf("%d lists ran at once, %d were answered", most.Load(), answered.Load())
+		}
+	})
+}
+
+// Watches of one user are opened one after the other; those of controllers must not wait for
+// each other, because garbage collection needs them.
+func TestOpenings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opening := openings()
+		of := func(name string) context.Context {
+			return request.WithUser(t.Context(), &user.DefaultInfo{Name: name})
+		}
+		opened := map[string]int{}
+		for _, name := range []string{"greedy", "greedy", "modest", "system:kube-controller-manager",
+			"system:kube-controller-manager"} {
+			if _, err := opening(of(name)); err == nil { // and never ends
+				opened[name]++
+			}
+		}
+		want := map[string]int{"greedy": 1, "modest": 1, "system:kube-controller-manager": 2}
+		if !maps.Equal(opened, want) {
+			t.Errorf("opened at once: %v, want %v", opened, want)
+		}
+	})
 }
 
 // One greedy user cannot occupy all slots.

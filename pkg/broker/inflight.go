@@ -3,8 +3,10 @@
 package broker
 
 import (
+	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -20,7 +22,8 @@ import (
 // requests that the broker passes on count as its own, like its creations and deletions.
 const (
 	maxRequests, maxRequestsPerUser = 400, 100 // a create occupies a slot until it returns
-	maxLists, maxListsPerUser       = 64, 16
+	maxLists, maxListsPerUser       = 64, 2
+	maxWaitingLists                 = 28        // of one user; each occupies a place of tenama-reads in kube-apiserver
 	maxWatches, maxWatchesPerUser   = 2000, 100 // each needs some 55 KiB, and the memory of the pod is limited
 	maxRestores                     = 4         // resumed watches that read what their client has
 
@@ -29,15 +32,20 @@ const (
 	maxLongLists, maxLongPerUser = 2, 1     // more at once would take too long, each
 )
 
+// How long requests wait for others of the same user.
+const listPatience, openingPatience = 5 * time.Second, 30 * time.Second
+
 // controllers are the users of kube-controller-manager that are never refused: to the
 // garbage collector, an owner that it cannot read is an owner that is gone.
 var controllers = sets.New("system:kube-controller-manager",
 	"system:serviceaccount:kube-system:generic-garbage-collector")
 
-// withInFlightLimit answers requests beyond these limits with 429.
+// withInFlightLimit answers requests beyond these limits with 429. Lists of one user wait
+// for each other first.
 func withInFlightLimit(next http.Handler) http.Handler {
 	requests, lists, watches := slots{max: maxRequests, maxPerUser: maxRequestsPerUser}, slots{max: maxLists,
 		maxPerUser: maxListsPerUser}, slots{max: maxWatches, maxPerUser: maxWatchesPerUser}
+	turns := registry.NewTurns(maxListsPerUser, maxWaitingLists, listPatience)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := &requests
 		user, exempt := requester(r)
@@ -50,15 +58,38 @@ func withInFlightLimit(next http.Handler) http.Handler {
 				kind = &watches
 			case info.Verb == "list":
 				kind = &lists
+				end, err := turns.Take(r.Context(), user)
+				if err != nil { // if its client has gone, the answer does not matter
+					tooMany(w, r, registry.ErrNoTurn.Error())
+					return
+				}
+				defer end()
 			}
 		}
 		if why := kind.acquire(user, 1); why != "" {
-			responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
+			tooMany(w, r, why)
 			return
 		}
 		defer kind.release(user, 1)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// openings lets each user open one watch after the other. A watch that waits occupies no place
+// in kube-apiserver. Those of controllers do not wait.
+func openings() func(context.Context) (func(), error) {
+	turns := registry.NewTurns(1, maxWatchesPerUser, openingPatience)
+	return func(ctx context.Context) (func(), error) {
+		u, _ := request.UserFrom(ctx)
+		if u == nil || controllers.Has(u.GetName()) {
+			return func() {}, nil
+		}
+		return turns.Take(ctx, u.GetName())
+	}
+}
+
+func tooMany(w http.ResponseWriter, r *http.Request, why string) {
+	responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
 }
 
 // requester returns the user of a request, and reports whether no limit applies to it.
@@ -86,7 +117,7 @@ func (s *slots) acquire(user string, n int) (why string) {
 	case s.inUse+n > s.max:
 		return "the broker is busy; try again"
 	case s.byUser[user]+n > s.maxPerUser:
-		return "you have too many concurrent requests of this kind; try again"
+		return registry.ErrNoTurn.Error()
 	}
 	if s.byUser == nil {
 		s.byUser = map[string]int{}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,6 +90,21 @@ func get(t *testing.T, url, accept string) (int, string, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(body), err
+}
+
+// The time that a list has waited for others counts: kube-apiserver gives up a minute after its
+// arrival, and the client would get the beginning of a list.
+func TestListDeadline(t *testing.T) {
+	arrived := time.Now().Add(-50 * time.Second)
+	var ends time.Time
+	l := &lists{bytes: func(context.Context) (int, error) { return 1, nil }, Handler: http.HandlerFunc(
+		func(_ http.ResponseWriter, r *http.Request) { ends, _ = r.Context().Deadline() }),
+		shares: slots{max: listBytes, maxPerUser: listBytesPerUser}}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	l.ServeHTTP(httptest.NewRecorder(), r.WithContext(request.WithReceivedTimestamp(r.Context(), arrived)))
+	if want := arrived.Add(listDeadline); !ends.Equal(want) {
+		t.Errorf("the list ends at %s, want %s", ends, want)
+	}
 }
 
 // A long list is sent in pages, and clients must not notice.

@@ -57,6 +57,10 @@ type Registry struct {
 	Log        *slog.Logger
 	Prefixes   []string // every name begins with one of them; the first is the default
 	Replica    string   // this process, among the replicas of the broker
+	// Opening waits until the caller may open a watch, for which kube-apiserver looks through
+	// all namespaces, and returns what is called when it is open. Errors: ErrNoTurn, and that
+	// of the context.
+	Opening func(context.Context) (opened func(), err error)
 	// Restores has a slot for each resumed watch that may read at the same time what its
 	// client has: a page takes memory.
 	Restores chan struct{}

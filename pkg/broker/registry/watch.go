@@ -63,6 +63,14 @@ func (r *Registry) watch(ctx context.Context, o *internalversion.ListOptions) (w
 			return nil, err
 		}
 	}
+	opened, err := r.Opening(ctx)
+	if errors.Is(err, ErrNoTurn) {
+		return nil, apierrors.NewTooManyRequests(err.Error(), 1)
+	}
+	if err != nil { // the caller has gone, or the time of the watch is over
+		return watch.NewEmptyWatch(), nil
+	}
+	defer opened()
 	w, err := r.once(r.Client.CoreV1().RESTClient().Get()).VersionedParams(&opts, metav1.ParameterCodec).Watch(ctx)
 	if apierrors.IsInvalid(err) && opts.SendInitialEvents != nil && !opts.AllowWatchBookmarks {
 		// A kube-apiserver without WatchList. The client waits for no bookmark, so it

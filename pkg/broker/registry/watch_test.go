@@ -4,15 +4,25 @@ package registry
 
 import (
 	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 func through(e watch.Event) (watch.Event, bool) { return e, true }
@@ -32,6 +42,51 @@ func TestWatchesThatFailLeaveNothing(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines are left, %d were there before", runtime.NumGoroutine(), before)
 		}
+	}
+}
+
+// kube-apiserver looks through all namespaces when a watch begins: one user who opens many at
+// once must not slow others down. An open watch must not keep the next one from opening.
+func TestWatchesAreOpenedInTurn(t *testing.T) {
+	var opening, most atomic.Int64
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		most.Store(max(most.Load(), opening.Add(1)))
+		time.Sleep(20 * time.Millisecond)
+		opening.Add(-1)
+		w.Header().Set("Content-Type", "application/json")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer upstream.Close()
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: upstream.URL, QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	turns := NewTurns(1, 5, time.Minute)
+	r := &Registry{Client: client, Log: slog.New(slog.DiscardHandler),
+		Authorizer: authorizer.AuthorizerFunc(func(context.Context, authorizer.Attributes) (authorizer.Decision, string,
+			error) {
+			return authorizer.DecisionNoOpinion, "", nil
+		}),
+		Opening: func(ctx context.Context) (func(), error) { return turns.Take(ctx, userName(ctx)) },
+	}
+	ctx, cancel := context.WithCancel(request.WithUser(t.Context(), &user.DefaultInfo{Name: "greedy"}))
+	defer cancel()
+	var all sync.WaitGroup
+	for range 6 { // all of them stay open
+		all.Go(func() {
+			if _, err := r.Watch(ctx, &internalversion.ListOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d watches were opened at the same time", most.Load())
+	}
+	r.Opening = func(context.Context) (func(), error) { return nil, ErrNoTurn }
+	if _, err := r.Watch(ctx, &internalversion.ListOptions{}); !apierrors.IsTooManyRequests(err) {
+		t.Errorf("without a turn: %v, want TooManyRequests", err)
 	}
 }
 
