@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"tenama.dev/tenama/internal/cli/term"
+	"tenama.dev/tenama/internal/version"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
 )
@@ -33,6 +35,7 @@ type factory struct {
 	color     string // auto, always or never
 	tokenFile string
 	nameFrom  string // text from which NAME is made
+	verb      string // the running command
 
 	format      string          // value of -o of the running command
 	held        *bytes.Buffer   // notes that are held back, with -o json and yaml
@@ -63,6 +66,7 @@ func (f *factory) validateGlobalFlags(cmd *cobra.Command, args []string) error {
 	if slices.Contains(formatsOf(cmd), "json") {
 		f.setFormat(cmd.Flags().Lookup("output").Value.String())
 	}
+	f.verb = cmd.Name()
 	f.readLogin(cmd)
 	if err := rejectEmpty(cmd, args); err != nil {
 		return err
@@ -188,6 +192,9 @@ func (f *factory) config() (*rest.Config, error) {
 		own.BearerTokenFile, own.Impersonate = f.tokenFile, config.Impersonate
 		config = own
 	}
+	// The audit log of kube-apiserver has it. There is no verb while a shell completes one.
+	config.UserAgent = strings.TrimSpace(fmt.Sprintf("kubectl-tenama/%s (%s/%s) %s", version.Get().Version, runtime.GOOS,
+		runtime.GOARCH, f.verb))
 	config.WarningHandler = f.warnings
 	rejectPages(config)
 	return config, nil

@@ -41,6 +41,7 @@ func newClients(o *Options) (*clients, error) {
 		return nil, err
 	}
 	config.Wrap(c.clock.Wrap)
+	config.Wrap(withAuditID)
 	if c.kube, err = kubernetes.NewForConfig(protobuf(config)); err != nil {
 		return nil, err
 	}

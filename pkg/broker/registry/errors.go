@@ -98,8 +98,7 @@ func isClientError(err error) bool {
 }
 
 func auditID(ctx context.Context) string {
-	id, _ := audit.AuditIDFrom(ctx)
-	return string(id)
+	return audit.GetAuditIDTruncated(ctx)
 }
 
 // isTransient reports whether the same request may succeed in a moment: it was not
