@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -138,6 +139,9 @@ func (o *Options) Validate() error {
 	for _, p := range o.Prefixes {
 		if !prefixPattern.MatchString(p) {
 			bad("prefix", p, "lower-case letters, digits and dashes, ending in a dash, such as tmp-")
+		}
+		if strings.HasPrefix(o.Namespace, p) { // the broker could lend, change and delete its own namespace
+			errs = append(errs, fmt.Errorf("--prefix=%q: namespace %q of the broker begins with it", p, o.Namespace))
 		}
 	}
 	if _, err := o.kinds(); err != nil {
