@@ -77,6 +77,11 @@ func (f *factory) reportError(ctx context.Context, err error) int {
 			name)
 		hint = "log in with another name"
 	}
+	if apierrors.IsUnauthorized(err) {
+		if why, remedy := f.rejectedLogin(); why != "" {
+			line, hint = why, remedy
+		}
+	}
 	if hint == confinedHint {
 		hint += ", not " + strings.Join(f.paths(), ", ")
 	}
@@ -145,7 +150,7 @@ func (f *factory) reportStatus(err error, line, hint string) {
 	if errors.As(err, &api) {
 		s := api.Status()
 		out.Reason, out.Code = s.Reason, s.Code
-		if s.Message != "" && !client.IsNotServed(err) {
+		if s.Message != "" && !client.IsNotServed(err) && !apierrors.IsUnauthorized(err) {
 			out.Message = s.Message
 		}
 		if s.Details != nil {
