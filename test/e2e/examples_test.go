@@ -42,7 +42,7 @@ spec:
 
 // widened installs tenama as examples/README.md describes: with prefixes for classes,
 // and kinds beyond guard rails. It returns the flags of its broker.
-func widened(t *testing.T, c *testenv.Cluster) []string {
+func widened(t *testing.T, c *testenv.Cluster, more ...string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "deploy"), os.DirFS(c.Deploy)); err != nil {
@@ -53,7 +53,7 @@ func widened(t *testing.T, c *testenv.Cluster) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const prefixes = "tmp-,cust-,team-"
+	prefixes := strings.Join(append([]string{"tmp-,cust-,team-"}, more...), ",")
 	changed := strings.Replace(string(b), "prefix: tmp-\n", "prefix: "+prefixes+"\n", 1)
 	if changed == string(b) {
 		t.Fatal("settings.yaml has no prefix to change")

@@ -88,13 +88,15 @@ func tutorial(page string) ([]step, error) {
 
 // tutorialHome returns a home directory of a user in the group devs, with a kubeconfig
 // whose context has the name that the tutorial uses.
-func tutorialHome(t *testing.T, user string) string {
+func tutorialHome(t *testing.T, user string) string { return homeOn(t, shared.Cluster, user) }
+
+func homeOn(t *testing.T, c *testenv.Cluster, user string) string {
 	t.Helper()
-	config, err := clientcmd.LoadFromFile(shared.Kubeconfig("admin"))
+	config, err := clientcmd.LoadFromFile(c.Kubeconfig("admin"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key, err := shared.Certificate("client", user, "devs")
+	cert, key, err := c.Certificate("client", user, "devs")
 	if err != nil {
 		t.Fatal(err)
 	}
