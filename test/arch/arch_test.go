@@ -63,6 +63,7 @@ var layers = map[string][]string{
 	"hack/reference":        {"internal/cli", "pkg/broker"},
 	"hack/chart":            {"deploy"},
 	"hack/dist":             {"deploy"},
+	"hack/migrate":          {"deploy"},
 	"hack/times":            {},
 	"test/arch":             {"internal/attack"},
 	"test/stage":            {"internal/attack", "test/testenv"},
