@@ -76,6 +76,8 @@ type fault struct {
 	short bool // part of make test
 	// rewinds says that the cluster forgets what was written last.
 	rewinds bool
+	// skewed is the package of a program that the fault needs with a wrong clock.
+	skewed string
 	// cause disturbs the cluster, and returns when the cause has ended.
 	cause func(ctx context.Context, s *scene) error
 }
@@ -94,6 +96,9 @@ type row struct {
 // suffer causes a fault, and waits until it has passed.
 func (s *scene) suffer(ctx context.Context, f fault) (row, error) {
 	fmt.Printf("# %s\n", f.name)
+	if err := s.buildSkewed(f); err != nil {
+		return row{}, err
+	}
 	if err := s.lendDue(ctx); err != nil {
 		return row{}, fmt.Errorf("before the fault: %w", err)
 	}

@@ -35,9 +35,9 @@ func damage() []fault {
 		{name: "it is restored from a backup", cause: restoreSecret},
 		{name: "annotations of a namespace are broken by hand", cause: breakAnnotations},
 		{name: "the policies are those of another release", cause: otherPolicies},
-		{name: "the clock of a broker is 5 minutes ahead", cause: skewedBroker("5m")},
-		{name: "the clock of a broker is 5 minutes behind", cause: skewedBroker("-5m")},
-		{name: "the clock of a user's machine is a day ahead", cause: skewedPlugin},
+		{name: "the clock of a broker is 5 minutes ahead", skewed: "./cmd/broker", cause: skewedBroker("5m")},
+		{name: "the clock of a broker is 5 minutes behind", skewed: "./cmd/broker", cause: skewedBroker("-5m")},
+		{name: "the clock of a user's machine is a day ahead", skewed: "./cmd/kubectl-tenama", cause: skewedPlugin},
 		{name: "the disk of a user's machine is full", cause: fullDisk},
 		{name: "the cluster is restored from a backup", rewinds: true, cause: restoreCluster},
 	}
@@ -153,13 +153,25 @@ func otherPolicies(ctx context.Context, s *scene) error {
 	return put(func(p *admissionv1.ValidatingAdmissionPolicy) { *variable(p) = was })
 }
 
+// skewed returns the path of a program with a wrong clock, which buildSkewed builds.
+func (s *scene) skewed(pkg string) string { return filepath.Join(s.dir, filepath.Base(pkg)) }
+
+// buildSkewed builds the program that a fault needs, if it needs one. That takes minutes the
+// first time, and is done before the fault, so that it does not count.
+func (s *scene) buildSkewed(f fault) error {
+	if f.skewed == "" {
+		return nil
+	}
+	if _, err := os.Stat(s.skewed(f.skewed)); err == nil {
+		return nil
+	}
+	_, err := testenv.BuildSkewed(s.dir, f.skewed)
+	return err
+}
+
 // skewedBroker replaces a broker by one with a wrong clock for a while.
 func skewedBroker(by string) func(context.Context, *scene) error {
 	return func(ctx context.Context, s *scene) error {
-		program, err := testenv.BuildSkewed(s.dir, "./cmd/broker")
-		if err != nil {
-			return err
-		}
 		right := s.c.Broker
 		swap := func(program, skew string) error {
 			s.replicas.Kill(1)
@@ -169,7 +181,7 @@ func skewedBroker(by string) func(context.Context, *scene) error {
 			}
 			return s.replicas.Start(ctx, 1)
 		}
-		if err := swap(program, by); err != nil {
+		if err := swap(s.skewed("./cmd/broker"), by); err != nil {
 			return err
 		}
 		pause(ctx, 30*time.Second)
@@ -179,12 +191,8 @@ func skewedBroker(by string) func(context.Context, *scene) error {
 
 // skewedPlugin lends and deletes a namespace from a machine with a wrong clock.
 func skewedPlugin(ctx context.Context, s *scene) error {
-	program, err := testenv.BuildSkewed(s.dir, "./cmd/kubectl-tenama")
-	if err != nil {
-		return err
-	}
 	for _, args := range []string{"create day-off --ttl 1h", "extend day-off --ttl 90m", "list", "delete day-off"} {
-		out, err := s.plugin(ctx, program, s.c.Kubeconfig("bob"), args, testenv.SkewVariable+"=24h")
+		out, err := s.plugin(ctx, s.skewed("./cmd/kubectl-tenama"), s.c.Kubeconfig("bob"), args, testenv.SkewVariable+"=24h")
 		if err != nil {
 			return fmt.Errorf("%s: %s", args, out)
 		}
