@@ -13,15 +13,14 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tenama.dev/tenama/api/v1alpha1"
 	tenama "tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/test/testenv"
 )
 
-// budgets measures the cost of ten budgets for a create: it compares two identical
+// inBudgets measures the cost of ten budgets for a create: it compares two identical
 // classes, of which only one counts in the budgets.
-func budgets(ctx context.Context, n int) error {
-	cluster, _, _, stop, err := stage(ctx)
+func inBudgets(ctx context.Context, r *run) error {
+	cluster, _, stop, err := stage(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -49,26 +48,27 @@ func budgets(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	const warmUp = 20
 	took := map[string][]time.Duration{}
-	for i := range n + 20 {
-		for _, class := range []string{"free", "counted"} {
-			begun := time.Now()
-			_, err := alice.Create(ctx, &v1alpha1.TemporaryNamespace{
-				TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind.Kind},
-				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-%s-%d", class, i)},
-				Spec:       v1alpha1.TemporaryNamespaceSpec{ClassName: class},
-			}, metav1.CreateOptions{})
+	for i := range r.budgets + warmUp {
+		if err := turns(2, func(w int) error {
+			class := []string{"free", "counted"}[w]
+			d, err := timed(func() error {
+				_, err := alice.Create(ctx, newNamespace(fmt.Sprintf("tmp-%s-%d", class, i), class), metav1.CreateOptions{})
+				return err
+			})
 			if err != nil {
 				return fmt.Errorf("class %s: %w", class, err)
 			}
-			if i >= 20 { // a warm-up first
-				took[class] = append(took[class], time.Since(begun))
+			if i >= warmUp {
+				took[class] = append(took[class], d)
 			}
+			return nil
+		}); err != nil {
+			return err
 		}
 	}
-	fmt.Printf("\nA create that counts in ten budgets, to one that counts in none, %d each, interleaved: %.2f at p50, "+
-		"%.2f at p90, %.2f at p99\n", n,
-		ratio(took["counted"], took["free"], .5), ratio(took["counted"], took["free"], .9),
-		ratio(took["counted"], took["free"], .99))
+	r.add(timings("budgets", fmt.Sprintf("Creations that count in budgets, %d each, in turns", r.budgets),
+		timing{"in no budget", took["free"], took["free"]}, timing{"in ten budgets", took["counted"], took["free"]}))
 	return nil
 }

@@ -29,13 +29,17 @@ import (
 type floor struct {
 	client kubernetes.Interface
 	class  *policyv1alpha1.NamespaceClass
+	// domain of its labels. With tenama.dev kube-apiserver evaluates tenama's policies for each
+	// of its writes, and the broker watches its namespaces.
+	domain string
 
 	mu   sync.Mutex // guards wait
 	wait map[string]chan struct{}
 }
 
-func newFloor(ctx context.Context, client kubernetes.Interface, class *policyv1alpha1.NamespaceClass) *floor {
-	f := &floor{client: client, class: class, wait: map[string]chan struct{}{}}
+func newFloor(ctx context.Context, client kubernetes.Interface, class *policyv1alpha1.NamespaceClass,
+	domain string) *floor {
+	f := &floor{client: client, class: class, domain: domain, wait: map[string]chan struct{}{}}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	informer := factory.Core().V1().Namespaces().Informer()
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(o any) {
@@ -56,13 +60,13 @@ func (f *floor) namespace(name string) *corev1.Namespace {
 		Name: name,
 		Labels: map[string]string{
 			"app.kubernetes.io/managed-by": "bench", "pod-security.kubernetes.io/enforce": "baseline",
-			"tenama.dev/managed": "true", "tenama.dev/owner-hash": v1alpha1.OwnerHash("bench"), "tenama.dev/class": "default",
+			f.domain + "/managed": "true", f.domain + "/owner-hash": v1alpha1.OwnerHash("bench"), f.domain + "/class": "default",
 		},
 		Annotations: map[string]string{
-			"tenama.dev/owner": "bench", "tenama.dev/ttl-seconds": "7200", "tenama.dev/max-ttl-seconds": "604800",
-			"tenama.dev/ready":          "true",
-			"tenama.dev/class-revision": f.class.Spec.Revision(),
-			"tenama.dev/request-id":     "00000000-0000-0000-0000-000000000000", "tenama.dev/creator": "bench",
+			f.domain + "/owner": "bench", f.domain + "/ttl-seconds": "7200", f.domain + "/max-ttl-seconds": "604800",
+			f.domain + "/ready":          "true",
+			f.domain + "/class-revision": f.class.Spec.Revision(),
+			f.domain + "/request-id":     "00000000-0000-0000-0000-000000000000", f.domain + "/creator": "bench",
 		},
 	}}
 }
@@ -80,31 +84,30 @@ func (f *floor) usable(ctx context.Context, name string) error {
 	}
 	<-seen
 	time.Sleep(time.Millisecond)
-	if err := f.bind(ctx, name, "tenama:broker", "tenama:namespace-manager", "system:bench"); err != nil {
+	if err := f.bind(ctx, name, "broker", "tenama:namespace-manager", "system:bench"); err != nil {
 		return err
 	}
-	if err := f.guards(ctx, name, true); err != nil {
-		return err
-	}
-	if err := f.bind(ctx, name, "tenama:owner", f.class.Spec.OwnerRole, "bench"); err != nil {
-		return err
-	}
-	return parallel(
+	if err := parallel(
+		func() error { return f.guards(ctx, name, true) },
 		func() error { return f.account(ctx, name) },
-		func() error {
-			for pause := time.Millisecond; ; pause *= 2 {
-				r, err := f.client.AuthorizationV1().SubjectAccessReviews().
-					Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-						User: "bench", ResourceAttributes: &authorizationv1.ResourceAttributes{
-							Namespace: name, Verb: "create", Resource: "configmaps",
-						},
-					}}, metav1.CreateOptions{})
-				if err != nil || r.Status.Allowed {
-					return err
-				}
-				time.Sleep(pause)
-			}
-		})
+	); err != nil {
+		return err
+	}
+	if err := f.bind(ctx, name, "owner", f.class.Spec.OwnerRole, "bench"); err != nil {
+		return err
+	}
+	for pause := time.Millisecond; ; pause *= 2 {
+		r, err := f.client.AuthorizationV1().SubjectAccessReviews().
+			Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: "bench", ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: name, Verb: "create", Resource: "configmaps",
+				},
+			}}, metav1.CreateOptions{})
+		if err != nil || r.Status.Allowed {
+			return err
+		}
+		time.Sleep(pause)
+	}
 }
 
 // naive creates the namespace, then everything else at once, and waits for nothing.
@@ -113,19 +116,29 @@ func (f *floor) naive(ctx context.Context, name string) error {
 		return err
 	}
 	return parallel(
-		func() error { return f.bind(ctx, name, "tenama:broker", "tenama:namespace-manager", "system:bench") },
+		func() error { return f.bind(ctx, name, "broker", "tenama:namespace-manager", "system:bench") },
 		func() error { return f.guards(ctx, name, false) },
-		func() error { return f.bind(ctx, name, "tenama:owner", f.class.Spec.OwnerRole, "bench") },
+		func() error { return f.bind(ctx, name, "owner", f.class.Spec.OwnerRole, "bench") },
 		func() error { return f.account(ctx, name) })
 }
 
+// bind creates a RoleBinding. It repeats a Conflict, which says that kube-apiserver could not
+// count the binding in the quota, as account does.
 func (f *floor) bind(ctx context.Context, ns, name, role, user string) error {
-	_, err := f.client.RbacV1().RoleBindings(ns).Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"tenama.dev/managed": "true"}},
+	for {
+		_, err := f.client.RbacV1().RoleBindings(ns).Create(ctx, binding(f.domain, name, role, user), metav1.CreateOptions{})
+		if !apierrors.IsConflict(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func binding(domain, name, role, user string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{domain + "/managed": "true"}},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}},
-	}, metav1.CreateOptions{})
-	return err
+	}
 }
 
 func (f *floor) guards(ctx context.Context, ns string, inForce bool) error {
@@ -167,12 +180,16 @@ func (f *floor) guard(ctx context.Context, ns string, obj runtime.Object, inForc
 }
 
 func (f *floor) account(ctx context.Context, ns string) error {
-	_, err := f.client.CoreV1().ServiceAccounts(ns).
-		Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		return nil
+	for {
+		_, err := f.client.CoreV1().ServiceAccounts(ns).
+			Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
+		switch {
+		case apierrors.IsAlreadyExists(err):
+			return nil
+		case !apierrors.IsConflict(err) || ctx.Err() != nil:
+			return err
+		}
 	}
-	return err
 }
 
 func parallel(each ...func() error) error {

@@ -20,44 +20,51 @@ import (
 	"tenama.dev/tenama/test/testenv"
 )
 
-// policies measures the cost of the admission policies for other users: creates in a
+// others measures the cost of the admission policies for other users: creates in a
 // namespace that tenama does not manage. Requests alternate between two control planes,
 // one with the policies and one without; halfway the two swap roles, so that
 // differences between the processes cancel out.
-func policies(ctx context.Context, n int, narrow bool) error {
-	dir, err := os.MkdirTemp("", "tenama-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	which, set := "the policies", ""
-	if narrow {
-		which, set = "the narrow policies", filepath.Join(dir, "narrow")
-		if err := os.Mkdir(set, 0o700); err != nil {
-			return err
-		}
-		deploy, err := filepath.Rel(set, filepath.Join(testenv.Root(), "deploy")) // kustomize requires a relative path
+func others(ctx context.Context, r *run) error {
+	t := table{ID: "others", Title: "A create in an unrelated namespace, with the policies to without them, " +
+		fmt.Sprintf("%d each, in turns on two control planes that swap halfway", r.others),
+		Columns: []string{"p50 ms", "p50 ×", "p90 ×", "p99 ×", "mean ×"}}
+	for _, narrow := range []bool{false, true} {
+		rows, err := policies(ctx, r.others, narrow)
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("resources: [%s/base/policies]\ncomponents: [%s/components/narrow]\n", deploy, deploy)
-		if err := os.WriteFile(filepath.Join(set, "kustomization.yaml"), []byte(text), 0o600); err != nil {
-			return err
+		t.Rows = append(t.Rows, rows...)
+	}
+	r.add(t)
+	return nil
+}
+
+func policies(ctx context.Context, n int, narrow bool) ([]record, error) {
+	dir, err := os.MkdirTemp("", "tenama-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	which, set := "", ""
+	if narrow {
+		which, set = ", component narrow", filepath.Join(dir, "narrow")
+		if err := narrowed(set); err != nil {
+			return nil, err
 		}
 	}
 	var planes [2]*testenv.Cluster
 	for i := range planes {
 		c, err := testenv.StartCluster(ctx, filepath.Join(dir, fmt.Sprint(i)))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer c.Stop()
 		if _, err := c.Install(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		if set != "" {
 			if out, err := c.Kubectl("admin", "apply", "--server-side", "--force-conflicts", "-k", set); err != nil {
-				return fmt.Errorf("narrow the policies: %s", out)
+				return nil, fmt.Errorf("narrow the policies: %s", out)
 			}
 		}
 		planes[i] = c
@@ -67,7 +74,7 @@ func policies(ctx context.Context, n int, narrow bool) error {
 	for half := range 2 {
 		with, without := planes[half], planes[1-half]
 		if err := errors.Join(policiesAre(ctx, with, true), policiesAre(ctx, without, false)); err != nil {
-			return err
+			return nil, err
 		}
 		time.Sleep(5 * time.Second) // kube-apiserver compiles the policies, and the controllers check them
 		clients := [2]kubernetes.Interface{without.Client("admin"), with.Client("admin")}
@@ -77,7 +84,7 @@ func policies(ctx context.Context, n int, narrow bool) error {
 				for _, on := range []int{first, 1 - first} {
 					begun := time.Now()
 					if err := create(ctx, clients[on], kind, fmt.Sprintf("bench-%d-%d", half, i)); err != nil {
-						return err
+						return nil, err
 					}
 					if i >= 50 { // the first requests meet cold caches
 						took[kind][on] = append(took[kind][on], time.Since(begun))
@@ -86,15 +93,26 @@ func policies(ctx context.Context, n int, narrow bool) error {
 			}
 		}
 	}
-	fmt.Printf("\nA create in an unrelated namespace, with %s to without, n=%d each, in turns on two control planes "+
-		"that swap halfway:\n", which, len(took[kinds[0]][0]))
+	var rows []record
 	for _, kind := range kinds {
 		with, without := took[kind][1], took[kind][0]
-		fmt.Printf("  %-16s p50 %.3f   p90 %.3f   p99 %.3f   mean %.3f   (p50 without: %.2f ms)\n", kind,
-			ratio(with, without, 0.5), ratio(with, without, 0.9), ratio(with, without, 0.99), mean(with)/mean(without),
-			ms(at(without, .5)))
+		rows = append(rows, record{Name: kind + which, Values: []float64{ms(at(without, .5)), ratio(with, without, .5),
+			ratio(with, without, .9), ratio(with, without, .99), mean(with) / mean(without)}})
 	}
-	return nil
+	return rows, nil
+}
+
+// narrowed writes a kustomization of the policies with the component narrow.
+func narrowed(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	deploy, err := filepath.Rel(dir, filepath.Join(testenv.Root(), "deploy")) // kustomize requires a relative path
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("resources: [%s/base/policies]\ncomponents: [%s/components/narrow]\n", deploy, deploy)
+	return os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600)
 }
 
 func create(ctx context.Context, k kubernetes.Interface, kind, name string) (err error) {
@@ -107,14 +125,6 @@ func create(ctx context.Context, k kubernetes.Interface, kind, name string) (err
 	_, err = k.CoreV1().ServiceAccounts("default").
 		Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	return err
-}
-
-func mean(d []time.Duration) float64 {
-	sum := time.Duration(0)
-	for _, v := range d {
-		sum += v
-	}
-	return float64(sum) / float64(len(d))
 }
 
 // policiesAre switches the policies on or off through their bindings, and waits until

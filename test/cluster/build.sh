@@ -3,7 +3,8 @@
 # if OUT is absent or was built from other sources; either of the newest Kubernetes that
 # tenama supports (go.mod), or of the oldest (oldest.mod). With the tag node it also
 # contains what runs on a node. The first build compiles Kubernetes; these flags make it
-# fast, and must be the same everywhere, or all of it is compiled again.
+# fast, and must be the same everywhere, or all of it is compiled again. With INLINE=1 it
+# has Go's own flags, as the Kubernetes that people run.
 set -eu
 out=$(realpath -m "$1")
 mod=${2:-go.mod}
@@ -19,12 +20,17 @@ for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   ld="$ld -X $p.gitVersion=$version -X $p.gitMajor=1 -X $p.gitMinor=$minor -X $p.gitTreeState=clean"
 done
 export CGO_ENABLED=0
+gc="all=-l -dwarf=false"
+if [ -n "${INLINE:-}" ]; then
+  gc=
+  export GOFLAGS=-trimpath
+fi
 echo "Building Kubernetes $version and etcd from Go modules into $out" >&2
 echo "The first time this downloads 200 MB and takes 3.5 to 6 minutes on two cores." >&2
 go mod download -modfile="$mod"
 status=$(mktemp)
 trap 'rm -f "$status"' EXIT
-{ go build -v -modfile="$mod" -tags "$tag" -trimpath -ldflags "$ld" -gcflags "all=-l -dwarf=false" -o "$out.new" . 2>&1 || echo "$?" >"$status"; } | {
+{ go build -v -modfile="$mod" -tags "$tag" -trimpath -ldflags "$ld" -gcflags "$gc" -o "$out.new" . 2>&1 || echo "$?" >"$status"; } | {
   n=0
   began=$(date +%s)
   while IFS= read -r line; do

@@ -56,13 +56,13 @@ func (n *Node) admin(args ...string) error {
 
 // User is a user at a terminal, with a kubeconfig that no other test uses.
 type User struct {
-	t    *testing.T
+	t    testing.TB
 	home string
 }
 
 // User returns a user: admin, alice, bob or carol. If the test fails, its commands are in
 // its log.
-func (n *Node) User(t *testing.T, name string) *User {
+func (n *Node) User(t testing.TB, name string) *User {
 	t.Helper()
 	u := &User{t: t, home: t.TempDir()}
 	b, err := os.ReadFile(n.kubeconfig(name))

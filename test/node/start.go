@@ -24,7 +24,7 @@ var running struct {
 }
 
 // Start returns the node, which all tests of a package share. The first call starts it.
-func Start(t *testing.T) *Node {
+func Start(t testing.TB) *Node {
 	t.Helper()
 	n, err := start()
 	if err != nil {

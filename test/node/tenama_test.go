@@ -32,7 +32,7 @@ var installed struct {
 
 // install loads the image of the broker, and installs tenama as administrators do, unless it
 // is installed. It returns the administrator.
-func install(t *testing.T) (*Node, *User) {
+func install(t testing.TB) (*Node, *User) {
 	t.Helper()
 	n := Start(t)
 	admin := n.User(t, "admin")
@@ -143,7 +143,7 @@ func work(t *testing.T, n *Node) {
 	admin.Kubectl("delete", "namespace", "neighbour")
 }
 
-func clientOf(t *testing.T, n *Node, user string) *kubernetes.Clientset {
+func clientOf(t testing.TB, n *Node, user string) *kubernetes.Clientset {
 	t.Helper()
 	config, err := n.Config(user)
 	if err != nil {

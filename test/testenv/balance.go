@@ -85,11 +85,16 @@ func (r *Replicas) Use(program string) { r.cluster.Broker = program }
 // Port returns the port on which replica i listens.
 func (r *Replicas) Port(i int) int { return r.port + 1 + i }
 
-// Direct returns a configuration that connects to replica i as kube-apiserver does on
-// behalf of a user: with the certificate of the front proxy.
+// Direct is like the function of the same name, for replica i.
 func (r *Replicas) Direct(i int, certPEM, keyPEM []byte, user string, groups ...string) *rest.Config {
+	return Direct(r.Port(i), certPEM, keyPEM, user, groups...)
+}
+
+// Direct returns a configuration that connects to a broker as kube-apiserver does on
+// behalf of a user: with the certificate of the front proxy.
+func Direct(port int, certPEM, keyPEM []byte, user string, groups ...string) *rest.Config {
 	return &rest.Config{
-		Host: fmt.Sprintf("https://%s", net.JoinHostPort(clusterIP, strconv.Itoa(r.Port(i)))),
+		Host: "https://" + net.JoinHostPort(clusterIP, strconv.Itoa(port)),
 		// Callers test which clients the broker trusts, not its certificate.
 		TLSClientConfig: rest.TLSClientConfig{Insecure: true, CertData: certPEM, KeyData: keyPEM},
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {

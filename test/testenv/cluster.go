@@ -56,11 +56,14 @@ func Bin(name string) string {
 }
 
 // controlPlane returns the control plane binary and the name of the module file that it
-// was built from: those of the newest Kubernetes that tenama supports, or of the
-// oldest.
+// was built from: those of the newest Kubernetes that tenama supports, or of the oldest;
+// for benchmarks those of the newest with Go's own compiler flags.
 func controlPlane() (bin, modfile string) {
-	if os.Getenv("KUBERNETES") == "oldest" {
+	switch os.Getenv("KUBERNETES") {
+	case "oldest":
 		return "cluster-oldest", "oldest"
+	case "release":
+		return "cluster-release", "go"
 	}
 	return "cluster", "go"
 }
