@@ -150,6 +150,22 @@ const (
 	ReasonRefused      = "Refused"
 )
 
+// ExtensionRecord is one extension of a TemporaryNamespace.
+type ExtensionRecord struct {
+	// Time is the time of the extension.
+	Time metav1.Time `json:"time"`
+
+	// User is the name of the user who extended the namespace.
+	User string `json:"user"`
+
+	// ExpirationTimestamp is the time at which the namespace expired from then on.
+	ExpirationTimestamp metav1.Time `json:"expirationTimestamp"`
+
+	// Reason is the reason that the extension set; empty if it left spec.reason as it was.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+}
+
 // TemporaryNamespaceStatus is the state that was granted to a TemporaryNamespace.
 type TemporaryNamespaceStatus struct {
 	// Phase is the phase of the namespace: Pending, Ready, NoAccess or Terminating.
@@ -200,6 +216,12 @@ type TemporaryNamespaceStatus struct {
 	// limited.
 	// +optional
 	MaximumExtensions *int32 `json:"maximumExtensions,omitempty"`
+
+	// History lists the latest extensions, the newest last: at most ten, and fewer if their
+	// reasons are long. The audit log of kube-apiserver has all of them.
+	// +optional
+	// +listType=atomic
+	History []ExtensionRecord `json:"history,omitempty"`
 
 	// Reserved is the set of amounts charged for the namespace against the budgets of
 	// the cluster. They are charged, whether used or not, until the Namespace is gone.

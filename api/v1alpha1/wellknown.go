@@ -74,6 +74,8 @@ const (
 	AnnotationLease = "tenama.dev/lease-seconds"
 	// AnnotationRenewed is spec.renewTime, RFC 3339 in UTC.
 	AnnotationRenewed = "tenama.dev/renewed"
+	// AnnotationHistory is status.history, as JSON.
+	AnnotationHistory = "tenama.dev/history"
 	// AnnotationReason is spec.reason.
 	AnnotationReason = "tenama.dev/reason"
 	// AnnotationReady is "true" once the owner can use the namespace.

@@ -114,6 +114,7 @@ func (o *describeOptions) run(ctx context.Context, args []string) error {
 		t.Add("Shared with", strings.Join(with, ", "))
 	}
 	t.Print(o.Out)
+	o.history(tn, now)
 	o.quotas(rails)
 	return o.budgets(ctx, c, tn)
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -14,6 +15,22 @@ import (
 	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 )
+
+// history prints the latest extensions, the newest last.
+func (o *describeOptions) history(tn *v1alpha1.TemporaryNamespace, now time.Time) {
+	if len(tn.Status.History) == 0 {
+		return
+	}
+	fmt.Fprintln(o.Out)
+	t := &term.Table{Head: []string{"EXTENDED", "BY", "UNTIL", "REASON"}, Long: 3, Drop: []int{3, 2}}
+	for _, e := range tn.Status.History {
+		t.Rows = append(t.Rows, []term.Cell{
+			{Text: term.FormatTime(e.Time.Time, now)}, {Text: e.User},
+			{Text: term.FormatTime(e.ExpirationTimestamp.Time, now)}, {Text: e.Reason},
+		})
+	}
+	_ = t.Print(o.Out, o.renderer(o.Out))
+}
 
 // quotas prints the usage of each quota, near-full resources highlighted, and the
 // resource that is nearest to its limit; unused ones are only counted, except those in

@@ -151,8 +151,8 @@ func TestUncontained(t *testing.T) {
 			apply(strings.Replace(bindingOf(attack.Containment), "[Deny, Audit]", "[Warn]", 1))
 		}, bindingOf(attack.Containment), []string{`"tenama-broker" is missing, not bound, or edited`}},
 		{
-			"it is of another release", edit(attack.Containment, replace("policy set 4", "policy set 0")), pristine,
-			[]string{"is not of policy set 4", "policy set 0"},
+			"it is of another release", edit(attack.Containment, replace("policy set 5", "policy set 0")), pristine,
+			[]string{"is not of policy set 5", "policy set 0"},
 		},
 		{
 			"it is edited: deletion is free", edit(attack.Containment, replace(`request.operation != "DELETE" ||`, `true ||`)),

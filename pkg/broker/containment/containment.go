@@ -27,7 +27,8 @@ import (
 //
 //   - 3: the rules of the first releases.
 //   - 4: the broker may end the access to a namespace whose deletion hangs.
-const Set = "policy set 4"
+//   - 5: the broker may record the history of extensions.
+const Set = "policy set 5"
 
 const (
 	// maxStaleRounds is how many intervals a proof stays valid while all rounds are

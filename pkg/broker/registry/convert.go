@@ -75,6 +75,7 @@ func fromNamespace(ns *corev1.Namespace) *v1alpha1.TemporaryNamespace {
 		}
 		tn.Annotations[v1alpha1.AnnotationRequestID] = id
 	}
+	tn.Status.History = history(a)
 	if l, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err == nil {
 		setLifetimeStatus(tn, l)
 	}
