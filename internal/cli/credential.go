@@ -83,10 +83,22 @@ func roleError(err error, role, ns string) error {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
 		return &failure{fmt.Errorf("cannot grant role %q in namespace %q: it exceeds your own permissions", role, ns),
 			exitDenied, "use a role with fewer permissions, such as --role view"}
+	case apierrors.IsForbidden(err) && kindOf(err) == "rolebindings":
+		return &failure{fmt.Errorf("cannot grant role %q in namespace %q: your own role there may not create RoleBindings",
+			role, ns), exitDenied, "your role comes from the class (ownerRole); admin may"}
 	case apierrors.IsNotFound(err) && !client.IsGone(err) && !client.IsNotServed(err):
 		return fmt.Errorf("ClusterRole %q not found: use one such as view, edit or admin", role)
 	}
 	return err
+}
+
+// kindOf returns the resource that an error of the API is about, such as rolebindings.
+func kindOf(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return ""
+	}
+	return status.Status().Details.Kind
 }
 
 // write writes a standalone kubeconfig with a new credential to the requested file or stdout.

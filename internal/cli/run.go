@@ -44,7 +44,8 @@ COMMAND, your shell is run.
 KUBECONFIG is set to a file with a credential for this namespace only: with it, the
 command can neither use other namespaces, nor list or extend them, and your own kubeconfig
 is not changed. This does not restrict a command that reads credentials from your other
-files. TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER and TENAMA_EXPIRES_AT are set.
+files. TENAMA_NAMESPACE, TENAMA_CONTEXT, TENAMA_SERVER and TENAMA_EXPIRES_AT are set, and
+TENAMA_EXPIRES_FILE names a file with the expiry, which follows extensions.
 
 Signals are forwarded to the command, and its exit code is returned; it is 1 if the
 command succeeds, but the namespace was gone before. While the command runs, a lease of
@@ -139,6 +140,7 @@ func (o *runOptions) run(ctx context.Context) error {
 	h := &leaseHolder{
 		runOptions: o, c: c, tn: tn,
 		file: filepath.Join(dir, runConfigFile), token: filepath.Join(dir, runTokenFile),
+		expiry: filepath.Join(dir, runExpiryFile),
 	}
 	if err = h.prepare(ctx); err == nil {
 		err = ctx.Err()

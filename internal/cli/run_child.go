@@ -48,14 +48,18 @@ type leaseHolder struct {
 	tn          *v1alpha1.TemporaryNamespace
 	file        string // kubeconfig of the child process
 	token       string // file with its token
+	expiry      string // file with the time at which the namespace expires
 	gone        bool   // the namespace went while the command ran
 	tokenExpiry time.Time
 	done        chan struct{} // closed when the lease is no longer renewed; nil if it never was
 	warned      map[string]bool
 }
 
-// prepare writes the kubeconfig of the child process.
+// prepare writes the files of the child process.
 func (h *leaseHolder) prepare(ctx context.Context) error {
+	if err := h.writeExpiry(); err != nil {
+		return err
+	}
 	if h.asMe {
 		return h.writeOwnIdentity()
 	}
@@ -79,12 +83,36 @@ func (h *leaseHolder) writeCredential(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Replace it atomically: the child process may be reading it.
-	if err := os.WriteFile(h.token+".new", []byte(cred.Token), 0o600); err != nil {
+	if err := replaceFile(h.token, cred.Token); err != nil {
 		return fmt.Errorf("write the token: %w", err)
 	}
 	h.tokenExpiry = cred.ExpiresAt
-	return os.Rename(h.token+".new", h.token)
+	return nil
+}
+
+// writeExpiry writes the time at which the namespace expires (RFC 3339) for the child process,
+// unless it has none. Extensions move it; renewals of the lease do not.
+func (h *leaseHolder) writeExpiry() error {
+	at := v1alpha1.DeadlineOf(h.tn)
+	if at.IsZero() {
+		return nil
+	}
+	text := at.UTC().Format(time.RFC3339) + "\n"
+	if was, err := os.ReadFile(h.expiry); err == nil && string(was) == text {
+		return nil
+	}
+	if err := replaceFile(h.expiry, text); err != nil {
+		return fmt.Errorf("write the expiry: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file at once: the child process may be reading it.
+func replaceFile(path, content string) error {
+	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // writeOwnIdentity writes a kubeconfig with the user's own identity and the namespace.
@@ -180,7 +208,7 @@ func (h *leaseHolder) environ() []string {
 	env = append(env, "KUBECONFIG="+h.file, runVariable+"="+h.tn.Name, "TENAMA_NAMESPACE="+h.tn.Name,
 		"TENAMA_CONTEXT="+kubeconfig.ContextName(h.tn.Name), "TENAMA_SERVER="+h.server())
 	if at := v1alpha1.DeadlineOf(h.tn); !at.IsZero() {
-		env = append(env, "TENAMA_EXPIRES_AT="+at.UTC().Format(time.RFC3339))
+		env = append(env, "TENAMA_EXPIRES_AT="+at.UTC().Format(time.RFC3339), "TENAMA_EXPIRES_FILE="+h.expiry)
 	}
 	return env
 }

@@ -16,6 +16,7 @@ const (
 	runLockFile   = ".tenama-run.lock"
 	runConfigFile = "config"
 	runTokenFile  = "token"
+	runExpiryFile = "expires-at"
 )
 
 // createRunDir creates such a directory with mode 0700; release removes it.
@@ -65,7 +66,8 @@ func isAbandoned(dir string) bool {
 // removeRunDir removes the files created by run, and the directory if it holds no others.
 func removeRunDir(dir string) {
 	removeFiles(dir, []string{
-		runTokenFile, runTokenFile + ".new", runConfigFile, runBashFile, runZshFile, runZshEnvFile, runLockFile,
+		runTokenFile, runTokenFile + ".new", runExpiryFile, runExpiryFile + ".new", runConfigFile, runBashFile, runZshFile,
+		runZshEnvFile, runLockFile,
 	})
 	_ = os.Remove(dir)
 }

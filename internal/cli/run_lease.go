@@ -70,6 +70,9 @@ func (h *leaseHolder) check(ctx context.Context, renewed *time.Time) error {
 		*renewed = h.c.Now()
 	}
 	h.extendDeadline(ctx, tn)
+	if err := h.writeExpiry(); err != nil {
+		h.warn("expiry", "the command does not learn when the namespace expires: %v", err)
+	}
 	if at := v1alpha1.DeadlineOf(tn); !at.IsZero() && at.Sub(h.c.Now()) < deadlineWarning &&
 		tn.Status.MaximumTTLSeconds == nil {
 		h.warn("deadline", "namespace %q expires %s, even if the command is still running.", tn.Name,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -136,6 +137,7 @@ func TestKeepLease(t *testing.T) {
 			`Warning: namespace "tmp-a" expires in 4m (`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			expiry := filepath.Join(t.TempDir(), runExpiryFile)
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
 				tn := temporary("tmp-a", v1alpha1.TemporaryNamespaceSpec{},
@@ -155,7 +157,7 @@ func TestKeepLease(t *testing.T) {
 				})
 				f := newFactory(genericiooptions.IOStreams{ErrOut: &out})
 				o := &runOptions{createRequest: &createRequest{factory: f}, asMe: true}
-				h := &leaseHolder{runOptions: o, c: cl, tn: tn}
+				h := &leaseHolder{runOptions: o, c: cl, tn: tn, expiry: expiry}
 				ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute+30*time.Second)
 				defer cancel()
 				h.keepLease(ctx)
