@@ -16,6 +16,9 @@ ALONE   := hack/alone.sh
 ARGS    ?=
 URL     :=
 ONLY    :=
+# Of make bench: where it writes, and an earlier broker to compare with.
+OUT     := $(BIN)/bench
+PREVIOUS :=
 # The name of the image of the broker, without a tag, and what it is built for.
 IMAGE   :=
 ARCH     = $(shell $(GO) env GOARCH)
@@ -34,8 +37,8 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat krew wine demo image image-test node node-core node-binaries node-tests releases cluster-node \
-	pictures prove-contained prove-limits prove-memory prove-outage prove-outage-core soak race bench dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
+	compat worlds worlds-tests krew wine demo image image-test node node-core node-binaries node-tests releases cluster-node \
+	pictures prove-contained prove-limits prove-memory prove-outage prove-outage-core soak race bench bench-small bench-programs cluster-release dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +70,10 @@ cluster: ## Build the control plane for tests and the demo (the first time: minu
 cluster-oldest: ## Build the same with the oldest Kubernetes that tenama supports (the first time: minutes)
 	@test/cluster/build.sh $(BIN)/cluster-oldest oldest.mod
 
+cluster-release: ## Build the same with Go's own flags, for benchmarks
+	@INLINE=1 test/cluster/build.sh $(BIN)/cluster-release
+	@[ -e $(BIN)/kubectl ] || ln -sf cluster-release $(BIN)/kubectl
+
 cluster-node: ## Build the same with kubelet, kube-proxy and kube-scheduler, for tests on a node
 	@test/cluster/build.sh $(BIN)/cluster-node go.mod node
 
@@ -84,7 +91,7 @@ check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit t
 
 test: check e2e node-core prove-outage-core demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long node compat krew image-test e2e-oldest prove-contained prove-limits prove-memory prove-outage soak race ## Run these and all others: before a release, and before an issue is resolved
+test-all: test e2e-long node compat worlds krew image-test e2e-oldest prove-contained prove-limits prove-memory prove-outage soak race ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -122,6 +129,13 @@ race: cluster ## Run unit tests and a part of the tests on a control plane with 
 compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controller-runtime and Argo CD
 	cd test/compat && ../../$(E2E) ./...
 	cd test/compat/argocd && ../../../$(E2E) ./...
+
+# As make node: where the machine lacks something, it says what, and succeeds.
+worlds: ## Run examples/gitlab, github and flux with gitlab-ci-local, act and Flux (Debian: nodejs npm rsync)
+	@if test/worlds/packages.sh; then $(MAKE) --no-print-directory worlds-tests; fi
+
+worlds-tests: cluster $(PROGRAMS) $(TOOLS)/gitlab-ci-local $(TOOLS)/act $(TOOLS)/source-controller $(TOOLS)/kustomize-controller
+	$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/worlds
 
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
@@ -179,9 +193,20 @@ prove-memory: cluster $(PROGRAMS) ## Read 10,000 large namespaces 64 times at on
 times: ## Print the time of each target and each test; COLD=1 with an empty build cache first
 	@$(GO) run ./hack/times
 
-bench: GOFLAGS := $(RELEASE)
-bench: cluster $(PROGRAMS) $(TOOLS)/kubectl ## Measure create against its minimum, and the cost of policies for others (ratios)
-	$(ALONE) $(GO) run ./hack/bench $(ARGS)
+# What it measures has Go's own flags, kube-apiserver included. OUT=docs writes docs/performance.md.
+bench: ## Measure everything on control planes of its own and on a node (root); OUT=docs, PREVIOUS=a broker's binary
+	@$(MAKE) --no-print-directory node-binaries $(TOOLS)/plot
+	@$(MAKE) --no-print-directory GOFLAGS='$(RELEASE)' bench-programs
+	@GOFLAGS='$(RELEASE)' KUBERNETES=release $(ALONE) $(GO) run ./hack/bench -page $(OUT)/performance.md $(BENCH)
+	@$(TOOLS)/plot $(OUT)/performance/results.json $(OUT)/performance
+
+bench-small: ## Measure creations and commands in three minutes, for before and after a change
+	@$(MAKE) --no-print-directory GOFLAGS='$(RELEASE)' bench-programs
+	@GOFLAGS='$(RELEASE)' KUBERNETES=release $(ALONE) $(GO) run ./hack/bench -small $(BENCH)
+
+BENCH = -json $(OUT)/performance/results.json $(if $(PREVIOUS),-previous $(abspath $(PREVIOUS))) $(ARGS)
+
+bench-programs: cluster-release $(PROGRAMS) $(TOOLS)/kubectl
 
 ##### Releases, screenshots, generated files
 
@@ -218,6 +243,20 @@ $(TOOLS)/image: tools/image/go.mod $(wildcard tools/image/*.go)
 $(TOOLS)/oras: tools/oras/go.mod
 	@cd tools/oras && $(GO) build -o $@ oras.land/oras/cmd/oras
 
+$(TOOLS)/act: tools/act/go.mod
+	@echo "Building act and actionlint (the first time: a minute or more)" >&2
+	@cd tools/act && $(GO) build -o $(TOOLS)/ github.com/rhysd/actionlint/cmd/actionlint github.com/nektos/act
+
+$(TOOLS)/source-controller $(TOOLS)/kustomize-controller: $(TOOLS)/%: tools/flux/go.mod
+	@echo "Building Flux's $* (the first time: two minutes or more)" >&2
+	@mkdir -p $(TOOLS)/flux-crds && cd tools/flux && $(GO) build -ldflags "-s -w" -o $@ github.com/fluxcd/$* && \
+		install -m 644 "$$($(GO) list -m -f '{{.Dir}}' github.com/fluxcd/$*)"/config/crd/bases/*.yaml $(TOOLS)/flux-crds
+
+$(TOOLS)/gitlab-ci-local: test/worlds/gitlab/package-lock.json
+	@mkdir -p $(TOOLS)/npm && cp test/worlds/gitlab/package.json $< $(TOOLS)/npm
+	@cd $(TOOLS)/npm && npm ci --silent --no-audit --no-fund
+	@printf '#!/bin/sh\nexec node %s "$$@"\n' $(TOOLS)/npm/node_modules/gitlab-ci-local/src/index.js > $@ && chmod +x $@
+
 $(TOOLS)/krew: tools/krew/go.mod
 	@cd tools/krew && $(GO) build -o $@ sigs.k8s.io/krew/cmd/krew
 
@@ -244,6 +283,9 @@ $(TOOLS)/cert-manager: tools/cert-manager/go.mod tools/cert-manager/main.go
 	@echo "Building cert-manager (the first time: a minute or more)" >&2
 	@mkdir -p $@-crds && cd tools/cert-manager && $(GO) build -ldflags "-s -w" -o $@ . && \
 		install -m 644 "$$($(GO) list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)"/deploy/crds/*.yaml $@-crds
+
+$(TOOLS)/plot: tools/plot/go.mod tools/plot/main.go
+	@cd tools/plot && $(GO) build -o $@ .
 
 # bin/kubectl is the control plane by another name, and starts as slowly.
 $(TOOLS)/kubectl: test/cluster/go.mod

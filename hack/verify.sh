@@ -18,6 +18,7 @@ changed=$({ diff -r -x .git -x bin "$tmp/api" api && diff -r "$tmp/deploy" deplo
 }
 go mod tidy -diff
 (cd tools && go mod tidy -diff)
+(cd tools/act && go mod tidy -diff)
 (cd tools/image && go mod tidy -diff)
 (cd tools/krew && go mod tidy -diff)
 (cd tools/oras && go mod tidy -diff)
@@ -26,6 +27,7 @@ go mod tidy -diff
 (cd test/attest && go mod tidy -diff)
 (cd tools/kube-router && go mod tidy -diff)
 (cd tools/coredns && go mod tidy -diff)
+(cd tools/plot && go mod tidy -diff)
 (cd test/compat && go mod tidy -diff)
 (cd test/compat/argocd && go mod tidy -diff)
 (cd test/cluster && go mod tidy -diff && go mod tidy -diff -modfile=oldest.mod)

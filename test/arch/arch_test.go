@@ -78,6 +78,7 @@ var layers = map[string][]string{
 	"test/node":             {"test/testenv"},
 	"test/node/probe":       {},
 	"test/wine":             {"test/testenv"},
+	"test/worlds":           {"test/testenv"},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
 	"hack/prove":            {"api/v1alpha1", "pkg/client", "internal/attack", "test/stage", "test/testenv"},
 	"test/e2e": {

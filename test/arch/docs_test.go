@@ -29,3 +29,30 @@ func TestDocsNameFilesThatExist(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesShowExamples fails if a block of a page, whose first line is a comment with the name
+// of an example, is not that file, which tests run.
+func TestPagesShowExamples(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root(t), "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?ms)^```yaml\n# (examples/\\S+)\n(.*?)^```$")
+	shown := 0
+	for _, page := range pages {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range block.FindAllStringSubmatch(string(b), -1) {
+			shown++
+			file, err := os.ReadFile(filepath.Join(root(t), m[1]))
+			if err != nil || string(file) != m[2] {
+				t.Errorf("%s does not show %s as it is: %v", filepath.Base(page), m[1], err)
+			}
+		}
+	}
+	if shown < 4 {
+		t.Errorf("%d examples are shown, want 4: the comment with the name is missing in some", shown)
+	}
+}

@@ -4,13 +4,8 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
-
-	"sigs.k8s.io/yaml"
 
 	"tenama.dev/tenama/test/testenv"
 )
@@ -40,56 +35,14 @@ spec:
      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
 `
 
-// widened installs tenama as examples/README.md describes: with prefixes for classes,
-// and kinds beyond guard rails. It returns the flags of its broker.
+// widened installs tenama as examples/README.md describes. It returns the flags of its broker.
 func widened(t *testing.T, c *testenv.Cluster, more ...string) []string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "deploy"), os.DirFS(c.Deploy)); err != nil {
-		t.Fatal(err)
-	}
-	settings := filepath.Join(dir, "deploy", "components", "settings", "settings.yaml")
-	b, err := os.ReadFile(settings)
+	flags, err := c.InstallWith(t.TempDir(), fluxKinds, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	prefixes := strings.Join(append([]string{"tmp-,cust-,team-"}, more...), ",")
-	changed := strings.Replace(string(b), "prefix: tmp-\n", "prefix: "+prefixes+"\n", 1)
-	if changed == string(b) {
-		t.Fatal("settings.yaml has no prefix to change")
-	}
-	overlay := filepath.Join(dir, "overlay")
-	for path, text := range map[string]string{
-		settings: changed,
-		filepath.Join(overlay, "kustomization.yaml"): "resources: [../deploy/overlays/local]\n" +
-			"components: [../deploy/components/kinds]\n",
-	} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, args := range [][]string{
-		{"apply", "-f", "-"}, {"apply", "--server-side", "--force-conflicts", "-k", overlay},
-		{"wait", "--for=condition=Established", "crd", "--all"},
-	} {
-		if out, err := c.KubectlIn("admin", fluxKinds, args...); err != nil {
-			t.Fatal(out)
-		}
-	}
-	kinds, err := os.ReadFile(filepath.Join(c.Deploy, "components", "kinds", "kinds.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cm struct {
-		Data map[string]string `json:"data"`
-	}
-	if err := yaml.Unmarshal(kinds, &cm); err != nil || cm.Data["kinds"] == "" {
-		t.Fatalf("kinds.yaml: %v", err)
-	}
-	return []string{"--prefix=" + prefixes, "--object-kinds=" + cm.Data["kinds"]}
+	return flags
 }
 
 // kubectlAs runs kubectl as a user in a group.

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -48,8 +46,11 @@ func TestExampleAuthentication(t *testing.T) {
 	t.Parallel()
 	gitlab, github := issuer(t), issuer(t)
 	dir := t.TempDir()
-	file := authentication(t, dir, map[string]*testenv.Issuer{"https://gitlab.example.test": gitlab,
+	file, err := testenv.Authentication(dir, map[string]*testenv.Issuer{"https://gitlab.example.test": gitlab,
 		"https://token.actions.githubusercontent.com": github})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, port := ownIn(t, filepath.Join(dir, "c"), "--authentication-config="+file)
 	start(t, c, port, "broker-0")
 	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "jobs", "--clusterrole=tenama:user",
@@ -174,41 +175,4 @@ func issuer(t *testing.T) *testenv.Issuer {
 	}
 	t.Cleanup(i.Stop)
 	return i
-}
-
-// authentication writes examples/pipelines/authentication.yaml with the URLs and certificates
-// of issuers instead of those in it.
-func authentication(t *testing.T, dir string, issuers map[string]*testenv.Issuer) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(testenv.Root(), "examples", "pipelines", "authentication.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config struct {
-		APIVersion string           `json:"apiVersion"`
-		Kind       string           `json:"kind"`
-		JWT        []map[string]any `json:"jwt"`
-	}
-	if err := yaml.UnmarshalStrict(b, &config); err != nil {
-		t.Fatal(err)
-	}
-	if os.Getenv("KUBERNETES") == "oldest" {
-		config.APIVersion = "apiserver.config.k8s.io/v1beta1"
-	}
-	for _, jwt := range config.JWT {
-		of := jwt["issuer"].(map[string]any)
-		i := issuers[of["url"].(string)]
-		if i == nil {
-			t.Fatalf("the example has an issuer that the test does not know: %v", of["url"])
-		}
-		of["url"], of["certificateAuthority"] = i.URL, i.CA
-	}
-	if b, err = yaml.Marshal(config); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "authentication.yaml")
-	if err := os.WriteFile(file, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
