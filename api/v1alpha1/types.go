@@ -158,7 +158,8 @@ type ExtensionRecord struct {
 	// User is the name of the user who extended the namespace.
 	User string `json:"user"`
 
-	// ExpirationTimestamp is the time at which the namespace expired from then on.
+	// ExpirationTimestamp is the time at which the namespace expired from then on, if its
+	// lease, if it had one, was always renewed.
 	ExpirationTimestamp metav1.Time `json:"expirationTimestamp"`
 
 	// Reason is the reason that the extension set; empty if it left spec.reason as it was.

@@ -7,7 +7,7 @@ const { execFileSync } = require("node:child_process");
 const { createHash } = require("node:crypto");
 const { appendFileSync, mkdirSync, writeFileSync } = require("node:fs");
 const path = require("node:path");
-const { input } = require("./runner.js");
+const { get, input } = require("./runner.js");
 
 const platforms = { linux: "linux", darwin: "darwin", win32: "windows" };
 const architectures = { x64: "amd64", arm64: "arm64" };
@@ -20,14 +20,16 @@ async function install(dir) {
   if (!os || !arch) throw new Error(`there is no plugin for ${process.platform} on ${process.arch}`);
   const file = `kubectl-tenama_${version}_${os}_${arch}.${os === "windows" ? "zip" : "tar.gz"}`;
   const url = `${input("releases")}/${version}/${file}`;
-  const answer = await fetch(url, { signal: AbortSignal.timeout(120_000) });
+  const answer = await get(url);
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
   const archive = Buffer.from(await answer.arrayBuffer());
   const got = createHash("sha256").update(archive).digest("hex");
   if (got !== want) throw new Error(`${file} has the checksum ${got}, not ${want}: it is not installed`);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   writeFileSync(path.join(dir, file), archive);
-  execFileSync("tar", ["-xf", file], { cwd: dir }); // that of Windows reads zip, too
+  // That of Windows reads zip, too; others that may be on its PATH do not.
+  const tar = os === "windows" ? path.join(process.env.SystemRoot, "System32", "tar.exe") : "tar";
+  execFileSync(tar, ["-xf", file], { cwd: dir });
   appendFileSync(process.env.GITHUB_PATH, `${dir}\n`);
   process.env.PATH = `${dir}${path.delimiter}${process.env.PATH}`;
 }

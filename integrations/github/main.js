@@ -8,7 +8,7 @@ const { randomUUID } = require("node:crypto");
 const { install } = require("./install.js");
 const { input, set, login, plugin, step } = require("./runner.js");
 
-step(async () => {
+step("error", async () => {
   const dir = path.join(process.env.RUNNER_TEMP, `tenama-${randomUUID()}`);
   set("GITHUB_STATE", "dir", dir);
   if (input("version")) await install(path.join(dir, "bin"));
@@ -23,12 +23,15 @@ step(async () => {
     `--label=github/repository=${id}`, `--label=github/run=${process.env.GITHUB_RUN_ID}`,
     `--annotation=github/url=${process.env.GITHUB_SERVER_URL}/${process.env.GITHUB_REPOSITORY}/actions/runs/${process.env.GITHUB_RUN_ID}`,
     `--kubeconfig-output=${kubeconfig}`, "--output=env");
-  // Not before: a namespace that this job could not have is not this job's to delete.
-  if (input("name")) set("GITHUB_STATE", "name", name);
   for (const line of variables.split("\n").filter(Boolean)) {
     const [key, value] = [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)];
     set("GITHUB_ENV", key, value);
-    if (key === "TENAMA_NAMESPACE") set("GITHUB_OUTPUT", "namespace", value);
+    if (key === "TENAMA_NAMESPACE") {
+      set("GITHUB_OUTPUT", "namespace", value);
+      // With the prefix of its class. For a given name not before: a namespace that this job could
+      // not have is not this job's to delete.
+      set("GITHUB_STATE", "name", value);
+    }
     if (key === "TENAMA_EXPIRES_AT") set("GITHUB_OUTPUT", "expires-at", value);
   }
   set("GITHUB_ENV", "KUBECONFIG", kubeconfig);

@@ -16,15 +16,27 @@ function set(file, name, value) {
   appendFileSync(process.env[file], `${name}=${value}\n`);
 }
 
+// Fetches a URL, up to three times if the network or the server fails.
+async function get(url, options = {}) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const answer = await fetch(url, { ...options, signal: AbortSignal.timeout(60_000) });
+      if (answer.status < 500 || attempt === 3) return answer;
+    } catch (err) {
+      if (attempt === 3) throw new Error(`${new URL(url).host}: ${err.cause?.message ?? err.message}`);
+    }
+    await new Promise((done) => setTimeout(done, attempt * 2_000));
+  }
+}
+
 // Returns an ID token of the job for the audience.
 async function idToken(audience) {
   const url = process.env.ACTIONS_ID_TOKEN_REQUEST_URL;
   if (!url) {
     throw new Error("the job may not have an ID token: set permissions: {id-token: write}; pull requests from forks never have one");
   }
-  const answer = await fetch(`${url}&audience=${encodeURIComponent(audience)}`, {
+  const answer = await get(`${url}&audience=${encodeURIComponent(audience)}`, {
     headers: { Authorization: `Bearer ${process.env.ACTIONS_ID_TOKEN_REQUEST_TOKEN}` },
-    signal: AbortSignal.timeout(30_000),
   });
   if (!answer.ok) throw new Error(`GitHub gives no ID token: ${answer.status} ${answer.statusText}`);
   return (await answer.json()).value;
@@ -51,17 +63,17 @@ function plugin(...args) {
   });
 }
 
-// Runs a step, whose failure is one line.
-async function step(run) {
+// Runs a step, whose failure is one line: an error, or a warning that leaves the job as it is.
+async function step(kind, run) {
   try {
     await run();
   } catch (err) {
     const message = err.code === "ENOENT" && err.path === "kubectl-tenama"
       ? "kubectl-tenama is not on the PATH: set the inputs version and sha256"
-      : err.status === undefined ? err.message : `kubectl tenama failed with exit code ${err.status}`;
-    console.log(`::error title=Temporary namespace::${message.replace(/%/g, "%25").replace(/\r?\n/g, "%0A")}`);
-    process.exitCode = 1;
+      : err.status === undefined ? err.message : `kubectl tenama failed with ${err.signal ?? `exit code ${err.status}`}`;
+    console.log(`::${kind} title=Temporary namespace::${message.replace(/%/g, "%25").replace(/\r?\n/g, "%0A")}`);
+    if (kind === "error") process.exitCode = 1;
   }
 }
 
-module.exports = { input, set, login, plugin, step };
+module.exports = { get, input, set, login, plugin, step };

@@ -93,11 +93,15 @@ func TestFlux(t *testing.T) {
 				`clusterroles.rbac.authorization.k8s.io "all" is forbidden`},
 			// The target namespace replaces those of the manifests, and the name of a Namespace.
 			"another team's namespace": {"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: team-search}\n",
-				"Applied revision"},
+				""},
 			"a namespace": {"apiVersion: v1\nkind: Namespace\nmetadata: {name: more}\n",
 				`namespaces "team-payments" is forbidden`},
 			"a pod on the node's disk": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, " +
 				"image: c}], volumes: [{name: h, hostPath: {path: /}}]}\n", `violates PodSecurity "restricted`},
+			"more than the quota": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {securityContext: " +
+				"{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, " +
+				"resources: {requests: {cpu: 17}}, " +
+				"securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}\n", "exceeded quota: team"},
 			"a bigger quota": {"apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: team}\nspec: {hard: {pods: 900}}\n",
 				`resourcequotas "team" is forbidden`},
 			"rights of the cluster": {"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: x}\n" +
@@ -111,8 +115,12 @@ func TestFlux(t *testing.T) {
 						row.manifest)
 				})
 				f.reconcile(t, "team-payments", "team", "team")
-				f.until(t, f.commitOf(t, "teams/team-payments"), "get", "kustomization", "team", "-n", "team-payments", "-o",
+				commit := f.commitOf(t, "teams/team-payments")
+				f.until(t, commit, "get", "kustomization", "team", "-n", "team-payments", "-o",
 					"jsonpath={.status.lastAttemptedRevision}")
+				if row.want == "" { // it is applied
+					row.want = "Applied revision: main@sha1:" + commit
+				}
 				f.until(t, row.want, "get", "kustomization", "team", "-n", "team-payments", "-o", message)
 				if out, err := f.Kubectl("admin", "get", "configmap", "x", "-n", "team-search"); err == nil {
 					t.Errorf("it is in another team's namespace: %s", out)
@@ -131,7 +139,7 @@ func TestFlux(t *testing.T) {
 		// The broker's part: what the class says. Flux's part: what the repositories say.
 		f.kubectl(t, "delete", "networkpolicy", "team", "-n", "team-payments")
 		f.kubectl(t, "label", "--overwrite", "tns", "team-payments", "team=other")
-		f.kubectl(t, "patch", "configmap", "settings", "-n", "team-payments", "-p", `{"data":{"plan":"by hand"}}`)
+		f.kubectl(t, "patch", "configmap", "settings", "-n", "team-payments", "-p", `{"data":{"plan":"zzz"}}`)
 		f.reconcile(t, "flux-system", "platform", "teams")
 		f.reconcile(t, "team-payments", "team", "team")
 		f.until(t, "team", "get", "networkpolicy", "-n", "team-payments", "-o", "name")

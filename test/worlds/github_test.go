@@ -30,6 +30,7 @@ import (
 type github struct {
 	tokens *httptest.Server
 	issued atomic.Int64
+	left   atomic.Int64 // tokens that it still gives; below 0: no limit
 	home   string
 	claims map[string]any
 }
@@ -44,10 +45,18 @@ func newGitHub(t *testing.T) *github {
 	g := &github{home: t.TempDir(), claims: map[string]any{"repository": "acme/shop", "repository_id": "987",
 		"repository_owner_id": "1234567", "ref": "refs/pull/5/merge", "ref_protected": "false",
 		"event_name": "pull_request", "run_id": "1"}}
+	g.left.Store(-1)
 	g.tokens = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer of-the-job" || r.URL.Query().Get("api-version") != "2.0" {
 			http.Error(w, "who is this?", http.StatusUnauthorized)
 			return
+		}
+		switch left := g.left.Load(); {
+		case left == 0:
+			http.Error(w, "later", http.StatusServiceUnavailable)
+			return
+		case left > 0:
+			g.left.Add(-1)
 		}
 		claims := maps.Clone(g.claims)
 		claims["aud"] = r.URL.Query().Get("audience")
@@ -95,7 +104,7 @@ func (g *github) command(t *testing.T, checkout string, args ...string) *exec.Cm
 	return cmd
 }
 
-var lent = regexp.MustCompile(`tmp-gh-1-[0-9a-f]{8}`)
+var lent = regexp.MustCompile(`(?:tmp|cust)-gh-1-[0-9a-f]{8}`)
 
 // The workflow that the docs show, and those of this project, must be what GitHub accepts.
 func TestWorkflows(t *testing.T) {
@@ -151,6 +160,23 @@ func TestGitHub(t *testing.T) {
 		if n := g.issued.Load() - before; n != 2 { // the first one is valid for five minutes only
 			t.Errorf("%d ID tokens, want one for each step", n)
 		}
+	})
+	t.Run("a class with another prefix", func(t *testing.T) {
+		out := run(t, g.repository(t, "ttl: 90m", "ttl: 90m\n        class: freemium"), true)
+		name := lent.FindString(out)
+		if !strings.HasPrefix(name, "cust-") {
+			t.Fatalf("the job has no namespace of the class:\n%s", out)
+		}
+		gone(t, name)
+	})
+	t.Run("no token for the deletion", func(t *testing.T) {
+		g.left.Store(1)
+		defer g.left.Store(-1)
+		out := run(t, g.repository(t), true)
+		if !strings.Contains(out, "GitHub gives no ID token: 503") {
+			t.Errorf("the log does not say that the namespace remains:\n%s", out)
+		}
+		admin(t, "delete", "tns", lent.FindString(out))
 	})
 	t.Run("failure", func(t *testing.T) {
 		out := run(t, g.repository(t, "kubectl get deployment web", "false"), false)
@@ -245,21 +271,21 @@ func (g *github) installation(t *testing.T, run func(*testing.T, string, bool, .
 	}
 	releases := httptest.NewServer(http.StripPrefix("/v0.1.0/", http.FileServer(http.Dir(dir))))
 	defer releases.Close()
-	with := func(version, sum string) string {
-		inputs := []string{"ttl: 90m", "releases: " + releases.URL, "version: " + version, "sha256: " + sum}
-		return g.repository(t, inputs[0], strings.Join(inputs, "\n        "))
+	checkout := g.repository(t, "ttl: 90m", "ttl: 90m\n        releases: "+releases.URL)
+	with := func(version, sum string) []string {
+		return []string{"--var", "TENAMA_VERSION=" + version, "--var", "TENAMA_SHA256=" + sum}
 	}
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(read(t, archive))))
-	if out := run(t, with("v0.1.0", sum), true); !strings.Contains(out, "Testing in tmp-gh-1-") {
+	if out := run(t, checkout, true, with("v0.1.0", sum)...); !strings.Contains(out, "Testing in tmp-gh-1-") {
 		t.Errorf("with the right checksum:\n%s", out)
 	}
-	for want, dir := range map[string]string{
+	for want, args := range map[string][]string{
 		"it is not installed":       with("v0.1.0", strings.Repeat("0", 64)),
 		"404 Not Found":             with("v0.2.0", sum),
-		"sha256 is missing":         with("v0.1.0", `""`),
+		"sha256 is missing":         with("v0.1.0", ""),
 		`version "../x" is not one`: with("../x", sum),
 	} {
-		if out := run(t, dir, false); !strings.Contains(out, want) {
+		if out := run(t, checkout, false, args...); !strings.Contains(out, want) {
 			t.Errorf("the log has no %q:\n%s", want, out)
 		}
 	}

@@ -3,6 +3,7 @@
 package worlds
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ var mainBranch = []string{"CI_COMMIT_BRANCH=main", "CI_DEFAULT_BRANCH=main"}
 func TestGitLabCustomers(t *testing.T) {
 	t.Parallel()
 	g := newGitLab(t, "customers", 43, nil)
+	g.claims["ref_protected"] = "true"
 	checkout := g.checkout(t, g.project)
 	lookup := func(name, what string) string { return admin(t, "get", "ns", name, "-o", "jsonpath={"+what+"}") }
 
@@ -29,7 +31,7 @@ func TestGitLabCustomers(t *testing.T) {
 	for _, row := range []struct{ namespace, field, want string }{
 		{"cust-acme", `.metadata.labels.example\.com/tier`, "freemium"},
 		{"cust-acme", `.metadata.labels.example\.com/region`, "us"},
-		{"cust-acme", `.metadata.annotations.example\.com/made-for`, "gitlab:project:43"},
+		{"cust-acme", `.metadata.annotations.example\.com/made-for`, "gitlab:project:43:protected"},
 		{"cust-globex", `.metadata.labels.example\.com/tier`, "enterprise"},
 		{"cust-globex", `.metadata.labels.example\.com/region`, "eu"},
 		{"cust-globex", `.metadata.annotations.user\.tenama\.dev/contract`, "C-1234"},
@@ -66,7 +68,7 @@ func TestGitLabCustomers(t *testing.T) {
 
 	t.Run("inactive", func(t *testing.T) {
 		other := g.checkout(t, g.project)
-		edit(t, filepath.Join(other, ".gitlab-ci.yml"), "customer: acme", "customer: initech", "ttl: 2w", "ttl: 1m")
+		edit(t, filepath.Join(other, ".gitlab-ci.yml"), "customer: acme", "customer: initech", "ttl: 2w", "ttl: 3m")
 		g.run(t, other, mainBranch, "onboard:initech")
 		before := end("cust-initech")
 		g.run(t, other, mainBranch, "onboard:initech") // the schedule
@@ -81,10 +83,23 @@ func TestGitLabCustomers(t *testing.T) {
 
 	t.Run("another tier", func(t *testing.T) {
 		other := g.checkout(t, g.project)
-		edit(t, filepath.Join(other, ".gitlab-ci.yml"), "tier: freemium", "tier: pro", "ttl: 2w", `ttl: ""`)
+		edit(t, filepath.Join(other, ".gitlab-ci.yml"), "tier: freemium", "tier: pro")
 		out, err := g.command(t, other, mainBranch, "onboard:acme").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), `already exists, but has class "freemium", not "pro"`) {
 			t.Errorf("%v\n%s", err, out)
+		}
+	})
+
+	t.Run("another branch", func(t *testing.T) {
+		branch := *g
+		branch.claims = maps.Clone(g.claims)
+		branch.claims["ref_protected"] = "false"
+		if out, err := branch.command(t, checkout, mainBranch, "onboard:acme").CombinedOutput(); err == nil {
+			t.Errorf("a job of another branch changes a customer:\n%s", out)
+		}
+		branch.run(t, checkout, mainBranch, "offboard:globex")
+		if got := lookup("cust-globex", ".status.phase"); got != "Active" {
+			t.Errorf("a job of another branch deletes a customer: %s", got)
 		}
 	})
 

@@ -47,6 +47,7 @@ func TestGitLabStages(t *testing.T) {
 		"CI_REGISTRY":     "registry.example.test", "CI_DEPLOY_USER": "gitlab+deploy-token-1",
 		"CI_DEPLOY_PASSWORD": "gldt-secret",
 	})
+	g.claims["ref_protected"] = "true"
 	checkout := g.checkout(t, g.project)
 
 	out := g.run(t, checkout, mainBranch)
@@ -98,6 +99,14 @@ func TestGitLabStages(t *testing.T) {
 		}
 		if got := admin(t, "get", "deployment", "web", "-n", ns, "-o", restarted); got != "" {
 			t.Errorf("testing is restarted at %s", got)
+		}
+	})
+
+	t.Run("no cluster", func(t *testing.T) {
+		without := newGitLab(t, "stages", 44, nil)
+		out, err := without.command(t, without.checkout(t, without.project), mainBranch, "deploy:production").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "The stage production has no cluster: ") {
+			t.Errorf("%v\n%s", err, out)
 		}
 	})
 

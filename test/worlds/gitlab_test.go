@@ -72,14 +72,12 @@ func (g *gitlab) command(t *testing.T, checkout string, predefined []string, arg
 	}
 	all := []string{"--force-shell-executor", "--no-color",
 		"--variable", "TENAMA_ID_TOKEN=" + token, "--variable", "CI_PROJECT_ID=" + g.claims["project_id"].(string)}
-	// Otherwise below /builds, as in a container.
-	all = append(all, "--variable", "CI_PROJECT_DIR="+checkout)
 	for _, v := range predefined {
 		all = append(all, "--variable", v)
 	}
 	cmd := exec.CommandContext(t.Context(), testenv.Bin("tools/gitlab-ci-local"), append(all, args...)...)
 	cmd.Dir = checkout
-	cmd.Env = append(gitEnv(), "PATH="+testenv.Bin("")+":"+os.Getenv("PATH"), "HOME="+g.home)
+	cmd.Env = append(gitEnv(), "PATH="+testenv.Bin("")+":"+os.Getenv("PATH"), "HOME="+g.home, "TMPDIR="+g.home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
@@ -117,9 +115,7 @@ func TestGitLabReview(t *testing.T) {
 		t.Errorf("owner and label are %q", got)
 	}
 	artifacts(t, checkout, 1)
-	if left, _ := filepath.Glob(checkout + ".tmp/*"); len(left) > 0 {
-		t.Errorf("the jobs left %v", left)
-	}
+	g.nothingLeft(t)
 	first := admin(t, "get", "ns", "tmp-mr-42-7", "-o", "jsonpath={.metadata.uid}")
 
 	if out := g.run(t, checkout, mergeRequest("7")); !strings.Contains(out, "PASS  e2e") {
@@ -153,11 +149,7 @@ func TestGitLabReview(t *testing.T) {
 
 	t.Run("a job is cancelled", func(t *testing.T) {
 		checkout := g.checkout(t, g.project)
-		slow := strings.Replace(read(t, filepath.Join(checkout, ".gitlab-ci.yml")),
-			"kubectl apply -k overlays/review", "sleep 300", 1)
-		if err := os.WriteFile(filepath.Join(checkout, ".gitlab-ci.yml"), []byte(slow), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		edit(t, filepath.Join(checkout, ".gitlab-ci.yml"), "kubectl apply -k overlays/review", "sleep 300")
 		cmd := g.command(t, checkout, mergeRequest("10"), "review")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -168,16 +160,27 @@ func TestGitLabReview(t *testing.T) {
 		}); err != nil {
 			t.Fatal("the job creates no namespace")
 		}
-		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
+		g.nothingLeft(t)
 		if got := admin(t, "get", "tns", "tmp-mr-42-10", "-o", "jsonpath={.status.expirationTimestamp}"); got == "" {
 			t.Error("what the cancelled job left has no end")
 		}
 		g.run(t, g.checkout(t, g.project), mergeRequest("10"))
 		g.run(t, checkout, mergeRequest("10"), "review:stop")
 		gone(t, "tmp-mr-42-10")
+	})
+
+	t.Run("a class with another prefix", func(t *testing.T) {
+		checkout := g.checkout(t, g.project)
+		edit(t, filepath.Join(checkout, ".gitlab-ci.yml"), "inputs:", "inputs:\n    class: freemium")
+		if out := g.run(t, checkout, mergeRequest("11")); !strings.Contains(out, "Testing in cust-mr-42-11") {
+			t.Errorf("the tests are not in the namespace:\n%s", out)
+		}
+		g.run(t, checkout, mergeRequest("11"), "review:stop")
+		gone(t, "cust-mr-42-11")
 	})
 
 	t.Run("stop", func(t *testing.T) {
@@ -204,6 +207,35 @@ func TestGitLabReview(t *testing.T) {
 			t.Errorf("another project's namespace is %s", got)
 		}
 	})
+}
+
+// nothingLeft fails the test if a job that has ended left files, which have its credentials.
+func (g *gitlab) nothingLeft(t *testing.T) {
+	t.Helper()
+	if err := testenv.Eventually(time.Minute, func() error {
+		if left, _ := filepath.Glob(filepath.Join(g.home, "tmp.*")); len(left) > 0 {
+			return fmt.Errorf("%v", left)
+		}
+		return nil
+	}); err != nil {
+		t.Errorf("the jobs left %v", err)
+	}
+}
+
+// gitlab-ci-local accepts what GitLab does not: inputs in the defaults of inputs, and in !reference
+// (gitlab-org/gitlab#424481).
+func TestGitLabTemplates(t *testing.T) {
+	t.Parallel()
+	files, _ := filepath.Glob(filepath.Join(testenv.Root(), "integrations", "gitlab", "templates", "*", "template.yml"))
+	if len(files) != 3 {
+		t.Errorf("the templates are %v", files)
+	}
+	for _, file := range files {
+		inputs, jobs, found := strings.Cut(read(t, file), "\n---\n")
+		if !found || strings.Contains(inputs, "$[[") || strings.Contains(jobs, "!reference") {
+			t.Errorf("%s is not a template that GitLab accepts", file)
+		}
+	}
 }
 
 // artifacts fails the test if a file that GitLab would keep has a credential, or if there are
@@ -233,7 +265,7 @@ func artifacts(t *testing.T, checkout string, want int) {
 // gone waits until a namespace does not exist.
 func gone(t *testing.T, name string) {
 	t.Helper()
-	if err := testenv.Eventually(2*time.Minute, func() error {
+	if err := testenv.Eventually(5*time.Minute, func() error {
 		if out, err := shared.Kubectl("admin", "get", "ns", name); err == nil {
 			return errors.New(out)
 		}

@@ -155,20 +155,17 @@ func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1al
 	}
 	if v1alpha1.Extends(c.tn, c.old) {
 		ns.Annotations[v1alpha1.AnnotationExtensions] = strconv.Itoa(int(c.old.Status.Extensions) + 1)
-	}
-	propagate(ns, c.old, c.tn)
-	lifetime, err := v1alpha1.ReadLifetime(&ns.ObjectMeta)
-	if err != nil { // never write what would make it immortal
-		errs := field.ErrorList{field.InternalError(field.NewPath("spec"), err)}
-		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, errs)
-	}
-	if until := lifetime.Expiry(ns.CreationTimestamp.Time); c.extends(until) {
 		e := v1alpha1.ExtensionRecord{Time: metav1.NewTime(r.now()), User: userName(ctx),
-			ExpirationTimestamp: metav1.NewTime(until)}
+			ExpirationTimestamp: metav1.NewTime(v1alpha1.DeadlineOf(c.tn))}
 		if c.tn.Spec.Reason != c.old.Spec.Reason {
 			e.Reason = c.tn.Spec.Reason
 		}
 		record(ns, e)
+	}
+	propagate(ns, c.old, c.tn)
+	if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
+		errs := field.ErrorList{field.InternalError(field.NewPath("spec"), err)}
+		return nil, apierrors.NewInvalid(v1alpha1.Kind.GroupKind(), ns.Name, errs)
 	}
 	out, err := r.Client.CoreV1().Namespaces().Update(ctx, ns, metav1.UpdateOptions{DryRun: dryRun})
 	if apierrors.IsConflict(err) {
@@ -188,18 +185,16 @@ func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1al
 	return after, nil
 }
 
-// extends reports whether the change moves the expiry to until; a renewal of the lease is no
-// extension.
-func (c *change) extends(until time.Time) bool {
-	was := c.old.Status.ExpirationTimestamp
-	renewed := !equality.Semantic.DeepEqual(c.tn.Spec.RenewTime, c.old.Spec.RenewTime)
-	return was != nil && !until.IsZero() && !until.Equal(was.Time) && !renewed
-}
-
-// logExtension logs a change that moved the expiry.
+// logExtension logs a change that moved the expiry, or the deadline of a namespace with a lease.
+// A renewal of the lease is none.
 func (r *Registry) logExtension(ctx context.Context, c *change, after *v1alpha1.TemporaryNamespace) {
 	was, until := c.old.Status.ExpirationTimestamp, after.Status.ExpirationTimestamp
-	if until == nil || !c.extends(until.Time) {
+	if v1alpha1.Extends(c.tn, c.old) {
+		was, until = &metav1.Time{Time: v1alpha1.DeadlineOf(c.old)}, &metav1.Time{Time: v1alpha1.DeadlineOf(c.tn)}
+	} else if !equality.Semantic.DeepEqual(c.tn.Spec.RenewTime, c.old.Spec.RenewTime) {
+		return
+	}
+	if was == nil || until == nil || until.Equal(was) {
 		return
 	}
 	r.Log.Info("Extended", "namespace", after.Name, "uid", after.UID, "user", userName(ctx),
