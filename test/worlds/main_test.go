@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"tenama.dev/tenama/test/testenv"
@@ -84,7 +85,16 @@ func run(m *testing.M) (int, error) {
 			return 1, fmt.Errorf("kubectl %v: %s", args, out)
 		}
 	}
+	// gitlab-ci-local leaves variables of the type File there, whatever TMPDIR says.
+	const left = "/tmp/gitlab-ci-local-file-variables-*"
+	before, _ := filepath.Glob(left)
 	code := m.Run()
+	after, _ := filepath.Glob(left)
+	for _, dir := range after {
+		if !slices.Contains(before, dir) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 	if code != 0 {
 		b, _ := os.ReadFile(broker.Log)
 		fmt.Printf("the broker's log:\n%s\n", b[max(0, len(b)-8000):])
