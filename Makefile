@@ -219,9 +219,9 @@ pictures: cluster $(PROGRAMS) ## Create the screenshots of README and docs again
 generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the CRD, the OpenAPI documents, the Helm chart and the references of commands and metrics
 	@$(GO) run ./hack/reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 	@$(GO) run ./hack/reference metrics > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
-	@$(GO) run ./hack/chart
 	@$(TOOLS)/controller-gen object paths=./api/...
 	@$(TOOLS)/controller-gen crd paths=./api/policy/... output:crd:dir=deploy/base/crd
+	@$(GO) run ./hack/chart
 	@tmp=$$(mktemp -d) && $(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=$$tmp && \
 		cp $$tmp/tenama.dev_temporarynamespaces.yaml test/e2e/testdata/twin.yaml && \
 		$(TOOLS)/openapi $$tmp/tenama.dev_temporarynamespaces.yaml pkg/broker/openapi; s=$$?; rm -rf $$tmp; exit $$s

@@ -27,6 +27,7 @@ type Lifetime struct {
 
 	Lease   time.Duration // from Renewed, or from creation; zero without a lease
 	Renewed time.Time
+	Idle    time.Duration // the longest lease; zero if the class sets none
 
 	Extensions        int32  // number of extensions made
 	MaximumExtensions *int32 // maximum number of extensions; nil is unlimited
@@ -39,6 +40,11 @@ func ReadLifetime(m *metav1.ObjectMeta) (Lifetime, error) {
 	var err error
 	if _, leased := m.Annotations[AnnotationLease]; leased {
 		if l.Lease, err = seconds(m, AnnotationLease); err != nil {
+			return l, err
+		}
+	}
+	if _, idle := m.Annotations[AnnotationIdleTTL]; idle {
+		if l.Idle, err = seconds(m, AnnotationIdleTTL); err != nil {
 			return l, err
 		}
 	}

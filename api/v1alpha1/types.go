@@ -209,6 +209,11 @@ type TemporaryNamespaceStatus struct {
 	// +optional
 	MaximumTTLSeconds *int64 `json:"maximumTTLSeconds,omitempty"`
 
+	// IdleTTLSeconds is the maximum of spec.leaseDurationSeconds. It is set if the class
+	// ends namespaces that are not used; renewing spec.renewTime reports a use.
+	// +optional
+	IdleTTLSeconds *int64 `json:"idleTTLSeconds,omitempty"`
+
 	// Extensions is the number of times that the namespace has been extended.
 	// +optional
 	Extensions int32 `json:"extensions,omitempty"`

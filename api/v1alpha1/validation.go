@@ -152,6 +152,12 @@ func ValidateUpdate(tn, old *TemporaryNamespace, now time.Time) field.ErrorList 
 		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is,
 			fmt.Sprintf("must not be lower than %d: an update cannot bring the expiry nearer", was)))
 	}
+	if most, is := deref(old.Status.IdleTTLSeconds), deref(tn.Spec.LeaseDurationSeconds); most > 0 && is > most &&
+		is > deref(old.Spec.LeaseDurationSeconds) {
+		errs = append(errs, field.Invalid(spec.Child("leaseDurationSeconds"), is,
+			fmt.Sprintf("must be at most %d: class %q ends namespaces that were not used for that long; renew renewTime",
+				most, old.Spec.ClassName)))
+	}
 	if is, was := tn.Spec.RenewTime, old.Spec.RenewTime; was != nil && (is == nil || is.Time.Before(was.Time)) {
 		errs = append(errs, field.Invalid(spec.Child("renewTime"), text(is),
 			fmt.Sprintf("must not be earlier than %s: an update cannot bring the expiry nearer", text(was))))

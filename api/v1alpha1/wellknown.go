@@ -72,6 +72,8 @@ const (
 	AnnotationExtendUntil = "tenama.dev/extend-until"
 	// AnnotationLease is spec.leaseDurationSeconds, in seconds; absent without a lease.
 	AnnotationLease = "tenama.dev/lease-seconds"
+	// AnnotationIdleTTL is status.idleTTLSeconds, in seconds. Immutable.
+	AnnotationIdleTTL = "tenama.dev/idle-ttl-seconds"
 	// AnnotationRenewed is spec.renewTime, RFC 3339 in UTC.
 	AnnotationRenewed = "tenama.dev/renewed"
 	// AnnotationHistory is status.history, as JSON.

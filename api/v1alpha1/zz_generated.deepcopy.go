@@ -142,6 +142,11 @@ func (in *TemporaryNamespaceStatus) DeepCopyInto(out *TemporaryNamespaceStatus) 
 		*out = new(int64)
 		**out = **in
 	}
+	if in.IdleTTLSeconds != nil {
+		in, out := &in.IdleTTLSeconds, &out.IdleTTLSeconds
+		*out = new(int64)
+		**out = **in
+	}
 	if in.MaximumExtensions != nil {
 		in, out := &in.MaximumExtensions, &out.MaximumExtensions
 		*out = new(int32)

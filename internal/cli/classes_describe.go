@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -39,6 +40,9 @@ func (o *classesOptions) describe(c *policyv1alpha1.NamespaceClass, use string) 
 		t.Add("Lifetime", ttl+"; extendable to "+strings.TrimPrefix(maximum, "now+")+" from now")
 	default:
 		t.Add("Lifetime", ttl+"; at most "+maximum+" with extensions")
+	}
+	if s := c.Spec.Lifetime.IdleTTLSeconds; s != nil {
+		t.Add("Idle", "kept for "+term.FormatDuration(time.Duration(*s)*time.Second)+" after each use")
 	}
 	if n := c.Spec.Lifetime.MaximumExtensions; n != nil {
 		t.Add("Extensions", fmt.Sprintf("at most %d", *n))

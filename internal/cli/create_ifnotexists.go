@@ -92,7 +92,7 @@ func retryable(err error) bool {
 }
 
 // keepExisting checks that an existing namespace matches the request, and extends it to live
-// for at least --ttl from now.
+// for at least --ttl from now. If its class ends namespaces that are not used, that is a use.
 func (o *createOptions) keepExisting(
 	ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace,
 ) (*v1alpha1.TemporaryNamespace, string, error) {
@@ -118,7 +118,7 @@ func (o *createOptions) keepExisting(
 		existing, err = o.addMetadata(ctx, c, existing)
 	}
 	if err != nil || existing.Status.Lifetime == v1alpha1.LifetimeUnbounded ||
-		o.ttl.d == 0 && !expired(existing, c.Now()) {
+		o.ttl.d == 0 && !expired(existing, c.Now()) && existing.Status.IdleTTLSeconds == nil {
 		return existing, "unchanged", err
 	}
 	limit, limited := latestExtension(existing, c.Now())

@@ -28,7 +28,11 @@ func (o *createOptions) keepAlive(
 	ctx context.Context, c *client.Client, existing *v1alpha1.TemporaryNamespace,
 ) (*v1alpha1.TemporaryNamespace, string, error) {
 	until := func(tn *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
-		at := now.Add(cmp.Or(o.ttl.d, time.Hour)) // without --ttl, it has expired
+		wanted := cmp.Or(o.ttl.d, time.Hour) // without --ttl, it has expired, or this is a use
+		if s := tn.Status.IdleTTLSeconds; s != nil {
+			wanted = time.Duration(*s) * time.Second
+		}
+		at := now.Add(wanted)
 		if limit, ok := latestExtension(tn, now); ok && limit.Before(at) {
 			return limit
 		}
@@ -80,6 +84,9 @@ func (o *createOptions) warnEarlyEnd(tn *v1alpha1.TemporaryNamespace, now time.T
 	}
 	if limit, limited := latestExtension(tn, now); limited && limit.Add(clockPrecision).Before(wanted) {
 		why = "the latest time that its class allows"
+		if tn.Status.IdleTTLSeconds != nil {
+			why = formatIdle(tn)
+		}
 	}
 	if extensionsUsed(tn) {
 		why = fmt.Sprintf("it was extended %d of %d times", tn.Status.Extensions, *tn.Status.MaximumExtensions)

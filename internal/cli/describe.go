@@ -31,7 +31,8 @@ func newDescribeCommand(f *factory) *cobra.Command {
 		Use:   "describe [NAME]",
 		Short: "Show details of a namespace",
 		Long: `Show details of a namespace: its expiry and how far it can be extended, the usage of
-its quotas, its other guard rails, and the usage of the budgets that it counts against.
+its quotas, its other guard rails, the latest Events of tenama in it, and the usage of
+the budgets that it counts against.
 
 Without NAME, the namespace of the current context is shown.`,
 		Example: `  kubectl tenama describe
@@ -115,6 +116,7 @@ func (o *describeOptions) run(ctx context.Context, args []string) error {
 	}
 	t.Print(o.Out)
 	o.history(tn, now)
+	o.events(ctx, c, tn.Name, now)
 	o.quotas(rails)
 	return o.budgets(ctx, c, tn)
 }
@@ -202,6 +204,9 @@ func formatLifetime(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
 		return "<unknown>"
 	}
 	out := "until " + term.FormatTime(at.Time, now)
+	if tn.Status.IdleTTLSeconds != nil {
+		out += "; " + formatIdle(tn)
+	}
 	if s := tn.Status.MaximumTTLSeconds; s != nil {
 		out += fmt.Sprintf("; extendable to %s from now", term.FormatDuration(time.Duration(*s)*time.Second))
 	} else if t := tn.Status.MaximumExpirationTimestamp; t != nil {
@@ -211,4 +216,13 @@ func formatLifetime(tn *v1alpha1.TemporaryNamespace, now time.Time) string {
 		out += fmt.Sprintf("; extended %d of %d times", tn.Status.Extensions, *n)
 	}
 	return out
+}
+
+// formatIdle formats how long a namespace is kept after each use.
+func formatIdle(tn *v1alpha1.TemporaryNamespace) string {
+	idle := time.Duration(*tn.Status.IdleTTLSeconds) * time.Second
+	if s := tn.Spec.LeaseDurationSeconds; s != nil {
+		idle = min(idle, time.Duration(*s)*time.Second)
+	}
+	return "kept for " + term.FormatDuration(idle) + " after each use"
 }

@@ -32,6 +32,34 @@ func (o *describeOptions) history(tn *v1alpha1.TemporaryNamespace, now time.Time
 	_ = t.Print(o.Out, o.renderer(o.Out))
 }
 
+// shownEvents is the number of Events that describe shows.
+const shownEvents = 5
+
+// events prints the latest Events of the broker in a namespace, the newest last. Those about
+// extensions are part of the history.
+func (o *describeOptions) events(ctx context.Context, c *client.Client, name string, now time.Time) {
+	all, err := c.Events(ctx, name)
+	if err != nil {
+		return // a role without read access to them
+	}
+	t := &term.Table{Head: []string{"EVENT", "REASON", "MESSAGE"}, Long: 2}
+	for i := range all {
+		if e := &all[i]; e.Reason != v1alpha1.EventExtended {
+			style := term.Plain
+			if e.Type == corev1.EventTypeWarning {
+				style = term.Warning
+			}
+			t.Rows = append(t.Rows, []term.Cell{
+				{Text: term.FormatTime(e.LastTimestamp.Time, now)}, {Text: e.Reason, Style: style}, {Text: e.Message},
+			})
+		}
+	}
+	if t.Rows = t.Rows[max(0, len(t.Rows)-shownEvents):]; len(t.Rows) > 0 {
+		fmt.Fprintln(o.Out)
+		_ = t.Print(o.Out, o.renderer(o.Out))
+	}
+}
+
 // quotas prints the usage of each quota, near-full resources highlighted, and the
 // resource that is nearest to its limit; unused ones are only counted, except those in
 // shownUnused.

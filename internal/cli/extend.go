@@ -40,7 +40,11 @@ func newExtendCommand(f *factory) *cobra.Command {
 Without NAME, the namespace of the current context is extended. An extension never moves
 the expiry to an earlier time. How far a namespace can be extended is fixed when it is
 created. Without --by, --ttl and --until, it is extended by one hour, or as far as
-possible.`,
+possible.
+
+If the class of the namespace ends namespaces that are not used, an extension is a use:
+without --by, --ttl and --until, it keeps the namespace for the idle time of the class
+from now.`,
 		Example: `  # Add one hour
   kubectl tenama extend
 
@@ -94,6 +98,10 @@ func (o *extendOptions) expiryFunc() (func(*v1alpha1.TemporaryNamespace, time.Ti
 		if t := tn.Status.ExpirationTimestamp; t != nil && t.After(now) { // not if its deletion is late
 			from = t.Time
 		}
+		if tn.Status.IdleTTLSeconds != nil && o.clampToLimit { // it is a use
+			limit, _ := latestExtension(tn, now)
+			return limit
+		}
 		if limit, ok := latestExtension(tn, now); ok && o.clampToLimit && limit.After(from) &&
 			limit.Before(from.Add(o.by.d)) {
 			return limit
@@ -103,15 +111,22 @@ func (o *extendOptions) expiryFunc() (func(*v1alpha1.TemporaryNamespace, time.Ti
 }
 
 // latestExtension returns the latest expiry that an extension of tn can set now, if there is a limit.
-func latestExtension(tn *v1alpha1.TemporaryNamespace, now time.Time) (time.Time, bool) {
+func latestExtension(tn *v1alpha1.TemporaryNamespace, now time.Time) (latest time.Time, ok bool) {
+	fromNow := func(seconds int64) time.Time { // the server's clock is known to within two seconds (client.Skew)
+		return now.Add(time.Duration(seconds)*time.Second - 2*time.Second)
+	}
 	switch s := tn.Status; {
 	case s.MaximumExpirationTimestamp != nil:
-		return s.MaximumExpirationTimestamp.Time, true
+		latest = s.MaximumExpirationTimestamp.Time
 	case s.MaximumTTLSeconds != nil:
-		// The server's clock is known to within two seconds (client.Skew).
-		return now.Add(time.Duration(*s.MaximumTTLSeconds)*time.Second - 2*time.Second), true
+		latest = fromNow(*s.MaximumTTLSeconds)
 	}
-	return time.Time{}, false
+	if s := tn.Status.IdleTTLSeconds; s != nil {
+		if idle := fromNow(*s); latest.IsZero() || idle.Before(latest) {
+			latest = idle
+		}
+	}
+	return latest, !latest.IsZero()
 }
 
 func (o *extendOptions) run(ctx context.Context, args []string) error {
@@ -146,6 +161,10 @@ func (o *extendOptions) run(ctx context.Context, args []string) error {
 		return err
 	}
 	o.printExpiry(before, after, c.Now())
+	if at := after.Status.ExpirationTimestamp; after.Status.IdleTTLSeconds != nil && at != nil &&
+		at.Add(clockPrecision).Before(expiry(before, c.Now())) {
+		fmt.Fprintf(o.ErrOut, "Warning: it is kept only while it is used: %s.\n", formatIdle(after))
+	}
 	if err := o.updateContext(ctx, after); err != nil {
 		fmt.Fprintf(o.ErrOut, "Warning: the expiry in the kubeconfig was not updated: %s\n", term.Clean(err.Error()))
 	}
@@ -204,6 +223,9 @@ func (o *extendOptions) printExpiry(before, after *v1alpha1.TemporaryNamespace, 
 	line := "Expires " + term.RelativeTime(at.Time, now)
 	if previous != nil && !previous.Equal(at) {
 		line += ", was " + term.FormatTime(previous.Time, now)
+	}
+	if after.Status.IdleTTLSeconds != nil {
+		line += "; " + formatIdle(after)
 	}
 	if limit != nil {
 		line += "; extendable until " + term.FormatTime(limit.Time, now)

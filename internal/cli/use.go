@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
 	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/pkg/client/kubeconfig"
@@ -70,6 +71,7 @@ func (o *useOptions) run(ctx context.Context) error {
 	}
 	tn, err := o.find(ctx, c, o.name)
 	var shared *sharedError
+	own := err == nil
 	if errors.As(err, &shared) { // shared namespaces can be used, too
 		tn, err = shared.tn, nil
 	}
@@ -80,6 +82,9 @@ func (o *useOptions) run(ctx context.Context) error {
 	o.skipPrune = true
 	if tn.DeletionTimestamp != nil {
 		return fmt.Errorf("namespace %q is being deleted", tn.Name)
+	}
+	if own {
+		tn = o.renewIdle(ctx, c, tn)
 	}
 	e, err := o.entry(tn, o.contextName)
 	if err != nil {
@@ -107,6 +112,22 @@ func (o *useOptions) run(ctx context.Context) error {
 		fmt.Fprintf(o.ErrOut, "Expires %s.\n", term.RelativeTime(t.Time, c.Now()))
 	}
 	return nil
+}
+
+// renewIdle reports to the broker that tn is used, if its class ends namespaces that are not.
+// If that fails, tn is used all the same.
+func (o *useOptions) renewIdle(
+	ctx context.Context, c *client.Client, tn *v1alpha1.TemporaryNamespace,
+) *v1alpha1.TemporaryNamespace {
+	if tn.Status.IdleTTLSeconds == nil || v1alpha1.Leased(tn) {
+		return tn
+	}
+	after, err := c.Renew(ctx, tn, c.Now())
+	if err != nil {
+		fmt.Fprintf(o.ErrOut, "Warning: the lease of namespace %q was not renewed: %s\n", tn.Name, term.Clean(err.Error()))
+		return tn
+	}
+	return after
 }
 
 // onlyName returns the caller's namespace if there is exactly one, or lets the user choose.

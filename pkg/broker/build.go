@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,12 +18,14 @@ import (
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
+	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/broker/admission"
 	"tenama.dev/tenama/pkg/broker/auth"
 	"tenama.dev/tenama/pkg/broker/budgets"
 	"tenama.dev/tenama/pkg/broker/classes"
 	"tenama.dev/tenama/pkg/broker/containment"
+	"tenama.dev/tenama/pkg/broker/events"
 	"tenama.dev/tenama/pkg/broker/guardrails"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 	"tenama.dev/tenama/pkg/broker/nscache"
@@ -45,6 +48,9 @@ type server struct {
 	prover    *containment.Prover
 	lifecycle *lifecycle.Manager
 	queue     *lifecycle.Queue
+	notifier  *events.Notifier
+	notices   *lifecycle.Queue // of the notifier
+	later     *events.Later
 	router    http.Handler
 
 	// What serves is created later than what measures it.
@@ -99,9 +105,15 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Interval:         o.ContainmentInterval, Log: log,
 	})
 	s.prover.Count = func(result string) { recordProof(result, s.prover.Proof()) }
+	recorder := &events.Recorder{Client: c.kube, Replica: o.Pod, Now: c.clock.Now, Log: log,
+		Retry: guardrails.RetryForbidden}
+	s.later = events.NewLater(recorder, s.cache, s.contained)
+	s.notifier = &events.Notifier{Recorder: recorder, Namespaces: s.cache, Notices: s.expiryNotices,
+		Warning: registry.ExpiryWarning, Contained: s.contained}
+	s.notices = lifecycle.NewQueue(s.notifier, c.clock.Now, log)
 	s.lifecycle = &lifecycle.Manager{
 		Client: c.kube, GuardRails: rails,
-		Cache: s.cache, Classes: s.classes, Admission: s.tracker, Log: log, Replica: o.Pod,
+		Cache: s.cache, Classes: s.classes, Admission: s.tracker, Events: recorder, Log: log,
 		Self: rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: o.Namespace, Name: o.ServiceAccount},
 		Now:  c.clock.Now, Contained: s.contained, RevokeAfter: o.RevokeAccessAfter,
 		Grace: o.OverdueGrace, MaxOverdue: o.MaxOverdue,
@@ -114,7 +126,7 @@ func build(o *Options, log *slog.Logger) (*server, error) {
 		Client: c.kube, Cache: s.cache, Lifecycle: s.lifecycle, Classes: s.classes, Admission: s.tracker,
 		Authorizer: s.authz, Log: log, Prefixes: o.Prefixes, Replica: o.Pod,
 		Opening: openings(), Restores: make(chan struct{}, maxRestores),
-		Created: recordCreation,
+		Later: s.later, Created: recordCreation,
 	}, s.authz, apiadmission.NewChainHandler())
 	return s, err
 }
@@ -154,4 +166,17 @@ func (s *server) onChange(ns *corev1.Namespace) {
 	case !at.IsZero():
 		s.queue.AddAt(ns.Name, at)
 	}
+	if at := s.notifier.Due(ns); !at.IsZero() {
+		s.notices.AddAt(ns.Name, at)
+	}
+}
+
+// expiryNotices returns how long before their expiry the namespaces of a class receive an
+// Event.
+func (s *server) expiryNotices(name string) []time.Duration {
+	class, err := s.classes.Class(context.Background(), name)
+	if err != nil {
+		return policyv1alpha1.DefaultExpiryNotices()
+	}
+	return class.Spec.Lifetime.ExpiryNotices()
 }

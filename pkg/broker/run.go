@@ -23,6 +23,9 @@ const logInterval = 30 * time.Second
 // because creation times have whole seconds.
 const workers = 16
 
+// noticeWorkers is how many notices of expiries are given at once. Nothing waits for them.
+const noticeWorkers = 2
+
 // Run serves until ctx is done, and then drains: it withdraws the APIService if no
 // other replica serves, serves for the shutdown delay, ends watches, and waits for
 // creations in progress.
@@ -109,6 +112,8 @@ func (s *server) startWork(ctx, work context.Context) error {
 	s.background.Go(func() { s.classes.Run(work) })
 	s.background.Go(func() { s.budgets.Run(work) })
 	s.background.Go(func() { s.queue.Run(work, workers) })
+	s.background.Go(func() { s.notices.Run(work, noticeWorkers) })
+	s.background.Go(func() { s.later.Run(work) })
 	s.background.Go(func() { lifecycle.Resync(work, s.lifecycle, s.options.InspectInterval, s.log) })
 	return nil
 }

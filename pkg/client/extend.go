@@ -17,10 +17,19 @@ import (
 // extension returns the changes to the spec that make tn live until at. It changes only
 // the limit that ends earlier: the lifetime or the lease. A lease that is being renewed
 // is not changed; it belongs to its holder. One that was not renewed in time has none.
+// If the class ends namespaces that are not used, an extension is a use: it renews the
+// lease, and tn lives for status.idleTTLSeconds from now at most.
 func extension(tn *v1alpha1.TemporaryNamespace, at, now time.Time) map[string]any {
 	spec := map[string]any{}
 	if end := v1alpha1.DeadlineOf(tn); tn.Spec.LeaseDurationSeconds == nil || !end.IsZero() && at.After(end) {
 		spec["extendUntil"] = at.Format(time.RFC3339)
+	}
+	if most := tn.Status.IdleTTLSeconds; most != nil && !v1alpha1.Leased(tn) {
+		spec["renewTime"] = now.UTC().Truncate(time.Second).Format(time.RFC3339)
+		if lease := min(int64((at.Sub(now)+time.Second-1)/time.Second), *most); lease > *tn.Spec.LeaseDurationSeconds {
+			spec["leaseDurationSeconds"] = lease
+		}
+		return spec
 	}
 	expiry := tn.Status.ExpirationTimestamp
 	ended := expiry != nil && !expiry.After(now)

@@ -37,6 +37,9 @@ func (c *Client) ReleaseLease(
 	ctx context.Context, tn *v1alpha1.TemporaryNamespace, at time.Time,
 ) (*v1alpha1.TemporaryNamespace, error) {
 	lease := max(leaseUntil(tn, at), int64(v1alpha1.Soon/time.Second))
+	if most := tn.Status.IdleTTLSeconds; most != nil {
+		lease = min(lease, *most)
+	}
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": tn.UID}, "spec": map[string]any{"leaseDurationSeconds": lease},
 	})

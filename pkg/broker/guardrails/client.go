@@ -25,7 +25,7 @@ import (
 // Agent is the user agent of the broker. In managedFields, kube-apiserver records the
 // fields that the broker creates under that name, and those that it patches under
 // v1alpha1.ManagedBy.
-const Agent = "tenama-broker"
+const Agent = v1alpha1.EventComponent
 
 // Client writes the objects of classes. All fields are required.
 type Client struct {

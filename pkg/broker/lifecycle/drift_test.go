@@ -21,6 +21,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/events"
 	"tenama.dev/tenama/pkg/broker/guardrails"
 )
 
@@ -144,6 +145,7 @@ func TestInspectPodSecurity(t *testing.T) {
 			}
 			var reports []string
 			m := &Manager{Client: client, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+			m.Events = &events.Recorder{Client: client, Now: time.Now, Log: m.Log, Retry: guardrails.RetryForbidden}
 			m.Drifted = func(kind, was, became string) {
 				reports = append(reports, kind+" "+was+" "+became)
 			}

@@ -21,6 +21,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/events"
 	"tenama.dev/tenama/pkg/broker/guardrails"
 	"tenama.dev/tenama/pkg/broker/nscache"
 )
@@ -65,8 +66,8 @@ type Manager struct {
 	Cache      *nscache.Cache
 	Classes    Classes
 	Admission  Admission
+	Events     *events.Recorder
 	Log        *slog.Logger
-	Replica    string         // this process, among the replicas of the broker
 	Self       rbacv1.Subject // the ServiceAccount that the broker runs as
 	// Now is kube-apiserver's clock. It decides when a namespace expires.
 	Now func() time.Time

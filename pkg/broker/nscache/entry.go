@@ -24,7 +24,8 @@ var (
 		v1alpha1.AnnotationGroups, v1alpha1.AnnotationReserved, v1alpha1.AnnotationRefused,
 		v1alpha1.AnnotationLifetime, v1alpha1.AnnotationExtensions, v1alpha1.AnnotationMaximumExtensions,
 		v1alpha1.AnnotationTTL, v1alpha1.AnnotationMaximumTTL, v1alpha1.AnnotationExtendUntil,
-		v1alpha1.AnnotationLease, v1alpha1.AnnotationRenewed, v1alpha1.AnnotationReady,
+		v1alpha1.AnnotationLease, v1alpha1.AnnotationRenewed, v1alpha1.AnnotationIdleTTL,
+		v1alpha1.AnnotationReady,
 		v1alpha1.AnnotationOwnerAccess, v1alpha1.AnnotationAccessRevoked, v1alpha1.AnnotationCreator,
 		v1alpha1.AnnotationHold,
 	}

@@ -140,6 +140,10 @@ func setLifetimeStatus(tn *v1alpha1.TemporaryNamespace, l v1alpha1.Lifetime) {
 		lease := int64(l.Lease / time.Second)
 		tn.Spec.LeaseDurationSeconds = &lease
 	}
+	if l.Idle > 0 {
+		idle := int64(l.Idle / time.Second)
+		tn.Status.IdleTTLSeconds = &idle
+	}
 	if !l.Renewed.IsZero() {
 		tn.Spec.RenewTime = &metav1.Time{Time: l.Renewed}
 	}

@@ -185,6 +185,7 @@ func (r *Registry) provision(ctx context.Context, req *createRequest) (*corev1.N
 	}
 	r.Log.Info("Created", "namespace", ns.Name, "uid", ns.UID, "owner", req.Owner.GetName(), "class", req.Class.Name,
 		"auditID", auditID(ctx))
+	r.Later.Record(ns, createdDelay, createdEvent(fromNamespace(ns)))
 	return ns, nil
 }
 

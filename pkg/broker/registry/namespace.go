@@ -92,6 +92,9 @@ func setLifetime(annotations map[string]string, life policyv1alpha1.Lifetime) {
 	if life.Type != v1alpha1.LifetimeUnbounded {
 		annotations[v1alpha1.AnnotationMaximumTTL] = strconv.FormatInt(life.MaximumTTLSeconds, 10)
 	}
+	if s := life.IdleTTLSeconds; s != nil {
+		annotations[v1alpha1.AnnotationIdleTTL] = strconv.FormatInt(*s, 10)
+	}
 	if n := life.MaximumExtensions; n != nil {
 		annotations[v1alpha1.AnnotationMaximumExtensions] = strconv.Itoa(int(*n))
 	}

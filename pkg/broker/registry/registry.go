@@ -16,6 +16,7 @@ import (
 
 	policyv1alpha1 "tenama.dev/tenama/api/policy/v1alpha1"
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/events"
 	"tenama.dev/tenama/pkg/broker/lifecycle"
 	"tenama.dev/tenama/pkg/broker/nscache"
 )
@@ -46,6 +47,11 @@ type Admission interface {
 	Groups(of []string) []string
 }
 
+// Later creates an Event in a namespace, not before a delay is over.
+type Later interface {
+	Record(ns *corev1.Namespace, delay time.Duration, e events.Event)
+}
+
 // Registry serves TemporaryNamespaces. All fields are required.
 type Registry struct {
 	Client     kubernetes.Interface
@@ -64,6 +70,8 @@ type Registry struct {
 	// Restores has a slot for each resumed watch that may read at the same time what its
 	// client has: a page takes memory.
 	Restores chan struct{}
+	// Later creates an Event after a request was answered.
+	Later Later
 	// Created is called after each request to create a namespace that is no dry run, with its
 	// error and duration.
 	Created func(err error, took time.Duration)

@@ -51,7 +51,7 @@ func (s *createStrategy) PrepareForCreate(_ context.Context, obj runtime.Object)
 	if s.class == nil {
 		return
 	}
-	s.errs = defaultLifetime(tn, s.class)
+	s.errs = append(defaultLease(tn, s.class), defaultLifetime(tn, s.class)...)
 	chosen, errs := s.class.Spec.Choose(tn.Spec.Parameters, field.NewPath("spec", "parameters"))
 	s.errs = append(s.errs, errs...)
 	tn.Spec.ClassName, tn.Spec.Parameters = s.class.Name, chosen
@@ -94,6 +94,21 @@ func (s *createStrategy) WarningsOnCreate(context.Context, runtime.Object) []str
 
 // Canonicalize does nothing.
 func (s *createStrategy) Canonicalize(runtime.Object) {}
+
+// defaultLease gives tn the lease of the class, if the class ends namespaces that are not
+// used.
+func defaultLease(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass) field.ErrorList {
+	idle, lease := class.Spec.Lifetime.IdleTTLSeconds, tn.Spec.LeaseDurationSeconds
+	switch {
+	case idle != nil && lease == nil:
+		tn.Spec.LeaseDurationSeconds = idle
+	case idle != nil && *lease > *idle:
+		return field.ErrorList{field.Invalid(field.NewPath("spec", "leaseDurationSeconds"), *lease,
+			fmt.Sprintf("must be at most %d (%s): class %q ends namespaces that were not used for that long", *idle,
+				duration.HumanDuration(time.Duration(*idle)*time.Second), class.Name))}
+	}
+	return nil
+}
 
 // defaultLifetime gives tn the TTL of the class if it has none.
 func defaultLifetime(tn *v1alpha1.TemporaryNamespace, class *policyv1alpha1.NamespaceClass) field.ErrorList {

@@ -153,6 +153,7 @@ func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1al
 	if err := encode(ns, c.tn, c.old); err != nil {
 		return nil, err
 	}
+	var extension *v1alpha1.ExtensionRecord
 	if v1alpha1.Extends(c.tn, c.old) {
 		ns.Annotations[v1alpha1.AnnotationExtensions] = strconv.Itoa(int(c.old.Status.Extensions) + 1)
 		e := v1alpha1.ExtensionRecord{Time: metav1.NewTime(r.now()), User: userName(ctx),
@@ -161,6 +162,7 @@ func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1al
 			e.Reason = c.tn.Spec.Reason
 		}
 		record(ns, e)
+		extension = &e
 	}
 	propagate(ns, c.old, c.tn)
 	if _, err := v1alpha1.ReadLifetime(&ns.ObjectMeta); err != nil { // never write what would make it immortal
@@ -177,6 +179,9 @@ func (r *Registry) write(ctx context.Context, c *change, dryRun []string) (*v1al
 	after := fromNamespace(out)
 	if len(dryRun) == 0 {
 		r.logExtension(ctx, c, after)
+		if extension != nil {
+			r.Later.Record(out, 0, extendedEvent(extension, after.Status.Extensions))
+		}
 		wctx, cancel := context.WithTimeout(ctx, time.Second)
 		_ = r.Cache.Wait(wctx, out) // so that a list that follows shows it
 		cancel()
