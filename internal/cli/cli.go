@@ -127,7 +127,7 @@ network policies, access for you, and a context in your kubeconfig.`,
 		"life": {newCreateCommand(f), newRunCommand(f), newExtendCommand(f), newRefreshCommand(f), newDeleteCommand(f)},
 		"work": {
 			newListCommand(f), newUseCommand(f), newDescribeCommand(f), newKubeconfigCommand(f),
-			newShareCommand(f), newUnshareCommand(f), newPruneCommand(f),
+			newShareCommand(f), newUnshareCommand(f), newPruneCommand(f), newPromptCommand(f),
 		},
 		"admin": {newInstallCommand(f), newUninstallCommand(f), newHoldCommand(f), newUnholdCommand(f)},
 		"rest": {
