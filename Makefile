@@ -131,10 +131,10 @@ compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controll
 	cd test/compat/argocd && ../../../$(E2E) ./...
 
 # As make node: where the machine lacks something, it says what, and succeeds.
-worlds: ## Run examples/gitlab, github and flux with gitlab-ci-local, act and Flux (Debian: nodejs npm rsync)
+worlds: ## Run examples/gitlab, github, flux, notices with the programs they are for (Debian: nodejs npm rsync webhook python3-aiosmtpd jq)
 	@if test/worlds/packages.sh; then $(MAKE) --no-print-directory worlds-tests; fi
 
-worlds-tests: cluster $(PROGRAMS) $(TOOLS)/gitlab-ci-local $(TOOLS)/act $(TOOLS)/source-controller $(TOOLS)/kustomize-controller
+worlds-tests: cluster $(PROGRAMS) $(TOOLS)/notices/node_modules $(TOOLS)/gitlab-ci-local $(TOOLS)/act $(TOOLS)/source-controller $(TOOLS)/kustomize-controller
 	$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/worlds
 
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
@@ -256,6 +256,10 @@ $(TOOLS)/gitlab-ci-local: test/worlds/gitlab/package-lock.json
 	@mkdir -p $(TOOLS)/npm && cp test/worlds/gitlab/package.json $< $(TOOLS)/npm
 	@cd $(TOOLS)/npm && npm ci --silent --no-audit --no-fund
 	@printf '#!/bin/sh\nexec node %s "$$@"\n' $(TOOLS)/npm/node_modules/gitlab-ci-local/src/index.js > $@ && chmod +x $@
+
+$(TOOLS)/notices/node_modules: test/worlds/notices/package-lock.json
+	@mkdir -p $(TOOLS)/notices && cp test/worlds/notices/*.json $(TOOLS)/notices
+	@cd $(TOOLS)/notices && npm ci --silent --no-audit --no-fund && touch node_modules
 
 $(TOOLS)/krew: tools/krew/go.mod
 	@cd tools/krew && $(GO) build -o $@ sigs.k8s.io/krew/cmd/krew

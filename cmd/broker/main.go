@@ -18,6 +18,7 @@ import (
 
 	"tenama.dev/tenama/internal/version"
 	"tenama.dev/tenama/pkg/broker"
+	"tenama.dev/tenama/pkg/forwarder"
 )
 
 func main() {
@@ -28,6 +29,7 @@ func main() {
 		"because it blocks the deletion of every namespace")
 	stopAll := flags.Bool("stop-brokers", false,
 		"do not serve; scale the brokers to 0, wait until their API is gone, and exit")
+	forward := flags.String("forward", "", "do not serve; send messages about namespaces to the webhooks in this file")
 	try := flags.Bool("try-create", false, "do not serve; create a namespace by dry run, and exit")
 	show := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(os.Args[1:]); {
@@ -52,6 +54,11 @@ func main() {
 		run = broker.Stop
 	case *try:
 		run = broker.TryCreate
+	case *forward != "":
+		run = func(ctx context.Context, o *broker.Options, log *slog.Logger) error {
+			return forwarder.Run(ctx, forwarder.Options{Kubeconfig: o.Kubeconfig, Namespace: o.Namespace,
+				Config: *forward, MetricsAddress: o.MetricsAddress}, log)
+		}
 	}
 	if err := run(ctx, o, log); err != nil {
 		log.Error("Broker failed", "err", err)

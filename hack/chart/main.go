@@ -39,6 +39,7 @@ var conditions = []struct {
 }{
 	{".Values.prometheus.enabled", func(o *deploy.Options) { o.Components = []string{"prometheus"} }},
 	{".Values.certManager.enabled", func(o *deploy.Options) { o.Components = []string{"cert-manager"} }},
+	{".Values.forwarder.enabled", func(o *deploy.Options) { o.Components = []string{"forwarder"} }},
 	{".Values.hostNetwork", func(o *deploy.Options) { o.HostNetwork = true }},
 	{".Values.openEgress", func(o *deploy.Options) { o.OpenEgress = true }},
 	{"eq (int .Values.replicas) 1", func(o *deploy.Options) { o.Replicas = 1 }},
@@ -166,6 +167,8 @@ func fileOf(key string) string {
 		return "rbac.yaml"
 	case strings.HasSuffix(name, "tenama-guard"):
 		return "guard.yaml"
+	case strings.Contains(name, "tenama-forwarder"):
+		return "forwarder.yaml"
 	case kind == "FlowSchema", kind == "PriorityLevelConfiguration":
 		return "flowcontrol.yaml"
 	}

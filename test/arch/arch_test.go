@@ -45,10 +45,13 @@ var layers = map[string][]string{
 	"pkg/broker/registration": {"api/v1alpha1"},
 	"pkg/broker/nscache":      {"api/v1alpha1"},
 	"pkg/broker/guardrails":   {"api/v1alpha1", "api/policy/v1alpha1", "internal/denial"},
-	"pkg/broker/lifecycle":    {"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/guardrails", "pkg/broker/nscache"},
+	"pkg/broker/events":       {"api/v1alpha1"},
+	"pkg/broker/lifecycle": {
+		"api/v1alpha1", "api/policy/v1alpha1", "pkg/broker/events", "pkg/broker/guardrails", "pkg/broker/nscache",
+	},
 	"pkg/broker/registry": {
-		"api/v1alpha1", "api/policy/v1alpha1", "internal/denial", "pkg/broker/guardrails", "pkg/broker/lifecycle",
-		"pkg/broker/nscache",
+		"api/v1alpha1", "api/policy/v1alpha1", "internal/denial", "pkg/broker/events", "pkg/broker/guardrails",
+		"pkg/broker/lifecycle", "pkg/broker/nscache",
 	},
 	"pkg/broker/serving": {},
 	"pkg/broker": {
@@ -56,10 +59,11 @@ var layers = map[string][]string{
 		"pkg/broker/auth",
 		"pkg/broker/budgets",
 		"pkg/broker/classes", "pkg/broker/containment",
-		"pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration",
-		"pkg/broker/registry", "pkg/broker/serving",
+		"pkg/broker/events", "pkg/broker/guardrails", "pkg/broker/lifecycle", "pkg/broker/nscache",
+		"pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
 	},
-	"cmd/broker":            {"internal/version", "pkg/broker"},
+	"pkg/forwarder":         {"api/v1alpha1", "pkg/client"},
+	"cmd/broker":            {"internal/version", "pkg/broker", "pkg/forwarder"},
 	"hack/reference":        {"internal/cli", "pkg/broker"},
 	"hack/chart":            {"deploy"},
 	"hack/dist":             {"deploy"},
@@ -78,7 +82,7 @@ var layers = map[string][]string{
 	"test/node":             {"test/testenv"},
 	"test/node/probe":       {},
 	"test/wine":             {"test/testenv"},
-	"test/worlds":           {"test/testenv"},
+	"test/worlds":           {"pkg/forwarder", "test/testenv"},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
 	"hack/prove":            {"api/v1alpha1", "pkg/client", "internal/attack", "test/stage", "test/testenv"},
 	"test/e2e": {
@@ -97,14 +101,15 @@ var fences = map[string][]string{
 	"github.com/gorilla/mux":            {"pkg/broker"},
 	"k8s.io/apiserver/":                 {"pkg/broker", "pkg/broker/auth", "pkg/broker/lifecycle", "pkg/broker/registry"},
 	"k8s.io/client-go/kubernetes": {
-		"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/guardrails",
+		"pkg/broker", "pkg/broker/auth", "pkg/broker/classes", "pkg/broker/containment", "pkg/broker/events",
+		"pkg/broker/guardrails",
 		"pkg/broker/lifecycle", "pkg/broker/nscache", "pkg/broker/registration", "pkg/broker/registry", "pkg/broker/serving",
-		"internal/attack", "test/stage", "test/testenv", "hack/bench", "test/e2e", "hack/prove",
+		"pkg/forwarder", "internal/attack", "test/stage", "test/testenv", "hack/bench", "test/e2e", "hack/prove",
 	},
 	"k8s.io/kubernetes":               {},
 	"github.com/rogpeppe/go-internal": {"test/e2e"},
 	"k8s.io/client-go/tools/clientcmd": {
-		"pkg/client/kubeconfig", "pkg/broker", "internal/cli", "test/testenv", "test/e2e",
+		"pkg/client/kubeconfig", "pkg/broker", "pkg/forwarder", "internal/cli", "test/testenv", "test/e2e",
 	},
 	"k8s.io/kube-aggregator/":            {"pkg/broker", "pkg/broker/registration"},
 	"k8s.io/client-go/plugin/pkg/client": {"internal/cli"},
@@ -142,7 +147,9 @@ func TestImports(t *testing.T) {
 
 // spine is the path of a request through the broker. Each package may import the
 // packages after it.
-var spine = []string{"pkg/broker/registry", "pkg/broker/lifecycle", "pkg/broker/guardrails", "pkg/broker/nscache"}
+var spine = []string{
+	"pkg/broker/registry", "pkg/broker/lifecycle", "pkg/broker/events", "pkg/broker/guardrails", "pkg/broker/nscache",
+}
 
 // common lists the packages that several packages of the broker may import, because they
 // import nothing of the project.

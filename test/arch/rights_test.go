@@ -84,13 +84,16 @@ func attacks(t *testing.T) map[string]bool {
 }
 
 // installedRights returns the lines of the ledger: those of deploy/overlays/default, and those
-// that the component deploy/components/kinds adds.
+// that components of deploy/components add.
 func installedRights(t *testing.T) []string {
 	t.Helper()
 	lines := rights(t, "overlays/default")
-	for _, line := range rights(t, "overlays/default", "components/kinds") {
-		if !slices.Contains(lines, line) {
-			lines = append(lines, "with deploy/components/kinds: "+line)
+	base := slices.Clone(lines)
+	for _, component := range []string{"components/kinds", "components/forwarder"} {
+		for _, line := range rights(t, "overlays/default", component) {
+			if !slices.Contains(base, line) {
+				lines = append(lines, "with deploy/"+component+": "+line)
+			}
 		}
 	}
 	return lines

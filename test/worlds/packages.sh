@@ -4,7 +4,7 @@
 # line that says why the tests cannot run.
 set -eu
 lacking=
-for p in nodejs:node npm:npm rsync:rsync; do
+for p in nodejs:node npm:npm rsync:rsync webhook:webhook python3-aiosmtpd:aiosmtpd jq:jq; do
   command -v "${p#*:}" >/dev/null || lacking="$lacking ${p%:*}"
 done
 if [ -n "$lacking" ] && [ "${1:-}" != --check ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
@@ -12,7 +12,7 @@ if [ -n "$lacking" ] && [ "${1:-}" != --check ] && command -v apt-get >/dev/null
   # shellcheck disable=SC2086 # several words
   { apt-get update -qq && apt-get install -y -qq --no-install-recommends $lacking; } >/dev/null 2>&1 || true
   lacking=
-  for p in nodejs:node npm:npm rsync:rsync; do
+  for p in nodejs:node npm:npm rsync:rsync webhook:webhook python3-aiosmtpd:aiosmtpd jq:jq; do
     command -v "${p#*:}" >/dev/null || lacking="$lacking ${p%:*}"
   done
 fi

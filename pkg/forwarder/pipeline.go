@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package forwarder
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"tenama.dev/tenama/api/v1alpha1"
+)
+
+const (
+	// firstRetry and lastRetry bound the pause between two tries of a message.
+	firstRetry, lastRetry = time.Second, 5 * time.Minute
+	// maxRetryAfter bounds the pause that a receiver can ask for.
+	maxRetryAfter = time.Hour
+	// maxAge is how long a message is tried.
+	maxAge = 24 * time.Hour
+	// rejectedTries is how often a message is tried that the receiver does not accept.
+	rejectedTries = 3
+	// saveInterval is the least time between two writes of a position. What was sent in the
+	// meantime is sent again if the process is killed.
+	saveInterval = 5 * time.Second
+)
+
+// pipeline sends the messages of one endpoint, one after the other. It belongs to one
+// goroutine.
+type pipeline struct {
+	endpoint *Endpoint
+	source   string
+	sender   *sender
+	store    *store
+	now      func() time.Time // kube-apiserver's clock
+	log      *slog.Logger
+
+	position *position
+	changed  bool // since the position was saved
+	saved    time.Time
+	limit    func(time.Duration) <-chan time.Time // time.After, but in tests
+}
+
+// urlHash identifies the URL of an endpoint without revealing it.
+func (p *pipeline) urlHash() string {
+	sum := sha256.Sum256([]byte(p.endpoint.URL))
+	return hex.EncodeToString(sum[:8])
+}
+
+// begin loads the position. The first time, what exists is known and is not reported: an
+// endpoint that is added to a full cluster is not told of thousands of creations. Errors: those
+// of the store.
+func (p *pipeline) begin(ctx context.Context) (first bool, err error) {
+	at, err := p.store.load(ctx, p.endpoint.Name)
+	if err != nil {
+		return false, err
+	}
+	if p.position = at; at == nil {
+		p.position, p.changed = &position{Known: map[string]record{}}, true
+		return true, nil
+	}
+	if p.position.Gone != "" && p.position.Gone != p.urlHash() { // another address
+		p.position.Gone, p.changed = "", true
+	}
+	return false, nil
+}
+
+// relist handles all namespaces that exist, and those that are gone. With silent, it sends
+// nothing. Errors: errGone, and that ctx is done.
+func (p *pipeline) relist(ctx context.Context, all []v1alpha1.TemporaryNamespace, silent bool) error {
+	exists := map[string]bool{}
+	for i := range all {
+		exists[string(all[i].UID)] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.position.Known)) {
+		if !exists[p.position.Known[name].UID] {
+			if err := p.gone(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b v1alpha1.TemporaryNamespace) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	for i := range all {
+		if silent {
+			if tn := &all[i]; p.concerns(tn) && tn.Status.Phase != v1alpha1.PhasePending {
+				r := recordOf(tn)
+				r.Given = p.now()
+				p.position.Known[tn.Name], p.changed = r, true
+			}
+			continue
+		}
+		if err := p.seen(ctx, &all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// concerns reports whether the endpoint wants messages about tn.
+func (p *pipeline) concerns(tn *v1alpha1.TemporaryNamespace) bool {
+	return len(p.endpoint.ClassNames) == 0 || slices.Contains(p.endpoint.ClassNames, tn.Spec.ClassName)
+}
+
+// seen handles a namespace that is new or has changed. One that is not complete is not reported
+// yet. Errors: errGone, and that ctx is done.
+func (p *pipeline) seen(ctx context.Context, tn *v1alpha1.TemporaryNamespace) error {
+	if !p.concerns(tn) {
+		return nil
+	}
+	old, known := p.position.Known[tn.Name]
+	if known && old.UID != string(tn.UID) {
+		if err := p.gone(ctx, tn.Name); err != nil {
+			return err
+		}
+		known = false
+	}
+	next := recordOf(tn)
+	switch {
+	case !known && (tn.Status.Phase == v1alpha1.PhasePending || tn.DeletionTimestamp != nil):
+		return nil // it is not complete, or was never announced
+	case !known:
+		if err := p.deliver(ctx, created, "", tn.CreationTimestamp.Time, describe(tn)); err != nil {
+			return err
+		}
+	case next.State != old.State:
+		if err := p.deliver(ctx, modified, tn.ResourceVersion, p.now(), describe(tn)); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		if next.Given = old.Given; !next.Expires.Equal(old.Expires) {
+			next.Given = p.now() // the notices of the earlier expiry are void
+		}
+		if next == old {
+			return nil
+		}
+	}
+	p.position.Known[tn.Name], p.changed = next, true
+	return nil
+}
+
+// gone handles a namespace that does not exist any more.
+func (p *pipeline) gone(ctx context.Context, name string) error {
+	r, known := p.position.Known[name]
+	if !known {
+		return nil
+	}
+	if err := p.deliver(ctx, deleted, "", p.now(), r.last(name)); err != nil {
+		return err
+	}
+	delete(p.position.Known, name)
+	p.changed = true
+	return nil
+}
+
+// due returns when the next notice of an expiry is due, and of which namespace; zero is never.
+func (p *pipeline) due() (at time.Time, name string, before time.Duration) {
+	notices := p.endpoint.notices()
+	for n, r := range p.position.Known {
+		t, b := v1alpha1.NextNotice(r.Created, r.Expires, r.Given, notices)
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at, name, before = t, n, b
+		}
+	}
+	return at, name, before
+}
+
+// notices gives all notices that are due. After an outage, only the latest one of each
+// namespace is given. read returns a namespace as it is now. Errors: errGone, those of read, and
+// that ctx is done.
+func (p *pipeline) notices(ctx context.Context, read func(name string) (*v1alpha1.TemporaryNamespace, error)) error {
+	for {
+		at, name, before := p.due()
+		now := p.now()
+		if at.IsZero() || now.Before(at) {
+			return nil
+		}
+		r := p.position.Known[name]
+		for {
+			next, b := v1alpha1.NextNotice(r.Created, r.Expires, at, p.endpoint.notices())
+			if next.IsZero() || now.Before(next) {
+				break
+			}
+			at, before = next, b
+		}
+		if now.Before(r.Expires) {
+			tn, err := read(name)
+			if err != nil {
+				return err
+			}
+			// It was moved, or ended: an event of the watch says so.
+			if tn != nil && string(tn.UID) == r.UID && recordOf(tn).Expires.Equal(r.Expires) {
+				if err := p.deliver(ctx, expiring, noticeID(r.Expires, before), at, describe(tn)); err != nil {
+					return err
+				}
+			}
+		}
+		r.Given = now
+		p.position.Known[name], p.changed = r, true
+	}
+}
+
+// deliver sends a message of a type that the endpoint wants, until it is accepted, or is not
+// acceptable, or too old. Errors: errGone, and that ctx is done.
+func (p *pipeline) deliver(ctx context.Context, kind, what string, at time.Time, d Data) error {
+	if !slices.Contains(p.endpoint.Types, kind) {
+		return nil
+	}
+	m, err := newMessage(p.source, kind, what, at, d)
+	if err != nil {
+		p.log.Error("A message cannot be encoded; it is dropped", "namespace", d.Namespace, "type", kind, "err", err)
+		return nil
+	}
+	pause := firstRetry
+	for try := 1; ; try++ {
+		err := p.sender.send(ctx, m, p.source, p.now())
+		var later *retryLater
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			p.count("delivered")
+			p.log.Info("Delivered", "namespace", m.name, "type", kind, "id", m.id, "tries", try)
+			return p.save(ctx, saveInterval)
+		case errors.Is(err, errGone):
+			p.position.Gone, p.changed = p.urlHash(), true
+			return err
+		case errors.Is(err, errRejected) && try >= rejectedTries:
+			p.count("rejected")
+			p.log.Error("A message was not accepted; it is dropped", "namespace", m.name, "type", kind, "id", m.id, "err", err)
+			return nil
+		case p.now().Sub(m.at) > maxAge && try > 1:
+			p.count("expired")
+			p.log.Error("A message could not be delivered for a day; it is dropped", "namespace", m.name, "type", kind,
+				"id", m.id, "err", err)
+			return nil
+		}
+		wait := pause/2 + rand.N(pause)
+		if errors.As(err, &later) && later.after > 0 {
+			wait = min(max(later.after, wait), maxRetryAfter)
+		}
+		p.count("retried")
+		metricOldest.WithLabelValues(p.endpoint.Name).Set(p.now().Sub(m.at).Seconds())
+		p.log.Warn("Delivery failed; retrying", "namespace", m.name, "type", kind, "id", m.id, "tries", try,
+			"waitSeconds", wait.Seconds(), "err", err)
+		if err := p.save(ctx, saveInterval); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.limit(wait):
+		}
+		pause = min(2*pause, lastRetry)
+	}
+}
+
+// save writes the position if it changed, and was not written within the interval. A failure is
+// logged: what was delivered since is delivered again after a restart. Errors: that ctx is done.
+func (p *pipeline) save(ctx context.Context, interval time.Duration) error {
+	if !p.changed || time.Since(p.saved) < interval {
+		return ctx.Err()
+	}
+	if err := p.store.save(ctx, p.endpoint.Name, p.position); err != nil {
+		p.log.Warn("Saving the position failed", "err", err)
+		return ctx.Err()
+	}
+	p.changed, p.saved = false, time.Now()
+	return nil
+}
+
+func (p *pipeline) count(result string) {
+	metricMessages.WithLabelValues(p.endpoint.Name, result).Inc()
+	if result != "retried" {
+		metricOldest.WithLabelValues(p.endpoint.Name).Set(0)
+	}
+}
