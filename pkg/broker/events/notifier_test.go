@@ -192,7 +192,7 @@ func TestNoticeWaitsForContainment(t *testing.T) {
 		n.Contained = func() error { return errors.New("not proven") }
 		time.Sleep(time.Hour)
 		again, err := n.Reconcile(t.Context(), "tmp-a")
-		if err != nil || again.Sub(time.Now()) != uncontainedRetry || count(t, client) != 0 {
+		if err != nil || time.Until(again) != uncontainedRetry || count(t, client) != 0 {
 			t.Fatalf("tried again at %v, err %v, %d Events", again, err, count(t, client))
 		}
 		n.Contained = func() error { return nil }
