@@ -37,7 +37,7 @@ OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
-	compat worlds worlds-tests krew wine demo image image-test node node-core node-binaries node-tests releases cluster-node \
+	compat worlds worlds-tests monitoring krew wine demo image image-test node node-core node-binaries node-tests releases cluster-node \
 	pictures prove-contained prove-limits prove-memory prove-outage prove-outage-core soak race bench bench-small bench-programs cluster-release dist generate times clean $(BIN)/kubectl-tenama $(BIN)/tenama-broker
 
 help: ## Show the targets
@@ -91,7 +91,7 @@ check: fmt vet staticcheck unit verify ## Check format, vet, staticcheck, unit t
 
 test: check e2e node-core prove-outage-core demo ## Run the checks and tests that every change must pass
 
-test-all: test e2e-long node compat worlds krew image-test e2e-oldest prove-contained prove-limits prove-memory prove-outage soak race ## Run these and all others: before a release, and before an issue is resolved
+test-all: test e2e-long node compat worlds monitoring krew image-test e2e-oldest prove-contained prove-limits prove-memory prove-outage soak race ## Run these and all others: before a release, and before an issue is resolved
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -136,6 +136,10 @@ worlds: ## Run examples/gitlab, github, flux, notices with the programs they are
 
 worlds-tests: cluster $(PROGRAMS) $(TOOLS)/notices/node_modules $(TOOLS)/gitlab-ci-local $(TOOLS)/act $(TOOLS)/source-controller $(TOOLS)/kustomize-controller
 	$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/worlds
+
+# As make worlds.
+monitoring: cluster $(PROGRAMS) ## Test alerts and dashboard with Prometheus (Debian: prometheus)
+	@if test/monitoring/packages.sh; then $(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/monitoring; fi
 
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
 	$(ALONE) $(GO) test -count=1 -timeout 60m ./test/krew $(ARGS)
@@ -221,6 +225,7 @@ generate: $(TOOLS)/controller-gen $(TOOLS)/openapi ## Write generated code, the 
 	@$(GO) run ./hack/reference metrics > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 	@$(TOOLS)/controller-gen object paths=./api/...
 	@$(TOOLS)/controller-gen crd paths=./api/policy/... output:crd:dir=deploy/base/crd
+	@$(GO) run ./hack/dashboard
 	@$(GO) run ./hack/chart
 	@tmp=$$(mktemp -d) && $(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=$$tmp && \
 		cp $$tmp/tenama.dev_temporarynamespaces.yaml test/e2e/testdata/twin.yaml && \

@@ -28,6 +28,7 @@ var placeholders = []string{
 	"zz-service", "{{ .Release.Service }}",
 	"zz-chart", "{{ .Chart.Name }}-{{ .Chart.Version | replace \"+\" \"_\" }}",
 	"zz-version", "{{ .Chart.AppVersion | quote }}",
+	"zz-braces", `{{ "{{" }}`, // what is for another program
 	"replicas: 77\n", "replicas: {{ .Values.replicas }}\n",
 }
 
@@ -38,6 +39,7 @@ var conditions = []struct {
 	change func(*deploy.Options)
 }{
 	{".Values.prometheus.enabled", func(o *deploy.Options) { o.Components = []string{"prometheus"} }},
+	{".Values.grafana.enabled", func(o *deploy.Options) { o.Components = []string{"grafana"} }},
 	{".Values.certManager.enabled", func(o *deploy.Options) { o.Components = []string{"cert-manager"} }},
 	{".Values.forwarder.enabled", func(o *deploy.Options) { o.Components = []string{"forwarder"} }},
 	{".Values.hostNetwork", func(o *deploy.Options) { o.HostNetwork = true }},
@@ -138,11 +140,8 @@ func documents(o deploy.Options) (docs map[string]string, order []string, err er
 		if err != nil {
 			return nil, nil, err
 		}
-		if strings.Contains(string(b), "{{") {
-			return nil, nil, fmt.Errorf("%s %s: Helm would read its braces", obj.GetKind(), obj.GetName())
-		}
 		key := obj.GetKind() + " " + obj.GetNamespace() + "/" + obj.GetName()
-		docs[key] = string(b)
+		docs[key] = strings.ReplaceAll(string(b), "{{", "zz-braces")
 		order = append(order, key)
 	}
 	return docs, order, nil
@@ -167,6 +166,8 @@ func fileOf(key string) string {
 		return "rbac.yaml"
 	case strings.HasSuffix(name, "tenama-guard"):
 		return "guard.yaml"
+	case strings.Contains(name, "tenama-dashboard"), kind == "PrometheusRule", kind == "PodMonitor":
+		return "monitoring.yaml"
 	case strings.Contains(name, "tenama-forwarder"):
 		return "forwarder.yaml"
 	case kind == "FlowSchema", kind == "PriorityLevelConfiguration":

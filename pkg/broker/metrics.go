@@ -15,6 +15,7 @@ import (
 	"k8s.io/component-base/metrics/legacyregistry"
 
 	"tenama.dev/tenama/api/v1alpha1"
+	"tenama.dev/tenama/pkg/broker/lifecycle"
 )
 
 // The metrics of the broker. Their names are stable; docs/metrics.md is made from them.
@@ -50,6 +51,24 @@ var (
 		"When the serving certificate of this replica expires, as Unix time; it is renewed long before.")
 	metricBuild = gauges("tenama_build_info", "1, with the version of the broker.", "version", "goversion")
 )
+
+// A counter that appears with 1 has not increased, for Prometheus: what alerts count begins
+// with 0.
+func init() {
+	for _, result := range []string{"created", string(v1alpha1.CauseBudgetExceeded),
+		string(v1alpha1.CauseBudgetImpossible), string(v1alpha1.CauseNotContained),
+		string(metav1.StatusReasonInternalError), string(metav1.StatusReasonServerTimeout)} {
+		metricCreations.WithLabelValues(result)
+	}
+	for _, kind := range []string{"ResourceQuota", "LimitRange", "NetworkPolicy", "ServiceAccount", "RoleBinding",
+		"Namespace"} {
+		for _, was := range []string{lifecycle.Missing, lifecycle.Changed} {
+			for _, became := range []string{lifecycle.Restored, lifecycle.Refused} {
+				metricDrift.WithLabelValues(kind, was, became)
+			}
+		}
+	}
+}
 
 // documented are the metrics of the broker, in the order of docs/metrics.md.
 var documented []documentedMetric
@@ -94,7 +113,7 @@ func WriteMetrics(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Metrics\n\n<!-- This file is made from pkg/broker/metrics.go by make generate. -->\n\n" +
 		"The broker serves these metrics. [Installation](install.md#metrics) says who can read them, and\n" +
-		"[operation](operations.md#alerts) what to alert on. None has a label for a user or a namespace.\n\n" +
+		"[runbooks](runbooks.md) what to alert on. None has a label for a user or a namespace.\n\n" +
 		"| metric | type | labels | meaning |\n|---|---|---|---|\n")
 	for _, m := range slices.SortedFunc(slices.Values(documented), func(a, b documentedMetric) int {
 		return strings.Compare(a.name, b.name)

@@ -82,6 +82,8 @@ var layers = map[string][]string{
 	"test/node":             {"test/testenv"},
 	"test/node/probe":       {},
 	"test/wine":             {"test/testenv"},
+	"test/monitoring":       {"api/v1alpha1", "pkg/client", "test/testenv"},
+	"hack/dashboard":        {},
 	"test/worlds":           {"pkg/forwarder", "test/testenv"},
 	"hack/screenshots":      {"test/testenv", "test/testenv/terminal"},
 	"hack/prove":            {"api/v1alpha1", "pkg/client", "internal/attack", "test/stage", "test/testenv"},

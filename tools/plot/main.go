@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command plot draws the results of hack/bench: plot RESULTS.json DIR writes DIR/ID.svg for
-// each table with distributions, and for each with columns to draw.
+// each table with distributions, and for each with columns to draw. It also draws the dashboard
+// with the data of test/monitoring: plot DASHBOARD.json FILE.svg.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -40,16 +42,20 @@ type row struct {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: plot RESULTS.json DIR")
+		fmt.Fprintln(os.Stderr, "usage: plot RESULTS.json DIR, or plot DASHBOARD.json FILE.svg")
 		os.Exit(2)
 	}
-	if err := draw(os.Args[1], os.Args[2]); err != nil {
+	write := drawTables
+	if strings.HasSuffix(os.Args[2], ".svg") {
+		write = drawDashboard
+	}
+	if err := write(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "plot:", err)
 		os.Exit(1)
 	}
 }
 
-func draw(file, dir string) error {
+func drawTables(file, dir string) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return err
