@@ -166,7 +166,8 @@ func (p *panel) plot() (*plot.Plot, error) {
 		}
 		line.Color, line.Width = plotutil.Color(i), vg.Points(1.2)
 		out.Add(line)
-		if name := strings.TrimSpace(l.Name); name != "" {
+		// With many lines, those that stay at zero need no name.
+		if name := strings.TrimSpace(l.Name); name != "" && (len(p.Lines) < 5 || line.XYs[len(line.XYs)-1].Y > 0) {
 			out.Legend.Add(name, line)
 		}
 	}
