@@ -138,7 +138,7 @@ worlds-tests: cluster $(PROGRAMS) $(TOOLS)/notices/node_modules $(TOOLS)/gitlab-
 	$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/worlds
 
 # As make worlds.
-monitoring: cluster $(PROGRAMS) ## Test alerts and dashboard with Prometheus (Debian: prometheus)
+monitoring: cluster $(PROGRAMS) $(TOOLS)/kube-state-metrics ## Test alerts and dashboard with Prometheus (Debian: prometheus)
 	@if test/monitoring/packages.sh; then $(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/monitoring; fi
 
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
@@ -292,6 +292,10 @@ $(TOOLS)/cert-manager: tools/cert-manager/go.mod tools/cert-manager/main.go
 	@echo "Building cert-manager (the first time: a minute or more)" >&2
 	@mkdir -p $@-crds && cd tools/cert-manager && $(GO) build -ldflags "-s -w" -o $@ . && \
 		install -m 644 "$$($(GO) list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)"/deploy/crds/*.yaml $@-crds
+
+$(TOOLS)/kube-state-metrics: tools/kube-state-metrics/go.mod
+	@echo "Building kube-state-metrics (the first time: two minutes or more)" >&2
+	@cd tools/kube-state-metrics && $(GO) build -ldflags "-s -w" -o $@ k8s.io/kube-state-metrics/v2
 
 $(TOOLS)/plot: tools/plot/go.mod tools/plot/main.go
 	@cd tools/plot && $(GO) build -o $@ .
