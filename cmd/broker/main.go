@@ -61,7 +61,7 @@ func main() {
 		}
 	}
 	if err := run(ctx, o, log); err != nil {
-		log.Error("Broker failed", "err", err)
+		log.Error("Failed", "err", err)
 		os.Exit(1)
 	}
 }

@@ -3,7 +3,11 @@
 # such as smtp://mail.example.com, and MAIL_FROM.
 set -eu
 case $TYPE in *.expiring.*) ;; *) exit 0 ;; esac
-printf '%s' "$OWNER" | grep -Eqx '[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+' || exit 0
+case $OWNER in
+*[!A-Za-z0-9._+@-]* | -* | @* | *@ | *@*@*) exit 0 ;; # a line break would begin another header
+*@*) ;;
+*) exit 0 ;;
+esac
 curl --silent --show-error --url "$SMTP_URL" --mail-from "$MAIL_FROM" --mail-rcpt "$OWNER" --upload-file - <<MAIL
 From: $MAIL_FROM
 To: $OWNER

@@ -163,7 +163,7 @@ func (o *extendOptions) run(ctx context.Context, args []string) error {
 	o.printExpiry(before, after, c.Now())
 	if at := after.Status.ExpirationTimestamp; after.Status.IdleTTLSeconds != nil && at != nil &&
 		at.Add(clockPrecision).Before(expiry(before, c.Now())) {
-		fmt.Fprintf(o.ErrOut, "Warning: it is kept only while it is used: %s.\n", formatIdle(after))
+		fmt.Fprintf(o.ErrOut, "Warning: its class allows no later expiry without a further use: %s.\n", formatIdle(after))
 	}
 	if err := o.updateContext(ctx, after); err != nil {
 		fmt.Fprintf(o.ErrOut, "Warning: the expiry in the kubeconfig was not updated: %s\n", term.Clean(err.Error()))

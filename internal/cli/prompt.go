@@ -3,11 +3,13 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/internal/cli/term"
 )
 
@@ -57,12 +59,12 @@ func (o *promptOptions) print(now time.Time) {
 	if err != nil {
 		return // kubectl says so; a prompt must stay usable
 	}
-	e, ours := m.Current()
-	if !ours {
+	e, ours := m.Entry(cmp.Or(*o.flags.Context, m.CurrentContext))
+	if !ours || len(v1alpha1.ValidateName(e.Namespace, "", nil)) > 0 { // shells interpret what a prompt contains
 		return
 	}
 	left := e.ExpiresAt.Sub(now)
-	switch name := term.Clean(e.Namespace); {
+	switch name := e.Namespace; {
 	case e.ExpiresAt.IsZero() && o.within.d > 0, o.within.d > 0 && left > o.within.d:
 	case e.ExpiresAt.IsZero():
 		fmt.Fprintf(o.Out, "%s ", name)

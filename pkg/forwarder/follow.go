@@ -89,7 +89,7 @@ func (p *pipeline) follow(ctx context.Context, c *client.Client, silent bool) er
 		if err := p.relist(ctx, all, silent); err != nil {
 			return err
 		}
-		p.position.ResourceVersion, p.changed = version, true
+		p.position.ResourceVersion, p.changed, p.fresh = version, true, false
 		if err := p.save(ctx, 0); err != nil {
 			return err
 		}
@@ -112,6 +112,9 @@ func (p *pipeline) follow(ctx context.Context, c *client.Client, silent bool) er
 	}
 	for {
 		if err := p.notices(ctx, read); err != nil {
+			return err
+		}
+		if err := p.putOff(ctx, read); err != nil {
 			return err
 		}
 		wait := saveInterval

@@ -26,6 +26,9 @@ const (
 	maxAge = 24 * time.Hour
 	// rejectedTries is how often a message is tried that the receiver does not accept.
 	rejectedTries = 3
+	// modifiedInterval is the least time between two messages of type modified about a
+	// namespace: a tenant who changes it all the time does not hold up the messages about others.
+	modifiedInterval = 10 * time.Second
 	// saveInterval is the least time between two writes of a position. What was sent in the
 	// meantime is sent again if the process is killed.
 	saveInterval = 5 * time.Second
@@ -42,6 +45,7 @@ type pipeline struct {
 	log      *slog.Logger
 
 	position *position
+	fresh    bool // there is no position until the first list was handled
 	changed  bool // since the position was saved
 	saved    time.Time
 	limit    func(time.Duration) <-chan time.Time // time.After, but in tests
@@ -62,7 +66,7 @@ func (p *pipeline) begin(ctx context.Context) (first bool, err error) {
 		return false, err
 	}
 	if p.position = at; at == nil {
-		p.position, p.changed = &position{Known: map[string]record{}}, true
+		p.position, p.fresh = &position{Known: map[string]record{}}, true
 		return true, nil
 	}
 	if p.position.Gone != "" && p.position.Gone != p.urlHash() { // another address
@@ -131,11 +135,18 @@ func (p *pipeline) seen(ctx context.Context, tn *v1alpha1.TemporaryNamespace) er
 			return err
 		}
 	case next.State != old.State:
-		if err := p.deliver(ctx, modified, tn.ResourceVersion, p.now(), describe(tn)); err != nil {
+		if wait := old.Told.Add(modifiedInterval); p.now().Before(wait) {
+			next.State, next.Told, next.Later = old.State, old.Told, wait
+		} else if err := p.deliver(ctx, modified, tn.ResourceVersion, p.now(), describe(tn)); err != nil {
 			return err
+		} else {
+			next.Told = p.now()
 		}
 		fallthrough
 	default:
+		if next.State == old.State && next.Told.IsZero() {
+			next.Told = old.Told
+		}
 		if next.Given = old.Given; !next.Expires.Equal(old.Expires) {
 			next.Given = p.now() // the notices of the earlier expiry are void
 		}
@@ -158,6 +169,29 @@ func (p *pipeline) gone(ctx context.Context, name string) error {
 	}
 	delete(p.position.Known, name)
 	p.changed = true
+	return nil
+}
+
+// putOff sends the messages of type modified that were put off and are due, about what the
+// namespaces are now. Errors: as those of notices.
+func (p *pipeline) putOff(ctx context.Context, read func(name string) (*v1alpha1.TemporaryNamespace, error)) error {
+	for _, name := range slices.Sorted(maps.Keys(p.position.Known)) {
+		r := p.position.Known[name]
+		if r.Later.IsZero() || p.now().Before(r.Later) {
+			continue
+		}
+		tn, err := read(name)
+		if err != nil {
+			return err
+		}
+		r.Later = time.Time{}
+		p.position.Known[name], p.changed = r, true
+		if tn != nil && string(tn.UID) == r.UID { // otherwise an event of the watch says that it is gone
+			if err := p.seen(ctx, tn); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -266,7 +300,7 @@ func (p *pipeline) deliver(ctx context.Context, kind, what string, at time.Time,
 // save writes the position if it changed, and was not written within the interval. A failure is
 // logged: what was delivered since is delivered again after a restart. Errors: that ctx is done.
 func (p *pipeline) save(ctx context.Context, interval time.Duration) error {
-	if !p.changed || time.Since(p.saved) < interval {
+	if p.fresh || !p.changed || time.Since(p.saved) < interval {
 		return ctx.Err()
 	}
 	if err := p.store.save(ctx, p.endpoint.Name, p.position); err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,7 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.fresh = false // as after the first list
 	if err := s.save(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +119,51 @@ func TestNewEndpoint(t *testing.T) {
 	}
 	if err := s.gone(t.Context(), "a"); err != nil || len(r.types()) != 1 {
 		t.Errorf("messages %v, err %v", r.types(), err)
+	}
+}
+
+// A namespace that is changed all the time must not hold up the messages about others; what it
+// is in the end is told, also after a restart.
+func TestModifiedAllTheTime(t *testing.T) {
+	r := newReceiver(t)
+	s := newScene(t, r.URL, nil, nil)
+	label := func(n int) *v1alpha1.TemporaryNamespace {
+		return namespace("a", func(tn *v1alpha1.TemporaryNamespace) {
+			tn.Labels = map[string]string{"n": strconv.Itoa(n)}
+		})
+	}
+	for n := range 100 {
+		s.clock = s.clock.Add(100 * time.Millisecond)
+		if err := s.seen(t.Context(), label(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(r.types()); n > 3 { // created, modified, and at most one more in 10 s
+		t.Errorf("%d messages about 100 changes in ten seconds", n)
+	}
+	s.fresh = false // as after the first list
+	s.finish()
+	again := newScene(t, r.URL, s.kube, nil)
+	again.clock = s.clock.Add(modifiedInterval)
+	read := func(string) (*v1alpha1.TemporaryNamespace, error) { return label(99), nil }
+	for range 2 {
+		if err := again.putOff(t.Context(), read); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.got[len(r.got)-1].CustomData.Labels["n"]; got != "99" || len(r.types()) > 4 {
+		t.Errorf("the last message is about change %s, of %d messages", got, len(r.types()))
+	}
+}
+
+// A forwarder that ends before it could list must not take all namespaces for new ones when it
+// starts again.
+func TestEndBeforeFirstList(t *testing.T) {
+	s := newScene(t, "http://127.0.0.1:1", nil, nil)
+	s.finish()
+	again := newScene(t, "http://127.0.0.1:1", s.kube, nil)
+	if !again.fresh {
+		t.Error("a position was saved that knows of nothing")
 	}
 }
 
@@ -198,6 +245,7 @@ func TestGone(t *testing.T) {
 	if err := s.seen(t.Context(), namespace("a", nil)); !errors.Is(err, errGone) {
 		t.Fatal(err)
 	}
+	s.fresh = false // as after the first list
 	s.finish()
 	if again := newScene(t, r.URL, s.kube, nil); again.position.Gone == "" {
 		t.Error("after a restart, messages are sent again")

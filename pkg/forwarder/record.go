@@ -25,6 +25,10 @@ type record struct {
 	Expires time.Time `json:"e,omitzero"`
 	// Given is the time until which notices were given, or are void.
 	Given time.Time `json:"n,omitzero"`
+	// Later is when a message of type modified is due that was put off; zero if none was.
+	Later time.Time `json:"l,omitzero"`
+	// Told is when the last one was sent.
+	Told time.Time `json:"m,omitzero"`
 	// State changes when a message of type modified is due.
 	State string `json:"s"`
 }

@@ -4,6 +4,7 @@ package events
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -33,7 +34,7 @@ func TestLater(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				client := fake.NewClientset()
-				c := &cluster{lent(time.Hour)}
+				c := &cluster{ns: lent(time.Hour)}
 				l := NewLater(recorder(client), c, func() error { return nil })
 				go l.Run(ctx)
 				l.Record(c.ns, 5*time.Second, Event{Name: "tenama-created", Reason: "Created", Type: corev1.EventTypeNormal})
@@ -58,10 +59,10 @@ func TestLaterIsPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		client := fake.NewClientset()
-		c := &cluster{lent(time.Hour)}
+		c := &cluster{any: true}
 		l := NewLater(recorder(client), c, func() error { return nil })
-		for range 2 * maxLater { // half of them are dropped
-			l.Record(c.ns, 0, Event{Reason: "Created", Name: ""})
+		for i := range 2 * maxLater { // half of them are dropped
+			l.Record(named(fmt.Sprint("tmp-", i/maxEach)), 0, Event{Reason: "Created", Name: ""})
 		}
 		go l.Run(ctx)
 		time.Sleep(10 * time.Second)
@@ -75,6 +76,46 @@ func TestLaterIsPaced(t *testing.T) {
 		}
 		stop()
 		synctest.Wait()
+	})
+}
+
+// A tenant who extends a namespace all the time must not crowd out the Events of others.
+func TestLaterIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		client := fake.NewClientset()
+		c := &cluster{any: true}
+		l := NewLater(recorder(client), c, func() error { return nil })
+		for i := range 10 * maxLater {
+			l.Record(named("tmp-loop"), 0, Event{Name: fmt.Sprint("tenama-extended-", i), Reason: "Extended"})
+		}
+		l.Record(named("tmp-other"), 0, Event{Name: "tenama-created", Reason: "Created"})
+		go l.Run(ctx)
+		time.Sleep(10 * time.Second)
+		if n := count(t, client); n != maxEach+1 {
+			t.Errorf("%d Events, want %d of the one and 1 of the other", n, maxEach)
+		}
+		if len(l.each) != 0 {
+			t.Errorf("it remembers %d namespaces of which no Event waits", len(l.each))
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
+// A namespace in which the broker has lost its rights must not hold up the others.
+func TestRecordGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		r := recorder(client)
+		r.Retry = func(ctx context.Context, _ func() error) error { <-ctx.Done(); return ctx.Err() }
+		begun := time.Now()
+		if err := r.Record(t.Context(), lent(time.Hour), Event{Reason: "Created"}); err == nil {
+			t.Error("it succeeds")
+		}
+		if took := time.Since(begun); took > recordTimeout {
+			t.Errorf("it took %s", took)
+		}
 	})
 }
 

@@ -100,13 +100,19 @@ func (n *Notifier) Reconcile(ctx context.Context, name string) (time.Time, error
 		}
 		notice, known.given = before, due
 	}
-	known.given = now
-	n.seen[name] = known
 	n.mu.Unlock()
 	if now.Before(known.at) {
-		n.Recorder.Record(ctx, ns, Event{Name: expiryName(known.at, notice), Type: corev1.EventTypeWarning,
-			Reason: v1alpha1.EventExpiresSoon, Action: "Expire", Message: n.Warning(ns, now)})
+		if err := n.Recorder.Record(ctx, ns, Event{Name: expiryName(known.at, notice), Type: corev1.EventTypeWarning,
+			Reason: v1alpha1.EventExpiresSoon, Action: "Expire", Message: n.Warning(ns, now)}); err != nil {
+			return time.Time{}, err // it is given later, or the next one
+		}
 	}
+	n.mu.Lock()
+	if now, ok := n.seen[name]; ok && now.uid == known.uid && now.at.Equal(known.at) { // it was not moved meanwhile
+		now.given = known.given
+		n.seen[name] = now
+	}
+	n.mu.Unlock()
 	return n.Due(ns), nil
 }
 

@@ -15,15 +15,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"tenama.dev/tenama/api/v1alpha1"
 )
 
-// cluster has one namespace, tmp-a, at most.
-type cluster struct{ ns *corev1.Namespace }
+// cluster has one namespace, tmp-a, at most; with any, it has each one that is asked for.
+type cluster struct {
+	ns  *corev1.Namespace
+	any bool
+}
 
 func (c *cluster) Get(name string) *corev1.Namespace {
+	if c.any {
+		return named(name)
+	}
 	if c.ns == nil || c.ns.Name != name {
 		return nil
 	}
@@ -42,6 +51,12 @@ func lent(ttl time.Duration, more ...string) *corev1.Namespace {
 	for i := 0; i < len(more); i += 2 {
 		ns.Annotations[more[i]] = more[i+1]
 	}
+	return ns
+}
+
+func named(name string) *corev1.Namespace {
+	ns := lent(time.Hour)
+	ns.Name, ns.UID = name, types.UID("uid-"+name)
 	return ns
 }
 
@@ -142,7 +157,7 @@ func TestNotices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := fake.NewClientset()
-				c := &cluster{lent(row.ttl, row.more...)}
+				c := &cluster{ns: lent(row.ttl, row.more...)}
 				var changes map[time.Duration]func()
 				if row.changes != nil {
 					changes = row.changes(c)
@@ -161,7 +176,7 @@ func TestNotices(t *testing.T) {
 func TestNoticesOfReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		c := &cluster{lent(2 * time.Hour)}
+		c := &cluster{ns: lent(2 * time.Hour)}
 		first, second := notifier(c, client), notifier(c, client)
 		time.Sleep(time.Hour)
 		for _, n := range []*Notifier{first, second, notifier(c, client), first} {
@@ -187,7 +202,7 @@ func TestNoticesOfReplicas(t *testing.T) {
 func TestNoticeWaitsForContainment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		c := &cluster{lent(2 * time.Hour)}
+		c := &cluster{ns: lent(2 * time.Hour)}
 		n := notifier(c, client)
 		n.Contained = func() error { return errors.New("not proven") }
 		time.Sleep(time.Hour)
@@ -202,9 +217,30 @@ func TestNoticeWaitsForContainment(t *testing.T) {
 	})
 }
 
+// An Event that cannot be created now is created later.
+func TestNoticeIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		fails := true
+		client.PrependReactor("create", "events", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return fails, nil, errors.New("etcd is slow")
+		})
+		c := &cluster{ns: lent(2 * time.Hour)}
+		n := notifier(c, client)
+		time.Sleep(time.Hour)
+		if _, err := n.Reconcile(t.Context(), "tmp-a"); err == nil {
+			t.Error("the queue does not learn that it failed")
+		}
+		fails = false
+		if _, err := n.Reconcile(t.Context(), "tmp-a"); err != nil || count(t, client) != 1 {
+			t.Errorf("the second time: %d Events, err %v", count(t, client), err)
+		}
+	})
+}
+
 // What the Notifier remembers must not grow with the namespaces that are gone.
 func TestNotifierForgets(t *testing.T) {
-	c := &cluster{lent(2 * time.Hour)}
+	c := &cluster{ns: lent(2 * time.Hour)}
 	n := notifier(c, fake.NewClientset())
 	n.Due(c.ns)
 	now := metav1.NewTime(time.Now())

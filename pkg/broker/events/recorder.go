@@ -48,8 +48,15 @@ type Recorder struct {
 	Retry func(context.Context, func() error) error
 }
 
-// Record creates an Event in ns. A failure is logged: nothing depends on an Event.
-func (r *Recorder) Record(ctx context.Context, ns *corev1.Namespace, e Event) {
+// recordTimeout bounds the creation of one Event: where the broker has lost its rights, Retry
+// would go on until they are back, and hold up the Events of all other namespaces.
+const recordTimeout = 5 * time.Second
+
+// Record creates an Event in ns. It succeeds if the Event exists, or if the namespace is gone or
+// being deleted. A failure is logged.
+func (r *Recorder) Record(ctx context.Context, ns *corev1.Namespace, e Event) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
 	about := e.Regarding
 	if about.Kind == "" {
 		about = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: ns.Name, UID: ns.UID}
@@ -74,9 +81,10 @@ func (r *Recorder) Record(ctx context.Context, ns *corev1.Namespace, e Event) {
 	switch {
 	case err == nil, apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err),
 		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-	default:
-		r.Log.Warn("Creating an Event failed", "namespace", ns.Name, "reason", e.Reason, "err", err)
+		return nil
 	}
+	r.Log.Warn("Creating an Event failed", "namespace", ns.Name, "reason", e.Reason, "err", err)
+	return fmt.Errorf("create an Event in %q: %w", ns.Name, err)
 }
 
 // shorten cuts a message to maxMessage bytes, at a character.

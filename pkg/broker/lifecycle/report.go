@@ -44,5 +44,5 @@ func (m *Manager) report(ctx context.Context, ns *corev1.Namespace, d drift) {
 		e.Type, e.Reason = corev1.EventTypeWarning, v1alpha1.EventGuardRailDiffers
 		e.Message = what + ", and cannot be restored: " + d.why
 	}
-	m.Events.Record(ctx, ns, e)
+	_ = m.Events.Record(ctx, ns, e) // which was logged
 }
