@@ -36,6 +36,13 @@ func leased(tn *TemporaryNamespace) {
 	tn.Spec.LeaseDurationSeconds, tn.Spec.RenewTime = &minute, &at
 }
 
+// idle makes tn one of a class that ends what was not used for two hours.
+func idle(tn *TemporaryNamespace) {
+	leased(tn)
+	hour, two := int64(3600), int64(7200)
+	tn.Spec.LeaseDurationSeconds, tn.Status.IdleTTLSeconds = &hour, &two
+}
+
 func unbounded(tn *TemporaryNamespace) {
 	tn.Status.Lifetime, tn.Status.MaximumExpirationTimestamp, tn.Spec.TTLSeconds = LifetimeUnbounded, nil, nil
 }
@@ -79,6 +86,16 @@ func TestValidateUpdate(t *testing.T) {
 		"a longer lease": {leased, func(tn *TemporaryNamespace) {
 			tn.Spec.LeaseDurationSeconds = seconds(3600)
 		}, ""},
+		"a lease as long as the class keeps unused namespaces": {idle, func(tn *TemporaryNamespace) {
+			tn.Spec.LeaseDurationSeconds = seconds(7200)
+		}, ""},
+		"a longer one": {idle, func(tn *TemporaryNamespace) {
+			tn.Spec.LeaseDurationSeconds = seconds(7201)
+		}, "spec.leaseDurationSeconds"},
+		"a longer one, from before the class had it": {func(tn *TemporaryNamespace) {
+			idle(tn)
+			tn.Spec.LeaseDurationSeconds = seconds(9000)
+		}, func(*TemporaryNamespace) {}, ""},
 		"a shorter lease": {leased, func(tn *TemporaryNamespace) {
 			tn.Spec.LeaseDurationSeconds = seconds(10)
 		}, "spec.leaseDurationSeconds"},

@@ -78,7 +78,7 @@ func TestPrivateAddress(t *testing.T) {
 	}
 	err = s.sender.send(t.Context(), m, DefaultSource, s.clock)
 	if err == nil || !strings.Contains(err.Error(), errPrivate.Error()) || r.requests() != 0 {
-		t.Errorf("err %v, %d requests", err, r.requests())
+		t.Fatalf("err %v, %d requests", err, r.requests())
 	}
 	if strings.Contains(err.Error(), "localhost") {
 		t.Errorf("the error reveals the URL: %v", err)

@@ -27,10 +27,9 @@ var errRelist = errors.New("the watch cannot be resumed")
 // run sends the messages of an endpoint until ctx is done or the endpoint is gone.
 func (p *pipeline) run(ctx context.Context, c *client.Client) {
 	defer p.finish()
-	first := false
 	for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, time.Minute) {
-		var err error
-		if first, err = p.begin(ctx); err == nil {
+		err := p.begin(ctx)
+		if err == nil {
 			break
 		}
 		p.log.Error("The endpoint cannot begin; retrying", "err", err)
@@ -45,7 +44,7 @@ func (p *pipeline) run(ctx context.Context, c *client.Client) {
 	}
 	for ctx.Err() == nil {
 		begun := time.Now()
-		err := p.follow(ctx, c, first)
+		err := p.follow(ctx, c)
 		switch {
 		case errors.Is(err, errGone):
 			p.log.Error("The endpoint answered 410; it gets no messages until its URL is changed")
@@ -55,7 +54,6 @@ func (p *pipeline) run(ctx context.Context, c *client.Client) {
 		case err != nil && ctx.Err() == nil:
 			p.log.Warn("Following the namespaces failed; retrying", "err", err)
 		}
-		first = first && p.position.ResourceVersion == ""
 		if time.Since(begun) < time.Second {
 			p.sleep(ctx, time.Second)
 		}
@@ -80,16 +78,16 @@ func (p *pipeline) sleep(ctx context.Context, d time.Duration) {
 
 // follow resumes the watch where the position says, or lists first. Errors: errGone, errRelist,
 // those of the API, and that ctx is done.
-func (p *pipeline) follow(ctx context.Context, c *client.Client, silent bool) error {
+func (p *pipeline) follow(ctx context.Context, c *client.Client) error {
 	if p.position.ResourceVersion == "" {
 		all, version, err := list(ctx, c)
 		if err != nil {
 			return err
 		}
-		if err := p.relist(ctx, all, silent); err != nil {
+		if err := p.relist(ctx, all); err != nil {
 			return err
 		}
-		p.position.ResourceVersion, p.changed, p.fresh = version, true, false
+		p.position.ResourceVersion, p.changed = version, true
 		if err := p.save(ctx, 0); err != nil {
 			return err
 		}

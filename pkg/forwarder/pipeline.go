@@ -45,7 +45,7 @@ type pipeline struct {
 	log      *slog.Logger
 
 	position *position
-	fresh    bool // there is no position until the first list was handled
+	fresh    bool // the first list was not handled yet
 	changed  bool // since the position was saved
 	saved    time.Time
 	limit    func(time.Duration) <-chan time.Time // time.After, but in tests
@@ -57,27 +57,26 @@ func (p *pipeline) urlHash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// begin loads the position. The first time, what exists is known and is not reported: an
-// endpoint that is added to a full cluster is not told of thousands of creations. Errors: those
-// of the store.
-func (p *pipeline) begin(ctx context.Context) (first bool, err error) {
+// begin loads the position. Errors: those of the store.
+func (p *pipeline) begin(ctx context.Context) error {
 	at, err := p.store.load(ctx, p.endpoint.Name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if p.position = at; at == nil {
 		p.position, p.fresh = &position{Known: map[string]record{}}, true
-		return true, nil
+		return nil
 	}
 	if p.position.Gone != "" && p.position.Gone != p.urlHash() { // another address
 		p.position.Gone, p.changed = "", true
 	}
-	return false, nil
+	return nil
 }
 
-// relist handles all namespaces that exist, and those that are gone. With silent, it sends
-// nothing. Errors: errGone, and that ctx is done.
-func (p *pipeline) relist(ctx context.Context, all []v1alpha1.TemporaryNamespace, silent bool) error {
+// relist handles all namespaces that exist, and those that are gone. The first time, what exists
+// is known and is not reported: an endpoint that is added to a full cluster is not told of
+// thousands of creations. Errors: errGone, and that ctx is done.
+func (p *pipeline) relist(ctx context.Context, all []v1alpha1.TemporaryNamespace) error {
 	exists := map[string]bool{}
 	for i := range all {
 		exists[string(all[i].UID)] = true
@@ -93,11 +92,11 @@ func (p *pipeline) relist(ctx context.Context, all []v1alpha1.TemporaryNamespace
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	for i := range all {
-		if silent {
+		if p.fresh {
 			if tn := &all[i]; p.concerns(tn) && tn.Status.Phase != v1alpha1.PhasePending {
 				r := recordOf(tn)
 				r.Given = p.now()
-				p.position.Known[tn.Name], p.changed = r, true
+				p.position.Known[tn.Name] = r
 			}
 			continue
 		}
@@ -105,6 +104,7 @@ func (p *pipeline) relist(ctx context.Context, all []v1alpha1.TemporaryNamespace
 			return err
 		}
 	}
+	p.fresh, p.changed = false, true
 	return nil
 }
 
@@ -300,7 +300,7 @@ func (p *pipeline) deliver(ctx context.Context, kind, what string, at time.Time,
 // save writes the position if it changed, and was not written within the interval. A failure is
 // logged: what was delivered since is delivered again after a restart. Errors: that ctx is done.
 func (p *pipeline) save(ctx context.Context, interval time.Duration) error {
-	if p.fresh || !p.changed || time.Since(p.saved) < interval {
+	if !p.changed || time.Since(p.saved) < interval {
 		return ctx.Err()
 	}
 	if err := p.store.save(ctx, p.endpoint.Name, p.position); err != nil {

@@ -88,37 +88,38 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.fresh = false // as after the first list
 	if err := s.save(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	again := newScene(t, r.URL, s.kube, nil)
 	all := []v1alpha1.TemporaryNamespace{*namespace("c", nil), *namespace("b", nil)}
-	if err := again.relist(t.Context(), all, false); err != nil {
+	if err := again.relist(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"created a", "created b", "deleted a", "created c"}
 	if diff := cmp.Diff(want, r.types()); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
-	if d := r.got[2].CustomData; d.Owner != "alice" || d.ClassName != "default" || d.UID != "uid-a" {
+	if d := r.got[2].CustomData; d.Owner != "alice" || d.ClassName != "default" || d.UID != "uid-a" ||
+		d.ExpirationTimestamp == nil || !d.ExpirationTimestamp.Equal(namespace("a", nil).Status.ExpirationTimestamp.Time) {
 		t.Errorf("the message about a namespace that is gone: %+v", d)
 	}
 }
 
 // An endpoint that is added to a full cluster must not get a message for each namespace, but
-// one when any of them changes.
+// for each change since: also for those that a watch missed, after which all are listed again.
 func TestNewEndpoint(t *testing.T) {
 	r := newReceiver(t)
 	s := newScene(t, r.URL, nil, nil)
-	if err := s.relist(t.Context(), []v1alpha1.TemporaryNamespace{*namespace("a", nil)}, true); err != nil {
+	if err := s.relist(t.Context(), []v1alpha1.TemporaryNamespace{*namespace("a", nil)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.types(); got != nil {
 		t.Errorf("at the start: %v", got)
 	}
-	if err := s.gone(t.Context(), "a"); err != nil || len(r.types()) != 1 {
-		t.Errorf("messages %v, err %v", r.types(), err)
+	err := s.relist(t.Context(), []v1alpha1.TemporaryNamespace{*namespace("b", nil)})
+	if diff := cmp.Diff([]string{"deleted a", "created b"}, r.types()); err != nil || diff != "" {
+		t.Errorf("err %v, messages (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -141,7 +142,6 @@ func TestModifiedAllTheTime(t *testing.T) {
 	if n := len(r.types()); n > 3 { // created, modified, and at most one more in 10 s
 		t.Errorf("%d messages about 100 changes in ten seconds", n)
 	}
-	s.fresh = false // as after the first list
 	s.finish()
 	again := newScene(t, r.URL, s.kube, nil)
 	again.clock = s.clock.Add(modifiedInterval)
@@ -191,6 +191,36 @@ func TestExpiring(t *testing.T) {
 	}
 	if e := r.got[1]; !strings.HasSuffix(e.Context.ID, "-300") || e.CustomData.ExpirationTimestamp == nil {
 		t.Errorf("after an outage, the notice of five minutes is due: %+v", e)
+	}
+}
+
+// The notices of an expiry that was moved are void: the user who moved it knows. Here, the one
+// of an hour before the new expiry would be due at once.
+func TestExpiringMoved(t *testing.T) {
+	r := newReceiver(t)
+	s := newScene(t, r.URL, nil, func(e *Endpoint) { e.Types = []string{expiring} })
+	moved := namespace("a", func(tn *v1alpha1.TemporaryNamespace) {
+		end := metav1.NewTime(tn.CreationTimestamp.Add(150 * time.Minute))
+		tn.Status.ExpirationTimestamp = &end
+	})
+	start := s.clock
+	for _, row := range []struct {
+		after time.Duration
+		tn    *v1alpha1.TemporaryNamespace
+		want  int
+	}{{0, namespace("a", nil), 0}, {time.Hour, namespace("a", nil), 1}, {100 * time.Minute, moved, 1},
+		{135 * time.Minute, moved, 2}} {
+		s.clock = start.Add(row.after)
+		if err := s.seen(t.Context(), row.tn); err != nil {
+			t.Fatal(err)
+		}
+		read := func(string) (*v1alpha1.TemporaryNamespace, error) { return row.tn, nil }
+		if err := s.notices(t.Context(), read); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.types()); n != row.want {
+			t.Errorf("after %s: %d notices, want %d", row.after, n, row.want)
+		}
 	}
 }
 
@@ -245,7 +275,6 @@ func TestGone(t *testing.T) {
 	if err := s.seen(t.Context(), namespace("a", nil)); !errors.Is(err, errGone) {
 		t.Fatal(err)
 	}
-	s.fresh = false // as after the first list
 	s.finish()
 	if again := newScene(t, r.URL, s.kube, nil); again.position.Gone == "" {
 		t.Error("after a restart, messages are sent again")

@@ -34,6 +34,7 @@ type receiver struct {
 	answers []answer // for the next requests; after them, 204
 	got     []event
 	headers []http.Header
+	bodies  [][]byte
 }
 
 type answer struct {
@@ -67,7 +68,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if a.code == http.StatusNoContent && json.Unmarshal(b, &e) == nil {
 		r.got = append(r.got, e)
 	}
-	r.headers = append(r.headers, req.Header)
+	r.headers, r.bodies = append(r.headers, req.Header), append(r.bodies, b)
 	w.WriteHeader(a.code)
 }
 
@@ -125,7 +126,7 @@ func newScene(t *testing.T, url string, kube *fake.Clientset, change func(*Endpo
 		done <- s.clock
 		return done
 	}
-	if _, err := s.begin(t.Context()); err != nil {
+	if err := s.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s

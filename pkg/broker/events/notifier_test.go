@@ -141,6 +141,10 @@ func TestNotices(t *testing.T) {
 		"extended by less than a notice": {2 * time.Hour, nil, func(c *cluster) map[time.Duration]func() {
 			return map[time.Duration]func(){110 * time.Minute: annotate(c, v1alpha1.AnnotationExtendUntil, at(150*time.Minute))}
 		}, []string{"01:00", "01:45", "02:15", "02:25"}},
+		"extended, with less left than a notice that is not given": {2 * time.Hour, nil,
+			func(c *cluster) map[time.Duration]func() {
+				return map[time.Duration]func(){100 * time.Minute: annotate(c, v1alpha1.AnnotationExtendUntil, at(150*time.Minute))}
+			}, []string{"01:00", "02:15", "02:25"}},
 		"held, and released after two of three": {2 * time.Hour, nil, func(c *cluster) map[time.Duration]func() {
 			return map[time.Duration]func(){
 				30 * time.Minute:  annotate(c, v1alpha1.AnnotationHold, "evidence"),

@@ -86,6 +86,29 @@ func TestCreateStrategy(t *testing.T) {
 	}
 }
 
+// A namespace of a class that ends what is not used must not get a longer lease than the class
+// gives, or none.
+func TestIdleLease(t *testing.T) {
+	idle := int64(120)
+	class := &policyv1alpha1.NamespaceClass{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
+	class.Spec.Lifetime = policyv1alpha1.Lifetime{DefaultTTLSeconds: 60, MaximumTTLSeconds: 600, IdleTTLSeconds: &idle}
+	for _, row := range []struct {
+		asked, got int64
+		want       []string
+	}{{0, 120, nil}, {60, 60, nil}, {120, 120, nil}, {121, 121, []string{"spec.leaseDurationSeconds"}}} {
+		tn := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: "tmp-a"}}
+		if row.asked > 0 {
+			tn.Spec.LeaseDurationSeconds = &row.asked
+		}
+		rest.FillObjectMetaSystemFields(tn)
+		s := &createStrategy{Scheme: typer, class: class, prefix: "tmp-"}
+		err := rest.BeforeCreate(s, request.WithNamespace(context.Background(), ""), tn)
+		if diff := cmp.Diff(row.want, invalidFields(t, err)); diff != "" || *tn.Spec.LeaseDurationSeconds != row.got {
+			t.Errorf("lease of %d s: got %d s, %s", row.asked, *tn.Spec.LeaseDurationSeconds, diff)
+		}
+	}
+}
+
 // A manifest that leaves fields out must neither undo an extension nor change the owner;
 // what no client can set stays.
 func TestUpdateStrategy(t *testing.T) {
