@@ -94,10 +94,9 @@ func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Hand
 		case apierrors.IsForbidden(err):
 			refusal := apierrors.NewServiceUnavailable("the broker lacks the rights of ClusterRole \"tenama:broker\": check " +
 				"that deploy/ is installed completely, and that there is no other installation (" + err.Error() + ")")
-			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
+			refuse(w, r, refusal)
 		case err != nil:
-			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the access review failed; try again"), codecs,
-				v1alpha1.GroupVersion, w, r)
+			refuse(w, r, apierrors.NewServiceUnavailable("the access review failed; try again"))
 		default:
 			responsewriters.Forbidden(attributes, w, r, reason, codecs)
 		}
@@ -108,8 +107,7 @@ func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Hand
 func untilServing(next http.Handler, state *health) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if info, ok := request.RequestInfoFrom(r.Context()); ok && info.IsResourceRequest && !state.serving.Load() {
-			responsewriters.ErrorNegotiated(apierrors.NewServiceUnavailable("the broker is starting; try again"), codecs,
-				v1alpha1.GroupVersion, w, r)
+			refuse(w, r, apierrors.NewServiceUnavailable("the broker is starting; try again"))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -136,11 +134,21 @@ func whileContained(next http.Handler, state *health) http.Handler {
 				" (for administrators: docs/security.md, \"When the broker is not contained\")")
 			refusal.ErrStatus.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: v1alpha1.CauseNotContained,
 				Message: err.Error()}}}
-			responsewriters.ErrorNegotiated(refusal, codecs, v1alpha1.GroupVersion, w, r)
+			refuse(w, r, refusal)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refuse answers with an error instead of passing the request on. The metrics count creations
+// that end here, too.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	info, ok := request.RequestInfoFrom(r.Context())
+	if ok && info.IsResourceRequest && info.Verb == "create" && !r.URL.Query().Has("dryRun") {
+		recordCreation(err, 0)
+	}
+	responsewriters.ErrorNegotiated(err, codecs, v1alpha1.GroupVersion, w, r)
 }
 
 // withPanicRecovery turns a panic into an InternalError, and logs it with its stack.

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/component-base/metrics/legacyregistry"
 )
 
 func as(verb string, resource bool) *http.Request {
@@ -199,6 +200,44 @@ func TestAuthorize(t *testing.T) {
 				t.Errorf("got %d %s, want %d with %q", code, body, c.code, c.say)
 			}
 		})
+	}
+}
+
+// counted returns how many creations had a result.
+func counted(t *testing.T, result string) (n float64) {
+	t.Helper()
+	families, err := legacyregistry.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "tenama_creations_total" && m.GetLabel()[0].GetValue() == result {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
+// An alert on creations that fail must count those that end before they reach the registry,
+// and no other requests.
+func TestRefusedCreationsCount(t *testing.T) {
+	state := &health{contained: func() error { return errors.New("not contained") }}
+	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	before := counted(t, "NotContained")
+	dry := as("create", true)
+	dry.URL.RawQuery = "dryRun=All"
+	for _, r := range []*http.Request{as("create", true), as("patch", true), as("get", true), as("create", false), dry} {
+		status(whileContained(served, state), r)
+	}
+	if n := counted(t, "NotContained") - before; n != 1 {
+		t.Errorf("%v creations were counted, want 1", n)
+	}
+	before = counted(t, "ServiceUnavailable")
+	status(untilServing(served, state), as("create", true))
+	if n := counted(t, "ServiceUnavailable") - before; n != 1 {
+		t.Errorf("while it starts: %v creations were counted, want 1", n)
 	}
 }
 

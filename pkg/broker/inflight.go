@@ -10,10 +10,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
-	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/pkg/broker/registry"
 )
 
@@ -89,7 +87,7 @@ func openings() func(context.Context) (func(), error) {
 }
 
 func tooMany(w http.ResponseWriter, r *http.Request, why string) {
-	responsewriters.ErrorNegotiated(apierrors.NewTooManyRequests(why, 1), codecs, v1alpha1.GroupVersion, w, r)
+	refuse(w, r, apierrors.NewTooManyRequests(why, 1))
 }
 
 // requester returns the user of a request, and reports whether no limit applies to it.

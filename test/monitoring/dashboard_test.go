@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tenama.dev/tenama/api/v1alpha1"
-	"tenama.dev/tenama/pkg/client"
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -32,28 +31,25 @@ type model struct {
 	}
 }
 
-// load uses two brokers as a busy cluster would, until ctx is done: namespaces that expire, that
+// load uses the brokers as a busy cluster would, until ctx is done: namespaces that expire, that
 // are extended and deleted, creations that a budget refuses, a quota that is deleted, a hold.
-func load(ctx context.Context, t *testing.T, c *testenv.Cluster, alice *client.Client) {
-	t.Helper()
+func (s *site) load(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		tn := &v1alpha1.TemporaryNamespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("tmp-load-%d", i)}}
-		ttl := int64(5 + 40*(i%3)) // some expire at once
-		tn.Spec.TTLSeconds = &ttl
+		name, class := fmt.Sprintf("tmp-load-%d", i), ""
 		if i%5 == 4 {
-			tn.Spec.ClassName = "small"
+			class = "small"
 		}
-		made, err := alice.Create(ctx, tn, metav1.CreateOptions{})
+		err := s.create(ctx, name, class, time.Duration(5+40*(i%3))*time.Second) // some expire at once
 		if err == nil && i%4 == 1 {
-			_, _, _ = alice.Extend(ctx, made.Name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
+			_, _, _ = s.alice.Extend(ctx, name, func(_ *v1alpha1.TemporaryNamespace, now time.Time) time.Time {
 				return now.Add(time.Hour)
 			}, "busy", metav1.PatchOptions{})
 		}
 		if i%20 == 2 { // of the default class, and lives long enough
-			_, _ = c.Kubectl("admin", "delete", "resourcequota", "tenama", "-n", tn.Name)
+			_, _ = s.Kubectl("admin", "delete", "resourcequota", "tenama", "-n", name)
 		}
 		if i == 30 {
-			_, _ = c.Kubectl("admin", "tenama", "hold", tn.Name, "--reason=evidence")
+			_, _ = s.Kubectl("admin", "tenama", "hold", name, "--reason=evidence")
 		}
 		select {
 		case <-ctx.Done():
@@ -62,63 +58,14 @@ func load(ctx context.Context, t *testing.T, c *testenv.Cluster, alice *client.C
 	}
 }
 
-const small = `
-apiVersion: policy.tenama.dev/v1alpha1
-kind: NamespaceClass
-metadata: {name: small}
-spec:
-  lifetime: {defaultTTLSeconds: 3600, maximumTTLSeconds: 86400}
----
-apiVersion: policy.tenama.dev/v1alpha1
-kind: NamespaceBudget
-metadata: {name: small}
-spec: {classNames: [small], total: {count/temporarynamespaces: 2}}
-`
-
 // A panel without data is worse than none: Prometheus runs the query of each panel against two
 // brokers under load, and evaluates all alerts.
 func TestDashboard(t *testing.T) {
-	ctx := t.Context()
-	c, err := testenv.StartCluster(ctx, filepath.Join(t.TempDir(), "c"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Stop)
-	port, err := c.Install(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out, err := c.KubectlIn("admin", small, "apply", "--server-side", "-f", "-"); err != nil {
-		t.Fatal(out)
-	}
-	if out, err := c.Kubectl("admin", "create", "clusterrolebinding", "admins", "--clusterrole=cluster-admin",
-		"--user=alice"); err != nil {
-		t.Fatal(out)
-	}
-	first, second := address(t), address(t)
-	broker, err := c.StartBroker(ctx, port, "broker-0", "--metrics-address="+first, "--inspect-interval=3s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Kill)
-	other, err := c.LaunchBroker(ctx, port, "broker-1", fmt.Sprintf("--secure-port=%d", port-1),
-		"--metrics-address="+second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(other.Kill)
-	p := startPrometheus(t, first, second)
-	config, err := testenv.LoadConfig(c.Kubeconfig("alice"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	alice, err := client.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	working, stop := context.WithCancel(ctx)
+	s := newSite(t, "--inspect-interval=3s")
+	p := startPrometheus(t, s.metrics[0], s.metrics[1])
+	working, stop := context.WithCancel(t.Context())
 	defer stop()
-	go load(working, t, c, alice)
+	go s.load(working)
 
 	b, err := os.ReadFile(filepath.Join(testenv.Root(), "deploy", "components", "grafana", "tenama.json"))
 	if err != nil {

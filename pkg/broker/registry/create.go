@@ -47,11 +47,22 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	out, err := r.create(ctx, tn, validate, o.DryRun)
 	if len(o.DryRun) == 0 {
 		r.Created(err, time.Since(began))
+		r.logRefusal(ctx, tn, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// logRefusal logs that a budget refused a namespace, for those who look for the user whose
+// program does not stop asking.
+func (r *Registry) logRefusal(ctx context.Context, tn *v1alpha1.TemporaryNamespace, err error) {
+	if apierrors.HasStatusCause(err, v1alpha1.CauseBudgetExceeded) ||
+		apierrors.HasStatusCause(err, v1alpha1.CauseBudgetImpossible) {
+		r.Log.Info("Refused", "namespace", tn.Name, "user", userName(ctx), "class", tn.Spec.ClassName, "err", err,
+			"auditID", auditID(ctx))
+	}
 }
 
 func (r *Registry) create(ctx context.Context, tn *v1alpha1.TemporaryNamespace, validate rest.ValidateObjectFunc,
