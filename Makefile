@@ -138,7 +138,7 @@ worlds-tests: cluster $(PROGRAMS) $(TOOLS)/notices/node_modules $(TOOLS)/gitlab-
 	$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/worlds
 
 # As make worlds.
-monitoring: cluster $(PROGRAMS) $(TOOLS)/kube-state-metrics ## Test alerts and dashboard with Prometheus (Debian: prometheus)
+monitoring: cluster $(PROGRAMS) $(TOOLS)/kube-state-metrics $(TOOLS)/crds ## Test alerts and dashboard with Prometheus (Debian: prometheus)
 	@if test/monitoring/packages.sh; then $(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/monitoring; fi
 
 krew: dist cluster $(TOOLS)/krew $(TOOLS)/validate-krew-manifest ## Make a release and test it with the real krew; ARGS=-cold compiles everything twice
@@ -296,6 +296,13 @@ $(TOOLS)/cert-manager: tools/cert-manager/go.mod tools/cert-manager/main.go
 $(TOOLS)/kube-state-metrics: tools/kube-state-metrics/go.mod
 	@echo "Building kube-state-metrics (the first time: two minutes or more)" >&2
 	@cd tools/kube-state-metrics && $(GO) build -ldflags "-s -w" -o $@ k8s.io/kube-state-metrics/v2
+
+$(TOOLS)/crds: tools/crds/go.mod
+	@mkdir -p $@ && cd tools/crds && $(GO) mod download github.com/grafana/grafana-operator/v5 \
+		github.com/prometheus-operator/prometheus-operator && dir() { $(GO) list -m -f '{{.Dir}}' "$$1"; } && \
+		install -m 644 "$$(dir github.com/grafana/grafana-operator/v5)"/config/crd/bases/*_grafanadashboards.yaml \
+			"$$(dir github.com/prometheus-operator/prometheus-operator)"/example/prometheus-operator-crd/*_podmonitors.yaml \
+			"$$(dir github.com/prometheus-operator/prometheus-operator)"/example/prometheus-operator-crd/*_prometheusrules.yaml $@
 
 $(TOOLS)/plot: tools/plot/go.mod tools/plot/main.go
 	@cd tools/plot && $(GO) build -o $@ .

@@ -36,7 +36,15 @@ type Options struct {
 // AnnotationOptions is the annotation of the broker's Deployment with the options.
 const AnnotationOptions = "tenama.dev/install-options"
 
-var prefixPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,20})-$`) // as --prefix of the broker
+// Patterns of options. They are compiled when they are used: every start of the plugin would
+// pay for it.
+const (
+	prefixPattern   = `^[a-z0-9]([-a-z0-9]{0,20})-$` // as --prefix of the broker
+	registryPattern = `^[a-z0-9]+([._:/-]+[a-z0-9]+)*$`
+	// imagePattern is the grammar of an image reference, without its limits of length
+	// (github.com/distribution/reference).
+	imagePattern = `^[a-z0-9]+([._:/-]+[a-z0-9]+)*?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`
+)
 
 // Validate returns an error that names the first invalid option.
 func (o *Options) Validate() error {
@@ -44,17 +52,17 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("namespace %q: %s", o.Namespace, e[0])
 	}
 	for _, p := range o.Prefixes {
-		if !prefixPattern.MatchString(p) {
+		if !regexp.MustCompile(prefixPattern).MatchString(p) {
 			return fmt.Errorf("prefix %q: use lower-case letters, digits and dashes, ending in a dash, such as tmp-", p)
 		}
 		if strings.HasPrefix(cmp.Or(o.Namespace, DefaultNamespace), p) {
 			return fmt.Errorf("prefix %q: namespace %q of the broker begins with it", p, cmp.Or(o.Namespace, DefaultNamespace))
 		}
 	}
-	if o.Image != "" && !imagePattern.MatchString(o.Image) {
+	if o.Image != "" && !regexp.MustCompile(imagePattern).MatchString(o.Image) {
 		return fmt.Errorf("image %q: use NAME:TAG or NAME@sha256:DIGEST", o.Image)
 	}
-	if o.Registry != "" && !registryPattern.MatchString(o.Registry) {
+	if o.Registry != "" && !regexp.MustCompile(registryPattern).MatchString(o.Registry) {
 		return fmt.Errorf("registry %q: use HOST or HOST/PATH, such as registry.example.com/mirror", o.Registry)
 	}
 	if o.Replicas < 0 {
@@ -72,13 +80,6 @@ func (o *Options) Validate() error {
 	}
 	return nil
 }
-
-// imagePattern is the grammar of an image reference, without its limits of length
-// (github.com/distribution/reference).
-var imagePattern = regexp.MustCompile(
-	`^[a-z0-9]+([._:/-]+[a-z0-9]+)*?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
-
-var registryPattern = regexp.MustCompile(`^[a-z0-9]+([._:/-]+[a-z0-9]+)*$`)
 
 // Objects returns the manifests of an installation in the order in which they have to be
 // applied: namespace and definitions, what restricts the broker, its rights, the broker.

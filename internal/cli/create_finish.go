@@ -81,7 +81,11 @@ func (o *createOptions) advise(c *client.Client, created *v1alpha1.TemporaryName
 	}
 	switch t := created.Status.ExpirationTimestamp; {
 	case t != nil:
-		line = fmt.Sprintf("Expires %s. Extend: %s", term.RelativeTime(t.Time, c.Now()), command("extend%s", name))
+		line = "Expires " + term.RelativeTime(t.Time, c.Now())
+		if created.Status.IdleTTLSeconds != nil {
+			line += "; " + formatIdle(created)
+		}
+		line += ". Extend: " + command("extend%s", name)
 	case created.Status.Lifetime == v1alpha1.LifetimeUnbounded:
 		line += " Delete: " + command("delete%s", name)
 	default:

@@ -105,11 +105,12 @@ func (c *Cluster) Exists(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// removable returns the objects of an installation in the order of their removal: the
+// removable returns the objects of an installation, and of the components that have objects of
+// the cluster, in the order of their removal: the
 // namespace and the definitions come last, as they are the first to be applied. In a namespace
 // that is not that of an installation, objects of these names are of others.
 func (c *Cluster) removable(ctx context.Context) ([]*unstructured.Unstructured, error) {
-	objects, err := deploy.Objects(deploy.Options{Namespace: c.namespace})
+	objects, err := deploy.Objects(deploy.Options{Namespace: c.namespace, Components: []string{"forwarder"}})
 	if err != nil {
 		return nil, err
 	}

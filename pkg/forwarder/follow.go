@@ -27,6 +27,7 @@ var errRelist = errors.New("the watch cannot be resumed")
 // run sends the messages of an endpoint until ctx is done or the endpoint is gone.
 func (p *pipeline) run(ctx context.Context, c *client.Client) {
 	defer p.finish()
+	begun(p.endpoint.Name)
 	for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, time.Minute) {
 		err := p.begin(ctx)
 		if err == nil {
@@ -39,6 +40,7 @@ func (p *pipeline) run(ctx context.Context, c *client.Client) {
 		return
 	}
 	if p.position.Gone != "" {
+		metricGone.WithLabelValues(p.endpoint.Name).Set(1)
 		p.log.Error("The endpoint answered 410 before; it gets no messages until its URL is changed")
 		return
 	}
@@ -47,6 +49,7 @@ func (p *pipeline) run(ctx context.Context, c *client.Client) {
 		err := p.follow(ctx, c)
 		switch {
 		case errors.Is(err, errGone):
+			metricGone.WithLabelValues(p.endpoint.Name).Set(1)
 			p.log.Error("The endpoint answered 410; it gets no messages until its URL is changed")
 			return
 		case errors.Is(err, errRelist):

@@ -17,9 +17,28 @@ var (
 	metricOldest = metrics.NewGaugeVec(&metrics.GaugeOpts{Name: "tenama_forwarder_waiting_seconds",
 		Help: "Age of the message that an endpoint did not accept yet; 0 without any.",
 	}, []string{"endpoint"})
+	metricGone = metrics.NewGaugeVec(&metrics.GaugeOpts{Name: "tenama_forwarder_gone",
+		Help: "1 if an endpoint answered 410 and gets no messages any more, otherwise 0.",
+	}, []string{"endpoint"})
 )
 
-func init() { registry.MustRegister(metricMessages, metricOldest) }
+func init() { registry.MustRegister(metricMessages, metricOldest, metricGone) }
+
+// begun sets the metrics of an endpoint to 0: for Prometheus, a counter that appears with 1 has
+// not increased.
+func begun(endpoint string) {
+	for _, result := range []string{"delivered", "retried", "rejected", "expired"} {
+		metricMessages.WithLabelValues(endpoint, result)
+	}
+	metricOldest.WithLabelValues(endpoint).Set(0)
+	metricGone.WithLabelValues(endpoint).Set(0)
+}
+
+// forget removes the metrics of all endpoints, before those of another configuration begin.
+func forget() {
+	metricOldest.Reset()
+	metricGone.Reset()
+}
 
 // handler serves /metrics and /livez.
 func handler() http.Handler {

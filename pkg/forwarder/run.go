@@ -106,6 +106,7 @@ func (f *forwarder) serve(ctx context.Context, raw []byte, c *Config) ([]byte, *
 	defer running.Wait()
 	defer stop()
 	names := map[string]bool{}
+	forget()
 	for i := range c.Endpoints {
 		e := &c.Endpoints[i]
 		names[e.Name] = true

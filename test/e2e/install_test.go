@@ -266,6 +266,9 @@ func TestInstaller(t *testing.T) {
 		i.kubectl("get", "configmap", "theirs", "-n", "tenama-system")
 		i.expect(124, yes(), "error: timed out: ")
 		i.kubectl("delete", "configmap", "theirs", "-n", "tenama-system")
+		// What the component forwarder has in the cluster goes, too.
+		i.expect(124, yes(), "error: timed out: ")
+		i.kubectl("apply", "-f", filepath.Join(testenv.Root(), "deploy", "components", "forwarder", "forwarder.yaml"))
 		i.expect(0, []string{"uninstall", "--yes"}, "tenama was removed")
 		if out := i.objects(); out != "" {
 			t.Errorf("left behind: %s", out)

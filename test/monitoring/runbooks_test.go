@@ -4,6 +4,7 @@ package monitoring
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"tenama.dev/tenama/api/v1alpha1"
 	"tenama.dev/tenama/test/testenv"
 )
 
@@ -35,7 +39,8 @@ func TestRunbooks(t *testing.T) {
 	s := newSite(t, "--inspect-interval=2s", "--containment-interval=2s", "--revoke-access-after=5s",
 		"--cert-lifetime=1h")
 	s.kubectl("", "delete", "role", "tenama:broker", "-n", "tenama-system") // certificates cannot be renewed
-	p := startPrometheus(t, s.metrics[0], s.metrics[1], startStateMetrics(t, s.Cluster))
+	webhooks := newWebhooks(t)
+	p := startPrometheus(t, s.metrics[0], s.metrics[1], s.startForwarder(webhooks), startStateMetrics(t, s.Cluster))
 	exprs := map[string]string{}
 	for _, g := range rules(t, t.TempDir()).Spec.Groups {
 		for _, r := range g.Rules {
@@ -48,13 +53,13 @@ func TestRunbooks(t *testing.T) {
 	}
 	sections := regexp.MustCompile(`(?m)^## `).Split(string(b), -1)[1:]
 	tried := map[string]runbook{}
-	for _, r := range runbooks() {
+	for _, r := range runbooks(webhooks) {
 		tried[r.alert] = r
 	}
 	if len(sections) != len(exprs) || len(tried) != len(exprs) {
 		t.Fatalf("%d alerts, %d runbooks, %d of them tried", len(exprs), len(sections), len(tried))
 	}
-	for _, r := range runbooks() {
+	for _, r := range runbooks(webhooks) {
 		t.Run(r.alert, func(t *testing.T) {
 			s := *s
 			s.T = t
@@ -126,7 +131,7 @@ func (s *site) look(r runbook, section string) error {
 
 // runbooks returns the causes, in an order in which none makes another alert true before its
 // turn.
-func runbooks() []runbook {
+func runbooks(w *webhooks) []runbook {
 	return []runbook{
 		// It is true from the beginning, by --cert-lifetime.
 		{alert: "TenamaCertificateExpires", shows: []string{"Renewing the serving certificate failed"},
@@ -177,10 +182,31 @@ func runbooks() []runbook {
 		{alert: "TenamaQuotaFull", cause: func(s *site) { s.configMaps("tmp-quota", 85, 97) }, mend: func(s *site) {
 			s.kubectl("", "delete", "configmaps", "--all", "-n", "tmp-quota")
 		}},
+		{alert: "TenamaForwarderWaits", cause: func(s *site) {
+			w.answer("chat", http.StatusInternalServerError)
+			s.must("tmp-waits", "default", time.Hour)
+		}, shows: []string{`"endpoint":"chat"`, "the endpoint answers 500"}, mend: func(*site) {
+			w.answer("chat", http.StatusNoContent)
+		}},
+		{alert: "TenamaForwarderDrops", cause: func(s *site) {
+			w.answer("chat", http.StatusBadRequest)
+			s.must("tmp-dropped", "default", time.Hour)
+		}, shows: []string{`"endpoint":"chat"`, `"namespace":"tmp-dropped"`, "it is dropped"}, mend: func(*site) {
+			w.answer("chat", http.StatusNoContent)
+		}, stays: true},
+		{alert: "TenamaForwarderGone", cause: func(s *site) {
+			w.answer("mail", http.StatusGone)
+			s.must("tmp-gone", "default", time.Hour)
+		}, shows: []string{`"endpoint":"mail"`}, mend: func(s *site) {
+			if err := s.forwarder.Write(w.config("chat")); err != nil {
+				s.Fatal(err)
+			}
+		}},
 		{alert: "TenamaNotContained", cause: func(s *site) {
 			s.kubectl("", "delete", "validatingadmissionpolicybinding", "tenama-broker")
 			for failed := 0; failed < 15; {
-				if s.create(s.Context(), fmt.Sprintf("tmp-fails-%d", failed), "default", time.Hour) != nil {
+				err := s.create(s.Context(), fmt.Sprintf("tmp-fails-%d", failed), "default", time.Hour)
+				if apierrors.HasStatusCause(err, v1alpha1.CauseNotContained) {
 					failed++
 				}
 			}

@@ -42,6 +42,8 @@ type site struct {
 	metrics [2]string // addresses
 	port    int
 	flags   []string
+
+	forwarder *testenv.Forwarder
 }
 
 func newSite(t *testing.T, flags ...string) *site {
@@ -111,6 +113,7 @@ func (s *site) kubectl(stdin string, args ...string) string {
 func (s *site) shell(line string) (string, error) {
 	line = strings.NewReplacer("kubectl -n tenama-system logs deployment/tenama-broker",
 		"cat "+s.brokers[0].Log+" "+s.brokers[1].Log,
+		"kubectl -n tenama-system logs deployment/tenama-forwarder", "cat "+s.forwarder.Log,
 		"kubectl tenama install", "kubectl apply --server-side -k "+filepath.Join(s.Deploy, "overlays", "local"),
 	).Replace(line)
 	cmd := exec.Command("bash", "-o", "pipefail", "-c", line)

@@ -35,7 +35,9 @@ func startStateMetrics(t *testing.T, c *testenv.Cluster) string {
 	host, metrics, _ := strings.Cut(at, ":")
 	_, own, _ := strings.Cut(telemetry, ":")
 	cmd := exec.Command(testenv.Bin("tools/kube-state-metrics"), "--kubeconfig="+c.Kubeconfig("admin"),
-		"--host="+host, "--port="+metrics, "--telemetry-host="+host, "--telemetry-port="+own, "--resources=namespaces,resourcequotas",
+		"--host="+host, "--port="+metrics,
+		"--telemetry-host="+host, "--telemetry-port="+own,
+		"--resources=namespaces,resourcequotas",
 		"--metric-labels-allowlist="+strings.Join(values.Labels, ","),
 		"--metric-annotations-allowlist="+strings.Join(values.Annotations, ","))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
