@@ -25,6 +25,7 @@ func outages(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("outage", flag.ContinueOnError)
 	only := fs.String("run", "", "regular expression: run only these faults")
 	short := fs.Bool("short", false, "run only the faults that are part of make test")
+	page := fs.String("page", "", "file to write the table to, as Markdown, if nothing is wrong")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -33,12 +34,12 @@ func outages(ctx context.Context, args []string) error {
 		return fmt.Errorf("--run: %w", err)
 	}
 	return inDir(func(dir string) error {
-		return causeAll(ctx, dir, func(f fault) bool { return chosen.MatchString(f.name) && (f.short || !*short) })
+		return causeAll(ctx, dir, *page, func(f fault) bool { return chosen.MatchString(f.name) && (f.short || !*short) })
 	})
 }
 
-// causeAll causes the chosen faults, one after the other.
-func causeAll(ctx context.Context, dir string, chosen func(fault) bool) error {
+// causeAll causes the chosen faults, one after the other, and writes the page, if it has a path.
+func causeAll(ctx context.Context, dir, page string, chosen func(fault) bool) error {
 	s, err := newScene(ctx, dir)
 	if err != nil {
 		return err
@@ -67,8 +68,18 @@ func causeAll(ctx context.Context, dir string, chosen func(fault) bool) error {
 		return fmt.Errorf("%d checks failed:\n%s", len(wrong), strings.Join(wrong, "\n"))
 	}
 	fmt.Printf("\n# %d faults: nothing was lost, leaked, deleted early or left without guard rails\n", len(rows))
-	return nil
+	if page == "" {
+		return nil
+	}
+	version, err := serverVersion(s.c)
+	if err != nil {
+		return err
+	}
+	return writePage(page, version, rows)
 }
+
+// noFault is the name of the row for comparison.
+const noFault = "no fault, for comparison"
 
 // fault is a disturbance.
 type fault struct {

@@ -19,7 +19,7 @@ import (
 // faults returns all faults, in the order in which they are caused.
 func faults() []fault {
 	out := []fault{
-		{name: "no fault, for comparison", short: true, cause: func(ctx context.Context, _ *scene) error {
+		{name: noFault, short: true, cause: func(ctx context.Context, _ *scene) error {
 			pause(ctx, 15*time.Second)
 			return nil
 		}},
