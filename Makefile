@@ -298,11 +298,11 @@ $(TOOLS)/kube-state-metrics: tools/kube-state-metrics/go.mod
 	@cd tools/kube-state-metrics && $(GO) build -ldflags "-s -w" -o $@ k8s.io/kube-state-metrics/v2
 
 $(TOOLS)/crds: tools/crds/go.mod
-	@mkdir -p $@ && cd tools/crds && $(GO) mod download github.com/grafana/grafana-operator/v5 \
+	@rm -rf $@.new && mkdir -p $@.new && cd tools/crds && $(GO) mod download github.com/grafana/grafana-operator/v5 \
 		github.com/prometheus-operator/prometheus-operator && dir() { $(GO) list -m -f '{{.Dir}}' "$$1"; } && \
 		install -m 644 "$$(dir github.com/grafana/grafana-operator/v5)"/config/crd/bases/*_grafanadashboards.yaml \
 			"$$(dir github.com/prometheus-operator/prometheus-operator)"/example/prometheus-operator-crd/*_podmonitors.yaml \
-			"$$(dir github.com/prometheus-operator/prometheus-operator)"/example/prometheus-operator-crd/*_prometheusrules.yaml $@
+			"$$(dir github.com/prometheus-operator/prometheus-operator)"/example/prometheus-operator-crd/*_prometheusrules.yaml $@.new && rm -rf $@ && mv $@.new $@
 
 $(TOOLS)/plot: tools/plot/go.mod tools/plot/main.go
 	@cd tools/plot && $(GO) build -o $@ .

@@ -29,6 +29,9 @@ func outages(ctx context.Context, args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	if *page != "" && (*only != "" || *short) {
+		return errors.New("-page requires all faults: leave -run and -short out")
+	}
 	chosen, err := regexp.Compile(*only)
 	if err != nil {
 		return fmt.Errorf("--run: %w", err)
@@ -67,7 +70,7 @@ func causeAll(ctx context.Context, dir, page string, chosen func(fault) bool) er
 	if len(wrong) > 0 {
 		return fmt.Errorf("%d checks failed:\n%s", len(wrong), strings.Join(wrong, "\n"))
 	}
-	fmt.Printf("\n# %d faults: nothing was lost, leaked, deleted early or left without guard rails\n", len(rows))
+	fmt.Printf("\n# %d faults: nothing was lost, leaked, deleted early or left without guard rails\n", causedBy(rows))
 	if page == "" {
 		return nil
 	}

@@ -38,6 +38,8 @@ const (
 	apiService = "v1alpha1.tenama.dev"
 	nameLabel  = "app.kubernetes.io/name" // tenama on every object
 	usersName  = "tenama-users"           // ClusterRoleBinding of those who may use tenama
+	// forwarderSecret is the configuration of the component forwarder (docs/notices.md).
+	forwarderSecret = "tenama-forwarder"
 )
 
 var (

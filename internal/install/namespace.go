@@ -57,7 +57,9 @@ func (c *Cluster) Others(ctx context.Context, o *deploy.Options) ([]string, erro
 			return nil, fmt.Errorf("list the %s of namespace %q: %w", r.Resource, c.namespace, err)
 		}
 		for i := range list.Items {
-			if !comesWithNamespace(&list.Items[i]) && !slices.Contains(o.PullSecrets, list.Items[i].GetName()) {
+			name := list.Items[i].GetName()
+			if !comesWithNamespace(&list.Items[i]) && !slices.Contains(o.PullSecrets, name) &&
+				(r.Resource != "secrets" || name != forwarderSecret) {
 				out = append(out, r.Resource+"/"+list.Items[i].GetName())
 			}
 		}

@@ -105,10 +105,10 @@ func (c *Cluster) Exists(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// removable returns the objects of an installation, and of the components that have objects of
-// the cluster, in the order of their removal: the
-// namespace and the definitions come last, as they are the first to be applied. In a namespace
-// that is not that of an installation, objects of these names are of others.
+// removable returns the objects of an installation, and of its component forwarder, in the order
+// of their removal: the namespace and the definitions come last, as they are the first to be
+// applied. In a namespace that is not that of an installation, objects of these names are of
+// others.
 func (c *Cluster) removable(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	objects, err := deploy.Objects(deploy.Options{Namespace: c.namespace, Components: []string{"forwarder"}})
 	if err != nil {
@@ -118,7 +118,12 @@ func (c *Cluster) removable(ctx context.Context) ([]*unstructured.Unstructured, 
 	users.SetAPIVersion("rbac.authorization.k8s.io/v1")
 	users.SetKind("ClusterRoleBinding")
 	users.SetName(usersName)
-	objects = append(objects, users)
+	webhooks := &unstructured.Unstructured{} // made by hand, without a label
+	webhooks.SetAPIVersion("v1")
+	webhooks.SetKind("Secret")
+	webhooks.SetNamespace(c.namespace)
+	webhooks.SetName(forwarderSecret)
+	objects = append(objects, users, webhooks)
 	slices.Reverse(objects)
 	ours, labelled, err := c.isHome(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apiserver/pkg/audit"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/filters"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
@@ -49,7 +50,7 @@ func filter(router http.Handler, proxy *auth.FrontProxy, authz authorizer.Author
 			return filters.WithAuthentication(h, proxy.Authenticator, filters.Unauthorized(codecs), nil, proxy.Headers)
 		},
 		withInFlightLimit,
-		func(h http.Handler) http.Handler { return withAuthorization(h, authz) },
+		func(h http.Handler) http.Handler { return withAuthorization(h, authz, log) },
 		func(h http.Handler) http.Handler { return untilServing(h, state) },
 		func(h http.Handler) http.Handler { return whileContained(h, state) },
 		withDepthLimit,
@@ -80,7 +81,7 @@ func withHeaders(next http.Handler, now func() time.Time) http.Handler {
 // withAuthorization repeats the authorization that kube-apiserver did before it proxied
 // the request. It differs from filters.WithAuthorization if the authorizer fails: then
 // its error names the missing rights of the broker.
-func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Handler {
+func withAuthorization(next http.Handler, authz authorizer.Authorizer, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		attributes, err := filters.GetAuthorizerAttributes(r.Context())
 		if err != nil {
@@ -88,6 +89,11 @@ func withAuthorization(next http.Handler, authz authorizer.Authorizer) http.Hand
 			return
 		}
 		decision, reason, err := authz.Authorize(r.Context(), attributes)
+		if err != nil && decision != authorizer.DecisionAllow && r.Context().Err() == nil {
+			user, _ := requester(r)
+			log.Warn("Access review failed", "user", user, "verb", attributes.GetVerb(), "err", err,
+				"auditID", string(audit.GetAuditIDTruncated(r.Context())))
+		}
 		switch {
 		case decision == authorizer.DecisionAllow:
 			next.ServeHTTP(w, r)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -194,7 +195,7 @@ func TestAuthorize(t *testing.T) {
 			h := withAuthorization(served, authorizer.AuthorizerFunc(func(context.Context,
 				authorizer.Attributes) (authorizer.Decision, string, error) {
 				return c.decision, "", c.err
-			}))
+			}), slog.New(slog.DiscardHandler))
 			code, body := status(h, as("list", true))
 			if code != c.code || !strings.Contains(body, c.say) || strings.Contains(body, "secret detail") {
 				t.Errorf("got %d %s, want %d with %q", code, body, c.code, c.say)

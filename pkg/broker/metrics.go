@@ -57,7 +57,8 @@ var (
 func init() {
 	for _, result := range []string{"created", string(v1alpha1.CauseBudgetExceeded),
 		string(v1alpha1.CauseBudgetImpossible), string(v1alpha1.CauseNotContained),
-		string(metav1.StatusReasonInternalError), string(metav1.StatusReasonServerTimeout)} {
+		string(metav1.StatusReasonInternalError), string(metav1.StatusReasonServerTimeout),
+		string(metav1.StatusReasonTimeout), string(metav1.StatusReasonServiceUnavailable), "Unknown"} {
 		metricCreations.WithLabelValues(result)
 	}
 	for _, kind := range []string{"ResourceQuota", "LimitRange", "NetworkPolicy", "ServiceAccount", "RoleBinding",

@@ -27,12 +27,13 @@ var errRelist = errors.New("the watch cannot be resumed")
 // run sends the messages of an endpoint until ctx is done or the endpoint is gone.
 func (p *pipeline) run(ctx context.Context, c *client.Client) {
 	defer p.finish()
-	begun(p.endpoint.Name)
+	zero(p.endpoint.Name)
 	for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, time.Minute) {
 		err := p.begin(ctx)
 		if err == nil {
 			break
 		}
+		metricErrors.WithLabelValues(p.endpoint.Name).Inc()
 		p.log.Error("The endpoint cannot begin; retrying", "err", err)
 		p.sleep(ctx, pause)
 	}
@@ -55,6 +56,7 @@ func (p *pipeline) run(ctx context.Context, c *client.Client) {
 		case errors.Is(err, errRelist):
 			p.position.ResourceVersion, p.changed = "", true
 		case err != nil && ctx.Err() == nil:
+			metricErrors.WithLabelValues(p.endpoint.Name).Inc()
 			p.log.Warn("Following the namespaces failed; retrying", "err", err)
 		}
 		if time.Since(begun) < time.Second {
@@ -130,6 +132,9 @@ func (p *pipeline) follow(ctx context.Context, c *client.Client) error {
 				return err
 			}
 		case e, ok := <-w.ResultChan():
+			if !ok && ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if !ok {
 				return errRelist // it ended because of an error that it does not repeat
 			}

@@ -22,9 +22,9 @@ const (
 	firstRetry, lastRetry = time.Second, 5 * time.Minute
 	// maxRetryAfter bounds the pause that a receiver can ask for.
 	maxRetryAfter = time.Hour
-	// maxAge is how long a message is tried.
+	// maxAge is how long an endpoint may accept nothing before messages of that age are dropped.
 	maxAge = 24 * time.Hour
-	// rejectedTries is how often a message is tried that the receiver does not accept.
+	// rejectedTries is how often a receiver may reject a message before it is dropped.
 	rejectedTries = 3
 	// modifiedInterval is the least time between two messages of type modified about a
 	// namespace: a tenant who changes it all the time does not hold up the messages about others.
@@ -45,8 +45,9 @@ type pipeline struct {
 	log      *slog.Logger
 
 	position *position
-	fresh    bool // the first list was not handled yet
-	changed  bool // since the position was saved
+	fresh    bool      // the first list was not handled yet
+	changed  bool      // since the position was saved
+	failing  time.Time // since when the endpoint accepts nothing; zero while it does
 	saved    time.Time
 	limit    func(time.Duration) <-chan time.Time // time.After, but in tests
 }
@@ -253,27 +254,34 @@ func (p *pipeline) deliver(ctx context.Context, kind, what string, at time.Time,
 		p.log.Error("A message cannot be encoded; it is dropped", "namespace", d.Namespace, "type", kind, "err", err)
 		return nil
 	}
-	pause := firstRetry
+	pause, rejected := firstRetry, 0
 	for try := 1; ; try++ {
 		err := p.sender.send(ctx, m, p.source, p.now())
+		if errors.Is(err, errRejected) {
+			rejected++
+		}
+		if err != nil && p.failing.IsZero() {
+			p.failing = p.now()
+		}
 		var later *retryLater
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			p.count("delivered")
+			p.works("delivered")
 			p.log.Info("Delivered", "namespace", m.name, "type", kind, "id", m.id, "tries", try)
 			return p.save(ctx, saveInterval)
 		case errors.Is(err, errGone):
 			p.position.Gone, p.changed = p.urlHash(), true
+			waits.end(p.endpoint.Name)
 			return err
-		case errors.Is(err, errRejected) && try >= rejectedTries:
-			p.count("rejected")
+		case rejected >= rejectedTries:
+			p.works("rejected")
 			p.log.Error("A message was not accepted; it is dropped", "namespace", m.name, "type", kind, "id", m.id, "err", err)
 			return nil
-		case p.now().Sub(m.at) > maxAge && try > 1:
+		case p.now().Sub(m.at) > maxAge && p.now().Sub(p.failing) > maxAge:
 			p.count("expired")
-			p.log.Error("A message could not be delivered for a day; it is dropped", "namespace", m.name, "type", kind,
+			p.log.Error("The endpoint accepted nothing for a day; the message is dropped", "namespace", m.name, "type", kind,
 				"id", m.id, "err", err)
 			return nil
 		}
@@ -282,7 +290,7 @@ func (p *pipeline) deliver(ctx context.Context, kind, what string, at time.Time,
 			wait = min(max(later.after, wait), maxRetryAfter)
 		}
 		p.count("retried")
-		metricOldest.WithLabelValues(p.endpoint.Name).Set(p.now().Sub(m.at).Seconds())
+		waits.begin(p.endpoint.Name)
 		p.log.Warn("Delivery failed; retrying", "namespace", m.name, "type", kind, "id", m.id, "tries", try,
 			"waitSeconds", wait.Seconds(), "err", err)
 		if err := p.save(ctx, saveInterval); err != nil {
@@ -304,6 +312,7 @@ func (p *pipeline) save(ctx context.Context, interval time.Duration) error {
 		return ctx.Err()
 	}
 	if err := p.store.save(ctx, p.endpoint.Name, p.position); err != nil {
+		metricErrors.WithLabelValues(p.endpoint.Name).Inc()
 		p.log.Warn("Saving the position failed", "err", err)
 		return ctx.Err()
 	}
@@ -311,9 +320,13 @@ func (p *pipeline) save(ctx context.Context, interval time.Duration) error {
 	return nil
 }
 
+// works counts a message to which the endpoint gave an answer that is final.
+func (p *pipeline) works(result string) {
+	p.failing = time.Time{}
+	waits.end(p.endpoint.Name)
+	p.count(result)
+}
+
 func (p *pipeline) count(result string) {
 	metricMessages.WithLabelValues(p.endpoint.Name, result).Inc()
-	if result != "retried" {
-		metricOldest.WithLabelValues(p.endpoint.Name).Set(0)
-	}
 }

@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -234,17 +237,20 @@ func TestAnswers(t *testing.T) {
 		least    time.Duration // of the first pause
 		err      error
 	}{
-		"accepted":             {nil, 1, 1, 0, nil},
-		"accepted with 200":    {[]answer{{code: 200}}, 1, 0, 0, nil},
-		"an error, then not":   {[]answer{{code: 500}, {code: 502}}, 3, 1, firstRetry / 2, nil},
-		"busy":                 {[]answer{{code: 429, retryAfter: "90"}}, 2, 1, 90 * time.Second, nil},
-		"busy until":           {[]answer{{code: 503, retryAfter: at(time.Hour)}}, 2, 1, firstRetry / 2, nil},
-		"busy for ever":        {[]answer{{code: 503, retryAfter: "999999999"}}, 2, 1, maxRetryAfter, nil},
-		"nonsense":             {[]answer{{code: 503, retryAfter: "-1"}}, 2, 1, firstRetry / 2, nil},
-		"not allowed, then is": {[]answer{{code: 401}, {code: 403}, {code: 404}}, 4, 1, firstRetry / 2, nil},
-		"a redirect":           {[]answer{{code: 302}, {code: 307}}, 3, 1, firstRetry / 2, nil},
-		"never acceptable":     {[]answer{{code: 400}, {code: 422}, {code: 415}, {code: 400}}, 3, 0, firstRetry / 2, nil},
-		"gone":                 {[]answer{{code: 410}}, 1, 0, 0, errGone},
+		"accepted":                 {nil, 1, 1, 0, nil},
+		"accepted with 200":        {[]answer{{code: 200}}, 1, 0, 0, nil},
+		"an error, then not":       {[]answer{{code: 500}, {code: 502}}, 3, 1, firstRetry / 2, nil},
+		"busy":                     {[]answer{{code: 429, retryAfter: "90"}}, 2, 1, 90 * time.Second, nil},
+		"busy until":               {[]answer{{code: 503, retryAfter: at(time.Hour)}}, 2, 1, firstRetry / 2, nil},
+		"busy for ever":            {[]answer{{code: 503, retryAfter: "999999999"}}, 2, 1, maxRetryAfter, nil},
+		"nonsense":                 {[]answer{{code: 503, retryAfter: "-1"}}, 2, 1, firstRetry / 2, nil},
+		"not allowed, then is":     {[]answer{{code: 401}, {code: 403}, {code: 404}}, 4, 1, firstRetry / 2, nil},
+		"a redirect":               {[]answer{{code: 302}, {code: 307}}, 3, 1, firstRetry / 2, nil},
+		"never acceptable":         {[]answer{{code: 400}, {code: 422}, {code: 415}, {code: 400}}, 3, 0, firstRetry / 2, nil},
+		"rejected while it starts": {[]answer{{code: 503}, {code: 503}, {code: 400}}, 4, 1, firstRetry / 2, nil},
+		"busy, and rejects": {[]answer{{code: 400}, {code: 503}, {code: 400}, {code: 503}, {code: 400}}, 5, 0,
+			firstRetry / 2, nil},
+		"gone": {[]answer{{code: 410}}, 1, 0, 0, errGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, row.answers...)
@@ -281,6 +287,64 @@ func TestGone(t *testing.T) {
 	}
 	if moved := newScene(t, r.URL+"/other", s.kube, nil); moved.position.Gone != "" {
 		t.Error("at another address, no messages are sent")
+	}
+}
+
+// After a weekend without a forwarder, messages are old when they are sent first: a receiver that
+// asks for a pause must not lose them.
+func TestOldMessages(t *testing.T) {
+	r := newReceiver(t, answer{code: 429}, answer{code: 429})
+	s := newScene(t, r.URL, nil, nil)
+	s.clock = s.clock.Add(60 * time.Hour)
+	if err := s.seen(t.Context(), namespace("a", nil)); err != nil || len(r.types()) != 1 {
+		t.Errorf("messages %v, err %v", r.types(), err)
+	}
+}
+
+// waited returns tenama_forwarder_waiting_seconds of an endpoint, as Prometheus reads it.
+func waited(t *testing.T, endpoint string) float64 {
+	t.Helper()
+	w := httptest.NewRecorder()
+	handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	m := regexp.MustCompile(`tenama_forwarder_waiting_seconds\{endpoint="` + endpoint + `"\} (\S+)`).
+		FindStringSubmatch(w.Body.String())
+	if m == nil {
+		t.Fatalf("no metric of %s: %s", endpoint, w.Body)
+	}
+	v, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// The alert about an endpoint that accepts nothing must count from the first failure, also while
+// a long pause goes on, and must end with the failures, or when the endpoint is gone.
+func TestWaiting(t *testing.T) {
+	for name, answers := range map[string][]answer{
+		"works-again": {{code: 500}, {code: 500}}, "is-gone": {{code: 500}, {code: 410}},
+		"rejects": {{code: 400}, {code: 400}, {code: 400}},
+	} {
+		r := newReceiver(t, answers...)
+		s := newScene(t, r.URL, nil, func(e *Endpoint) { e.Name = name })
+		zero(name)
+		limit := s.limit
+		var during []float64
+		s.limit = func(d time.Duration) <-chan time.Time {
+			time.Sleep(time.Millisecond)
+			during = append(during, waited(t, name))
+			return limit(d)
+		}
+		if before := waited(t, name); before != 0 {
+			t.Errorf("%s: before, %v s", name, before)
+		}
+		_ = s.seen(t.Context(), namespace("a", nil))
+		if after := waited(t, name); after != 0 {
+			t.Errorf("%s: afterwards, %v s", name, after)
+		}
+		if len(during) == 0 || !slices.IsSorted(during) || during[0] <= 0 {
+			t.Errorf("%s: meanwhile %v s", name, during)
+		}
 	}
 }
 

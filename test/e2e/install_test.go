@@ -269,6 +269,7 @@ func TestInstaller(t *testing.T) {
 		// What the component forwarder has in the cluster goes, too.
 		i.expect(124, yes(), "error: timed out: ")
 		i.kubectl("apply", "-f", filepath.Join(testenv.Root(), "deploy", "components", "forwarder", "forwarder.yaml"))
+		i.kubectl("create", "secret", "generic", "tenama-forwarder", "-n", "tenama-system", "--from-literal=config.yaml=x")
 		i.expect(0, []string{"uninstall", "--yes"}, "tenama was removed")
 		if out := i.objects(); out != "" {
 			t.Errorf("left behind: %s", out)

@@ -43,21 +43,24 @@ components: [DEPLOY/components/forwarder, DEPLOY/components/prometheus, DEPLOY/c
 	}
 	kubectl("apply", "--server-side", "--validate=strict", "-k", dir)
 	for name, want := range map[string]string{
-		"podmonitor/tenama":       "tenama-system",
-		"prometheusrule/tenama":   "tenama-system",
-		"grafanadashboard/tenama": "tenama-system",
+		"podmonitor/tenama-broker": "tenama-system",
+		"prometheusrule/tenama":    "tenama-system",
+		"grafanadashboard/tenama":  "tenama-system",
 	} {
 		if got := kubectl("get", name, "-n", want, "-o", "jsonpath={.metadata.namespace}"); got != want {
 			t.Errorf("%s is in namespace %q", name, got)
 		}
 	}
 	// The PodMonitor selects both programs by a port that their pods have.
+	selector := kubectl("get", "podmonitor", "tenama-broker", "-n", "tenama-system", "-o",
+		"jsonpath={.spec.selector.matchExpressions[0].values} {.spec.podMetricsEndpoints[0].port}")
 	for _, deployment := range []string{"tenama-broker", "tenama-forwarder"} {
 		got := kubectl("get", "deployment", deployment, "-n", "tenama-system", "-o",
 			`jsonpath={.spec.template.metadata.labels.app\.kubernetes\.io/component}: `+
 				`{.spec.template.spec.containers[0].ports[?(@.name=="metrics")].containerPort}`)
-		if !strings.HasSuffix(got, ": 8082") || !strings.Contains("broker forwarder", strings.TrimSuffix(got, ": 8082")) {
-			t.Errorf("deployment %s: %s", deployment, got)
+		component := strings.TrimPrefix(deployment, "tenama-")
+		if got != component+": 8082" || !strings.Contains(selector, `"`+component+`"`) {
+			t.Errorf("the pods of deployment %s have %s, the PodMonitor selects %s", deployment, got, selector)
 		}
 	}
 }

@@ -53,13 +53,13 @@ func TestRunbooks(t *testing.T) {
 	}
 	sections := regexp.MustCompile(`(?m)^## `).Split(string(b), -1)[1:]
 	tried := map[string]runbook{}
-	for _, r := range runbooks(webhooks) {
+	for _, r := range runbooks(webhooks, p) {
 		tried[r.alert] = r
 	}
 	if len(sections) != len(exprs) || len(tried) != len(exprs) {
 		t.Fatalf("%d alerts, %d runbooks, %d of them tried", len(exprs), len(sections), len(tried))
 	}
-	for _, r := range runbooks(webhooks) {
+	for _, r := range runbooks(webhooks, p) {
 		t.Run(r.alert, func(t *testing.T) {
 			s := *s
 			s.T = t
@@ -131,7 +131,7 @@ func (s *site) look(r runbook, section string) error {
 
 // runbooks returns the causes, in an order in which none makes another alert true before its
 // turn.
-func runbooks(w *webhooks) []runbook {
+func runbooks(w *webhooks, p prometheus) []runbook {
 	return []runbook{
 		// It is true from the beginning, by --cert-lifetime.
 		{alert: "TenamaCertificateExpires", shows: []string{"Renewing the serving certificate failed"},
@@ -194,27 +194,51 @@ func runbooks(w *webhooks) []runbook {
 		}, shows: []string{`"endpoint":"chat"`, `"namespace":"tmp-dropped"`, "it is dropped"}, mend: func(*site) {
 			w.answer("chat", http.StatusNoContent)
 		}, stays: true},
+		{alert: "TenamaForwarderErrors", cause: func(s *site) {
+			s.kubectl("", "delete", "role", "tenama:forwarder", "-n", "tenama-system")
+		}, shows: []string{`"endpoint":"chat"`, "Saving the position failed"}, mend: (*site).applyForwarder, stays: true},
 		{alert: "TenamaForwarderGone", cause: func(s *site) {
+			w.answer("mail", http.StatusInternalServerError) // it waits before it is gone
+			s.must("tmp-fails", "default", time.Hour)
+			if err := testenv.Eventually(60*time.Second, func() error {
+				return p.shows(`tenama_forwarder_waiting_seconds{endpoint="mail"} > 0`)
+			}); err != nil {
+				s.Fatal(err)
+			}
 			w.answer("mail", http.StatusGone)
 			s.must("tmp-gone", "default", time.Hour)
 		}, shows: []string{`"endpoint":"mail"`}, mend: func(s *site) {
+			if found, err := p.query(`tenama_forwarder_waiting_seconds{endpoint="mail"} > 0`); err != nil || len(found) > 0 {
+				s.Errorf("messages still wait for an endpoint that is gone: %v %v", found, err)
+			}
 			if err := s.forwarder.Write(w.config("chat")); err != nil {
 				s.Fatal(err)
 			}
 		}},
+		// Its Deployment has no pods here: there is no node.
+		{alert: "TenamaForwarderDown", cause: func(s *site) {
+			s.kubectl("", "apply", "--server-side", "-f", s.forwarderFile())
+		}, shows: []string{"tenama-forwarder"}, mend: func(s *site) {
+			s.kubectl("", "delete", "deployment", "tenama-forwarder", "-n", "tenama-system")
+		}},
 		{alert: "TenamaNotContained", cause: func(s *site) {
 			s.kubectl("", "delete", "validatingadmissionpolicybinding", "tenama-broker")
-			for failed := 0; failed < 15; {
+			for end, failed := time.Now().Add(2*time.Minute), 0; failed < 15; {
+				if time.Now().After(end) {
+					s.Fatal("creations do not fail")
+				}
 				err := s.create(s.Context(), fmt.Sprintf("tmp-fails-%d", failed), "default", time.Hour)
 				if apierrors.HasStatusCause(err, v1alpha1.CauseNotContained) {
 					failed++
 				}
 			}
 		}, shows: []string{"tenama-broker", "is missing, not bound, or edited"}},
-		{alert: "TenamaCreationsFail", stays: true}, // those that were not contained
+		// Those that were not contained.
+		{alert: "TenamaCreationsFail", shows: []string{"Containment is not proven"}, stays: true},
 		{alert: "TenamaNotRegistered", cause: func(s *site) {
 			s.kubectl("", "patch", "apiservice", "v1alpha1.tenama.dev", "--type=merge", "-p",
 				`{"spec":{"service":{"name":"another","namespace":"default"}}}`)
+			s.logged("another installation owns the APIService")
 		}, shows: []string{"name: another", "another installation owns"}},
 		{alert: "TenamaWatchStale", cause: func(s *site) {
 			if err := s.Signal("kube-apiserver", syscall.SIGSTOP); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func (s *site) kubectl(stdin string, args ...string) string {
 // log is read from files, and what kubectl tenama install applies for a release is applied from
 // deploy/.
 func (s *site) shell(line string) (string, error) {
-	line = strings.NewReplacer("kubectl -n tenama-system logs deployment/tenama-broker",
+	line = strings.NewReplacer("kubectl -n tenama-system logs -l app.kubernetes.io/component=broker --tail=-1",
 		"cat "+s.brokers[0].Log+" "+s.brokers[1].Log,
 		"kubectl -n tenama-system logs deployment/tenama-forwarder", "cat "+s.forwarder.Log,
 		"kubectl tenama install", "kubectl apply --server-side -k "+filepath.Join(s.Deploy, "overlays", "local"),
@@ -121,6 +122,17 @@ func (s *site) shell(line string) (string, error) {
 		"PATH="+testenv.Bin("")+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// logged waits until a broker has logged a text.
+func (s *site) logged(text string) {
+	s.Helper()
+	if err := testenv.Eventually(2*time.Minute, func() error {
+		_, err := s.shell("cat " + s.brokers[0].Log + " " + s.brokers[1].Log + " | grep -F " + strconv.Quote(text))
+		return err
+	}); err != nil {
+		s.Fatalf("no broker logs %q", text)
+	}
 }
 
 // create creates a namespace for alice.

@@ -37,7 +37,7 @@ func startStateMetrics(t *testing.T, c *testenv.Cluster) string {
 	cmd := exec.Command(testenv.Bin("tools/kube-state-metrics"), "--kubeconfig="+c.Kubeconfig("admin"),
 		"--host="+host, "--port="+metrics,
 		"--telemetry-host="+host, "--telemetry-port="+own,
-		"--resources=namespaces,resourcequotas",
+		"--resources=namespaces,resourcequotas,deployments",
 		"--metric-labels-allowlist="+strings.Join(values.Labels, ","),
 		"--metric-annotations-allowlist="+strings.Join(values.Annotations, ","))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -5,6 +5,7 @@ package monitoring
 import (
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -64,4 +65,16 @@ func (s *site) startForwarder(w *webhooks) string {
 	}
 	s.Cleanup(s.forwarder.Kill)
 	return metrics
+}
+
+// forwarderFile is the path of the objects of the forwarder.
+func (s *site) forwarderFile() string {
+	return filepath.Join(s.Deploy, "components", "forwarder", "forwarder.yaml")
+}
+
+// applyForwarder applies the component again, but for its Deployment.
+func (s *site) applyForwarder() {
+	s.Helper()
+	s.kubectl("", "apply", "--server-side", "-f", s.forwarderFile())
+	s.kubectl("", "delete", "deployment", "tenama-forwarder", "-n", "tenama-system")
 }
