@@ -131,10 +131,11 @@ compat: cluster $(PROGRAMS) ## Test the API with the libraries of Flux, controll
 	cd test/compat/argocd && ../../../$(E2E) ./...
 
 # As make node: where the machine lacks something, it says what, and succeeds.
-worlds: ## Run examples/gitlab, github, flux, notices with the programs they are for (Debian: nodejs npm rsync webhook python3-aiosmtpd jq)
+worlds: ## Run examples/gitlab, github, flux, terraform, notices with the programs they are for (Debian: nodejs npm rsync webhook python3-aiosmtpd jq)
 	@if test/worlds/packages.sh; then $(MAKE) --no-print-directory worlds-tests; fi
 
-worlds-tests: cluster $(PROGRAMS) $(TOOLS)/notices/node_modules $(TOOLS)/gitlab-ci-local $(TOOLS)/act $(TOOLS)/source-controller $(TOOLS)/kustomize-controller
+worlds-tests: cluster $(PROGRAMS) $(TOOLS)/notices/node_modules $(TOOLS)/gitlab-ci-local $(TOOLS)/act $(TOOLS)/source-controller $(TOOLS)/kustomize-controller \
+		$(TOOLS)/tofu $(TOOLS)/tofu-providers/terraform-provider-kubectl
 	$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/worlds
 
 # As make worlds.
@@ -247,6 +248,14 @@ $(TOOLS)/image: tools/image/go.mod $(wildcard tools/image/*.go)
 
 $(TOOLS)/oras: tools/oras/go.mod
 	@cd tools/oras && $(GO) build -o $@ oras.land/oras/cmd/oras
+
+$(TOOLS)/tofu: tools/opentofu/go.mod
+	@echo "Building OpenTofu (the first time: four minutes or more)" >&2
+	@cd tools/opentofu && $(GO) build -ldflags "-s -w" -o $@ github.com/opentofu/opentofu/cmd/tofu
+
+$(TOOLS)/tofu-providers/terraform-provider-kubectl: tools/terraform-provider-kubectl/go.mod
+	@echo "Building a provider of Terraform (the first time: a minute or more)" >&2
+	@cd tools/terraform-provider-kubectl && $(GO) build -ldflags "-s -w" -o $@ github.com/gavinbunney/terraform-provider-kubectl
 
 $(TOOLS)/act: tools/act/go.mod
 	@echo "Building act and actionlint (the first time: a minute or more)" >&2

@@ -41,7 +41,7 @@ func misuse(ctx context.Context, r *run) error {
 	if err := fill(ctx, c, b, 0, min(r.among, 1000)); err != nil {
 		return err
 	}
-	if out, err := c.Kubectl("admin", "create", "rolebinding", "mallory", "-n", "default", "--clusterrole=view",
+	if out, err := c.Kubectl("admin", "create", "rolebinding", "mallory", "-n", "default", "--clusterrole=edit",
 		"--user=mallory"); err != nil {
 		return errors.New(out)
 	}
@@ -89,6 +89,8 @@ func abuses(c *testenv.Cluster) []abuse {
 	}
 	body := []byte(`{"apiVersion":"tenama.dev/v1alpha1","kind":"TemporaryNamespace","metadata":{"name":"tmp-large",` +
 		`"annotations":{"a":"` + strings.Repeat("a", 60<<10) + `"}}}`)
+	large := []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"large"},"data":{"a":"` +
+		strings.Repeat("a", 60<<10) + `"}}`)
 	return []abuse{
 		{"nothing", 0, nil},
 		{"32 lists", 32, get(collection)},
@@ -104,6 +106,10 @@ func abuses(c *testenv.Cluster) []abuse {
 				Body(bytes.NewReader(body)).Do(ctx)
 		}},
 		{"kube-apiserver alone: 32 lists of ConfigMaps", 32, get("/api/v1/namespaces/default/configmaps")},
+		{"kube-apiserver alone: 8 requests of 60 KiB", 8, func(ctx context.Context, client rest.Interface) {
+			_ = client.Post().AbsPath("/api/v1/namespaces/default/configmaps").SetHeader("Content-Type", "application/json").
+				MaxRetries(0).Body(bytes.NewReader(large)).Do(ctx)
+		}},
 	}
 }
 

@@ -37,7 +37,7 @@ func TestPagesShowExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?ms)^```(?:yaml|sh)\n# (examples/\\S+)\n(.*?)^```$")
+	block := regexp.MustCompile("(?ms)^```(?:yaml|sh|hcl)\n# (examples/\\S+)\n(.*?)^```$")
 	shown := 0
 	for _, page := range pages {
 		b, err := os.ReadFile(page)
@@ -52,7 +52,7 @@ func TestPagesShowExamples(t *testing.T) {
 			}
 		}
 	}
-	if shown < 9 {
-		t.Errorf("%d examples are shown, want 9: the comment with the name is missing in some", shown)
+	if shown < 10 {
+		t.Errorf("%d examples are shown, want 10: the comment with the name is missing in some", shown)
 	}
 }
