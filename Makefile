@@ -136,7 +136,7 @@ worlds: ## Run examples/gitlab, github, flux, terraform, notices with the progra
 
 worlds-tests: cluster $(PROGRAMS) $(TOOLS)/notices/node_modules $(TOOLS)/gitlab-ci-local $(TOOLS)/act $(TOOLS)/source-controller $(TOOLS)/kustomize-controller \
 		$(TOOLS)/tofu $(TOOLS)/tofu-providers/terraform-provider-kubectl
-	$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) ./test/worlds
+	cd test/worlds && $(CURDIR)/$(ALONE) $(GO) test -count=1 -timeout 30m $(ARGS) # there, go test prints the versions
 
 # As make worlds.
 monitoring: cluster $(PROGRAMS) $(TOOLS)/kube-state-metrics $(TOOLS)/crds ## Test alerts and dashboard with Prometheus (Debian: prometheus)

@@ -52,7 +52,7 @@ func TestPagesShowExamples(t *testing.T) {
 			}
 		}
 	}
-	if shown < 10 {
-		t.Errorf("%d examples are shown, want 10: the comment with the name is missing in some", shown)
+	if shown < 12 {
+		t.Errorf("%d examples are shown, want 12: the comment with the name is missing in some", shown)
 	}
 }

@@ -65,7 +65,7 @@ subjects: [{kind: ServiceAccount, name: kustomize-controller, namespace: flux-sy
 func startFlux(t *testing.T) *flux {
 	t.Helper()
 	dir := t.TempDir()
-	c, err := testenv.StartCluster(t.Context(), filepath.Join(dir, "c"))
+	c, err := testenv.StartCluster(t.Context(), filepath.Join(dir, "c"), "--allow-privileged=true")
 	if err != nil {
 		t.Fatal(err)
 	}

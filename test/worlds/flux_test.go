@@ -3,6 +3,7 @@
 package worlds
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,7 @@ func TestFlux(t *testing.T) {
 		for line := range strings.Lines(string(out)) {
 			if fields := strings.Fields(line); len(fields) > 2 && fields[0] == "dep" && strings.HasSuffix(fields[1], "/"+name) ||
 				len(fields) > 2 && fields[0] == "mod" && strings.HasSuffix(fields[1], "/"+name) {
-				t.Logf("%s %s", fields[1], fields[2])
+				fmt.Printf("%s %s\n", fields[1], fields[2])
 			}
 		}
 	}
@@ -98,9 +99,15 @@ func TestFlux(t *testing.T) {
 				`namespaces "team-payments" is forbidden`},
 			"a pod on the node's disk": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, " +
 				"image: c}], volumes: [{name: h, hostPath: {path: /}}]}\n", `violates PodSecurity "restricted`},
+			"a privileged pod": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: c, " +
+				"securityContext: {privileged: true}}]}\n", `violates PodSecurity "restricted:latest": privileged`},
+			"a pod without resources": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {securityContext: " +
+				"{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, " +
+				"securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}\n",
+				"failed quota: team: must specify requests.cpu for: c; requests.memory for: c"},
 			"more than the quota": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {securityContext: " +
 				"{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, " +
-				"resources: {requests: {cpu: 17}}, " +
+				"resources: {requests: {cpu: 17, memory: 1Gi}}, " +
 				"securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}\n", "exceeded quota: team"},
 			"a bigger quota": {"apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: team}\nspec: {hard: {pods: 900}}\n",
 				`resourcequotas "team" is forbidden`},

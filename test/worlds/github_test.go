@@ -41,7 +41,7 @@ func newGitHub(t *testing.T) *github {
 	if err != nil {
 		t.Fatalf("act (make worlds builds it): %v", err)
 	}
-	t.Logf("%s", bytes.TrimSpace(out))
+	fmt.Printf("%s\n", bytes.TrimSpace(out))
 	g := &github{home: t.TempDir(), claims: map[string]any{"repository": "acme/shop", "repository_id": "987",
 		"repository_owner_id": "1234567", "ref": "refs/pull/5/merge", "ref_protected": "false",
 		"event_name": "pull_request", "run_id": "1"}}

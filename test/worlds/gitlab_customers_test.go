@@ -30,6 +30,7 @@ func TestGitLabCustomers(t *testing.T) {
 	}
 	for _, row := range []struct{ namespace, field, want string }{
 		{"cust-acme", `.metadata.labels.example\.com/tier`, "freemium"},
+		{"cust-acme", `.metadata.labels.user\.tenama\.dev/customer`, "acme"},
 		{"cust-acme", `.metadata.labels.example\.com/region`, "us"},
 		{"cust-acme", `.metadata.annotations.example\.com/made-for`, "gitlab:project:43:protected"},
 		{"cust-globex", `.metadata.labels.example\.com/tier`, "enterprise"},
@@ -40,7 +41,7 @@ func TestGitLabCustomers(t *testing.T) {
 			t.Errorf("%s has %s %q, want %q", row.namespace, row.field, got, row.want)
 		}
 	}
-	got := admin(t, "get", "tns", "-l", "customer=acme", "-o", "name")
+	got := admin(t, "get", "tns", "-l", "user.tenama.dev/customer=acme", "-o", "name")
 	if got != "temporarynamespace.tenama.dev/cust-acme\n" {
 		t.Errorf("the customer is found as %q", got)
 	}

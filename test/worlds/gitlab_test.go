@@ -40,7 +40,7 @@ func newGitLab(t *testing.T, name string, id int, variables map[string]any) *git
 	if err != nil {
 		t.Fatalf("gitlab-ci-local (make worlds builds it): %v", err)
 	}
-	t.Logf("gitlab-ci-local %s", bytes.TrimSpace(out))
+	fmt.Printf("gitlab-ci-local %s\n", bytes.TrimSpace(out))
 	g := &gitlab{forge: startForge(t), project: "acme/" + name, home: t.TempDir(), claims: map[string]any{
 		"aud": "https://kubernetes.example.test", "namespace_path": "acme", "project_path": "acme/" + name,
 		"project_id": fmt.Sprint(id), "ref": "feature", "ref_type": "branch", "ref_protected": "false",

@@ -37,6 +37,22 @@ func newTofu(t *testing.T) *tofu {
 	return w
 }
 
+// providerVersion returns the version of the provider's module.
+func providerVersion(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "version", "-m", filepath.Join(testenv.Bin("tools/tofu-providers"),
+		"terraform-provider-kubectl")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) > 2 && strings.HasSuffix(f[1], "/terraform-provider-kubectl") && f[0] != "path" {
+			return f[2]
+		}
+	}
+	return "of unknown version"
+}
+
 func (w *tofu) write(name, text string) {
 	w.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
@@ -73,7 +89,7 @@ func (w *tofu) settled(when string) {
 // afterwards, also after an extension by hand, and get rid of it by destroy.
 func TestOpenTofu(t *testing.T) {
 	w := newTofu(t)
-	t.Log(strings.SplitN(w.run(0, "version"), "\n", 2)[0], "with provider gavinbunney/kubectl")
+	fmt.Printf("%s with gavinbunney/kubectl %s\n", strings.SplitN(w.run(0, "version"), "\n", 2)[0], providerVersion(t))
 	kubectl := func(args ...string) string {
 		t.Helper()
 		out, err := shared.Kubectl("alice", args...)

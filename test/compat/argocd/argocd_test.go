@@ -8,6 +8,7 @@ package argocd
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,8 +50,13 @@ spec:
 
 func targets(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
+	return decode(t, manifests)
+}
+
+func decode(t *testing.T, documents string) []*unstructured.Unstructured {
+	t.Helper()
 	var out []*unstructured.Unstructured
-	for doc := range strings.SplitSeq(manifests, "---") {
+	for doc := range strings.SplitSeq(documents, "---\n") {
 		u := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(doc), &u.Object); err != nil {
 			t.Fatal(err)
@@ -114,6 +120,7 @@ func TestArgoCD(t *testing.T) {
 	tns := api.Resource(schema.GroupVersionResource{
 		Group: "tenama.dev", Version: "v1alpha1", Resource: "temporarynamespaces",
 	})
+	check := readScript(t)
 	same := func(when string) {
 		t.Helper()
 		for _, want := range targets(t) {
@@ -128,8 +135,9 @@ func TestArgoCD(t *testing.T) {
 			if err != nil || d.Modified {
 				t.Errorf("%s: %s differs: %v\n%s\n%s", when, want.GetName(), err, d.NormalizedLive, d.PredictedLive)
 			}
-			h, err := health.GetResourceHealth(live, nil)
-			if err != nil || h != nil && h.Status != health.HealthStatusHealthy {
+			h, err := health.GetResourceHealth(live, check)
+			if err != nil || h == nil != (want.GetKind() == "NamespaceClass") ||
+				h != nil && h.Status != health.HealthStatusHealthy {
 				t.Errorf("%s: %s is %v, %v", when, want.GetName(), h, err)
 			}
 		}
@@ -142,6 +150,7 @@ func TestArgoCD(t *testing.T) {
 		t.Fatal(results, err)
 	}
 	same("first")
+	syncShop(ctx, t, argo, c)
 	apply("again", targets(t), "unchanged")
 	until := time.Now().Add(5 * time.Hour).UTC().Format(time.RFC3339)
 	if _, err := tns.Patch(ctx, "tmp-argo", types.MergePatchType, []byte(`{"spec":{"extendUntil":"`+until+`"}}`),
@@ -178,6 +187,51 @@ func TestArgoCD(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Error("an object that was removed from Git still exists")
+	}
+}
+
+// A sync must wait for the namespace of an earlier wave before it applies what is in it.
+func syncShop(ctx context.Context, t *testing.T, argo engine.GitOpsEngine, c *testenv.Cluster) {
+	t.Helper()
+	ours := func(r *cache.Resource) bool { return r.Info == "shop" }
+	b, err := os.ReadFile(filepath.Join(testenv.Root(), "examples", "argocd", "shop.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := decode(t, string(b))
+	for _, o := range shop {
+		a := o.GetAnnotations()
+		if a == nil {
+			a = map[string]string{}
+		}
+		a[mark] = "shop"
+		o.SetAnnotations(a)
+	}
+	// The engine does not see what it has created itself in a sync. Argo CD's controller begins the
+	// sync again to see it.
+	var results []common.ResourceSyncResult
+	for range 12 {
+		once, cancel := context.WithTimeout(ctx, 5*time.Second)
+		results, err = argo.Sync(once, shop, ours, "main", "default", sync.WithLogr(logr.Discard()),
+			sync.WithHealthOverride(readScript(t)))
+		cancel()
+		if err == nil {
+			break
+		}
+		if out, missing := c.Kubectl("admin", "get", "configmap", "settings", "-n", "tmp-shop"); missing == nil {
+			t.Fatalf("the ConfigMap was applied before the namespace was healthy: %s", out)
+		}
+	}
+	if err != nil || len(results) != 2 {
+		t.Fatalf("%v: %v", err, results)
+	}
+	for _, r := range results {
+		if r.Status != common.ResultCodeSynced {
+			t.Errorf("%s is %q (%s)", r.ResourceKey, r.Message, r.Status)
+		}
+	}
+	if out, err := c.Kubectl("admin", "get", "configmap", "settings", "-n", "tmp-shop"); err != nil {
+		t.Error(out)
 	}
 }
 
