@@ -33,7 +33,7 @@ LONG    := ^(TestEveryRuleStopsAnAttack|TestSkewedReplica|TestFaults|TestExample
 # Tests that depend on Kubernetes, for the oldest version. Tests that change policies
 # repeatedly are left out: such changes can crash kube-apiserver 1.30
 # (docs/known-issues.md). Races and the plugin do not depend on the version.
-OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestUserIdentity|TestUsersSeeOnlyTheirOwn|TestQuota|TestScripts|TestWatch|TestExplain|TestTenantCannotOutlive
+OLDEST  := TestAttacks|TestDrift|TestOrdinaryUse|TestUserKeys|TestInvalidClasses|TestDeployIsValid|TestCreate|TestExpiry|TestExtend|TestDrain|TestSpoofed|TestUserIdentity|TestUsersSeeOnlyTheirOwn|TestQuota|TestScripts|TestWatch|TestExplain|TestTenantCannotOutlive|TestExampleAuthentication
 
 .DEFAULT_GOAL := help
 .PHONY: help build cluster cluster-oldest check fmt vet staticcheck unit verify test test-all e2e e2e-long e2e-oldest \
