@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,9 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -192,11 +196,15 @@ func TestAuthorize(t *testing.T) {
 			`lacks the rights of ClusterRole \"tenama:broker\"`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
 			h := withAuthorization(served, authorizer.AuthorizerFunc(func(context.Context,
 				authorizer.Attributes) (authorizer.Decision, string, error) {
 				return c.decision, "", c.err
-			}), slog.New(slog.DiscardHandler))
+			}), slog.New(slog.NewTextHandler(&log, nil)))
 			code, body := status(h, as("list", true))
+			if failed := c.code == http.StatusServiceUnavailable; failed != strings.Contains(log.String(), "level=WARN") {
+				t.Errorf("the log has %q", log.String())
+			}
 			if code != c.code || !strings.Contains(body, c.say) || strings.Contains(body, "secret detail") {
 				t.Errorf("got %d %s, want %d with %q", code, body, c.code, c.say)
 			}
@@ -219,6 +227,39 @@ func counted(t *testing.T, result string) (n float64) {
 		}
 	}
 	return n
+}
+
+// Prometheus sees no increase in a counter that appears with 1: each result that an alert counts
+// begins with 0.
+func TestCountersOfAlerts(t *testing.T) {
+	rules, err := os.ReadFile(filepath.Join("..", "..", "deploy", "components", "prometheus", "rules.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	families, err := legacyregistry.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "tenama_creations_total" {
+				have[m.GetLabel()[0].GetValue()] = true
+			}
+		}
+	}
+	n := 0
+	counts := regexp.MustCompile(`tenama_creations_total\{result=~"([^"]+)"`)
+	for _, m := range counts.FindAllStringSubmatch(string(rules), -1) {
+		for _, result := range strings.Split(m[1], "|") {
+			if n++; !have[result] {
+				t.Errorf("an alert counts %s, which does not begin with 0", result)
+			}
+		}
+	}
+	if n < 8 {
+		t.Errorf("the alerts count %d results", n)
+	}
 }
 
 // An alert on creations that fail must count those that end before they reach the registry,

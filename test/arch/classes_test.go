@@ -45,11 +45,6 @@ func TestNumbersOfClasses(t *testing.T) {
 				}
 			}
 		}
-		_, cpu := quota.Spec.Hard[corev1.ResourceRequestsCPU]
-		_, memory := quota.Spec.Hard[corev1.ResourceRequestsMemory]
-		if len(limits.Spec.Limits) == 0 && cpu && memory { // each pod has to say what it requests
-			continue
-		}
 		if len(limits.Spec.Limits) != 1 || len(limits.Spec.Limits[0].Default) > 0 {
 			t.Errorf("%s: want one LimitRangeItem, without default limits: %+v", f, limits.Spec.Limits)
 			continue

@@ -55,11 +55,20 @@ func (r *Registry) Create(ctx context.Context, obj runtime.Object, validate rest
 	return out, nil
 }
 
+// refusalInterval is the least time between two lines about refusals: a user in a loop does not
+// crowd everything else out of the log.
+const refusalInterval = time.Second
+
 // logRefusal logs that a budget refused a namespace, for those who look for the user whose
-// program does not stop asking.
+// program does not stop asking. A request that waits for capacity is not refused.
 func (r *Registry) logRefusal(ctx context.Context, tn *v1alpha1.TemporaryNamespace, err error) {
-	if apierrors.HasStatusCause(err, v1alpha1.CauseBudgetExceeded) ||
-		apierrors.HasStatusCause(err, v1alpha1.CauseBudgetImpossible) {
+	if !apierrors.HasStatusCause(err, v1alpha1.CauseBudgetExceeded) &&
+		!apierrors.HasStatusCause(err, v1alpha1.CauseBudgetImpossible) ||
+		apierrors.HasStatusCause(err, v1alpha1.CauseInLine) {
+		return
+	}
+	now, last := time.Now().UnixNano(), r.refused.Load()
+	if now-last >= int64(refusalInterval) && r.refused.CompareAndSwap(last, now) {
 		r.Log.Info("Refused", "namespace", tn.Name, "user", userName(ctx), "class", tn.Spec.ClassName, "err", err,
 			"auditID", auditID(ctx))
 	}

@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -52,7 +53,7 @@ type Later interface {
 	Record(ns *corev1.Namespace, delay time.Duration, e events.Event)
 }
 
-// Registry serves TemporaryNamespaces. All fields are required.
+// Registry serves TemporaryNamespaces. The exported fields are required.
 type Registry struct {
 	Client     kubernetes.Interface
 	Cache      *nscache.Cache
@@ -75,6 +76,8 @@ type Registry struct {
 	// Created is called after each request to create a namespace that is no dry run, with its
 	// error and duration.
 	Created func(err error, took time.Duration)
+
+	refused atomic.Int64 // when a refusal was logged last, as Unix time in nanoseconds
 }
 
 var (
