@@ -104,7 +104,7 @@ func TestFlux(t *testing.T) {
 			"a pod without resources": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {securityContext: " +
 				"{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, " +
 				"securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}\n",
-				"failed quota: team: must specify requests.cpu for: c; requests.memory for: c"},
+				"failed quota: team: must specify requests.cpu for: c"},
 			"more than the quota": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {securityContext: " +
 				"{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: c, " +
 				"resources: {requests: {cpu: 17, memory: 1Gi}}, " +

@@ -151,6 +151,9 @@ func TestOpenTofu(t *testing.T) {
 			t.Fatal(out)
 		}
 	}
+	t.Cleanup(func() { // others use the cluster, too
+		_, _ = shared.Kubectl("admin", "delete", "clusterrole,clusterrolebinding", "tofu")
+	})
 	kubectlAdmin("create", "clusterrole", "tofu", "--verb=get,list,watch,create,patch,update", "--resource=namespaces")
 	kubectlAdmin("create", "clusterrolebinding", "tofu", "--clusterrole=tofu", "--user=alice")
 	w.write("main.tf", `
