@@ -70,7 +70,7 @@ func causeAll(ctx context.Context, dir, page string, chosen func(fault) bool) er
 	if len(wrong) > 0 {
 		return fmt.Errorf("%d checks failed:\n%s", len(wrong), strings.Join(wrong, "\n"))
 	}
-	fmt.Printf("\n# %d faults: nothing was lost, leaked, deleted early or left without guard rails\n", causedBy(rows))
+	fmt.Printf("\n# %d faults: nothing was lost, leaked, deleted early or left without guard rails\n", countFaults(rows))
 	if page == "" {
 		return nil
 	}

@@ -40,8 +40,8 @@ created, deleted and its ReplicaSet gone. *Expired* are namespaces that were due
 none early. What an administrator does about an outage: [Operation](operations.md#after-an-outage).
 `
 
-// causedBy returns how many rows are of a fault.
-func causedBy(rows []row) (n int) {
+// countFaults returns how many rows are of a fault.
+func countFaults(rows []row) (n int) {
 	for _, r := range rows {
 		if r.name != noFault {
 			n++
@@ -53,7 +53,7 @@ func causedBy(rows []row) (n int) {
 // writePage writes docs/faults.md.
 func writePage(path, version string, rows []row) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, pageHead, time.Now().Format(time.DateOnly), runtime.NumCPU(), version, causedBy(rows))
+	fmt.Fprintf(&b, pageHead, time.Now().Format(time.DateOnly), runtime.NumCPU(), version, countFaults(rows))
 	for _, r := range rows {
 		fmt.Fprintf(&b, "| %s | %.0f | %d of %d | %.1f | %.1f | %.1f | %.1f | %d |\n", strings.ReplaceAll(r.name, "|", "\\|"),
 			r.took.Seconds(), r.failed, r.calls, r.wait.Seconds(), r.others["namespace"].Seconds(),

@@ -60,7 +60,7 @@ func (c *Cluster) Others(ctx context.Context, o *deploy.Options) ([]string, erro
 			name := list.Items[i].GetName()
 			if !comesWithNamespace(&list.Items[i]) && !slices.Contains(o.PullSecrets, name) &&
 				(r.Resource != "secrets" || name != forwarderSecret) {
-				out = append(out, r.Resource+"/"+list.Items[i].GetName())
+				out = append(out, r.Resource+"/"+name)
 			}
 		}
 	}
